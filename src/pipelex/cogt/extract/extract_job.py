@@ -1,0 +1,103 @@
+"""What goes into a document extraction, and the pages that come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pipelex.cogt.inference.media import MediaSource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["BoundingBox", "ExtractJob", "ExtractJobParams", "ExtractedImage", "ExtractedPage"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractJobParams:
+    """What to take from the document. What is set and undeclared by the model is refused.
+
+    Attributes:
+        pages: The pages to take, counted from 1, in the order wanted; empty means all.
+        password: The password of an encrypted document.
+        embedded_images: Whether to take the images that stand on the pages.
+        page_view_dpi: The resolution, in dots per inch, of a picture of each page; ``None`` means no pictures.
+    """
+
+    pages: tuple[int, ...] = ()
+    password: str | None = field(default=None, repr=False)
+    embedded_images: bool = False
+    page_view_dpi: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractJob:
+    """One document extraction.
+
+    Attributes:
+        document: The document.
+        params: What to take from it.
+    """
+
+    document: MediaSource
+    params: ExtractJobParams = ExtractJobParams()
+
+    @classmethod
+    def of(cls, source: ExtractJob | MediaSource | bytes | Path | str) -> ExtractJob:
+        """Make a job of a document: its bytes, its path or its address. A job is returned as it is."""
+        return source if isinstance(source, ExtractJob) else cls(document=MediaSource.of(source))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoundingBox:
+    """A rectangle on a page, in PDF points (1/72 inch) from the page's top left corner.
+
+    Attributes:
+        left: Distance of its left edge.
+        top: Distance of its top edge.
+        right: Distance of its right edge.
+        bottom: Distance of its bottom edge.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractedImage:
+    """An image taken from a page, or the picture of a page.
+
+    Attributes:
+        data: The bytes of the image file.
+        mime_type: Its media type (``"image/png"``).
+        box: Where it stands on the page, where known.
+        caption: What stands under it, where the engine tells.
+    """
+
+    data: bytes = field(repr=False)
+    mime_type: str
+    box: BoundingBox | None = None
+    caption: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractedPage:
+    """One page of a document.
+
+    Attributes:
+        number: Its place in the document, counted from 1.
+        text: Its text, lines ended by ``\\n``; Markdown where the engine gives it.
+        width: Its width in PDF points, where known.
+        height: Its height in PDF points, where known.
+        images: The images on it, where they were asked for.
+        view: The picture of it, where it was asked for.
+    """
+
+    number: int
+    text: str
+    width: float | None = None
+    height: float | None = None
+    images: tuple[ExtractedImage, ...] = ()
+    view: ExtractedImage | None = None

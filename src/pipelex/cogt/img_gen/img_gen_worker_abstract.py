@@ -1,0 +1,111 @@
+"""The base of image generation workers."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
+from pipelex.cogt.inference.inference_call import refuse_undeclared, run_call
+from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
+from pipelex.cogt.inference.sync_calls import call_sync
+from pipelex.cogt.model_backends.model_spec import Capability
+
+if TYPE_CHECKING:
+    from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
+    from pipelex.cogt.inference.inference_result import InferenceResult
+
+__all__ = ["ImgGenWorkerAbstract"]
+
+
+class ImgGenWorkerAbstract(InferenceWorkerAbstract):
+    """Serves image generation. A driver writes ``_gen_image_list``."""
+
+    async def gen_image(self, job: ImgGenJob | str) -> GeneratedImage:
+        """Ask for one image.
+
+        Args:
+            job: The job, or simply the text of the prompt.
+
+        Returns:
+            The image.
+
+        Raises:
+            UnsupportedCapabilityError: The job asks for what the model does not declare.
+            InferenceError: The call failed; its subclass says how.
+        """
+        job = _accept(self, job, count=1)
+        images = await run_call(self, "gen_image", self._gen_image_list(job))
+        return images[0]
+
+    async def gen_image_list(self, job: ImgGenJob | str, count: int | None = None) -> list[GeneratedImage]:
+        """Ask for several images of one prompt.
+
+        Args:
+            job: The job, or simply the text of the prompt.
+            count: How many; in place of the job's own count.
+
+        Returns:
+            The images.
+
+        Raises:
+            UnsupportedCapabilityError: The job asks for what the model does not declare.
+            InferenceError: The call failed; its subclass says how.
+        """
+        job = _accept(self, job, count=count)
+        return list(await run_call(self, "gen_image_list", self._gen_image_list(job)))
+
+    def gen_image_sync(self, job: ImgGenJob | str) -> GeneratedImage:
+        """Do what :meth:`gen_image` does, from code that runs no event loop.
+
+        Args:
+            job: The job, or simply the text of the prompt.
+
+        Returns:
+            The image.
+
+        Raises:
+            SyncCallInRunningLoopError: An event loop runs on this thread.
+            InferenceError: The call failed; its subclass says how.
+        """
+        return call_sync(self.gen_image, job)
+
+    def gen_image_list_sync(self, job: ImgGenJob | str, count: int | None = None) -> list[GeneratedImage]:
+        """Do what :meth:`gen_image_list` does, from code that runs no event loop.
+
+        Args:
+            job: The job, or simply the text of the prompt.
+            count: How many; in place of the job's own count.
+
+        Returns:
+            The images.
+
+        Raises:
+            SyncCallInRunningLoopError: An event loop runs on this thread.
+            InferenceError: The call failed; its subclass says how.
+        """
+        return call_sync(self.gen_image_list, job, count)
+
+    @abstractmethod
+    async def _gen_image_list(self, job: ImgGenJob) -> InferenceResult[tuple[GeneratedImage, ...]]:
+        """Make the images of a job.
+
+        Args:
+            job: The job; the model declares everything that it asks for.
+
+        Returns:
+            ``job.count`` images, with usage and the model that served it.
+        """
+
+
+def _accept(worker: ImgGenWorkerAbstract, source: ImgGenJob | str, *, count: int | None) -> ImgGenJob:
+    """Make a job of what the caller gave, and refuse it where the model does not declare what it needs."""
+    job = ImgGenJob.of(source)
+    if count is not None and count != job.count:
+        job = replace(job, count=count)
+    if job.count < 1:
+        msg = f"An image generation makes at least one image, not {job.count}."
+        raise ValueError(msg)
+    refuse_undeclared(worker, [Capability.COUNT] if job.count > 1 else [], job.prompt, job.params)
+    return job

@@ -1,0 +1,116 @@
+"""The bridge from synchronous callers to async workers: one background event loop for the whole process.
+
+All synchronous calls share that one loop, so that an SDK client's connections, which belong to the loop
+that opened them, can be used by the next call.
+"""
+
+from __future__ import annotations
+
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+
+ParamsT = ParamSpec("ParamsT")
+ReturnT = TypeVar("ReturnT")
+ItemT = TypeVar("ItemT")
+
+_lock = Lock()
+_loop: AbstractEventLoop | None = None
+
+
+def _shared_loop() -> AbstractEventLoop:
+    """Return the loop of the background thread, starting both on first use."""
+    global _loop  # noqa: PLW0603 - one loop a process is the point
+    with _lock:
+        if _loop is None or _loop.is_closed():
+            import asyncio
+
+            _loop = asyncio.new_event_loop()
+            Thread(target=_loop.run_forever, name="pipelex-sync-calls", daemon=True).start()
+        return _loop
+
+
+def refuse_in_running_loop(method: str) -> None:
+    """Raise a named error where a synchronous call would block the caller's own event loop.
+
+    Args:
+        method: The synchronous method's name, for the error.
+
+    Raises:
+        SyncCallInRunningLoopError: This thread's event loop is running.
+    """
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    from pipelex.cogt.exceptions import SyncCallInRunningLoopError
+
+    raise SyncCallInRunningLoopError(method=method)
+
+
+def run_coroutine(
+    function: Callable[ParamsT, Coroutine[object, object, ReturnT]], *args: ParamsT.args, **kwargs: ParamsT.kwargs
+) -> ReturnT:
+    """Run an async function on the shared loop and wait for what it returns.
+
+    An interrupt (Ctrl-C) while waiting cancels the call.
+    """
+    import asyncio
+
+    future = asyncio.run_coroutine_threadsafe(function(*args, **kwargs), _shared_loop())
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+def call_sync(
+    method: Callable[ParamsT, Coroutine[object, object, ReturnT]], *args: ParamsT.args, **kwargs: ParamsT.kwargs
+) -> ReturnT:
+    """Run a worker's async method for its ``_sync`` twin.
+
+    Raises:
+        SyncCallInRunningLoopError: This thread's event loop is running.
+    """
+    refuse_in_running_loop(f"{getattr(method, '__name__', 'call')}_sync")
+    return run_coroutine(method, *args, **kwargs)
+
+
+def iterate_sync(method_name: str, items: AsyncIterator[ItemT]) -> Iterator[ItemT]:
+    """Draw an async iterator's items one by one from synchronous code.
+
+    Leaving the loop early closes the iterator, and with it whatever it holds open.
+
+    Raises:
+        SyncCallInRunningLoopError: This thread's event loop is running.
+    """
+    refuse_in_running_loop(f"{method_name}_sync")
+    return _drain(items)
+
+
+def _drain(items: AsyncIterator[ItemT]) -> Iterator[ItemT]:
+    async def take() -> tuple[bool, ItemT | None]:
+        try:
+            return True, await anext(items)
+        except StopAsyncIteration:
+            return False, None
+
+    async def close() -> None:
+        aclose = getattr(items, "aclose", None)
+        if aclose is not None:
+            await aclose()
+
+    try:
+        while True:
+            there, item = run_coroutine(take)
+            if not there:
+                return
+            yield item  # type: ignore[misc]  # None only stands where nothing is there
+    finally:
+        run_coroutine(close)

@@ -1,0 +1,180 @@
+"""The base of LLM workers."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, TypeVar
+
+from pipelex.cogt.inference.inference_call import (
+    CallReport,
+    ObjectAdapter,
+    refuse_undeclared,
+    run_call,
+    run_object_call,
+)
+from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
+from pipelex.cogt.inference.sync_calls import call_sync, iterate_sync
+from pipelex.cogt.llm.llm_job import LLMJob, LLMTextChunk
+from pipelex.cogt.model_backends.model_spec import Capability
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from pipelex.cogt.inference.inference_result import InferenceResult
+
+__all__ = ["LLMWorkerAbstract"]
+
+ObjectT = TypeVar("ObjectT")
+
+
+class LLMWorkerAbstract(InferenceWorkerAbstract):
+    """Serves LLM calls. A driver writes ``_gen_text`` and, where its models declare them, the other hooks."""
+
+    async def gen_text(self, job: LLMJob | str) -> str:
+        """Ask for a text.
+
+        Args:
+            job: The job, or simply the user's text.
+
+        Returns:
+            The whole answer.
+
+        Raises:
+            UnsupportedCapabilityError: The job asks for what the model does not declare.
+            InferenceError: The call failed; its subclass says how.
+        """
+        job = _accept(self, job)
+        return await run_call(self, "gen_text", self._gen_text(job))
+
+    async def gen_object(self, job: LLMJob | str, schema: type[ObjectT]) -> ObjectT:
+        """Ask for an object.
+
+        Args:
+            job: The job, or simply the user's text.
+            schema: The type of the answer: any type that pydantic can validate.
+
+        Returns:
+            An instance of exactly that type.
+
+        Raises:
+            UnsupportedCapabilityError: The job asks for what the model does not declare.
+            InferenceInvalidAnswerError: The answer does not fit the type.
+            InferenceError: The call failed; its subclass says how.
+        """
+        job = _accept(self, job, Capability.STRUCTURED_OUTPUT)
+        adapter = ObjectAdapter(schema)
+        return await run_object_call(self, "gen_object", self._gen_object(job, adapter.json_schema()), adapter)
+
+    async def stream_text(self, job: LLMJob | str) -> AsyncIterator[str]:
+        """Ask for a text and get it in pieces as it is made.
+
+        Args:
+            job: The job, or simply the user's text.
+
+        Yields:
+            The pieces; together they are the whole answer.
+
+        Raises:
+            UnsupportedCapabilityError: The job asks for what the model does not declare.
+            InferenceError: The call failed, before or after the first piece; its subclass says how.
+        """
+        job = _accept(self, job, Capability.STREAMING)
+        with CallReport(self, "stream_text") as report:
+            async for chunk in self._stream_text(job):
+                report.usage = chunk.usage or report.usage
+                report.finish_reason = chunk.finish_reason or report.finish_reason
+                report.model_served = chunk.model_served or report.model_served
+                if chunk.text:
+                    yield chunk.text
+            report.refuse_half_answer()
+
+    def gen_text_sync(self, job: LLMJob | str) -> str:
+        """Do what :meth:`gen_text` does, from code that runs no event loop.
+
+        Args:
+            job: The job, or simply the user's text.
+
+        Returns:
+            The whole answer.
+
+        Raises:
+            SyncCallInRunningLoopError: An event loop runs on this thread.
+            InferenceError: The call failed; its subclass says how.
+        """
+        return call_sync(self.gen_text, job)
+
+    def gen_object_sync(self, job: LLMJob | str, schema: type[ObjectT]) -> ObjectT:
+        """Do what :meth:`gen_object` does, from code that runs no event loop.
+
+        Args:
+            job: The job, or simply the user's text.
+            schema: The type of the answer: any type that pydantic can validate.
+
+        Returns:
+            An instance of exactly that type.
+
+        Raises:
+            SyncCallInRunningLoopError: An event loop runs on this thread.
+            InferenceError: The call failed; its subclass says how.
+        """
+        return call_sync(self.gen_object, job, schema)
+
+    def stream_text_sync(self, job: LLMJob | str) -> Iterator[str]:
+        """Do what :meth:`stream_text` does, from code that runs no event loop.
+
+        Args:
+            job: The job, or simply the user's text.
+
+        Returns:
+            An iterator over the pieces.
+
+        Raises:
+            SyncCallInRunningLoopError: An event loop runs on this thread.
+            InferenceError: The call failed; its subclass says how.
+        """
+        return iterate_sync("stream_text", self.stream_text(job))
+
+    @abstractmethod
+    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
+        """Answer a job with a text.
+
+        Args:
+            job: The job; the model declares everything that it asks for.
+
+        Returns:
+            The answer, with usage, finish reason and the model that served it.
+        """
+
+    async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> InferenceResult[str]:
+        """Answer a job with JSON that fits a schema, by the vendor's own mechanism.
+
+        Called only for models that declare the capability ``structured_output``.
+
+        Args:
+            job: The job; the model declares everything that it asks for.
+            json_schema: The JSON schema of the answer.
+
+        Returns:
+            The answer as JSON text; the base validates it.
+        """
+        raise NotImplementedError
+
+    def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
+        """Answer a job with a text in pieces; write it as an async generator.
+
+        Called only for models that declare the capability ``streaming``.
+
+        Args:
+            job: The job; the model declares everything that it asks for.
+
+        Returns:
+            The pieces; the last one carries usage and finish reason.
+        """
+        raise NotImplementedError
+
+
+def _accept(worker: LLMWorkerAbstract, source: LLMJob | str, *needed: Capability) -> LLMJob:
+    """Make a job of what the caller gave, and refuse it where the model does not declare what it needs."""
+    job = LLMJob.of(source)
+    refuse_undeclared(worker, needed, job.prompt, job.params)
+    return job

@@ -1,0 +1,88 @@
+"""The resolved record of a model, and what a model can declare to be able to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipelex.plugins.inference_backend_registry import InferenceFamily
+
+__all__ = ["Capability", "InferenceModelSpec"]
+
+
+class Capability(StrEnum):
+    """What a model declares beyond its family's plain call. What it does not declare is refused.
+
+    The parameter of a job and the capability that it needs bear the same name.
+    """
+
+    STRUCTURED_OUTPUT = "structured_output"
+    """Answers that fit a JSON schema (LLM, SEARCH)."""
+    STREAMING = "streaming"
+    """Answers in pieces as they are made (LLM)."""
+    SYSTEM_TEXT = "system_text"
+    """An instruction beside the user's text (LLM)."""
+    IMAGES = "images"
+    """Images as input (LLM, IMG_GEN)."""
+    DOCUMENTS = "documents"
+    """PDF documents as input (LLM)."""
+    TEMPERATURE = "temperature"
+    MAX_TOKENS = "max_tokens"
+    SEED = "seed"
+    STOP = "stop"
+    REASONING_EFFORT = "reasoning_effort"
+    NEGATIVE_TEXT = "negative_text"
+    """What an image should not show (IMG_GEN)."""
+    COUNT = "count"
+    """More than one image per call (IMG_GEN)."""
+    SIZE = "size"
+    ASPECT_RATIO = "aspect_ratio"
+    QUALITY = "quality"
+    OUTPUT_FORMAT = "output_format"
+    BACKGROUND = "background"
+    URL = "url"
+    """A document given by its address rather than its bytes (EXTRACT)."""
+    PAGES = "pages"
+    """A choice of pages (EXTRACT)."""
+    PASSWORD = "password"  # noqa: S105 - the name of a capability
+    """Encrypted documents (EXTRACT)."""
+    EMBEDDED_IMAGES = "embedded_images"
+    """The images that stand on a page (EXTRACT)."""
+    PAGE_VIEW_DPI = "page_view_dpi"
+    """A picture of each page at a chosen resolution (EXTRACT)."""
+    MAX_RESULTS = "max_results"
+    INCLUDE_DOMAINS = "include_domains"
+    EXCLUDE_DOMAINS = "exclude_domains"
+    FROM_DATE = "from_date"
+    TO_DATE = "to_date"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceModelSpec:
+    """A model as the catalogue resolves it; its ``sdk`` alone decides which worker serves it.
+
+    Attributes:
+        name: The name by which it is asked for (``"smollm2"`` or ``"backend/model-id"``).
+        family: The family in which it is used.
+        backend_name: The configured backend that it is reached through.
+        sdk: The sdk that serves it.
+        model_id: The vendor's id of it, sent on the wire.
+        capabilities: What it declares to be able to do.
+        context_window: Its context window in tokens, where known.
+        max_output_tokens: The longest answer in tokens to ask for where the job does not say.
+        extras: Whatever else its table in the catalogue holds, for its driver.
+    """
+
+    name: str
+    family: InferenceFamily
+    backend_name: str
+    sdk: str
+    model_id: str
+    capabilities: frozenset[Capability] = frozenset()
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    extras: Mapping[str, str | int | float | bool] = field(default_factory=dict)

@@ -1,0 +1,144 @@
+"""The root of every error that this library raises, and the errors of its ground floor."""
+
+from __future__ import annotations
+
+__all__ = ["MissingDependencyError", "PipelexError"]
+
+
+def _rebuild(cls: type[PipelexError], args: tuple[object, ...], state: dict[str, object]) -> PipelexError:
+    """Give back a pickled error: constructors take keywords, which the default protocol cannot replay."""
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class PipelexError(Exception):
+    """The one root of this library's errors: ``except PipelexError`` catches whatever it raises on purpose.
+
+    Every error carries what it talks about as attributes, renders for a person with ``str`` and for a
+    program with :meth:`to_dict`, and names its page in :attr:`page`.
+
+    Args:
+        message: What happened, to whom, and how to mend it.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
+    @property
+    def page(self) -> str:
+        """The entry of this error in the documentation, as a path with an anchor."""
+        return f"docs/errors.md#{type(self).__name__.lower()}"
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the error as plain data: its name, message, page and attributes, ready for JSON."""
+        attributes = {name: _plain(value) for name, value in vars(self).items() if not name.startswith("_")}
+        return {"error": type(self).__name__, "message": str(self), "page": self.page, **attributes}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.args, dict(vars(self)))
+
+
+def _plain(value: object) -> object:
+    """Reduce an attribute to what JSON can hold; a class becomes its dotted name."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, type):
+        return f"{value.__module__}.{value.__qualname__}"
+    return str(value)
+
+
+class MissingDependencyError(PipelexError):
+    """An optional package is missing at the moment that it is used.
+
+    Args:
+        dependency_name: The package that cannot be imported, as its import name (``"google.genai"``).
+        extra_name: The extra that brings it, as in ``pipelex[extra]``.
+        message: What the package is needed for.
+    """
+
+    def __init__(self, dependency_name: str, extra_name: str, message: str) -> None:
+        from pipelex.install_hint import install_hint
+
+        self.dependency_name = dependency_name
+        self.extra_name = extra_name
+        hint = install_hint(dependency_name=dependency_name, extra_name=extra_name)
+        super().__init__(f"{message} The package '{dependency_name}' is not installed. {hint}")
+
+
+class ConfigurationError(PipelexError):
+    """A file of the user's says something that cannot be meant.
+
+    Args:
+        file: The file at fault.
+        reason: What is wrong with it and what was expected.
+        line: The line, counted from 1, where it is known.
+        key: The dotted key at fault, where there is one.
+    """
+
+    def __init__(self, *, file: str, reason: str, line: int | None = None, key: str | None = None) -> None:
+        self.file = file
+        self.reason = reason
+        self.line = line
+        self.key = key
+        where = file if line is None else f"{file}:{line}"
+        super().__init__(f"{where}: {f'{key}: ' if key else ''}{reason}")
+
+
+class MissingCredentialError(PipelexError):
+    """A backend is used whose key stands in an environment variable that is not set.
+
+    Args:
+        backend_name: The backend that was to be used. No other backend is affected.
+        variable: The environment variable that holds its key.
+    """
+
+    def __init__(self, *, backend_name: str, variable: str) -> None:
+        self.backend_name = backend_name
+        self.variable = variable
+        super().__init__(
+            f"Backend '{backend_name}' takes a value from the environment variable {variable}, which is not set. "
+            f"Set it (export {variable}=...) or change [backends.{backend_name}] in .pipelex/pipelex.toml. "
+            "Other backends are not affected."
+        )
+
+
+class UnknownModelError(PipelexError):
+    """A model is asked for that neither the catalogue nor a ``backend/model-id`` explains.
+
+    Args:
+        model: The name as given.
+        family: The family in which it was looked up, by value (``"llm"``).
+        known: The names that the catalogue has for this family, nearest first.
+    """
+
+    def __init__(self, *, model: str, family: str, known: tuple[str, ...]) -> None:
+        self.model = model
+        self.family = family
+        self.known = known
+        nearest = f" Did you mean {' or '.join(repr(name) for name in known[:3])}?" if known else ""
+        super().__init__(
+            f"No model '{model}' in the family '{family}'.{nearest} "
+            "Name a model of the catalogue, write it as 'backend/model-id', or add [models.<name>] to .pipelex/models.toml."
+        )
+
+
+class UnknownBackendError(PipelexError):
+    """A backend is named that no configuration file describes.
+
+    Args:
+        backend_name: The name as given.
+        known: The backends that are configured, nearest first.
+    """
+
+    def __init__(self, *, backend_name: str, known: tuple[str, ...]) -> None:
+        self.backend_name = backend_name
+        self.known = known
+        nearest = f" Configured: {', '.join(known)}." if known else ""
+        super().__init__(
+            f"No backend '{backend_name}' is configured.{nearest} Add [backends.{backend_name}] to .pipelex/pipelex.toml."
+        )

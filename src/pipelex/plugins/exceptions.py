@@ -1,0 +1,225 @@
+"""What can go wrong between a plugin and the system: each error names the plugin and the way out."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pipelex.exceptions import PipelexError
+
+__all__: list[str] = []
+
+
+class PluginError(PipelexError):
+    """The root of the errors of plugin discovery, registration and lookup."""
+
+
+class PluginApiVersionMismatchError(PluginError):
+    """A plugin was written against another version of the plugin API.
+
+    Args:
+        plugin_name: The plugin.
+        targets_api: The version that it says it targets.
+        supported_api: The one version that this installation supports.
+    """
+
+    def __init__(self, *, plugin_name: str, targets_api: int, supported_api: int) -> None:
+        self.plugin_name = plugin_name
+        self.targets_api = targets_api
+        self.supported_api = supported_api
+        way_out = (
+            f"install a release of '{plugin_name}' that targets {supported_api}"
+            if targets_api < supported_api
+            else f"upgrade pipelex to a release that supports {targets_api}"
+        )
+        super().__init__(
+            f"Plugin '{plugin_name}' targets plugin API version {targets_api}; this installation supports "
+            f'{supported_api}. Either {way_out}, or disable it: add "{plugin_name}" to plugins.disabled '
+            "in .pipelex/pipelex.toml."
+        )
+
+
+class DuplicateInferenceBackendError(PluginError):
+    """Two plugins, or one plugin twice, claim the same ``(family, sdk)``.
+
+    Args:
+        family: The family, by value.
+        sdk: The sdk claimed twice.
+        first_plugin: Who holds it.
+        second_plugin: Who claims it too.
+    """
+
+    def __init__(self, *, family: str, sdk: str, first_plugin: str, second_plugin: str) -> None:
+        self.family = family
+        self.sdk = sdk
+        self.first_plugin = first_plugin
+        self.second_plugin = second_plugin
+        super().__init__(
+            f"Two claims on the inference backend (family '{family}', sdk '{sdk}'): plugin {first_plugin} holds it, "
+            f"plugin {second_plugin} registers it too. Disable one of them in plugins.disabled, or give one another sdk."
+        )
+
+
+class DuplicateModelListerError(PluginError):
+    """Two plugins, or one plugin twice, register a model lister for the same sdk.
+
+    Args:
+        sdk: The sdk claimed twice.
+        first_plugin: Who holds it.
+        second_plugin: Who claims it too.
+    """
+
+    def __init__(self, *, sdk: str, first_plugin: str, second_plugin: str) -> None:
+        self.sdk = sdk
+        self.first_plugin = first_plugin
+        self.second_plugin = second_plugin
+        super().__init__(
+            f"Two model listers for sdk '{sdk}': plugin {first_plugin} holds it, plugin {second_plugin} registers "
+            "one too. Disable one of them in plugins.disabled, or give one another sdk."
+        )
+
+
+class DuplicateCommandError(PluginError):
+    """Two plugins contribute a command of the same name, or one shadows a core command.
+
+    Args:
+        name: The command.
+        first_plugin: Who holds it; ``"pipelex"`` where it is a core command.
+        second_plugin: Who claims it too.
+    """
+
+    def __init__(self, *, name: str, first_plugin: str, second_plugin: str) -> None:
+        self.name = name
+        self.first_plugin = first_plugin
+        self.second_plugin = second_plugin
+        super().__init__(
+            f"Two claims on the command 'pipelex {name}': {first_plugin} holds it, plugin {second_plugin} "
+            "contributes it too. Rename one of them, or disable the plugin in plugins.disabled."
+        )
+
+
+class DuplicatePluginError(PluginError):
+    """Two plugins bear the same name, in any spelling of it.
+
+    Args:
+        name: The name, in its canonical spelling.
+        first_plugin: Who holds it, with distribution and version.
+        second_plugin: Who claims it too, with distribution and version.
+    """
+
+    def __init__(self, *, name: str, first_plugin: str, second_plugin: str) -> None:
+        self.name = name
+        self.first_plugin = first_plugin
+        self.second_plugin = second_plugin
+        super().__init__(
+            f"Two plugins are called '{name}': {first_plugin} and {second_plugin}. "
+            "Uninstall one of them: names are compared without regard to case, '-', '_' and '.'."
+        )
+
+
+class CoreUnconditionalPluginDisabledError(PluginError):
+    """The denylist names a plugin without which the system does not run.
+
+    Args:
+        plugin_name: The core-unconditional plugin.
+    """
+
+    def __init__(self, *, plugin_name: str) -> None:
+        self.plugin_name = plugin_name
+        super().__init__(
+            f"Plugin '{plugin_name}' is core-unconditional and cannot be disabled. "
+            f'Remove "{plugin_name}" from plugins.disabled in .pipelex/pipelex.toml.'
+        )
+
+
+class BrokenPluginError(PluginError):
+    """An installed plugin's own code, or its metadata, failed while it was being loaded or registered.
+
+    The failure itself is the ``__cause__``. Our own named errors are never wrapped in it.
+
+    Args:
+        plugin_name: The plugin, by its entry-point name.
+        phase: Where it failed: reading its metadata, loading it, or in its ``register``.
+        reason: What it raised.
+        distribution: The distribution that brings it, where known.
+    """
+
+    def __init__(
+        self,
+        *,
+        plugin_name: str,
+        phase: Literal["metadata", "load", "register"],
+        reason: str,
+        distribution: str | None = None,
+    ) -> None:
+        self.plugin_name = plugin_name
+        self.phase = phase
+        self.reason = reason
+        self.distribution = distribution
+        origin = f" (distribution {distribution})" if distribution else ""
+        super().__init__(
+            f"Plugin '{plugin_name}'{origin} is broken: it failed in phase '{phase}': {reason}. Mend or uninstall it, "
+            f'or disable it: add "{plugin_name}" to plugins.disabled in .pipelex/pipelex.toml.'
+        )
+
+
+class InvalidContributionError(PluginError):
+    """A plugin is not of the shape of the contract, or contributes something that is not.
+
+    Args:
+        plugin_name: The plugin.
+        what: The part at fault (``"targets_api"``, ``"make_worker of (llm, acme)"``).
+        expected: What the contract asks for.
+        got: What came.
+    """
+
+    def __init__(self, *, plugin_name: str, what: str, expected: str, got: str) -> None:
+        self.plugin_name = plugin_name
+        self.what = what
+        self.expected = expected
+        self.got = got
+        super().__init__(
+            f"Plugin '{plugin_name}': {what} is not what the contract asks for: expected {expected}, got {got}."
+        )
+
+
+class WrongWorkerFamilyError(PluginError):
+    """A plugin's ``make_worker`` returned something else than a worker of the family it is registered for.
+
+    Args:
+        plugin_name: The plugin.
+        family: The family, by value.
+        sdk: The sdk.
+        expected: The worker base of the family.
+        returned: The class of what came.
+    """
+
+    def __init__(self, *, plugin_name: str, family: str, sdk: str, expected: type, returned: type) -> None:
+        self.plugin_name = plugin_name
+        self.family = family
+        self.sdk = sdk
+        self.expected = expected
+        self.returned = returned
+        super().__init__(
+            f"Plugin '{plugin_name}' registered sdk '{sdk}' for the family '{family}', but its make_worker returned "
+            f"{returned.__module__}.{returned.__qualname__}, which is not a {expected.__qualname__}."
+        )
+
+
+class InferenceBackendNotFoundError(PluginError, NotImplementedError):
+    """No plugin serves this ``(family, sdk)``.
+
+    Args:
+        family: The family, by value.
+        sdk: The sdk that was asked for.
+        nearby: What is registered that resembles it, as ``"family/sdk"``, nearest first.
+    """
+
+    def __init__(self, *, family: str, sdk: str, nearby: tuple[str, ...]) -> None:
+        self.family = family
+        self.sdk = sdk
+        self.nearby = nearby
+        near = f" Registered nearby: {', '.join(nearby)}." if nearby else ""
+        super().__init__(
+            f"No inference backend for family '{family}' and sdk '{sdk}'. Is its plugin installed and enabled?{near} "
+            "'pipelex plugins list' shows what is."
+        )

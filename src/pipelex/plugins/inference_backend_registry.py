@@ -1,0 +1,139 @@
+"""The inference backends that the plugins registered, by ``(family, sdk)``, and the guard of optional SDKs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
+    from pipelex.cogt.model_backends.backend import InferenceBackend
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+    from pipelex.plugins.sdk_client_registry import SdkClientRegistry
+    from pipelex.reporting.reporting_protocol import ReportingProtocol
+
+__all__ = ["InferenceFamily", "MakeWorkerFn", "require_sdk"]
+
+
+class InferenceFamily(StrEnum):
+    """What kind of model call a backend serves. A backend's key is ``(family, sdk)``."""
+
+    LLM = "llm"
+    """Text in, text or structured object out."""
+    IMG_GEN = "img_gen"
+    """Text in, images out."""
+    EXTRACT = "extract"
+    """A document in, its pages out."""
+    SEARCH = "search"
+    """A query in, a sourced answer out."""
+
+
+class MakeWorkerFn(Protocol):
+    """The locked call shape of a backend: a plain callable that builds a worker, all arguments by keyword."""
+
+    def __call__(
+        self,
+        *,
+        inference_model: InferenceModelSpec,
+        backend: InferenceBackend,
+        sdk_clients: SdkClientRegistry,
+        reporting_delegate: ReportingProtocol | None,
+    ) -> InferenceWorkerAbstract:
+        """Build the worker of a model. SDKs are imported in here, guarded by :func:`require_sdk`.
+
+        Args:
+            inference_model: The resolved model record.
+            backend: The configuration record of the model's backend.
+            sdk_clients: Where SDK clients are memoized, one per model handle.
+            reporting_delegate: Where the worker reports usage and time, if anywhere.
+
+        Returns:
+            A worker of the family that the backend is registered for.
+
+        Raises:
+            MissingDependencyError: The SDK is not installed.
+        """
+        ...
+
+
+def require_sdk(*, spec: str, extra: str, msg: str) -> None:
+    """Make sure that an optional package is there, without importing it.
+
+    Args:
+        spec: The package's import name; may be dotted (``"google.genai"``).
+        extra: The extra that brings it, as in ``pipelex[extra]``.
+        msg: What the package is needed for, as a sentence.
+
+    Raises:
+        MissingDependencyError: It is not installed.
+    """
+    from importlib.util import find_spec
+
+    try:
+        found = find_spec(spec) is not None
+    except ModuleNotFoundError:  # the parent of a dotted name is missing
+        found = False
+    except ValueError:  # something without a __spec__ stands in sys.modules: it is there, whatever it is
+        found = True
+    if not found:
+        from pipelex.exceptions import MissingDependencyError
+
+        raise MissingDependencyError(spec, extra, msg)
+
+
+class InferenceBackendRegistry:
+    """The worker-building callables by ``(family, sdk)``.
+
+    Args:
+        backends: The callables, as a registrar holds them.
+        plugin_names: Which plugin brought each, for the errors that name it.
+    """
+
+    __slots__ = ("_backends", "_plugin_names")
+
+    def __init__(
+        self,
+        backends: Mapping[tuple[InferenceFamily, str], MakeWorkerFn],
+        *,
+        plugin_names: Mapping[tuple[InferenceFamily, str], str] | None = None,
+    ) -> None:
+        self._backends = dict(backends)
+        self._plugin_names = dict(plugin_names or {})
+
+    def lookup(self, *, family: InferenceFamily, sdk: str) -> MakeWorkerFn:
+        """Return the callable that builds the worker.
+
+        Args:
+            family: The family of the call.
+            sdk: The model's ``sdk``.
+
+        Raises:
+            InferenceBackendNotFoundError: No plugin registered this pair.
+        """
+        try:
+            return self._backends[family, sdk]
+        except KeyError:
+            pass
+        raise self._not_found(family=family, sdk=sdk)
+
+    def plugin_name(self, *, family: InferenceFamily, sdk: str) -> str:
+        """Return the name of the plugin that registered a pair."""
+        return self._plugin_names.get((family, sdk), "(unknown)")
+
+    def _not_found(self, *, family: InferenceFamily, sdk: str) -> Exception:
+        from difflib import get_close_matches
+
+        from pipelex.plugins.exceptions import InferenceBackendNotFoundError
+
+        same_sdk = [f"{other}/{name}" for other, name in self._backends if name == sdk]
+        in_family = [name for other, name in self._backends if other == family]
+        close = [f"{family}/{name}" for name in get_close_matches(sdk, in_family, n=3)]
+        return InferenceBackendNotFoundError(family=str(family), sdk=sdk, nearby=(*close, *same_sdk))
+
+    def __iter__(self) -> Iterator[tuple[InferenceFamily, str]]:
+        return iter(self._backends)
+
+    def __len__(self) -> int:
+        return len(self._backends)

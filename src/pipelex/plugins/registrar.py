@@ -1,0 +1,190 @@
+"""What a plugin's ``register`` writes into."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from pipelex.plugins.inference_backend_registry import InferenceFamily
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pipelex.plugins.inference_backend_registry import MakeWorkerFn
+    from pipelex.plugins.model_lister_registry import ListModelsFn
+
+__all__ = ["PluginRegistrar"]
+
+
+class PluginRegistrar:
+    """The menu that a plugin orders from, and the accumulator of what it ordered.
+
+    Each plugin is handed a registrar of its own. What it contributes counts only when ``register`` returns,
+    so a plugin that fails halfway leaves nothing behind, and none can touch what another contributed.
+
+    Args:
+        plugin_name: Whose contributions these are, for the errors that name it.
+    """
+
+    __slots__ = ("_backends", "_commands", "_listers", "_plugin_name")
+
+    def __init__(self, *, plugin_name: str = "(unnamed)") -> None:
+        self._plugin_name = plugin_name
+        self._backends: dict[tuple[InferenceFamily, str], MakeWorkerFn] = {}
+        self._listers: dict[str, ListModelsFn] = {}
+        self._commands: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {}
+
+    def add_inference_backend(self, *, family: InferenceFamily, sdk: str, make_worker: MakeWorkerFn) -> None:
+        """Serve the models of an sdk in one family.
+
+        Args:
+            family: The family.
+            sdk: The models' ``sdk``: lowercase letters, digits, ``_``, ``-`` and ``.``.
+            make_worker: Builds the worker; see :class:`MakeWorkerFn` for its call shape.
+
+        Raises:
+            InvalidContributionError: An argument is not of the contract's shape.
+            DuplicateInferenceBackendError: The plugin has registered this pair already.
+        """
+        from pipelex.plugins import contribution_checks as checks
+
+        checks.check_family(self._plugin_name, family)
+        checks.check_identifier(self._plugin_name, "sdk", sdk)
+        checks.check_make_worker(self._plugin_name, f"make_worker of ({family}, {sdk})", make_worker)
+        if (family, sdk) in self._backends:
+            from pipelex.plugins.exceptions import DuplicateInferenceBackendError
+
+            raise DuplicateInferenceBackendError(
+                family=str(family), sdk=sdk, first_plugin=self._plugin_name, second_plugin=self._plugin_name
+            )
+        self._backends[family, sdk] = make_worker
+
+    def add_model_lister(self, *, sdk: str, lister: ListModelsFn) -> None:
+        """List the models of an sdk in ``pipelex show models``. Optional.
+
+        Args:
+            sdk: One of the sdks that the plugin registers a backend for.
+            lister: Lists the models; see :class:`ListModelsFn` for its call shape.
+
+        Raises:
+            InvalidContributionError: An argument is not of the contract's shape.
+            DuplicateModelListerError: The plugin has registered a lister for this sdk already.
+        """
+        from pipelex.plugins import contribution_checks as checks
+
+        checks.check_identifier(self._plugin_name, "sdk", sdk)
+        checks.check_lister(self._plugin_name, f"lister of sdk {sdk}", lister)
+        if sdk in self._listers:
+            from pipelex.plugins.exceptions import DuplicateModelListerError
+
+            raise DuplicateModelListerError(sdk=sdk, first_plugin=self._plugin_name, second_plugin=self._plugin_name)
+        self._listers[sdk] = lister
+
+    def add_command(self, *, name: str, help: str, run: Callable[[Sequence[str]], int]) -> None:  # noqa: A002 - the word of every command line
+        """Contribute a command: ``pipelex NAME ...``. Optional.
+
+        Args:
+            name: The command; it may not be one of the core's own.
+            help: What it does, in one line.
+            run: Takes the arguments behind the name, returns the exit code.
+
+        Raises:
+            InvalidContributionError: An argument is not of the contract's shape.
+            DuplicateCommandError: The plugin has contributed this command already.
+        """
+        from pipelex.plugins import contribution_checks as checks
+
+        checks.check_identifier(self._plugin_name, "command name", name)
+        checks.check_command(self._plugin_name, f"command {name}", help, run)
+        if name in self._commands:
+            from pipelex.plugins.exceptions import DuplicateCommandError
+
+            raise DuplicateCommandError(name=name, first_plugin=self._plugin_name, second_plugin=self._plugin_name)
+        self._commands[name] = (help, run)
+
+    @property
+    def inference_backends(self) -> Mapping[tuple[InferenceFamily, str], MakeWorkerFn]:
+        """The backends contributed so far, by ``(family, sdk)``; read-only."""
+        return MappingProxyType(self._backends)
+
+    @property
+    def model_listers(self) -> Mapping[str, ListModelsFn]:
+        """The model listers contributed so far, by sdk; read-only."""
+        return MappingProxyType(self._listers)
+
+    @property
+    def commands(self) -> Mapping[str, tuple[str, Callable[[Sequence[str]], int]]]:
+        """The commands contributed so far: help line and callable, by name; read-only."""
+        return MappingProxyType(self._commands)
+
+
+class MergedRegistrar(PluginRegistrar):
+    """What all plugins contributed together, with the name of who contributed what."""
+
+    __slots__ = ("_contributors",)
+
+    def __init__(self) -> None:
+        super().__init__(plugin_name="(all)")
+        self._contributors: dict[tuple[str, ...], str] = {}
+
+    def commit(self, staged: PluginRegistrar, *, contributor: str) -> None:
+        """Take over one plugin's contributions: all of them, or none where one is taken already.
+
+        Args:
+            staged: What the plugin contributed.
+            contributor: The plugin, as errors are to name it.
+
+        Raises:
+            DuplicateInferenceBackendError: Another plugin serves the same ``(family, sdk)``.
+            DuplicateModelListerError: Another plugin lists the same sdk.
+            DuplicateCommandError: Another plugin contributes the same command.
+            InvalidContributionError: A lister's sdk is none that the plugin serves.
+        """
+        claims = _claims_of(staged)
+        for claim in claims:
+            if claim in self._contributors:
+                raise _conflict(claim, self._contributors[claim], contributor)
+        self._contributors.update(dict.fromkeys(claims, contributor))
+        self._backends.update(staged._backends)
+        self._listers.update(staged._listers)
+        self._commands.update(staged._commands)
+
+    @property
+    def plugin_names(self) -> dict[tuple[InferenceFamily, str], str]:
+        """Which plugin contributed each backend."""
+        return {key: self._contributors["backend", key[0].value, key[1]] for key in self._backends}
+
+
+def _claims_of(staged: PluginRegistrar) -> list[tuple[str, ...]]:
+    """List everything that a plugin contributes as keys on which plugins can collide."""
+    sdks = {sdk for _, sdk in staged.inference_backends}
+    for sdk in staged.model_listers:
+        if sdk not in sdks:
+            from pipelex.plugins.exceptions import InvalidContributionError
+
+            raise InvalidContributionError(
+                plugin_name=staged._plugin_name,
+                what=f"lister of sdk {sdk}",
+                expected=f"one of the sdks that the plugin serves ({', '.join(sorted(sdks)) or 'none'})",
+                got=repr(sdk),
+            )
+    return [
+        *(("backend", family.value, sdk) for family, sdk in staged.inference_backends),
+        *(("lister", sdk) for sdk in staged.model_listers),
+        *(("command", name) for name in staged.commands),
+    ]
+
+
+def _conflict(claim: tuple[str, ...], first: str, second: str) -> Exception:
+    from pipelex.plugins import exceptions as errors
+
+    match claim:
+        case ("backend", family, sdk):
+            return errors.DuplicateInferenceBackendError(
+                family=family, sdk=sdk, first_plugin=first, second_plugin=second
+            )
+        case ("lister", sdk):
+            return errors.DuplicateModelListerError(sdk=sdk, first_plugin=first, second_plugin=second)
+        case (_, name):
+            return errors.DuplicateCommandError(name=name, first_plugin=first, second_plugin=second)
+    raise AssertionError(claim)

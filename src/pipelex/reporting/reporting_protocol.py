@@ -1,0 +1,79 @@
+"""Where workers report what each call used: the protocol and its records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from pipelex.cogt.inference.inference_result import FinishReason
+    from pipelex.plugins.inference_backend_registry import InferenceFamily
+
+__all__ = ["InferenceRecord", "InferenceUsage", "ReportingProtocol"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceUsage:
+    """What a call used, as the vendor counts it. ``None`` is unknown, never zero.
+
+    Attributes:
+        input_tokens: Tokens read, the cached ones included.
+        output_tokens: Tokens written, the reasoning ones included.
+        cached_input_tokens: Those of ``input_tokens`` that came from a cache.
+        reasoning_tokens: Those of ``output_tokens`` that the model thought with.
+        images: Images made.
+        pages: Pages read.
+        searches: Searches run.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    images: int | None = None
+    pages: int | None = None
+    searches: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceRecord:
+    """One model call, as it is reported when it ends, well or badly.
+
+    Attributes:
+        operation: The worker's method (``"gen_text"``).
+        family: The family of the call.
+        backend_name: The configured backend.
+        sdk: The sdk that served it.
+        model: The model that was asked for, by its name in the catalogue.
+        duration_s: Wall time in seconds, from the call to its end.
+        model_served: The model that answered, as the vendor names it, where it says.
+        usage: What the call used, where it is known.
+        cost_usd: What it cost in US dollars; ``None`` where the price is unknown.
+        finish_reason: Why the model stopped, where it answered.
+        error: The class name of the error that ended the call; ``None`` where it succeeded.
+    """
+
+    operation: str
+    family: InferenceFamily
+    backend_name: str
+    sdk: str
+    model: str
+    duration_s: float
+    model_served: str | None = None
+    usage: InferenceUsage | None = None
+    cost_usd: float | None = None
+    finish_reason: FinishReason | None = None
+    error: str | None = None
+
+
+@runtime_checkable
+class ReportingProtocol(Protocol):
+    """Receives a record of every model call."""
+
+    def report_inference(self, record: InferenceRecord) -> None:
+        """Take note of one call. Must be quick and safe under threads: it runs on the caller's path.
+
+        Args:
+            record: The call.
+        """
+        ...
