@@ -114,16 +114,22 @@ class UnknownModelError(PipelexError):
         model: The name as given.
         family: The family in which it was looked up, by value (``"llm"``).
         known: The names that the catalogue has for this family, nearest first.
+        actual_families: The families, by value, in which there is such a model.
     """
 
-    def __init__(self, *, model: str, family: str, known: tuple[str, ...]) -> None:
+    def __init__(
+        self, *, model: str, family: str, known: tuple[str, ...], actual_families: tuple[str, ...] = ()
+    ) -> None:
         self.model = model
         self.family = family
         self.known = known
+        self.actual_families = actual_families
+        elsewhere = f" It is of the family '{', '.join(actual_families)}'." if actual_families else ""
         nearest = f" Did you mean {' or '.join(repr(name) for name in known[:3])}?" if known else ""
         super().__init__(
-            f"No model '{model}' in the family '{family}'.{nearest} "
-            "Name a model of the catalogue, write it as 'backend/model-id', or add [models.<name>] to .pipelex/models.toml."
+            f"No model '{model}' in the family '{family}'.{elsewhere}{nearest} "
+            "Name a model of the catalogue, write it as 'backend/model-id', or add [models.<name>] to "
+            ".pipelex/models.toml."
         )
 
 
@@ -140,5 +146,16 @@ class UnknownBackendError(PipelexError):
         self.known = known
         nearest = f" Configured: {', '.join(known)}." if known else ""
         super().__init__(
-            f"No backend '{backend_name}' is configured.{nearest} Add [backends.{backend_name}] to .pipelex/pipelex.toml."
+            f"No backend '{backend_name}' is configured.{nearest} "
+            f"Add [backends.{backend_name}] to .pipelex/pipelex.toml."
+        )
+
+
+class NotSetUpError(PipelexError):
+    """Something needs the running system, and none is set up."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Pipelex is not set up, or was closed. Work inside the block: 'with Pipelex.setup() as px: ...' "
+            "(from pipelex.boot import Pipelex)."
         )

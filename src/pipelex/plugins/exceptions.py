@@ -55,7 +55,7 @@ class DuplicateInferenceBackendError(PluginError):
         self.second_plugin = second_plugin
         super().__init__(
             f"Two claims on the inference backend (family '{family}', sdk '{sdk}'): plugin {first_plugin} holds it, "
-            f"plugin {second_plugin} registers it too. Disable one of them in plugins.disabled, or give one another sdk."
+            f"plugin {second_plugin} registers it too. Disable one of them in plugins.disabled, or rename its sdk."
         )
 
 

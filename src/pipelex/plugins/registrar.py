@@ -5,15 +5,16 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pipelex.plugins.inference_backend_registry import InferenceFamily
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from pipelex.plugins.inference_backend_registry import MakeWorkerFn
+    from pipelex.plugins.inference_backend_registry import InferenceFamily, MakeWorkerFn
     from pipelex.plugins.model_lister_registry import ListModelsFn
 
 __all__ = ["PluginRegistrar"]
+
+CORE_COMMANDS = frozenset({"completion", "extract", "img-gen", "llm", "plugins", "search", "show"})
+"""The commands that no plugin may shadow; a test holds the command line to this list."""
 
 
 class PluginRegistrar:
@@ -80,7 +81,7 @@ class PluginRegistrar:
             raise DuplicateModelListerError(sdk=sdk, first_plugin=self._plugin_name, second_plugin=self._plugin_name)
         self._listers[sdk] = lister
 
-    def add_command(self, *, name: str, help: str, run: Callable[[Sequence[str]], int]) -> None:  # noqa: A002 - the word of every command line
+    def add_command(self, *, name: str, help: str, run: Callable[[Sequence[str]], int]) -> None:
         """Contribute a command: ``pipelex NAME ...``. Optional.
 
         Args:
@@ -90,16 +91,17 @@ class PluginRegistrar:
 
         Raises:
             InvalidContributionError: An argument is not of the contract's shape.
-            DuplicateCommandError: The plugin has contributed this command already.
+            DuplicateCommandError: It is a core command, or the plugin has contributed it already.
         """
         from pipelex.plugins import contribution_checks as checks
 
         checks.check_identifier(self._plugin_name, "command name", name)
         checks.check_command(self._plugin_name, f"command {name}", help, run)
-        if name in self._commands:
+        holder = "pipelex" if name in CORE_COMMANDS else self._plugin_name
+        if name in CORE_COMMANDS or name in self._commands:
             from pipelex.plugins.exceptions import DuplicateCommandError
 
-            raise DuplicateCommandError(name=name, first_plugin=self._plugin_name, second_plugin=self._plugin_name)
+            raise DuplicateCommandError(name=name, first_plugin=holder, second_plugin=self._plugin_name)
         self._commands[name] = (help, run)
 
     @property
@@ -121,18 +123,20 @@ class PluginRegistrar:
 class MergedRegistrar(PluginRegistrar):
     """What all plugins contributed together, with the name of who contributed what."""
 
-    __slots__ = ("_contributors",)
+    __slots__ = ("_holders", "_plugin_names")
 
     def __init__(self) -> None:
         super().__init__(plugin_name="(all)")
-        self._contributors: dict[tuple[str, ...], str] = {}
+        self._holders: dict[tuple[str, ...], str] = {}
+        self._plugin_names: dict[tuple[InferenceFamily, str], str] = {}
 
-    def commit(self, staged: PluginRegistrar, *, contributor: str) -> None:
+    def commit(self, staged: PluginRegistrar, *, plugin_name: str, contributor: str) -> None:
         """Take over one plugin's contributions: all of them, or none where one is taken already.
 
         Args:
             staged: What the plugin contributed.
-            contributor: The plugin, as errors are to name it.
+            plugin_name: The plugin's name.
+            contributor: The plugin, as an error about two of them is to name it.
 
         Raises:
             DuplicateInferenceBackendError: Another plugin serves the same ``(family, sdk)``.
@@ -140,34 +144,39 @@ class MergedRegistrar(PluginRegistrar):
             DuplicateCommandError: Another plugin contributes the same command.
             InvalidContributionError: A lister's sdk is none that the plugin serves.
         """
+        _check_listers(staged, plugin_name)
         claims = _claims_of(staged)
         for claim in claims:
-            if claim in self._contributors:
-                raise _conflict(claim, self._contributors[claim], contributor)
-        self._contributors.update(dict.fromkeys(claims, contributor))
-        self._backends.update(staged._backends)
-        self._listers.update(staged._listers)
-        self._commands.update(staged._commands)
+            if claim in self._holders:
+                raise _conflict(claim, self._holders[claim], contributor)
+        self._holders.update(dict.fromkeys(claims, contributor))
+        self._plugin_names.update(dict.fromkeys(staged.inference_backends, plugin_name))
+        self._backends.update(staged.inference_backends)
+        self._listers.update(staged.model_listers)
+        self._commands.update(staged.commands)
 
     @property
-    def plugin_names(self) -> dict[tuple[InferenceFamily, str], str]:
-        """Which plugin contributed each backend."""
-        return {key: self._contributors["backend", key[0].value, key[1]] for key in self._backends}
+    def plugin_names(self) -> Mapping[tuple[InferenceFamily, str], str]:
+        """Which plugin contributed each backend; read-only."""
+        return MappingProxyType(self._plugin_names)
 
 
-def _claims_of(staged: PluginRegistrar) -> list[tuple[str, ...]]:
-    """List everything that a plugin contributes as keys on which plugins can collide."""
+def _check_listers(staged: PluginRegistrar, plugin_name: str) -> None:
     sdks = {sdk for _, sdk in staged.inference_backends}
     for sdk in staged.model_listers:
         if sdk not in sdks:
             from pipelex.plugins.exceptions import InvalidContributionError
 
             raise InvalidContributionError(
-                plugin_name=staged._plugin_name,
+                plugin_name=plugin_name,
                 what=f"lister of sdk {sdk}",
                 expected=f"one of the sdks that the plugin serves ({', '.join(sorted(sdks)) or 'none'})",
                 got=repr(sdk),
             )
+
+
+def _claims_of(staged: PluginRegistrar) -> list[tuple[str, ...]]:
+    """List everything that a plugin contributes as keys on which plugins can collide."""
     return [
         *(("backend", family.value, sdk) for family, sdk in staged.inference_backends),
         *(("lister", sdk) for sdk in staged.model_listers),

@@ -101,7 +101,7 @@ async def _close_all(clients: list[Any]) -> None:
     for client in clients:
         close = getattr(client, "aclose", None) or getattr(client, "close", None)
         try:
-            pending = close() if callable(close) else None
+            pending: Any = close() if callable(close) else None
             if hasattr(pending, "__await__"):
                 await pending
         except Exception as exc:  # each client's own failure must not keep the next one open

@@ -84,11 +84,11 @@ class ExtractedImage:
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractedPage:
-    """One page of a document.
+    r"""One page of a document.
 
     Attributes:
         number: Its place in the document, counted from 1.
-        text: Its text, lines ended by ``\\n``; Markdown where the engine gives it.
+        text: Its text, lines ended by ``\n``; Markdown where the engine gives it.
         width: Its width in PDF points, where known.
         height: Its height in PDF points, where known.
         images: The images on it, where they were asked for.

@@ -117,9 +117,7 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
             yield page
 
 
-def _accept(
-    worker: ExtractWorkerAbstract, source: ExtractJob | MediaSource | bytes | Path | str
-) -> ExtractJob:
+def _accept(worker: ExtractWorkerAbstract, source: ExtractJob | MediaSource | bytes | Path | str) -> ExtractJob:
     """Make a job of what the caller gave, and refuse it where the model does not declare what it needs."""
     job = ExtractJob.of(source)
     refuse_undeclared(worker, [Capability.URL] if job.document.url is not None else [], job.params)

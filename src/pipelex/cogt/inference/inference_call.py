@@ -113,7 +113,7 @@ class CallReport:
         self._report(error)
 
     def _classify(self, error: Exception) -> PipelexError:
-        named = self._worker._classify_error(error)  # noqa: SLF001 - the base's own hook
+        named = self._worker._classify_error(error)
         if named is not None:
             return named
         model = self._worker.inference_model

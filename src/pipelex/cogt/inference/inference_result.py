@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FinishReason", "InferenceResult"]
 
-ContentT = TypeVar("ContentT")
+ContentT_co = TypeVar("ContentT_co", covariant=True)
 
 
 class FinishReason(StrEnum):
@@ -28,7 +28,7 @@ class FinishReason(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InferenceResult(Generic[ContentT]):
+class InferenceResult(Generic[ContentT_co]):
     """The record that every hook returns; the caller of the public method gets its content.
 
     Attributes:
@@ -38,7 +38,7 @@ class InferenceResult(Generic[ContentT]):
         model_served: The model that answered, as the vendor names it, where it says.
     """
 
-    content: ContentT
+    content: ContentT_co
     usage: InferenceUsage | None = None
     finish_reason: FinishReason = FinishReason.STOP
     model_served: str | None = None

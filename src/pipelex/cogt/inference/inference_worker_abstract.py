@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["InferenceWorkerAbstract"]
 
 
-class InferenceWorkerAbstract(ABC):
+class InferenceWorkerAbstract(ABC):  # noqa: B024 - each family's base adds its own hooks
     """What the workers of all families have in common.
 
     A driver derives from the base of its family and writes the hooks, the methods that begin with one
@@ -26,13 +26,11 @@ class InferenceWorkerAbstract(ABC):
         reporting_delegate: Where usage and time are reported, if anywhere.
     """
 
-    def __init__(
-        self, *, inference_model: InferenceModelSpec, reporting_delegate: ReportingProtocol | None
-    ) -> None:
+    def __init__(self, *, inference_model: InferenceModelSpec, reporting_delegate: ReportingProtocol | None) -> None:
         self.inference_model = inference_model
         self.reporting_delegate = reporting_delegate
 
-    def _classify_error(self, error: Exception) -> InferenceError | None:
+    def _classify_error(self, error: Exception) -> InferenceError | None:  # noqa: ARG002 - for overriders
         """Name what an exception of the SDK means; override it with the vendor's table.
 
         Args:

@@ -1,0 +1,90 @@
+"""Where a running system keeps its registries, and how code that was not handed them finds them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipelex.config.settings import Settings
+    from pipelex.plugins.inference_backend_registry import InferenceBackendRegistry
+    from pipelex.plugins.model_lister_registry import ModelListerRegistry
+    from pipelex.plugins.sdk_client_registry import SdkClientRegistry
+    from pipelex.reporting.reporting_protocol import ReportingProtocol
+
+
+class PipelexHub:
+    """What one ``Pipelex.setup()`` brought up.
+
+    Attributes:
+        inference_backends: Who builds the worker of a ``(family, sdk)``.
+        model_listers: Who lists the models of an sdk.
+        sdk_clients: The SDK clients in use.
+        reporting_delegate: Where workers report, if anywhere.
+    """
+
+    def __init__(
+        self,
+        *,
+        inference_backends: InferenceBackendRegistry,
+        model_listers: ModelListerRegistry,
+        sdk_clients: SdkClientRegistry,
+        reporting_delegate: ReportingProtocol | None,
+        load_settings: Callable[[], Settings],
+    ) -> None:
+        self.inference_backends = inference_backends
+        self.model_listers = model_listers
+        self.sdk_clients = sdk_clients
+        self.reporting_delegate = reporting_delegate
+        self._load_settings = load_settings
+        self._settings: Settings | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """Backends and model catalogue; read and validated when first asked for."""
+        if self._settings is None:
+            self._settings = self._load_settings()
+        return self._settings
+
+
+_hubs: list[PipelexHub] = []
+
+
+def push_hub(hub: PipelexHub) -> None:
+    """Make a hub the current one."""
+    _hubs.append(hub)
+
+
+def drop_hub(hub: PipelexHub) -> None:
+    """Take a hub away; the one set up before it, if still there, is current again."""
+    if hub in _hubs:
+        _hubs.remove(hub)
+
+
+def get_hub() -> PipelexHub:
+    """Return the current hub.
+
+    Raises:
+        NotSetUpError: ``Pipelex.setup()`` was not called, or what it returned was closed.
+    """
+    if not _hubs:
+        from pipelex.exceptions import NotSetUpError
+
+        raise NotSetUpError
+    return _hubs[-1]
+
+
+def get_inference_backend_registry() -> InferenceBackendRegistry:
+    """Return the current registry of inference backends."""
+    return get_hub().inference_backends
+
+
+def get_model_lister_registry() -> ModelListerRegistry:
+    """Return the current registry of model listers."""
+    return get_hub().model_listers
+
+
+def get_sdk_client_registry() -> SdkClientRegistry:
+    """Return the current registry of SDK clients."""
+    return get_hub().sdk_clients
