@@ -1,0 +1,87 @@
+"""``python -m codegen``: writes what follows from ``spi.toml``, or checks that it is written.
+
+Nothing slow is imported at the top: the fast path of ``--check`` comes first.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codegen.project import Project
+    from codegen.writer import Outputs
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def render(project: Project) -> Outputs:
+    """Render every file that the generator makes. This is the table of contents.
+
+    Args:
+        project: What is read.
+
+    Returns:
+        The files; nothing has been written.
+
+    Raises:
+        CodegenError: The input is wrong.
+    """
+    from codegen.emit import (
+        accessors,
+        api_version,
+        builtins,
+        errors_doc,
+        gitattributes,
+        lock,
+        schema,
+        spec_copy,
+        spi_doc,
+        stubs,
+    )
+    from codegen.inputs import read_inputs
+    from codegen.writer import Outputs
+
+    inputs = read_inputs(project)
+    spec, contract = inputs.spec, inputs.contract
+    stub_folder = stubs.folder(spec.api_version)
+
+    outputs = Outputs()
+    outputs.add("src/pipelex/generated/builtins.py", builtins.emit(spec))
+    outputs.add("src/pipelex/generated/accessors.py", accessors.emit(spec))
+    for path, text in stubs.emit(contract).items():
+        outputs.add(f"{stub_folder}/{path}", text)
+    outputs.add_bare(f"{stub_folder}/pipelex/py.typed", "")
+    outputs.own_folder(stub_folder)
+    outputs.add("src/pipelex/spi/spi.toml", spec_copy.emit(inputs.spec_text))
+    outputs.add_bare("codegen/spi.schema.json", schema.emit())
+    outputs.add(".gitattributes", gitattributes.emit())
+    outputs.add("src/pipelex/spi/spi.lock", lock.emit(contract, outputs.texts, stub_folder=stub_folder))
+    outputs.add("docs/spi.md", spi_doc.emit(spec))
+    outputs.add("docs/errors.md", errors_doc.emit(project, spec))
+    outputs.add_bare(api_version.CONTRACT_FILE, inputs.contract_text)
+    return outputs
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: What stands behind ``python -m codegen``.
+
+    Returns:
+        0: done, or fresh; 1: stale; 2: it could not tell.
+    """
+    from codegen import freshness
+
+    if arguments == ["--check"] and not os.environ.get("CI") and freshness.is_fresh(ROOT):
+        sys.stdout.write("Fresh: nothing has changed since the last run. (--full checks it all the same.)\n")
+        return 0
+    from codegen.cli import run
+
+    return run(arguments, default_root=ROOT, render=render)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,115 @@
+"""The command line behind the fast path: render everything, compare, then tell or write."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codegen import freshness
+from codegen.errors import CodegenError
+from codegen.project import Project
+from codegen.writer import COMMAND, Change, changes, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codegen.writer import Outputs
+
+FRESH, STALE, COULD_NOT_TELL = 0, 1, 2
+_GENERATOR_NEEDS = {"jinja2", "libcst", "pydantic", "tomli"}
+
+
+def run(arguments: list[str], *, default_root: str, render: Callable[[Project], Outputs]) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: What stands behind ``python -m codegen``.
+        default_root: The project that is meant where none is named.
+        render: The table of contents.
+
+    Returns:
+        The exit code.
+    """
+    options = _parser().parse_args(arguments)
+    project = Project(Path(options.root or default_root))
+    try:
+        return _run(options, project, render)
+    except CodegenError as exc:
+        _report_problems(exc, as_json=options.json)
+    except ModuleNotFoundError as exc:
+        if exc.name not in _GENERATOR_NEEDS:
+            raise
+        _say(f"The generator needs '{exc.name}': install the dependency group 'dev' of pyproject.toml.")
+    except Exception:  # a fault of the generator's own must not read as "stale", which is exit 1
+        traceback.print_exc()
+    return COULD_NOT_TELL
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=COMMAND,
+        description="Write the stubs, the built-in plugins, the typed accessors, the lock and the pages that follow "
+        "from spi.toml and the SPI modules.",
+        epilog="Exit codes: 0 done or fresh, 1 stale, 2 could not tell.",
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; print what differs")
+    parser.add_argument("--full", action="store_true", help="with --check: trust no earlier run")
+    parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
+    parser.add_argument("--root", metavar="FOLDER", help="the project to work on; this one by default")
+    return parser
+
+
+def _run(options: argparse.Namespace, project: Project, render: Callable[[Project], Outputs]) -> int:
+    outputs = render(project)
+    found = changes(project.root, outputs)
+    if options.check and found:
+        _report_stale(found, as_json=options.json)
+        return STALE
+    if not options.check:
+        write(project.root, found)
+    freshness.remember(str(project.root), project.looked_at | set(outputs.texts), outputs.folders)
+    _report_done(found, total=len(outputs.texts), as_json=options.json)
+    return FRESH
+
+
+def _report_done(found: list[Change], *, total: int, as_json: bool) -> None:
+    if as_json:
+        _print_json(fresh=True, written=[change.path for change in found if change.new is not None])
+        return
+    for change in found:
+        sys.stdout.write(f"{'removed' if change.new is None else 'wrote'} {change.path}\n")
+    sys.stdout.write(f"Fresh: {total} files agree with spi.toml and src/.\n")
+
+
+def _report_stale(found: list[Change], *, as_json: bool) -> None:
+    if as_json:
+        _print_json(fresh=False, command=COMMAND, changes=[{"path": item.path, "diff": item.diff()} for item in found])
+        return
+    for change in found:
+        sys.stdout.write(change.diff())
+    sys.stdout.flush()
+    names = "1 file is" if len(found) == 1 else f"{len(found)} files are"
+    _say(f"Stale: {names} not what spi.toml and src/ make of them: {', '.join(change.path for change in found)}")
+    _say(f"Mend it: {COMMAND}")
+
+
+def _report_problems(error: CodegenError, *, as_json: bool) -> None:
+    if as_json:
+        _print_json(fresh=None, problems=[vars(problem) for problem in error.problems])
+        return
+    for problem in error.problems:
+        _say(str(problem))
+    count = len(error.problems)
+    _say(f"{count} problem{'' if count == 1 else 's'}; nothing was written.")
+
+
+def _print_json(**report: object) -> None:
+    sys.stdout.write(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")

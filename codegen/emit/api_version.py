@@ -1,0 +1,47 @@
+"""Stamps the ``PLUGIN_API_VERSION`` literal into ``contract.py``, the only handwritten file that is touched."""
+
+from __future__ import annotations
+
+import libcst as cst
+from libcst import matchers as m
+
+from codegen.errors import CodegenError, Problem
+
+CONTRACT_FILE = "src/pipelex/plugins/contract.py"
+NAME = "PLUGIN_API_VERSION"
+
+
+def emit(text: str, api_version: int) -> str:
+    """Return the module with the literal of this version.
+
+    Args:
+        text: The module.
+        api_version: The version.
+
+    Raises:
+        CodegenError: The module is not valid Python, or has no such literal.
+    """
+    try:
+        tree = cst.parse_module(text)
+    except cst.ParserSyntaxError as exc:
+        raise CodegenError(Problem(CONTRACT_FILE, exc.raw_line, "", f"not valid Python: {exc.message}")) from exc
+    stamp = _Stamp(str(api_version))
+    stamped = tree.visit(stamp)
+    if not stamp.done:
+        text = f"not found; expected a line '{NAME}: Final = {api_version}'"
+        raise CodegenError(Problem(CONTRACT_FILE, 0, NAME, text))
+    return stamped.code
+
+
+class _Stamp(m.MatcherDecoratableTransformer):
+    """Replaces the integer that is assigned to the name."""
+
+    def __init__(self, value: str) -> None:
+        super().__init__()
+        self._value = value
+        self.done = False
+
+    @m.leave(m.AnnAssign(target=m.Name(NAME), value=m.Integer()))
+    def _replace(self, _original: cst.AnnAssign, updated_node: cst.AnnAssign) -> cst.AnnAssign:
+        self.done = True
+        return updated_node.with_changes(value=cst.Integer(self._value))

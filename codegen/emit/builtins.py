@@ -1,0 +1,208 @@
+"""Emits ``generated/builtins.py``: a plugin class per row, and the import-light closures that it registers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from codegen.render import call, quote, template
+
+if TYPE_CHECKING:
+    from codegen.spec import Builtin, Family, Spec, WorkerRow
+
+_PROVIDERS = "pipelex.providers"
+_CONTRACT = "pipelex.plugins"
+
+
+@dataclass(frozen=True)
+class _WorkerClosure:
+    """The closure that builds the workers of all rows of one family, worker class and client factory."""
+
+    name: str
+    base: str
+    worker: str
+    imports: list[str]
+    client: str | None
+
+    @property
+    def unused(self) -> str:
+        """The mark of the arguments that a closure without a client ignores."""
+        return "" if self.client else "  # noqa: ARG001"
+
+
+@dataclass(frozen=True)
+class _Plugin:
+    """What the template says about one built-in."""
+
+    row: Builtin
+    class_name: str
+    title: str
+    message: str
+    message_name: str
+    guards: list[list[str]]
+    closures: list[_WorkerClosure]
+    backends: list[list[str]]
+    lister: _ListerClosure | None
+    listers: list[list[str]]
+    commands: list[_CommandClosure]
+
+
+@dataclass(frozen=True)
+class _ListerClosure:
+    """The closure that lists the models of a plugin."""
+
+    name: str
+    function: str
+    imports: list[str]
+
+
+@dataclass(frozen=True)
+class _CommandClosure:
+    """The closure that runs a command."""
+
+    name: str
+    function: str
+    arguments: list[str]
+    imports: list[str]
+
+
+def emit(spec: Spec) -> str:
+    """Render the module.
+
+    Args:
+        spec: The spec.
+    """
+    plugins = [_plugin(spec, builtin) for builtin in spec.builtin]
+    return template("builtins.py.j2").render(
+        api_version=spec.api_version,
+        plugins=plugins,
+        instances=_tuple([f"{plugin.class_name}()" for plugin in plugins]),
+        unconditional=_frozenset([builtin.name for builtin in spec.builtin if builtin.core_unconditional]),
+        typing_imports=["typing:TYPE_CHECKING", *(["typing:Final"] if plugins else [])],
+        runtime_imports=_runtime_imports(plugins),
+        type_imports=_type_imports(spec, plugins),
+        abc_names=_abc_names(plugins),
+    )
+
+
+def _plugin(spec: Spec, builtin: Builtin) -> _Plugin:
+    stem = identifier(builtin.name)
+    closures: dict[tuple[str, str, str | None], _WorkerClosure] = {}
+    backends = []
+    for row in builtin.workers:
+        client = row.client or builtin.client
+        key = (row.family, row.worker, client)
+        closure = closures.setdefault(key, _worker_closure(spec.family_named(row.family), row, client))
+        backends.append(
+            [f"family=InferenceFamily.{row.family}", f"sdk={quote(row.sdk)}", f"make_worker={closure.name}"]
+        )
+    message_name = f"_{stem.upper()}_MISSING_MSG"
+    lister = _lister(builtin, stem)
+    return _Plugin(
+        row=builtin,
+        class_name=f"{''.join(part.title() for part in stem.split('_'))}Plugin",
+        title=f"{builtin.title[0].upper()}{builtin.title[1:].rstrip('.')}.",
+        message=f"Plugin '{builtin.name}' ({builtin.title.rstrip('.')}) needs an optional package.",
+        message_name=message_name,
+        guards=_guards(builtin, message_name),
+        closures=list(closures.values()),
+        backends=backends,
+        lister=lister,
+        listers=[[f"sdk={quote(sdk)}", f"lister={lister.name}"] for sdk in builtin.lister.sdks]
+        if builtin.lister and lister
+        else [],
+        commands=[_command(command.name, command.help, command.run) for command in builtin.commands],
+    )
+
+
+def identifier(name: str) -> str:
+    """Spell a name as a part of a Python identifier.
+
+    Args:
+        name: A plugin's name, an sdk or a command.
+    """
+    return name.replace("-", "_").replace(".", "_")
+
+
+def _guards(builtin: Builtin, message_name: str) -> list[list[str]]:
+    """A base dependency is always there: only what an extra brings is guarded."""
+    if builtin.extra is None:
+        return []
+    return [
+        [f"spec={quote(requirement.import_name)}", f"extra={quote(builtin.extra)}", f"msg={message_name}"]
+        for requirement in builtin.requires
+    ]
+
+
+def _worker_closure(family: Family, row: WorkerRow, client: str | None) -> _WorkerClosure:
+    references = [f"{_PROVIDERS}.{row.worker}"]
+    if client is not None:
+        references.append(f"{_PROVIDERS}.{client}")
+    return _WorkerClosure(
+        name=f"_make_{family.value}_{identifier(row.sdk)}_worker",
+        base=family.worker_class,
+        worker=row.worker.partition(":")[2],
+        imports=references,
+        client=client and client.partition(":")[2],
+    )
+
+
+def _lister(builtin: Builtin, stem: str) -> _ListerClosure | None:
+    if builtin.lister is None:
+        return None
+    return _ListerClosure(
+        name=f"_list_{stem}_models",
+        function=builtin.lister.function.partition(":")[2],
+        imports=[f"{_PROVIDERS}.{builtin.lister.function}"],
+    )
+
+
+def _command(name: str, help_line: str, run: str) -> _CommandClosure:
+    function = f"_run_{identifier(name)}_command"
+    return _CommandClosure(
+        name=function,
+        function=run.partition(":")[2],
+        arguments=[f"name={quote(name)}", f"help={quote(help_line)}", f"run={function}"],
+        imports=[f"{_PROVIDERS}.{run}"],
+    )
+
+
+def _runtime_imports(plugins: list[_Plugin]) -> list[str]:
+    references = [f"{_CONTRACT}.inference_backend_registry:InferenceFamily"] if plugins else []
+    if any(plugin.guards for plugin in plugins):
+        references.append(f"{_CONTRACT}.inference_backend_registry:require_sdk")
+    if any(closure.client for plugin in plugins for closure in plugin.closures):
+        references.append(f"{_CONTRACT}.model_handle:ModelHandle")
+    return references
+
+
+def _type_imports(spec: Spec, plugins: list[_Plugin]) -> list[str]:
+    references = [f"{_CONTRACT}.contract:PipelexPlugin"]
+    if plugins:
+        references += [
+            "pipelex.cogt.model_backends.backend:InferenceBackend",
+            "pipelex.cogt.model_backends.model_spec:InferenceModelSpec",
+            f"{_CONTRACT}.registrar:PluginRegistrar",
+            f"{_CONTRACT}.sdk_client_registry:SdkClientRegistry",
+            "pipelex.reporting.reporting_protocol:ReportingProtocol",
+        ]
+    if any(plugin.lister for plugin in plugins):
+        references.append("pipelex.cogt.model_backends.listed_model:ListedModel")
+    bases = {closure.base for plugin in plugins for closure in plugin.closures}
+    return references + [family.worker for family in spec.family if family.worker_class in bases]
+
+
+def _abc_names(plugins: list[_Plugin]) -> list[str]:
+    wanted = any(plugin.lister or plugin.commands for plugin in plugins)
+    return ["collections.abc:Sequence"] if wanted else []
+
+
+def _tuple(items: list[str]) -> str:
+    if len(items) == 1:
+        return f"({items[0]},)"
+    head = "BUILTIN_PLUGINS: tuple[PipelexPlugin, ...] = "
+    return call(head, items).removeprefix(head)
+
+
+def _frozenset(names: list[str]) -> str:
+    return f"frozenset({{{', '.join(quote(name) for name in sorted(names))}}})" if names else "frozenset()"

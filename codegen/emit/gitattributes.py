@@ -1,0 +1,21 @@
+"""Emits ``.gitattributes``: what is generated, so that reviews fold it, and one line ending for everybody."""
+
+from __future__ import annotations
+
+from codegen.render import template
+
+GENERATED = (
+    ".gitattributes",
+    "codegen/spi.schema.json",
+    "docs/errors.md",
+    "docs/spi.md",
+    "src/pipelex/generated/accessors.py",
+    "src/pipelex/generated/builtins.py",
+    "src/pipelex/spi/**",
+)
+"""Every output, folders of generated files as one; a test holds it against the table of contents."""
+
+
+def emit() -> str:
+    """Render the file."""
+    return template("gitattributes.j2").render(patterns=GENERATED)

@@ -1,0 +1,84 @@
+"""Emits ``spi.lock``: the contract, the built-ins and the outputs as digests that a reviewer can read."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from codegen.digest import code_meaning, digest, meaning
+from codegen.emit.stubs import code_of
+from codegen.render import imports, quote, template
+
+if TYPE_CHECKING:
+    from codegen.contract import Contract, PublishedModule
+    from codegen.spec import Builtin, Spec
+
+_WORD = re.compile(r"\w+")
+
+
+def emit(contract: Contract, outputs: dict[str, str], *, stub_folder: str) -> str:
+    """Render the lock.
+
+    Args:
+        contract: The contract.
+        outputs: The rendered files by path, without those that are prose.
+        stub_folder: The folder of the stub tree, which counts as one output.
+    """
+    spec = contract.spec_file.spec
+    return template("spi.lock.j2").render(
+        spec=spec,
+        families=[(family.name, f"{family.value} {family.worker}") for family in sorted(spec.family, key=_by_name)],
+        symbols=[(reference, symbol_digest(contract, reference)) for reference in sorted(spec.symbols)],
+        builtins=[_builtin(spec, builtin) for builtin in sorted(spec.builtin, key=_by_name)],
+        outputs=sorted(_outputs(outputs, stub_folder).items()),
+    )
+
+
+def _by_name(item: object) -> str:
+    return str(getattr(item, "name", ""))
+
+
+def symbol_digest(contract: Contract, reference: str) -> str:
+    """Return the digest of a published symbol's signature, with all that its words stand for.
+
+    Args:
+        contract: The contract.
+        reference: The symbol, as ``module:name``.
+    """
+    module, _, name = reference.partition(":")
+    return digest(_signature(contract.modules[module], name))
+
+
+def _signature(module: PublishedModule, name: str) -> str:
+    code = code_meaning(code_of(module.symbols[name]))
+    words = set(_WORD.findall(code))
+    helpers = [code_meaning(code_of(helper)) for word, helper in sorted(module.helpers.items()) if word in words]
+    origins = [reference for word, reference in module.used.items() if word in words]
+    return "\n".join([imports(origins), *helpers, code])
+
+
+def _builtin(spec: Spec, builtin: Builtin) -> list[tuple[str, str]]:
+    """List what a built-in contributes and needs, as lines of TOML."""
+    backends = sorted(f"{spec.family_named(row.family).value}/{row.sdk}" for row in builtin.workers)
+    lines = [
+        ("name", quote(builtin.name)),
+        ("core_unconditional", str(builtin.core_unconditional).lower()),
+        ("backends", _array(backends)),
+        ("listers", _array(sorted(builtin.lister.sdks) if builtin.lister else [])),
+        ("commands", _array(sorted(command.name for command in builtin.commands))),
+        ("imports", _array([needed.import_name for needed in builtin.requires])),
+        ("requirements", _array([needed.requirement for needed in builtin.requires])),
+    ]
+    return [*lines, ("extra", quote(builtin.extra))] if builtin.extra else lines
+
+
+def _array(items: list[str]) -> str:
+    return f"[{', '.join(quote(item) for item in items)}]"
+
+
+def _outputs(outputs: dict[str, str], stub_folder: str) -> dict[str, str]:
+    stubs = {path: text for path, text in outputs.items() if path.startswith(f"{stub_folder}/")}
+    tree = "\n".join(f"{path}\n{meaning(path, text)}" for path, text in sorted(stubs.items()))
+    found = {f"{stub_folder}/": digest(tree)}
+    found.update({path: digest(meaning(path, text)) for path, text in outputs.items() if path not in stubs})
+    return found

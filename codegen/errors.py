@@ -1,0 +1,52 @@
+"""What the generator says when it cannot go on: every problem at once, each with its file and line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        file: The file at fault, relative to the project.
+        line: The line, counted from 1; 0 where none is known.
+        where: The key or the signature at fault.
+        text: What is wrong with it and what was expected.
+    """
+
+    file: str
+    line: int
+    where: str
+    text: str
+
+    def __str__(self) -> str:
+        """Render as compilers do, so that editors can jump to it."""
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.where}: {self.text}" if self.where else f"{place}: {self.text}"
+
+
+class CodegenError(Exception):
+    """The input is wrong; nothing was written.
+
+    Args:
+        problems: All that was found, in the order of the files.
+    """
+
+    def __init__(self, *problems: Problem) -> None:
+        self.problems = sorted(set(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def raise_any(problems: list[Problem]) -> None:
+    """Raise what a step found, if it found anything.
+
+    Args:
+        problems: What it found.
+
+    Raises:
+        CodegenError: It found something.
+    """
+    if problems:
+        raise CodegenError(*problems)

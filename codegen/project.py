@@ -1,0 +1,67 @@
+"""The project as text: every file that the generator reads passes through here and is noted for the fast path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codegen.errors import CodegenError, Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SOURCE_ROOT = "src"
+
+
+class Project:
+    """A folder with ``spi.toml``, ``pyproject.toml`` and ``src/``.
+
+    Args:
+        root: The folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.looked_at: set[str] = set()
+        """Every path that was asked for, there or not, relative to the root."""
+        self._overlay: dict[str, str] = {}
+
+    def read(self, path: str) -> str:
+        """Return the text of a file.
+
+        Args:
+            path: The file, relative to the root.
+
+        Raises:
+            CodegenError: It cannot be read.
+        """
+        self.looked_at.add(path)
+        if path in self._overlay:
+            return self._overlay[path]
+        try:
+            return (self.root / path).read_bytes().decode("utf-8").replace("\r\n", "\n")
+        except FileNotFoundError as exc:
+            raise CodegenError(Problem(path, 0, "", "no such file")) from exc
+        except (OSError, UnicodeDecodeError) as exc:
+            raise CodegenError(Problem(path, 0, "", f"cannot be read: {exc}")) from exc
+
+    def overlay(self, path: str, text: str) -> None:
+        """Let a file that is about to be written be read as if it were.
+
+        Args:
+            path: The file, relative to the root.
+            text: Its text to come.
+        """
+        self._overlay[path] = text
+
+    def module_path(self, module: str) -> str | None:
+        """Return the file of a module, relative to the root, or ``None`` where there is none.
+
+        Args:
+            module: The module's dotted name.
+        """
+        stem = f"{SOURCE_ROOT}/{module.replace('.', '/')}"
+        for path in (f"{stem}.py", f"{stem}/__init__.py"):
+            self.looked_at.add(path)
+            if (self.root / path).is_file():
+                return path
+        return None

@@ -1,0 +1,347 @@
+"""From an implementation to its signature: what a stub says about a class, a function or a constant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+import libcst as cst
+from libcst import matchers as m
+
+from codegen.source import assigned_name, decorator_names, dotted_name, is_docstring
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from codegen.errors import Problem
+    from codegen.source import Definition, SourceModule
+
+_NO_SIGNATURE = {"__reduce__"}
+"""Methods that a class needs to work and that nobody calls or overrides."""
+_DECORATORS = {"property", "classmethod", "staticmethod", "abstractmethod", "overload", "override", "final"}
+Statement: TypeAlias = cst.SimpleStatementLine | cst.BaseCompoundStatement
+NodeT = TypeVar("NodeT", bound=cst.CSTNode)
+_LITERAL = (
+    (m.Name("None") | m.Name("True") | m.Name("False") | m.Ellipsis() | m.Tuple(elements=[]))
+    | (m.Integer() | m.Float() | m.SimpleString())
+    | m.UnaryOperation(m.Minus(), m.Integer() | m.Float())
+)
+_BLANK_LINE = cst.EmptyLine(indent=False)
+_DOTS = cst.SimpleStatementLine(body=[cst.Expr(cst.Ellipsis())])
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A part of a published symbol that is checked, and named in errors, by itself.
+
+    Attributes:
+        where: The symbol and the part, as ``module:Class.method``.
+        node: What the stub says.
+        origin: The node of the source that it comes from.
+    """
+
+    where: str
+    node: cst.CSTNode
+    origin: cst.CSTNode
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """A published symbol as the stub says it.
+
+    Attributes:
+        statements: The whole.
+        signatures: Its parts.
+    """
+
+    statements: tuple[Statement, ...]
+    signatures: tuple[Signature, ...]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What kind of class a class is, as far as its stub depends on it."""
+
+    is_enum: bool
+    is_dataclass: bool
+    has_hooks: bool
+
+
+@dataclass(frozen=True)
+class _Attribute:
+    """A public attribute: its line in the stub, the string that documents it, and where it comes from."""
+
+    name: str
+    line: cst.SimpleStatementLine
+    docstring: list[cst.SimpleStatementLine]
+    origin: cst.CSTNode
+
+
+class Reducer:
+    """Reduces the definitions of one module.
+
+    Args:
+        module: The module.
+        has_hooks: Tells whether a class, by name, is one whose underscored methods drivers override.
+        refuse: Takes note of a problem.
+    """
+
+    def __init__(
+        self, module: SourceModule, *, has_hooks: Callable[[str], bool], refuse: Callable[[Problem], None]
+    ) -> None:
+        self._module = module
+        self._has_hooks = has_hooks
+        self._refuse = refuse
+
+    def reduce(self, definition: Definition) -> Reduced:
+        """Reduce one definition.
+
+        Args:
+            definition: A published one, or a type variable that one uses.
+        """
+        where = f"{self._module.name}:{definition.name}"
+        node = definition.node
+        if isinstance(node, cst.ClassDef):
+            return self._reduce_class(node, where)
+        if isinstance(node, cst.FunctionDef):
+            function = self._reduce_function(node, where, in_class=False)
+            function = function.with_changes(leading_lines=[_BLANK_LINE, _BLANK_LINE])
+            return Reduced((function,), (Signature(where, function, node),))
+        line = _without_comments(node).with_changes(leading_lines=[_BLANK_LINE])
+        docstring = (_plain_line(definition.docstring),) if definition.docstring else ()
+        return Reduced((line, *docstring), (Signature(where, line, node),))
+
+    def _reduce_class(self, node: cst.ClassDef, where: str) -> Reduced:
+        kind = self._kind_of(node)
+        header = _without_comments(
+            node.with_changes(leading_lines=[_BLANK_LINE, _BLANK_LINE], lines_after_decorators=[], body=_suite(None))
+        )
+        signatures = [Signature(where, header, node)]
+        attributes = list(self._class_attributes(node, where, kind))
+        attributes += self._instance_attributes(node, where, taken={attribute.name for attribute in attributes})
+        methods = list(self._methods(node, where, kind))
+        statements: list[Statement] = list(_docstring_of(node))
+        for place, attribute in enumerate(attributes):
+            leading = [_BLANK_LINE] if statements and place == 0 else []
+            statements += [attribute.line.with_changes(leading_lines=leading), *attribute.docstring]
+            signatures.append(Signature(f"{where}.{attribute.name}", attribute.line, attribute.origin))
+        for name, function, origin in methods:
+            leading = [_BLANK_LINE] if statements else []
+            statements.append(function.with_changes(leading_lines=leading))
+            signatures.append(Signature(f"{where}.{name}", function, origin))
+        body = cst.IndentedBlock(body=statements) if statements else _suite(None)
+        return Reduced((header.with_changes(body=body),), tuple(signatures))
+
+    def _kind_of(self, node: cst.ClassDef) -> _Kind:
+        bases = {self._module.imports.get(dotted_name(base.value), "") for base in node.bases}
+        return _Kind(
+            is_enum=any(base.startswith("enum:") for base in bases),
+            is_dataclass="dataclass" in decorator_names(node),
+            has_hooks=self._has_hooks(node.name.value),
+        )
+
+    def _class_attributes(self, node: cst.ClassDef, where: str, kind: _Kind) -> Iterator[_Attribute]:
+        """Yield the public assignments of a class's body, each with the string that documents it."""
+        body = list(node.body.body)
+        for statement, following in zip(body, [*body[1:], None], strict=True):
+            name = assigned_name(statement)
+            if name is None or name.startswith("_") or not isinstance(statement, cst.SimpleStatementLine):
+                continue
+            line = statement if kind.is_enum else self._reduce_attribute(statement, f"{where}.{name}", kind)
+            docstring = [_plain_line(following)] if is_docstring(following) else []
+            yield _Attribute(name, _plain_line(line), docstring, statement)
+
+    def _reduce_attribute(self, statement: cst.SimpleStatementLine, where: str, kind: _Kind) -> cst.SimpleStatementLine:
+        small = statement.body[0]
+        if isinstance(small, cst.Assign):  # a new value for what a base declares; its type is the base's
+            if not self._is_plain_value(small.value):
+                self._problem(statement, where, "its type cannot be told from its value; expected an annotation")
+            return statement
+        declaration = cst.ensure_type(small, cst.AnnAssign)
+        value = _field_default(declaration.value) if kind.is_dataclass else declaration.value
+        if value is not None and not self._is_plain_value(value):
+            value = cst.Ellipsis() if kind.is_dataclass else None
+        equal = cst.MaybeSentinel.DEFAULT
+        return statement.with_changes(body=[declaration.with_changes(value=value, equal=equal)])
+
+    def _instance_attributes(self, node: cst.ClassDef, where: str, taken: set[str]) -> Iterator[_Attribute]:
+        """Yield a declaration of each public ``self.x`` that ``__init__`` sets and the class does not declare."""
+        init = next((child for child in node.body.body if m.matches(child, m.FunctionDef(m.Name("__init__")))), None)
+        if not isinstance(init, cst.FunctionDef):
+            return
+        annotations = {
+            param.name.value: param.annotation for param in (*init.params.params, *init.params.kwonly_params)
+        }
+        for name, annotation, value, statement in self_assignments(init):
+            if name.startswith("_") or name in taken:
+                continue
+            taken.add(name)
+            passed_on = annotations.get(value.value) if isinstance(value, cst.Name) else None
+            type_ = annotation or passed_on
+            if type_ is None:
+                text = "set without a type; expected 'self.x: T = ...', or a parameter of __init__ as the value"
+                self._problem(statement, f"{where}.{name}", text)
+                continue
+            declaration = cst.AnnAssign(target=cst.Name(name), annotation=type_, value=None)
+            yield _Attribute(name, cst.SimpleStatementLine(body=[declaration]), [], statement)
+
+    def _methods(
+        self, node: cst.ClassDef, where: str, kind: _Kind
+    ) -> Iterator[tuple[str, cst.FunctionDef, cst.FunctionDef]]:
+        for child in node.body.body:
+            if isinstance(child, cst.FunctionDef) and _is_published_method(child.name.value, kind):
+                name = child.name.value
+                yield name, self._reduce_function(child, f"{where}.{name}", in_class=True), child
+
+    def _reduce_function(self, node: cst.FunctionDef, where: str, *, in_class: bool) -> cst.FunctionDef:
+        self._check_decorators(node, where)
+        self._check_annotations(node, where, in_class=in_class)
+        reduced = node.with_changes(
+            params=node.params.visit(_Defaults(self._is_plain_value)),
+            body=_suite(next(iter(_docstring_of(node)), None)),
+            leading_lines=[],
+            lines_after_decorators=[],
+            asynchronous=None if _is_async_generator(node) else node.asynchronous,
+        )
+        return _without_comments(reduced)
+
+    def _check_decorators(self, node: cst.FunctionDef, where: str) -> None:
+        for name in decorator_names(node):
+            if name.rpartition(".")[2] not in {*_DECORATORS, "setter", "deleter"}:
+                text = f"the decorator '{name}' hides its type; expected one of {', '.join(sorted(_DECORATORS))}"
+                self._problem(node, where, text)
+
+    def _check_annotations(self, node: cst.FunctionDef, where: str, *, in_class: bool) -> None:
+        params = node.params
+        own = [*params.posonly_params, *params.params]
+        if in_class and "staticmethod" not in decorator_names(node):
+            own = own[1:]
+        stars = [star for star in (params.star_arg, params.star_kwarg) if isinstance(star, cst.Param)]
+        for param in (*own, *params.kwonly_params, *stars):
+            if param.annotation is None:
+                self._problem(node, where, f"parameter '{param.name.value}' has no type; expected an annotation")
+        if node.returns is None:
+            self._problem(node, where, "no return type; expected an annotation")
+
+    def _is_plain_value(self, value: cst.BaseExpression) -> bool:
+        """Tell whether a value says something to a reader: a literal, or a member of an enum that is ours."""
+        if m.matches(value, m.Attribute(value=m.Name(), attr=m.Name())):
+            root = dotted_name(value).partition(".")[0]
+            return root in self._module.definitions or self._module.imports.get(root, "").startswith("pipelex.")
+        return m.matches(value, _LITERAL)
+
+    def _problem(self, node: cst.CSTNode, where: str, text: str) -> None:
+        self._refuse(self._module.problem(node, where, text))
+
+
+def _is_published_method(name: str, kind: _Kind) -> bool:
+    if name in _NO_SIGNATURE:
+        return False
+    if name.startswith("__"):
+        return name.endswith("__")
+    return kind.has_hooks or not name.startswith("_")
+
+
+def _docstring_of(node: cst.ClassDef | cst.FunctionDef) -> Iterator[cst.SimpleStatementLine]:
+    first = node.body.body[0] if node.body.body else None
+    if is_docstring(first):
+        yield _plain_line(first)
+
+
+def _plain_line(line: cst.CSTNode | None) -> cst.SimpleStatementLine:
+    return _without_comments(cst.ensure_type(line, cst.SimpleStatementLine).with_changes(leading_lines=[]))
+
+
+def _suite(docstring: cst.SimpleStatementLine | None) -> cst.BaseSuite:
+    if docstring is None:
+        return cst.SimpleStatementSuite(body=[cst.Expr(cst.Ellipsis())])
+    return cst.IndentedBlock(body=[docstring, _DOTS])
+
+
+def self_assignments(
+    init: cst.FunctionDef,
+) -> Iterator[tuple[str, cst.Annotation | None, cst.BaseExpression | None, cst.CSTNode]]:
+    """Yield what ``__init__`` sets on its instance: name, annotation, value and the statement.
+
+    Args:
+        init: The function.
+    """
+    pattern = m.Attribute(value=m.Name("self"))
+    for node in m.findall(init.body, m.AnnAssign(target=pattern) | m.Assign(targets=[m.AssignTarget(pattern)])):
+        if isinstance(node, cst.AnnAssign):
+            yield cst.ensure_type(node.target, cst.Attribute).attr.value, node.annotation, node.value, node
+        elif isinstance(node, cst.Assign):
+            yield cst.ensure_type(node.targets[0].target, cst.Attribute).attr.value, None, node.value, node
+
+
+def _field_default(value: cst.BaseExpression | None) -> cst.BaseExpression | None:
+    """Return the default of a dataclass field: what ``field(...)`` says, dots where a factory makes it."""
+    if not m.matches(value or cst.Ellipsis(), m.Call(func=m.Name("field"))):
+        return value
+    arguments = {
+        argument.keyword.value: argument.value
+        for argument in cst.ensure_type(value, cst.Call).args
+        if argument.keyword is not None
+    }
+    if "default" in arguments:
+        return arguments["default"]
+    return cst.Ellipsis() if "default_factory" in arguments else None
+
+
+def _is_async_generator(node: cst.FunctionDef) -> bool:
+    """Calling an async generator returns the iterator at once: without a body, ``async`` would say otherwise."""
+    if node.asynchronous is None:
+        return False
+    search = _YieldSearch()
+    node.body.visit(search)
+    return search.found
+
+
+class _YieldSearch(cst.CSTVisitor):
+    """Looks for a ``yield`` of the function itself."""
+
+    def __init__(self) -> None:
+        self.found = False
+
+    def visit_Yield(self, _node: cst.Yield) -> None:
+        self.found = True
+
+    def visit_FunctionDef(self, _node: cst.FunctionDef) -> bool:
+        return False
+
+    def visit_Lambda(self, _node: cst.Lambda) -> bool:
+        return False
+
+
+class _Defaults(cst.CSTTransformer):
+    """Replaces the defaults of parameters that say nothing to a reader by dots."""
+
+    def __init__(self, is_plain_value: Callable[[cst.BaseExpression], bool]) -> None:
+        self._is_plain_value = is_plain_value
+
+    def leave_Param(self, _original: cst.Param, updated_node: cst.Param) -> cst.Param:
+        default = updated_node.default
+        if default is None or self._is_plain_value(default):
+            return updated_node
+        return updated_node.with_changes(default=cst.Ellipsis())
+
+
+class _Comments(cst.CSTTransformer):
+    """Drops every comment."""
+
+    def leave_TrailingWhitespace(
+        self, _original: cst.TrailingWhitespace, updated_node: cst.TrailingWhitespace
+    ) -> cst.TrailingWhitespace:
+        if updated_node.comment is None:
+            return updated_node
+        return updated_node.with_changes(comment=None, whitespace=cst.SimpleWhitespace(""))
+
+    def leave_EmptyLine(
+        self, _original: cst.EmptyLine, updated_node: cst.EmptyLine
+    ) -> cst.EmptyLine | cst.RemovalSentinel:
+        return cst.RemoveFromParent() if updated_node.comment is not None else updated_node
+
+
+def _without_comments(node: NodeT) -> NodeT:
+    visited = node.visit(_Comments())
+    return visited if isinstance(visited, type(node)) else node

@@ -1,0 +1,297 @@
+"""The model of ``spi.toml``: the only full reader of it, and the JSON Schema that editors complete from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import tomli
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from codegen.errors import CodegenError, Problem, raise_any
+from codegen.toml_lines import TomlLines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from codegen.toml_lines import Path as KeyPath
+
+SPEC_FILE = "spi.toml"
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9._-]*$")]
+"""A plugin's name, an sdk, a command: lowercase letters, digits, ``.``, ``_`` and ``-``."""
+Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+"""``module:name``."""
+Since = Annotated[str, StringConstraints(pattern=r"^[1-9]\d*\.\d+$")]
+"""``API version.revision``."""
+Line = Annotated[str, StringConstraints(pattern=r"^\S[^\r\n]*$", max_length=90)]
+"""Prose on one line."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+
+class Family(_Table):
+    """A kind of model call."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]*$")] = Field(
+        description="The member of InferenceFamily."
+    )
+    value: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]*$")] = Field(description="The member's value.")
+    worker: Reference = Field(description="The base of this family's workers, as module:class.")
+
+    @property
+    def worker_module(self) -> str:
+        """The module of the worker base."""
+        return self.worker.partition(":")[0]
+
+    @property
+    def worker_class(self) -> str:
+        """The name of the worker base."""
+        return self.worker.partition(":")[2]
+
+    @property
+    def title(self) -> str:
+        """The family's name as class names spell it (``ImgGen``)."""
+        return self.worker_class.removesuffix("WorkerAbstract")
+
+
+class Symbol(_Table):
+    """A published name."""
+
+    since: Since = Field(description="API version and revision that published it, as in 1.0.")
+    role: Line = Field(description="What it is for, in a few words.")
+
+
+class Requirement(_Table):
+    """A package that a built-in needs."""
+
+    import_name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*$")] = Field(
+        alias="import", description="Its import name; may be dotted."
+    )
+    requirement: Line = Field(description="The requirement on its distribution, word for word as in pyproject.toml.")
+
+
+class WorkerRow(_Table):
+    """One inference backend of a built-in."""
+
+    family: str = Field(description="The name of a family.")
+    sdk: Identifier = Field(description="The models' sdk.")
+    worker: Reference = Field(description="The worker, as module:class under pipelex.providers.")
+    client: Reference | None = Field(
+        default=None, description="The client factory of this row, in place of the plugin's."
+    )
+
+
+class Lister(_Table):
+    """The model lister of a built-in."""
+
+    function: Reference = Field(alias="list", description="The function, as module:function under pipelex.providers.")
+    sdks: list[Identifier] = Field(min_length=1, description="The sdks that it lists; the plugin's own.")
+
+
+class Command(_Table):
+    """A command that a built-in contributes."""
+
+    name: Identifier = Field(description="What stands behind 'pipelex'.")
+    help: Line = Field(description="What it does, in one line.")
+    run: Reference = Field(description="The function, as module:function under pipelex.providers.")
+
+
+class Builtin(_Table):
+    """A built-in plugin."""
+
+    name: Identifier = Field(description="The plugin's name.")
+    title: Line = Field(description="What it serves, in a few words, beginning with a small letter.")
+    core_unconditional: bool = Field(default=False, description="Whether the denylist may not name it.")
+    extra: Identifier | None = Field(
+        default=None, description="The extra that brings what it requires; none: a base dependency does."
+    )
+    requires: list[Requirement] = Field(default=[], description="The packages that it needs; all are guarded.")
+    client: Reference | None = Field(
+        default=None, description="The client factory (*, sdk, backend), as module:function under pipelex.providers."
+    )
+    lister: Lister | None = Field(default=None, description="Its model lister.")
+    commands: list[Command] = Field(default=[], description="Its commands.")
+    workers: list[WorkerRow] = Field(min_length=1, description="Its inference backends.")
+
+
+class Spec(_Table):
+    """All of ``spi.toml``."""
+
+    api_version: int = Field(ge=1, description="The integer gate: a plugin's targets_api must equal it.")
+    revision: int = Field(ge=0, description="Raised by additive changes; informs, gates nothing.")
+    entry_point_group: Identifier = Field(description="Where installed plugins declare themselves.")
+    family: list[Family] = Field(min_length=1, description="The kinds of model call.")
+    symbols: dict[Reference, Symbol] = Field(min_length=1, description="The published names, by module:name.")
+    extras: dict[Identifier, Line] = Field(
+        default={}, description="The extras that no built-in needs, and what each is for."
+    )
+    builtin: list[Builtin] = Field(default=[], description="The built-in plugins.")
+
+    def family_named(self, name: str) -> Family:
+        """Return a family by its name; the checks have made sure that it exists."""
+        return next(family for family in self.family if family.name == name)
+
+    def published(self) -> dict[str, list[str]]:
+        """Return the published names by module, both sorted."""
+        modules: dict[str, list[str]] = {}
+        for reference in sorted(self.symbols):
+            module, _, name = reference.partition(":")
+            modules.setdefault(module, []).append(name)
+        return modules
+
+
+class SpecFile:
+    """A spec with the lines that its keys stand on.
+
+    Args:
+        spec: The spec.
+        lines: The lines.
+    """
+
+    def __init__(self, spec: Spec, lines: TomlLines) -> None:
+        self.spec = spec
+        self._lines = lines
+
+    def problem(self, path: KeyPath, text: str) -> Problem:
+        """Make a problem of a key.
+
+        Args:
+            path: The key.
+            text: What is wrong with it and what was expected.
+        """
+        return Problem(SPEC_FILE, self._lines.line(path), dotted(path), text)
+
+
+def dotted(path: KeyPath) -> str:
+    """Spell a path as a reader of TOML would: ``builtin[1].workers[0].sdk``.
+
+    Args:
+        path: The path.
+    """
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif part.replace("_", "").replace("-", "").isalnum():
+            text += f".{part}"
+        else:
+            text += f'."{part}"'
+    return text.removeprefix(".")
+
+
+def parse_spec(text: str) -> SpecFile:
+    """Read the text of ``spi.toml`` and check what can be checked without another file.
+
+    Args:
+        text: The text.
+
+    Returns:
+        The spec.
+
+    Raises:
+        CodegenError: With every key that is wrong.
+    """
+    try:
+        data = tomli.loads(text)
+    except tomli.TOMLDecodeError as exc:
+        raise CodegenError(Problem(SPEC_FILE, exc.lineno, "", f"{exc.msg}; expected TOML")) from exc
+    lines = TomlLines(text)
+    try:
+        spec_file = SpecFile(Spec.model_validate(data), lines)
+    except ValidationError as exc:
+        raise CodegenError(*_shape_problems(exc, lines)) from exc
+    raise_any(list(_cross_check(spec_file)))
+    return spec_file
+
+
+def _shape_problems(error: ValidationError, lines: TomlLines) -> Iterator[Problem]:
+    for item in error.errors(include_url=False):
+        path = tuple(part for part in item["loc"] if part != "[key]")
+        kind, given = item["type"], item["input"]
+        if kind == "extra_forbidden":
+            text = "no such key; see codegen/spi.schema.json for those that there are"
+        elif kind == "missing":
+            text = "missing; expected this key"
+        else:
+            text = f"{given!r} does not do: {item['msg'][0].lower()}{item['msg'][1:]}"
+        yield Problem(SPEC_FILE, lines.line(path), dotted(path), text)
+
+
+def _cross_check(spec_file: SpecFile) -> Iterator[Problem]:
+    yield from _check_duplicates(spec_file)
+    yield from _check_families(spec_file)
+    yield from _check_listers(spec_file)
+    yield from _check_since(spec_file)
+    yield from _check_client_factories(spec_file)
+
+
+def _check_duplicates(spec_file: SpecFile) -> Iterator[Problem]:
+    """A plugin's name, a command, a family and a ``(family, sdk)`` each stand for one thing."""
+    spec = spec_file.spec
+    claims: list[tuple[str, KeyPath]] = []
+    for index, family in enumerate(spec.family):
+        claims.append((f"family name '{family.name}'", ("family", index, "name")))
+        claims.append((f"family value '{family.value}'", ("family", index, "value")))
+    for index, builtin in enumerate(spec.builtin):
+        claims.append((f"plugin name '{_canonical(builtin.name)}'", ("builtin", index, "name")))
+        for place, command in enumerate(builtin.commands):
+            claims.append((f"command '{_canonical(command.name)}'", ("builtin", index, "commands", place, "name")))
+        for place, row in enumerate(builtin.workers):
+            key = f"(family, sdk) ({row.family}, {_canonical(row.sdk)})"
+            claims.append((key, ("builtin", index, "workers", place, "sdk")))
+        for place, sdk in enumerate(builtin.lister.sdks if builtin.lister else []):
+            claims.append((f"lister of sdk '{_canonical(sdk)}'", ("builtin", index, "lister", "sdks", place)))
+    counts = Counter(claim for claim, _ in claims)
+    first: dict[str, KeyPath] = {}
+    for claim, path in claims:
+        if counts[claim] > 1 and first.setdefault(claim, path) != path:
+            yield spec_file.problem(path, f"duplicate {claim}, held by {dotted(first[claim])}; expected it once")
+
+
+def _canonical(name: str) -> str:
+    """Spell a name as identifiers and PEP 503 do, so that ``a-b`` and ``a_b`` count as one."""
+    return name.replace("-", "_").replace(".", "_")
+
+
+def _check_families(spec_file: SpecFile) -> Iterator[Problem]:
+    spec = spec_file.spec
+    names = [family.name for family in spec.family]
+    for index, family in enumerate(spec.family):
+        if family.worker not in spec.symbols:
+            text = f"'{family.worker}' is not published; expected it under [symbols]"
+            yield spec_file.problem(("family", index, "worker"), text)
+    for index, builtin in enumerate(spec.builtin):
+        for place, row in enumerate(builtin.workers):
+            if row.family not in names:
+                text = f"unknown family '{row.family}'; expected one of {', '.join(names)}"
+                yield spec_file.problem(("builtin", index, "workers", place, "family"), text)
+
+
+def _check_listers(spec_file: SpecFile) -> Iterator[Problem]:
+    for index, builtin in enumerate(spec_file.spec.builtin):
+        own = [row.sdk for row in builtin.workers]
+        for place, sdk in enumerate(builtin.lister.sdks if builtin.lister else []):
+            if sdk not in own:
+                text = f"'{sdk}' is none of this plugin's sdks; expected one of {', '.join(own)}"
+                yield spec_file.problem(("builtin", index, "lister", "sdks", place), text)
+
+
+def _check_since(spec_file: SpecFile) -> Iterator[Problem]:
+    spec = spec_file.spec
+    now = (spec.api_version, spec.revision)
+    for reference, symbol in spec.symbols.items():
+        version, _, revision = symbol.since.partition(".")
+        if (int(version), int(revision)) > now:
+            text = f"'{symbol.since}' is yet to come; expected at most {now[0]}.{now[1]}"
+            yield spec_file.problem(("symbols", reference, "since"), text)
+
+
+def _check_client_factories(spec_file: SpecFile) -> Iterator[Problem]:
+    """An extra without a requirement, and a requirement of an extra that is not named, are half-written rows."""
+    for index, builtin in enumerate(spec_file.spec.builtin):
+        if builtin.extra is not None and not builtin.requires:
+            text = f"extra '{builtin.extra}' brings nothing; expected 'requires', or no extra"
+            yield spec_file.problem(("builtin", index, "extra"), text)

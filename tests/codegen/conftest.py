@@ -1,0 +1,62 @@
+"""A small project with one of everything, to run the generator on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from codegen.__main__ import render
+from codegen.cli import run
+from codegen.project import Project
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+
+
+@dataclass(frozen=True)
+class SmallProject:
+    """A copy of the small project that a test may change.
+
+    Attributes:
+        root: Its folder.
+    """
+
+    root: Path
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace a text that occurs in a file."""
+        file = self.root / path
+        text = file.read_text(encoding="utf-8")
+        assert old in text
+        file.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    def run(self, *arguments: str) -> int:
+        """Run the generator on it and return the exit code."""
+        return run([*arguments, "--root", str(self.root)], default_root="nowhere", render=render)
+
+    def render(self) -> dict[str, str]:
+        """Return what the generator would write."""
+        return render(Project(self.root)).texts
+
+    def line_of(self, path: str, text: str) -> int:
+        """Return the first line of a file that contains a text."""
+        lines = (self.root / path).read_text(encoding="utf-8").splitlines()
+        return next(number for number, line in enumerate(lines, start=1) if text in line)
+
+    def snapshot(self) -> dict[str, bytes]:
+        """Return every file with its content."""
+        files = (path for path in self.root.rglob("*") if path.is_file())
+        return {path.relative_to(self.root).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> SmallProject:
+    """The small project, as it is committed, with nothing generated yet."""
+    source = HERE / "small_project"
+    for path in source.rglob("*.txt"):
+        target = tmp_path / path.relative_to(source).with_suffix("")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    return SmallProject(tmp_path)
