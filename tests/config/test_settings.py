@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipelex.cogt.model_backends.backend import InferenceBackend
+from pipelex.cogt.model_backends.model_spec import Capability, InferenceModelSpec
+from pipelex.config.settings import Settings
+from pipelex.exceptions import ConfigurationError, MissingCredentialError, UnknownBackendError, UnknownModelError
+from pipelex.plugins.inference_backend_registry import InferenceFamily
+
+if TYPE_CHECKING:
+    from tests.config.conftest import Folders
+
+ACME = """\
+[backends.acme]
+endpoint = "https://acme.test/${ACME_REGION}"
+api_key = "${ACME_KEY}"
+region = "eu"
+retries = 3
+verbose = true
+
+[backends.acme.llm]
+sdk = "acme_chat"
+capabilities = ["streaming"]
+"""
+
+
+@pytest.fixture
+def acme(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> Folders:
+    folders.of_project(ACME)
+    monkeypatch.setenv("ACME_KEY", "sk-very-secret")
+    monkeypatch.setenv("ACME_REGION", "eu-1")
+    return folders
+
+
+def test_the_packaged_defaults_are_complete(folders: Folders) -> None:
+    """Every packaged model and default resolves, and names a backend that resolves without a key."""
+    settings = Settings.load()
+    for model in settings.models():
+        assert settings.resolve_model(model.name, family=model.family) == model
+        assert settings.resolve_backend(model.backend_name).api_key is None
+        assert model.sdk in settings.sdks_of(model.backend_name)
+    for family in InferenceFamily:
+        default = settings.default_model(family)
+        assert default is None or settings.resolve_model(default, family=family).family == family
+
+
+def test_the_packaged_language_model_is_what_the_catalogue_says(folders: Folders) -> None:
+    spec = Settings.load().resolve_model("smollm2", family=InferenceFamily.LLM)
+    assert (spec.backend_name, spec.sdk, spec.model_id) == ("local", "llama_cpp", "smollm2-135m-instruct")
+    assert Capability.STRUCTURED_OUTPUT in spec.capabilities
+    assert spec.max_output_tokens == 512
+
+
+def test_a_backend_and_model_id_need_no_catalogue_entry(acme: Folders) -> None:
+    assert Settings.load().resolve_model("acme/some/model", family=InferenceFamily.LLM) == InferenceModelSpec(
+        name="acme/some/model",
+        family=InferenceFamily.LLM,
+        backend_name="acme",
+        sdk="acme_chat",
+        model_id="some/model",
+        capabilities=frozenset({Capability.STREAMING}),
+    )
+
+
+def test_the_sdk_of_a_backend_without_a_family_table_is_its_own_name(folders: Folders) -> None:
+    folders.of_project("[backends.acme]\n")
+    settings = Settings.load()
+    assert settings.resolve_model("acme/x", family=InferenceFamily.SEARCH).sdk == "acme"
+    assert settings.sdks_of("acme") == ("acme",)
+
+
+def test_a_backend_of_other_families_serves_this_one_only_by_an_sdk_of_its_own_name(acme: Folders) -> None:
+    settings = Settings.load()
+    with pytest.raises(UnknownModelError, match="It is of the family 'llm'"):
+        settings.resolve_model("acme/x", family=InferenceFamily.SEARCH, known_sdks=["other"])
+    assert settings.resolve_model("acme/x", family=InferenceFamily.SEARCH, known_sdks=["acme"]).sdk == "acme"
+
+
+def test_a_catalogue_model_is_completed_by_its_backend_and_keeps_its_extras(acme: Folders) -> None:
+    acme.of_project(
+        '[models.big]\nfamily = "llm"\nbackend = "acme"\ntier = "gold"\ncontext_window = 10\n', "models.toml"
+    )
+    spec = Settings.load().resolve_model("big", family=InferenceFamily.LLM)
+    assert (spec.sdk, spec.model_id, spec.capabilities) == ("acme_chat", "big", frozenset({Capability.STREAMING}))
+    assert (spec.context_window, dict(spec.extras)) == (10, {"tier": "gold"})
+
+
+def test_a_stronger_file_overrides_key_by_key(folders: Folders) -> None:
+    folders.user('[defaults]\nllm = "mine"\n[backends.local]\nthreads = 1\nmode = "a"\n')
+    folders.of_project('[defaults]\nextract = "ours"\n[backends.local]\nthreads = 2\n')
+    folders.of_project("[models.smollm2]\nmax_output_tokens = 7\ncapabilities = []\n", "models.toml")
+    settings = Settings.load()
+    assert settings.default_model(InferenceFamily.LLM) == "mine"
+    assert settings.default_model(InferenceFamily.EXTRACT) == "ours"
+    assert dict(settings.resolve_backend("local").extras) == {"threads": 2, "mode": "a"}
+    spec = settings.resolve_model("smollm2", family=InferenceFamily.LLM)
+    assert (spec.max_output_tokens, spec.model_id, spec.capabilities) == (7, "smollm2-135m-instruct", frozenset())
+
+
+def test_a_backend_is_resolved_from_the_environment_at_use(acme: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings.load()
+    assert settings.resolve_backend("acme") == InferenceBackend(
+        name="acme",
+        endpoint="https://acme.test/eu-1",
+        api_key="sk-very-secret",
+        extras={"region": "eu", "retries": 3, "verbose": True},
+    )
+    monkeypatch.setenv("ACME_KEY", "another")
+    assert settings.resolve_backend("acme").api_key == "another"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_missing_variable_is_named_and_hurts_its_backend_alone(
+    acme: Folders, monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    monkeypatch.setenv("ACME_KEY", value) if value is not None else monkeypatch.delenv("ACME_KEY")
+    settings = Settings.load()
+    with pytest.raises(MissingCredentialError) as caught:
+        settings.resolve_backend("acme")
+    assert (caught.value.backend_name, caught.value.variable) == ("acme", "ACME_KEY")
+    assert settings.resolve_backend("local").name == "local"
+
+
+def test_an_escaped_reference_is_literal(folders: Folders) -> None:
+    folders.of_project('[backends.acme]\napi_key = "$${x}"\nprice = "5$"\n')
+    backend = Settings.load().resolve_backend("acme")
+    assert (backend.api_key, dict(backend.extras)) == ("${x}", {"price": "5$"})
+
+
+@pytest.mark.parametrize("value", ["$ACME_KEY", "${ACME_KEY", "${}", "${sk-secret}"])
+def test_a_malformed_reference_is_refused_without_showing_the_value(folders: Folders, value: str) -> None:
+    file = folders.of_project(f'[backends.acme]\napi_key = "{value}"\n')
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load().resolve_backend("acme")
+    assert (str(file), 2, "backends.acme.api_key") == (caught.value.file, caught.value.line, caught.value.key)
+    assert value not in str(caught.value)
+
+
+def test_unknown_names_are_answered_with_the_nearest(folders: Folders) -> None:
+    settings = Settings.load()
+    with pytest.raises(UnknownModelError, match="Did you mean 'smollm2'") as model:
+        settings.resolve_model("smolm", family=InferenceFamily.LLM)
+    assert model.value.known == ("smollm2",)
+    with pytest.raises(UnknownBackendError) as backend:
+        settings.resolve_backend("locall")
+    assert backend.value.known[0] == "local"
+    with pytest.raises(UnknownBackendError):
+        settings.resolve_model("nowhere/x", family=InferenceFamily.LLM)
+
+
+def test_a_model_of_another_family_is_said_to_be_one(folders: Folders) -> None:
+    with pytest.raises(UnknownModelError, match="It is of the family 'llm'") as caught:
+        Settings.load().resolve_model("smollm2", family=InferenceFamily.EXTRACT)
+    assert caught.value.actual_families == ("llm",)
+
+
+@pytest.mark.parametrize("name", ["", "/", "local/", "/x"])
+def test_half_a_name_is_no_model(folders: Folders, name: str) -> None:
+    with pytest.raises(UnknownModelError):
+        Settings.load().resolve_model(name, family=InferenceFamily.LLM)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line", "key", "reason"),
+    [
+        ("pipelex.toml", "[backend.x]\n", 1, "backend", "Did you mean 'backends'?"),
+        ("pipelex.toml", "[models.x]\n", 1, "models", "belongs into models.toml"),
+        ("models.toml", "[backends.x]\n", 1, "backends", "belongs into pipelex.toml"),
+        ("pipelex.toml", "defaults = 3\n", 1, "defaults", "expected a table"),
+        ("pipelex.toml", "[backends]\nx = 3\n", 2, "backends.x", "expected a table"),
+        ("pipelex.toml", '[backends."a/b"]\n', 1, 'backends."a/b"', "may not be empty or hold '/'"),
+        ("pipelex.toml", "[backends.x]\n\n[backends.x.lm]\n", 3, "backends.x.lm", "Did you mean 'llm'?"),
+        ("pipelex.toml", "[backends.x]\nllm = 'y'\n", 2, "backends.x.llm", "expected a table"),
+        ("pipelex.toml", "[backends.x]\nendpont = 'y'\n", 2, "backends.x.endpont", "Did you mean 'endpoint'?"),
+        ("pipelex.toml", "[backends.x]\nAPI-KEY = 'y'\n", 2, "backends.x.API-KEY", "Did you mean 'api_key'?"),
+        ("pipelex.toml", "[backends.x]\nscopes = ['y']\n", 2, "backends.x.scopes", "are plain"),
+        ("pipelex.toml", "[backends.x.llm]\nskd = 'y'\n", 2, "backends.x.llm.skd", "Did you mean 'sdk'?"),
+        (
+            "pipelex.toml",
+            "[backends.x.llm]\ncapabilities = ['streeming']\n",
+            2,
+            "backends.x.llm.capabilities",
+            "unknown capability 'streeming'. Did you mean 'streaming'?",
+        ),
+        ("pipelex.toml", "[defaults]\nlmm = 'x'\n", 2, "defaults.lmm", "Did you mean 'llm'?"),
+        ("pipelex.toml", "[defaults]\nllm = 3\n", 2, "defaults.llm", "name of a model"),
+        ("models.toml", "[models.x]\nfamily = 'extrakt'\n", 2, "models.x.family", "Did you mean 'extract'?"),
+        ("models.toml", "[models.x]\ncontext_window = '9'\n", 2, "models.x.context_window", "valid integer"),
+        ("models.toml", "[models.x]\nmax_output_tokens = 0\n", 2, "models.x.max_output_tokens", "greater than 0"),
+        ("models.toml", "[models.x]\ncapabilities = 'url'\n", 2, "models.x.capabilities", "list of capabilities"),
+        ("models.toml", "[models.x]\nmodel-id = 'y'\n", 2, "models.x.model-id", "Did you mean 'model_id'?"),
+        ("models.toml", "[models.x.y]\n", 1, "models.x.y", "are plain"),
+    ],
+)
+def test_a_wrong_file_is_named_by_file_line_and_key(
+    folders: Folders, name: str, text: str, line: int, key: str, reason: str
+) -> None:
+    file = folders.user(text, name)
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load()
+    assert (str(file), line, key) == (caught.value.file, caught.value.line, caught.value.key)
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("[models.x]\nbackend = 'local'\n", 1, "'family' is missing"),
+        ("[models.x]\nfamily = 'llm'\n", 1, "'backend' is missing"),
+        ("[models.x]\nfamily = 'llm'\nbackend = 'locl'\n", 3, "Configured: local"),
+    ],
+)
+def test_an_incomplete_model_is_told_when_it_is_used(folders: Folders, text: str, line: int, reason: str) -> None:
+    folders.user(text, "models.toml")
+    with pytest.raises(ConfigurationError, match=reason) as caught:
+        Settings.load().resolve_model("x", family=InferenceFamily.LLM)
+    assert caught.value.line == line
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["api_key = 5309", "api_key = ['sk-5309']", "token = ['sk-5309']", "endpoint = 5309", "pin = {a = 5309}"],
+)
+def test_an_error_never_shows_what_may_be_secret(folders: Folders, line: str) -> None:
+    """Neither the message nor the chain of causes holds a value of a backend's table."""
+    folders.of_project(f"[backends.acme]\n{line}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load()
+    assert "5309" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_nothing_that_holds_a_key_shows_it(acme: Folders) -> None:
+    acme.of_project('[backends.acme]\napi_key = "sk-5309"\ntoken = "sk-5309"\n')
+    settings = Settings.load()
+    backend = settings.resolve_backend("acme")
+    assert backend.api_key == "sk-5309"
+    assert "5309" not in repr(settings) + repr(backend) + repr(settings._backends["acme"])
