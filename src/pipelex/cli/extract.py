@@ -1,0 +1,246 @@
+"""``pipelex extract``."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipelex.cli.inputs import parse_pages, stdin_is_terminal
+from pipelex.cli.output import FAILED, OK, write_error, write_json
+from pipelex.cli.session import model_or_default, open_pipelex
+from pipelex.exceptions import PipelexError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from pipelex.cli.written_files import StagedFiles
+    from pipelex.cogt.extract.extract_job import ExtractedImage, ExtractedPage, ExtractJobParams
+    from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
+    from pipelex.cogt.inference.media import MediaSource
+
+PAGE_BREAK = "\f"
+
+
+class InputFileError(PipelexError):
+    """A document that was named cannot be read.
+
+    Args:
+        file: The document as it was named.
+        reason: Why it cannot be read.
+    """
+
+    def __init__(self, *, file: str, reason: str) -> None:
+        self.file = file
+        self.reason = reason
+        super().__init__(reason)
+
+
+@click.command()
+@click.argument("files", nargs=-1, metavar="FILE...")
+@click.option("-m", "--model", help="A name of the catalogue, or backend/model-id. Default: as configured.")
+@click.option("-o", "--out", type=click.Path(path_type=Path, file_okay=False), help="The folder for what is extracted.")
+@click.option("--pages", callback=parse_pages, metavar="PAGES", help="The pages to take, as 1-3,7. Default: all.")
+@click.option(
+    "--password",
+    envvar="PIPELEX_PASSWORD",
+    show_envvar=True,
+    help="The password of encrypted documents. Other users can see a command line, but not the variable.",
+)
+@click.option("--images", is_flag=True, help="Take the images on the pages, too; needs --out.")
+@click.option("--views", type=click.IntRange(min=1), metavar="DPI", help="Take a picture of each page; needs --out.")
+@click.option("--force", is_flag=True, help="Replace files of the same names.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def extract(
+    *,
+    files: tuple[str, ...],
+    model: str | None,
+    out: Path | None,
+    pages: tuple[int, ...],
+    password: str | None,
+    images: bool,
+    views: int | None,
+    force: bool,
+    as_json: bool,
+) -> int:
+    """Turn documents into text: each FILE, an address, or standard input where it is "-" or left out.
+
+    The text goes to stdout, a form feed between pages. With --out, NAME.txt is written for each document into the
+    folder, images beside it, and the paths go to stdout. A document that fails does not stop the others.
+    """
+    from pipelex.cogt.extract.extract_job import ExtractJobParams
+    from pipelex.plugins.inference_backend_registry import InferenceFamily
+
+    names = _names(files)
+    if out is None and (images or views is not None):
+        msg = "Images are written to files: say with --out into which folder."
+        raise click.UsageError(msg)
+    params = ExtractJobParams(pages=pages, password=password, embedded_images=images, page_view_dpi=views)
+    with open_pipelex() as px:
+        worker = px.extract(model_or_default(px, model, InferenceFamily.EXTRACT))
+        run = ExtractRun(worker, params, out, overwrite=force, as_json=as_json, headings=len(names) > 1)
+        for name in names:
+            run.take(name)
+    return run.finish()
+
+
+def _names(files: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the documents to read.
+
+    Raises:
+        click.UsageError: There are none, or two of them would be written to one file.
+    """
+    if not files and stdin_is_terminal():
+        msg = "There is no document: name a file, or give one on standard input."
+        raise click.UsageError(msg)
+    names = files or ("-",)
+    stems: dict[str, str] = {}
+    for name in names:
+        other = stems.setdefault(_stem(name), name)
+        if other is not name and len(names) > 1:
+            msg = f"{other} and {name} bear the same name: extract them one at a time, into folders of their own."
+            raise click.UsageError(msg)
+    return names
+
+
+def _stem(name: str) -> str:
+    """Return the name that a document's files begin with."""
+    if name == "-":
+        return "stdin"
+    if name.startswith(("http://", "https://")):
+        from urllib.parse import urlsplit
+
+        name = urlsplit(name).path
+    return Path(name).stem or "document"
+
+
+class ExtractRun:
+    """The documents of one command, one after the other.
+
+    Args:
+        worker: Who extracts.
+        params: What to take.
+        out: The folder for the files; text goes to stdout where there is none.
+        overwrite: Whether files may be replaced.
+        as_json: Whether stdout is to hold JSON.
+        headings: Whether each document's text stands under its name.
+    """
+
+    def __init__(
+        self,
+        worker: ExtractWorkerAbstract,
+        params: ExtractJobParams,
+        out: Path | None,
+        *,
+        overwrite: bool,
+        as_json: bool,
+        headings: bool,
+    ) -> None:
+        self._worker = worker
+        self._params = params
+        self._out = out
+        self._overwrite = overwrite
+        self._as_json = as_json
+        self._headings = headings
+        self._records: list[dict[str, object]] = []
+        self._failures = 0
+        writes_text = out is None and not as_json
+        self._shows_progress = sys.stderr.isatty() and not (writes_text and sys.stdout.isatty())
+
+    def take(self, name: str) -> None:
+        """Extract one document; its failure is told and counted."""
+        try:
+            with closing(self._pages(name)) as pages:
+                self._deliver(name, pages)
+        except PipelexError as exc:
+            self._failures += 1
+            self._records.append({"file": name, "error": exc.to_dict()})
+            write_error(exc, as_json=self._as_json, about=name)
+
+    def finish(self) -> int:
+        """Write the JSON, if it is wanted, and return the exit code."""
+        if self._as_json:
+            write_json({"model": self._worker.inference_model.name, "documents": self._records})
+        return FAILED if self._failures else OK
+
+    def _deliver(self, name: str, pages: Iterator[ExtractedPage]) -> None:
+        if self._out is not None:
+            self._write_files(name, pages, self._out)
+        elif self._as_json:
+            self._records.append({"file": name, "pages": [_as_data(page) for page in pages]})
+        else:
+            _write_text(pages, f"==> {name} <==" if self._headings else None)
+
+    def _write_files(self, name: str, pages: Iterator[ExtractedPage], folder: Path) -> None:
+        """Write the text and the images of one document: all of it or nothing."""
+        from pipelex.cli.written_files import staged_files
+
+        rows: list[dict[str, object]] = []
+        with staged_files(folder, overwrite=self._overwrite) as files:
+            with files.add(f"{_stem(name)}.txt").open("w", encoding="utf-8", newline="\n") as text:
+                for page in pages:
+                    text.write(f"{PAGE_BREAK if rows else ''}{page.text}\n")
+                    row = _stage_images(files, folder, _stem(name), page)
+                    rows.append(_as_data(page) | row if self._as_json else {})
+            written = files.place()
+        if self._as_json:
+            self._records.append({"file": name, "text_file": str(written[0]), "pages": rows})
+        else:
+            for path in written:
+                click.echo(path)
+
+    def _pages(self, name: str) -> Generator[ExtractedPage]:
+        """Yield the pages of a document, with progress on stderr where somebody looks at it."""
+        from pipelex.cogt.extract.extract_job import ExtractJob
+
+        job = ExtractJob(document=_source(name), params=self._params)
+        try:
+            for count, page in enumerate(self._worker.stream_pages_sync(job), start=1):
+                if self._shows_progress:
+                    click.echo(f"\r\x1b[K{name}: {count} pages", nl=False, err=True)
+                yield page
+        finally:
+            if self._shows_progress:
+                click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def _source(name: str) -> MediaSource:
+    from pipelex.cogt.inference.media import MediaSource
+
+    if name == "-":
+        return MediaSource(data=sys.stdin.buffer.read())
+    source = MediaSource.of(name)
+    if source.path is not None and not source.path.is_file():
+        reason = "it is not a file" if source.path.exists() else "there is no such file"
+        raise InputFileError(file=name, reason=reason)
+    return source
+
+
+def _write_text(pages: Iterator[ExtractedPage], heading: str | None) -> None:
+    for count, page in enumerate(pages):
+        if heading is not None and not count:
+            click.echo(heading)
+        click.echo(f"{PAGE_BREAK if count else ''}{page.text}")
+
+
+def _stage_images(files: StagedFiles, folder: Path, stem: str, page: ExtractedPage) -> dict[str, object]:
+    """Write the images of a page and return where they will be, for the JSON."""
+    from pipelex.cli.written_files import ending_of
+
+    def stage(image: ExtractedImage, label: str) -> dict[str, object]:
+        name = f"{stem}-page{page.number}-{label}{ending_of(image.mime_type)}"
+        files.add(name).write_bytes(image.data)
+        box = dict(vars(image.box)) if image.box is not None else None
+        return {"file": str(folder / name), "mime_type": image.mime_type, "box": box, "caption": image.caption}
+
+    return {
+        "images": [stage(image, f"image{number}") for number, image in enumerate(page.images, start=1)],
+        "view": stage(page.view, "view") if page.view is not None else None,
+    }
+
+
+def _as_data(page: ExtractedPage) -> dict[str, object]:
+    return {"number": page.number, "text": page.text, "width": page.width, "height": page.height}

@@ -1,0 +1,130 @@
+"""``pipelex img-gen``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from pipelex.cli.inputs import media_sources, text_or_stdin
+from pipelex.cli.output import OK, write_json
+from pipelex.cli.session import call_report, model_or_default, open_pipelex
+
+if TYPE_CHECKING:
+    from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
+
+
+def _parse_size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """Read a size such as ``1024x768``."""
+    if value is None:
+        return None
+    width, _, height = value.lower().partition("x")
+    if not all(part.isascii() and part.isdigit() and int(part) for part in (width, height)):
+        msg = f"{value!r} is no size; write 1024x768"
+        raise click.BadParameter(msg)
+    return int(width), int(height)
+
+
+@click.command("img-gen")
+@click.argument("prompt", required=False)
+@click.option("-m", "--model", help="A name of the catalogue, or backend/model-id. Default: as configured.")
+@click.option("-o", "--out", type=click.Path(path_type=Path, file_okay=False), help="The folder for the images.")
+@click.option("-n", "--count", type=click.IntRange(min=1), default=1, show_default=True, help="How many images.")
+@click.option("--size", callback=_parse_size, metavar="WxH", help="Width and height in pixels.")
+@click.option("--aspect-ratio", metavar="W:H", help="Width to height, as 16:9.")
+@click.option("--quality", help="The vendor's word for the effort.")
+@click.option("--format", "output_format", type=click.Choice(["png", "jpeg", "webp"]), help="The file format.")
+@click.option("--background", type=click.Choice(["transparent", "opaque"]), help="See-through or not.")
+@click.option("--seed", type=int, help="The seed of the randomness.")
+@click.option("--negative", metavar="TEXT", help="What the image does not show.")
+@click.option("--image", "images", multiple=True, metavar="FILE", help="An image to start from. Repeatable.")
+@click.option("--force", is_flag=True, help="Replace files of the same names.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON; needs --out.")
+def img_gen(
+    *,
+    prompt: str | None,
+    model: str | None,
+    out: Path | None,
+    count: int,
+    size: tuple[int, int] | None,
+    aspect_ratio: str | None,
+    quality: str | None,
+    output_format: Literal["png", "jpeg", "webp"] | None,
+    background: Literal["transparent", "opaque"] | None,
+    seed: int | None,
+    negative: str | None,
+    images: tuple[str, ...],
+    force: bool,
+    as_json: bool,
+) -> int:
+    """Make images of a PROMPT, or of what standard input holds where it is "-" or left out.
+
+    Images go into the folder --out as image-1.png and so on, and their paths to stdout. Without it, one image's
+    bytes go to stdout, which must be a file or a pipe.
+    """
+    from pipelex.cogt.img_gen.img_gen_job import ImgGenJob, ImgGenJobParams, ImgGenPrompt
+    from pipelex.plugins.inference_backend_registry import InferenceFamily
+    from pipelex.reporting.usage_log import UsageLog
+
+    if out is None and (as_json or count > 1 or sys.stdout.isatty()):
+        msg = "Say with --out into which folder the images go."
+        raise click.UsageError(msg)
+    job = ImgGenJob(
+        prompt=ImgGenPrompt(
+            text=text_or_stdin(prompt, "prompt"), negative_text=negative, images=media_sources(images, "--image")
+        ),
+        params=ImgGenJobParams(
+            size=size,
+            aspect_ratio=aspect_ratio,
+            quality=quality,
+            output_format=output_format,
+            background=background,
+            seed=seed,
+        ),
+        count=count,
+    )
+    if out is not None and not force:
+        _refuse_taken(out, count)
+    log = UsageLog()
+    with open_pipelex(log) as px:
+        made = px.img_gen(model_or_default(px, model, InferenceFamily.IMG_GEN)).gen_image_list_sync(job)
+    if out is None:
+        sys.stdout.buffer.write(made[0].data)
+        return OK
+    paths = _save(made, out, overwrite=force)
+    if as_json:
+        rows = [_as_data(image, path) for image, path in zip(made, paths, strict=True)]
+        write_json({"images": rows, **call_report(log.records[-1])})
+    else:
+        for path in paths:
+            click.echo(path)
+    return OK
+
+
+def _refuse_taken(folder: Path, count: int) -> None:
+    """Refuse before the call, which may cost money, what could not be saved after it.
+
+    Raises:
+        OutputFileError: An image of one of the numbers is there already, whatever its format.
+    """
+    from pipelex.cli.written_files import OutputFileError
+
+    for number in range(1, count + 1):
+        for taken in folder.glob(f"image-{number}.*"):
+            raise OutputFileError(file=str(taken), reason="it exists already. Move it away, or pass --force")
+
+
+def _save(images: list[GeneratedImage], folder: Path, *, overwrite: bool) -> list[Path]:
+    """Write all images or none."""
+    from pipelex.cli.written_files import ending_of, staged_files
+
+    with staged_files(folder, overwrite=overwrite) as files:
+        for number, image in enumerate(images, start=1):
+            files.add(f"image-{number}{ending_of(image.mime_type)}").write_bytes(image.data)
+        return files.place()
+
+
+def _as_data(image: GeneratedImage, path: Path) -> dict[str, object]:
+    return {"file": str(path), "mime_type": image.mime_type, "width": image.width, "height": image.height}

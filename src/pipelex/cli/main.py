@@ -1,0 +1,199 @@
+"""The entry of the command line: which commands there are, and how they end.
+
+A command's module is imported when the command is used. Plugins are discovered only where a command needs them:
+the root's help, which lists their commands, and any command that is not one of the core's own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from pipelex.cli.output import FAILED, INTERRUPTED, exit_code_of, note, write_click_error, write_error
+from pipelex.exceptions import PipelexError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    PluginCommands = Mapping[str, tuple[str, Callable[[Sequence[str]], int]]]
+
+
+class CoreCommand(NamedTuple):
+    """One of the core's own commands.
+
+    Attributes:
+        target: Where it is, as ``module:attribute``.
+        help: What it does, in one line; stands in the list of commands without importing it.
+    """
+
+    target: str
+    help: str
+
+
+COMMANDS = {
+    "llm": CoreCommand("pipelex.cli.llm:llm", "Ask a language model."),
+    "img-gen": CoreCommand("pipelex.cli.img_gen:img_gen", "Make images of a prompt."),
+    "extract": CoreCommand("pipelex.cli.extract:extract", "Turn documents into text."),
+    "search": CoreCommand("pipelex.cli.search:search", "Ask a search engine."),
+    "plugins": CoreCommand("pipelex.cli.plugins:plugins", "See which plugins are there and what became of them."),
+    "show": CoreCommand("pipelex.cli.show:show", "Show what the backends offer."),
+    "completion": CoreCommand("pipelex.cli.completion:completion", "Print the completion script of a shell."),
+}
+
+EPILOG = """\b
+Exit codes:
+  0    done
+  1    the operation failed, or found a problem
+  2    the command line or the configuration is wrong
+  130  interrupted
+
+What a program reads goes to stdout, everything else to stderr. With --json, an error is one JSON object
+on the last line of stderr, and stdout holds only what was done before it."""
+
+
+class RootGroup(click.Group):
+    """The core's commands, imported on use, and those of the plugins."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, the core's first."""
+        return [*COMMANDS, *sorted(_plugin_commands(ctx))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, importing its module, or wrapping what a plugin contributed."""
+        if cmd_name in COMMANDS:
+            module, _, attribute = COMMANDS[cmd_name].target.partition(":")
+            command = getattr(import_module(module), attribute)
+            return command if isinstance(command, click.Command) else None
+        contributed = _plugin_commands(ctx).get(cmd_name)
+        return _wrap(cmd_name, *contributed) if contributed is not None else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is meant; where there is none, name the nearest of all, plugins' included."""
+        name = args[0]
+        if not ctx.resilient_parsing and not name.startswith("-") and self.get_command(ctx, name) is None:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, self.list_commands(ctx), n=1)
+            msg = f"No such command '{name}'.{f' Did you mean {near[0]!r}?' if near else ''}"
+            raise click.UsageError(msg, ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.help) for name, command in COMMANDS.items()])
+        contributed = sorted(_plugin_commands(ctx).items())
+        if contributed:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(name, help_line) for name, (help_line, _) in contributed])
+
+
+def _plugin_commands(ctx: click.Context) -> PluginCommands:
+    """Discover the commands of the plugins, once a context; a broken plugin costs a line on stderr."""
+    key = "pipelex.cli.plugin_commands"
+    if key not in ctx.meta:
+        ctx.meta[key] = _discover_commands()
+    commands: PluginCommands = ctx.meta[key]
+    return commands
+
+
+def _discover_commands() -> PluginCommands:
+    from pipelex.cli.session import note_broken_plugin
+    from pipelex.config.locations import config_files
+    from pipelex.config.plugins_config import load_plugins_config
+    from pipelex.plugins.discovery import survey_plugins
+
+    try:
+        survey = survey_plugins(load_plugins_config(config_files()))
+    except PipelexError as exc:  # a wrong configuration file costs the plugins' commands, not the core's help
+        note(f"warning: the commands of plugins are left out: {exc}")
+        return {}
+    for error in survey.failures:
+        note_broken_plugin(error)
+    return survey.registrar.commands
+
+
+def _wrap(name: str, help_line: str, run: Callable[[Sequence[str]], int]) -> click.Command:
+    """Make a command of what a plugin contributed: everything behind its name is the plugin's to read."""
+
+    def callback(arguments: tuple[str, ...]) -> int:
+        return run(list(arguments))
+
+    return click.Command(
+        name,
+        callback=callback,
+        params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
+        help=help_line,
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    )
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        found = version("pipelex")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        found = "(not installed)"
+    click.echo(f"pipelex {found}")
+    ctx.exit()
+
+
+cli = RootGroup(
+    name="pipelex",
+    help="Call models through plugins: language models, image generation, document extraction, search.",
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_print_version,
+            help="Show the version and exit.",
+        )
+    ],
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Args:
+        arguments: What stands behind the program's name; those of the process if not given.
+    """
+    # pydantic would read the metadata of all that is installed and die of what it cannot read; we use no plugin of it
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in given[: given.index("--") if "--" in given else None]
+    try:
+        code = cli.main(given, prog_name="pipelex", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as exc:
+        write_click_error(exc, as_json=as_json)
+        return exc.exit_code
+    except PipelexError as exc:
+        write_error(exc, as_json=as_json)
+        return exit_code_of(exc)
+    except (click.Abort, KeyboardInterrupt):
+        note("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        _silence_stdout()
+        return FAILED
+    return code if isinstance(code, int) else 0
+
+
+def _silence_stdout() -> None:
+    """Let the interpreter's last flush go nowhere: whoever read our output has left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,128 @@
+"""``pipelex plugins``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pipelex.cli.output import FAILED, OK, write_json, write_table
+
+if TYPE_CHECKING:
+    from pipelex.config.plugins_config import PluginsConfig
+    from pipelex.plugins.discovery import Contribution, PluginRow, PluginSurvey
+
+
+@click.group()
+def plugins() -> None:
+    """See which plugins are there and what became of them."""
+
+
+@plugins.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def list_plugins(as_json: bool) -> int:
+    """List every discovered plugin, what it contributed, and whether it is disabled or broken.
+
+    Exits with 1 where a plugin is broken.
+    """
+    from pipelex.config.locations import config_files
+    from pipelex.config.plugins_config import load_plugins_config
+
+    config = load_plugins_config(config_files())
+    survey = _survey(config)
+    if as_json:
+        write_json(_as_data(survey, config))
+    else:
+        _write(survey, config)
+    return FAILED if survey.failures else OK
+
+
+def _survey(config: PluginsConfig) -> PluginSurvey:
+    """Survey the plugins; what would be logged is a finding of this command and stays out of the log."""
+    from pipelex.plugins.discovery import survey_plugins
+
+    if not config.disabled:
+        return survey_plugins(config)
+    import logging
+
+    logger = logging.getLogger("pipelex.plugins")
+    before, logger.disabled = logger.disabled, True
+    try:
+        return survey_plugins(config)
+    finally:
+        logger.disabled = before
+
+
+def _as_data(survey: PluginSurvey, config: PluginsConfig) -> dict[str, object]:
+    return {
+        "plugins": [
+            {
+                "name": row.name,
+                "origin": row.origin,
+                "status": row.status,
+                "distribution": row.distribution,
+                "version": row.version,
+                "targets_api": row.targets_api,
+                "contributions": [contribution._asdict() for contribution in row.contributions],
+                "core_unconditional": row.core_unconditional,
+                "phase": row.phase,
+                "reason": row.reason,
+                "way_out": _way_out(row, config) if row.error is not None else None,
+            }
+            for row in survey.rows
+        ],
+        "findings": [
+            {"finding": "unknown_disabled", "name": name, "nearest": nearest, "message": _finding(name, nearest)}
+            for name, nearest in survey.unknown_disabled
+        ],
+    }
+
+
+def _write(survey: PluginSurvey, config: PluginsConfig) -> None:
+    columns = ("NAME", "STATUS", "ORIGIN", "DISTRIBUTION", "API", "CONTRIBUTES")
+    write_table(columns, [_cells(row) for row in survey.rows])
+    for row in survey.rows:
+        if row.error is None:
+            continue
+        click.echo(f"\n{row.name} is broken")
+        click.echo(f"  phase    {row.phase}")
+        click.echo(f"  reason   {' '.join((row.reason or '').split())}")
+        click.echo(f"  way out  {_way_out(row, config)}")
+    for name, nearest in survey.unknown_disabled:
+        click.echo(f"\nfinding: {_finding(name, nearest)}")
+
+
+def _cells(row: PluginRow) -> tuple[str, ...]:
+    return (
+        row.name,
+        row.status,
+        row.origin,
+        f"{row.distribution} {row.version}" if row.distribution else "",
+        str(row.targets_api) if row.targets_api is not None else "",
+        ", ".join(_describe(contribution) for contribution in row.contributions),
+    )
+
+
+def _describe(contribution: Contribution) -> str:
+    match contribution.kind:
+        case "inference_backend":
+            return f"{contribution.family}/{contribution.sdk}"
+        case "model_lister":
+            return f"lists {contribution.sdk}"
+        case "command":
+            return f"command {contribution.name}"
+
+
+def _way_out(row: PluginRow, config: PluginsConfig) -> str:
+    """Return the line of the configuration that gets rid of a broken plugin."""
+    from pipelex.plugins.exceptions import CoreUnconditionalPluginDisabledError
+
+    if isinstance(row.error, CoreUnconditionalPluginDisabledError):
+        return f'take "{row.name}" out of disabled under [plugins] in .pipelex/pipelex.toml'
+    names = ", ".join(f'"{name}"' for name in dict.fromkeys((*config.disabled, row.name)))
+    return f"disabled = [{names}]   under [plugins] in .pipelex/pipelex.toml"
+
+
+def _finding(name: str, nearest: str | None) -> str:
+    meant = f" Did you mean '{nearest}'?" if nearest else ""
+    return f"plugins.disabled names '{name}', which no plugin bears.{meant}"

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from pipelex.cogt.search.search_job import SearchJob, SearchJobParams
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.cli.conftest import Terminal
+
+
+def test_the_answer_stands_above_its_sources(terminal: Terminal) -> None:
+    expected = "Because.\n\n[1] A\n    https://a.test\n    two lines\n[2] https://b.test\n    https://b.test\n"
+    assert (0, expected, "") == terminal.run("search", "why")
+
+
+def test_every_option_reaches_the_job(terminal: Terminal) -> None:
+    options = (
+        "--max-results 3 --include-domain a --include-domain b --exclude-domain c --from 2026-01-02 --to 2026-02-03"
+    )
+    assert terminal.run("search", *options.split(), stdin="why\n").code == 0
+    params = SearchJobParams(
+        max_results=3,
+        include_domains=("a", "b"),
+        exclude_domains=("c",),
+        from_date=date(2026, 1, 2),
+        to_date=date(2026, 2, 3),
+    )
+    assert [SearchJob(query="why", params=params)] == terminal.plugin.jobs
+
+
+def test_json_tells_the_sources_and_the_call(terminal: Terminal) -> None:
+    data = terminal.run("search", "why", "--json").data
+    assert ("Because.", "fake/seeker") == (data["text"], data["model"])
+    assert {"url": "https://b.test", "title": None, "snippet": None} == data["sources"][1]
+
+
+def test_an_object_fits_the_schema_of_the_file(terminal: Terminal) -> None:
+    schema = terminal.write("s.json", '{"required": ["name"]}')
+    assert {"name": "Bob"} == terminal.run("search", "why", "--schema", schema).data
+    terminal.plugin.answer = {}
+    assert terminal.run("search", "why", "--schema", schema).code == 1
+
+
+def test_no_configured_model_is_misuse(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIPELEX_HOME", "/nonexistent")
+    outcome = terminal.run("search", "why")
+    assert outcome.code == 2
+    assert "Name one with --model" in outcome.err
