@@ -1,0 +1,431 @@
+"""The local model, run for real: real engine, real weights."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+
+from pipelex.cogt.exceptions import (
+    InferenceCapacityError,
+    InferenceModelNotFoundError,
+    InferenceRequestError,
+    InferenceServerError,
+    InferenceTruncatedError,
+)
+from pipelex.cogt.inference.inference_result import FinishReason
+from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams, LLMPrompt
+from pipelex.cogt.model_backends.backend import InferenceBackend
+from pipelex.cogt.model_backends.model_spec import Capability, InferenceModelSpec
+from pipelex.exceptions import ConfigurationError
+from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.providers.local import weights as weights_module
+from pipelex.providers.local.client import LocalEngine, default_threads, list_models, make_client
+from pipelex.providers.local.llm import LlamaCppLLMWorker
+from pipelex.reporting.usage_log import UsageLog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CAPABILITIES = frozenset(
+    {
+        Capability.STRUCTURED_OUTPUT,
+        Capability.STREAMING,
+        Capability.SYSTEM_TEXT,
+        Capability.TEMPERATURE,
+        Capability.MAX_TOKENS,
+        Capability.SEED,
+        Capability.STOP,
+    }
+)
+
+
+def make_spec(model_id: str = "smollm2-135m-instruct", max_output_tokens: int | None = None) -> InferenceModelSpec:
+    return InferenceModelSpec(
+        name="smollm2",
+        family=InferenceFamily.LLM,
+        backend_name="local",
+        sdk="llama_cpp",
+        model_id=model_id,
+        capabilities=CAPABILITIES,
+        max_output_tokens=max_output_tokens,
+    )
+
+
+def make_engine(**extras: str | int) -> LocalEngine:
+    return make_client(sdk="llama_cpp", backend=InferenceBackend(name="local", extras=extras))
+
+
+def make_worker(engine: LocalEngine, log: UsageLog | None = None) -> LlamaCppLLMWorker:
+    return LlamaCppLLMWorker(sdk_instance=engine, inference_model=make_spec(), reporting_delegate=log)
+
+
+def ask(text: str, system: str | None = None, **params: Any) -> LLMJob:
+    return LLMJob(prompt=LLMPrompt(user_text=text, system_text=system), params=LLMJobParams(**params))
+
+
+@pytest.fixture(scope="module")
+def engine(smollm2_file: Path) -> Iterator[LocalEngine]:
+    """One engine for all tests of this file: loading is what takes time."""
+    engine = make_engine(weights=str(smollm2_file), n_ctx=2048)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def log() -> UsageLog:
+    return UsageLog()
+
+
+@pytest.fixture
+def worker(engine: LocalEngine, log: UsageLog) -> LlamaCppLLMWorker:
+    return make_worker(engine, log)
+
+
+def test_it_answers(worker: LlamaCppLLMWorker) -> None:
+    answer = worker.gen_text_sync(ask("What is the capital of France? Answer in one sentence.", temperature=0))
+    assert "Paris" in answer
+
+
+def test_usage_counts_what_was_read_and_written(worker: LlamaCppLLMWorker, log: UsageLog) -> None:
+    worker.gen_text_sync(ask("What is the capital of France? Answer in one sentence.", temperature=0))
+    worker.gen_text_sync(ask("What is the capital of France? Answer in one sentence, please.", temperature=0))
+    first, second = [record.usage for record in log.records]
+    assert first is not None and second is not None
+    assert first.input_tokens and first.output_tokens and second.input_tokens
+    assert 15 <= first.input_tokens <= 60
+    assert second.input_tokens - first.input_tokens == 2
+    assert 1 <= first.output_tokens <= 60
+    assert log.records[0].model_served == "smollm2-135m-instruct"
+    assert log.records[0].finish_reason is FinishReason.STOP
+
+
+def test_at_temperature_zero_the_answer_repeats(worker: LlamaCppLLMWorker) -> None:
+    job = ask("Write a line about the sea.", temperature=0, max_tokens=60)
+    assert worker.gen_text_sync(job) == worker.gen_text_sync(job)
+
+
+def test_the_same_seed_gives_the_same_answer_and_another_seed_another(worker: LlamaCppLLMWorker) -> None:
+    def answer(seed: int) -> str:
+        return worker.gen_text_sync(ask("Invent a name for a boat. Only the name.", temperature=1.5, seed=seed))
+
+    assert answer(7) == answer(7)
+    assert len({answer(seed) for seed in (7, 8, 9)}) > 1
+
+
+def test_the_system_text_is_heard(worker: LlamaCppLLMWorker, log: UsageLog) -> None:
+    question = "What is your name?"
+    plain = worker.gen_text_sync(ask(question, temperature=0, stop=("\n",)))
+    told = worker.gen_text_sync(ask(question, "You are a robot named Zorblax.", temperature=0, stop=("\n",)))
+    assert "Zorblax" in told
+    assert "Zorblax" not in plain
+
+
+def test_the_answer_ends_before_a_stop_text(worker: LlamaCppLLMWorker) -> None:
+    answer = worker.gen_text_sync(ask("Count from 1 to 9: 1, 2, 3", temperature=0, max_tokens=200, stop=("6",)))
+    assert "5" in answer
+    assert "6" not in answer
+
+
+def test_an_answer_cut_off_is_an_error_and_its_usage_is_reported(worker: LlamaCppLLMWorker, log: UsageLog) -> None:
+    with pytest.raises(InferenceTruncatedError, match="max_tokens"):
+        worker.gen_text_sync(ask("Why is the sky blue?", temperature=0, max_tokens=5))
+    assert log.records[0].usage is not None
+    assert log.records[0].usage.output_tokens == 5
+
+
+def test_the_catalogue_bounds_an_answer_where_the_job_does_not(engine: LocalEngine, log: UsageLog) -> None:
+    spec = make_spec(max_output_tokens=6)
+    worker = LlamaCppLLMWorker(sdk_instance=engine, inference_model=spec, reporting_delegate=log)
+    with pytest.raises(InferenceTruncatedError):
+        worker.gen_text_sync(ask("Why is the sky blue?", temperature=0))
+    assert log.records[0].usage is not None
+    assert log.records[0].usage.output_tokens == 6
+
+
+def test_a_stream_comes_in_pieces_that_make_the_whole(worker: LlamaCppLLMWorker, log: UsageLog) -> None:
+    job = ask("Name three colours.", temperature=0)
+    pieces = list(worker.stream_text_sync(job))
+    assert len(pieces) > 3
+    assert worker.gen_text_sync(job) == "".join(pieces)
+    assert log.records[0].usage is not None
+    assert log.records[0].usage.output_tokens == pytest.approx(len(pieces), abs=2)
+
+
+def test_a_stream_begins_before_the_answer_is_whole(worker: LlamaCppLLMWorker) -> None:
+    """After the first piece hundreds of tokens are still to come, so the engine must still be at work."""
+    stream = worker.stream_text_sync(ask("Tell a long story about a fox.", temperature=0, max_tokens=2000))
+    assert next(stream)
+    calls_waiting = worker._engine._thread().submit(int)
+    assert not calls_waiting.done()
+    del stream
+    assert calls_waiting.result(timeout=10) == 0
+
+
+def test_a_stream_cut_off_ends_in_an_error(worker: LlamaCppLLMWorker) -> None:
+    pieces = []
+    with pytest.raises(InferenceTruncatedError):
+        for piece in worker.stream_text_sync(ask("Why is the sky blue?", temperature=0, max_tokens=8)):
+            pieces.append(piece)  # noqa: PERF402 - the pieces before the error are the point
+    assert pieces
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Person(BaseModel):
+    name: str
+    age: int
+    favourite: Colour
+    email: str | None = None
+    tags: list[str] = Field(max_length=3)
+
+
+class Team(BaseModel):
+    leader: Person
+    size: Literal["small", "large"]
+    scores: dict[str, float] = Field(max_length=2)
+
+
+@dataclass
+class Point:
+    x: int
+    y: int
+
+
+MARIA = "Maria Lopez is 34 years old, likes blue, plays chess and football. She leads a small team of three."
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        Person,
+        Point,
+        Colour,
+        int,
+        bool,
+        str,
+        list[int],
+        set[str],
+        tuple[int, str],
+        dict[str, int],
+        Person | Point,
+        int | None,
+        Literal["yes", "no"],
+    ],
+)
+def test_an_object_is_of_the_type_asked_for(worker: LlamaCppLLMWorker, schema: type[object]) -> None:
+    from pydantic import TypeAdapter
+
+    answer = worker.gen_object_sync(ask(f"Extract: {MARIA}", temperature=0), schema)
+    assert answer == TypeAdapter(schema).validate_python(answer, strict=True)
+
+
+def test_an_extraction_is_right(worker: LlamaCppLLMWorker) -> None:
+    person = worker.gen_object_sync(ask(f"Extract the person: {MARIA}", temperature=0), Person)
+    assert ("Maria Lopez", 34, Colour.BLUE) == (person.name, person.age, person.favourite)
+
+
+def test_nested_objects_parse(worker: LlamaCppLLMWorker) -> None:
+    team = worker.gen_object_sync(ask(f"Extract the team: {MARIA}", temperature=0), Team)
+    assert isinstance(team.leader.favourite, Colour)
+    assert team.size in {"small", "large"}
+
+
+def test_structured_output_holds_at_high_temperature(worker: LlamaCppLLMWorker) -> None:
+    """The grammar holds whatever the dice say: no answer ever fails to parse."""
+    for seed in range(5):
+        person = worker.gen_object_sync(ask("Invent somebody.", temperature=2.0, seed=seed), Person)
+        assert len(person.tags) <= 3
+
+
+def test_an_object_cut_off_is_an_error(worker: LlamaCppLLMWorker) -> None:
+    with pytest.raises(InferenceTruncatedError):
+        worker.gen_object_sync(ask(f"Extract: {MARIA}", temperature=0, max_tokens=4), Person)
+
+
+def test_a_prompt_beyond_the_context_is_a_capacity_error(worker: LlamaCppLLMWorker) -> None:
+    with pytest.raises(InferenceCapacityError, match="context size"):
+        worker.gen_text_sync("word " * 3000)
+
+
+def test_a_type_that_nothing_fits_is_refused(worker: LlamaCppLLMWorker) -> None:
+    class Impossible(BaseModel):
+        name: str = Field(min_length=9, max_length=3)
+
+    with pytest.raises(InferenceRequestError, match="minLength 9 and maxLength 3"):
+        worker.gen_object_sync("Anything.", Impossible)
+
+
+@pytest.mark.parametrize("params", [{"max_tokens": 0}, {"temperature": -1.0}, {"seed": -1}, {"seed": 2**32}])
+def test_a_parameter_that_cannot_be_meant_is_refused(worker: LlamaCppLLMWorker, params: dict[str, Any]) -> None:
+    with pytest.raises(InferenceRequestError, match=f"{next(iter(params))} is"):
+        worker.gen_text_sync(ask("Hello", **params))
+
+
+def test_calls_at_the_same_time_do_not_mix(worker: LlamaCppLLMWorker) -> None:
+    countries = {"France": "Paris", "Italy": "Rome", "Japan": "Tokyo", "Spain": "Madrid"}
+
+    async def run() -> list[str]:
+        jobs = [
+            ask(f"What is the capital of {country}? Answer in one sentence.", temperature=0) for country in countries
+        ]
+        return await asyncio.gather(*[worker.gen_text(job) for job in jobs])
+
+    for capital, answer in zip(countries.values(), asyncio.run(run()), strict=True):
+        assert capital in answer
+
+
+def test_cancelling_stops_the_generation(worker: LlamaCppLLMWorker, log: UsageLog) -> None:
+    """2,000 tokens take half a minute: the next call is served at once only if the first one stopped."""
+
+    async def run() -> str:
+        stream = worker.stream_text(ask("Tell a long story about a fox.", temperature=0, max_tokens=1900))
+        started = asyncio.Event()
+
+        async def read() -> None:
+            async for _ in stream:
+                started.set()
+
+        reading = asyncio.ensure_future(read())
+        await started.wait()
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        return await asyncio.wait_for(worker.gen_text(ask("Say hello.", temperature=0)), timeout=15)
+
+    assert asyncio.run(run())
+    assert [record.error for record in log.records] == ["CancelledError", None]
+
+
+def test_a_call_cancelled_before_its_turn_is_never_run(worker: LlamaCppLLMWorker) -> None:
+    async def run() -> bool:
+        turn = threading.Event()
+        worker._engine._thread().submit(turn.wait, 10)
+        call = asyncio.ensure_future(worker.gen_text("Tell a long story about a fox."))
+        await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        turn.set()
+        return worker._engine._thread()._work_queue.qsize() == 0 or call.cancelled()
+
+    assert asyncio.run(run())
+
+
+def test_closing_ends_the_answer_under_way_and_those_that_wait(smollm2_file: Path) -> None:
+    engine = make_engine(weights=str(smollm2_file), n_ctx=512)
+    worker = make_worker(engine)
+
+    async def run() -> list[BaseException | str]:
+        started = asyncio.Event()
+        pieces = []
+
+        async def read() -> str:
+            async for piece in worker.stream_text(ask("Tell a long story about a fox.", temperature=0)):
+                pieces.append(piece)
+                started.set()
+            return "".join(pieces)
+
+        calls = [asyncio.ensure_future(read()), asyncio.ensure_future(worker.gen_text("Hello"))]
+        await started.wait()
+        await asyncio.to_thread(engine.close)
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    assert [InferenceServerError, InferenceServerError] == [type(outcome) for outcome in asyncio.run(run())]
+    engine.close()
+    with pytest.raises(InferenceServerError, match="closed"):
+        worker.gen_text_sync("Hello")
+
+
+def test_missing_weights_say_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PIPELEX_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(weights_module, "_in_package", lambda weights: None)
+    with pytest.raises(InferenceModelNotFoundError, match="pipelex local install"):
+        make_worker(make_engine()).gen_text_sync("Hello")
+
+
+def test_an_unknown_model_names_the_known_ones() -> None:
+    worker = LlamaCppLLMWorker(
+        sdk_instance=make_engine(), inference_model=make_spec("smollm3"), reporting_delegate=None
+    )
+    with pytest.raises(InferenceModelNotFoundError, match="smollm2-135m-instruct"):
+        worker.gen_text_sync("Hello")
+
+
+def test_weights_of_ones_own_that_are_missing_name_the_key(tmp_path: Path) -> None:
+    with pytest.raises(InferenceModelNotFoundError, match=r"'weights' in \[backends\.local\]"):
+        make_worker(make_engine(weights=str(tmp_path / "none.gguf"))).gen_text_sync("Hello")
+
+
+def test_a_damaged_weights_file_is_named(tmp_path: Path, smollm2_file: Path) -> None:
+    with smollm2_file.open("rb") as file:
+        (tmp_path / "half.gguf").write_bytes(file.read(3_000_000))
+    engine = make_engine(weights=str(tmp_path / "half.gguf"))
+    with pytest.raises(InferenceModelNotFoundError, match=r"cannot load .*half\.gguf"):
+        make_worker(engine).gen_text_sync("Hello")
+    engine.close()
+
+
+def test_an_extra_of_the_wrong_type_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigurationError, match=r"backends\.local\.n_ctx"):
+        make_engine(n_ctx="many")
+
+
+def test_one_core_is_left_to_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    for usable, expected in ((1, 1), (2, 1), (8, 7)):
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, n=usable: set(range(n)), raising=False)
+        assert expected == default_threads()
+
+
+def test_the_known_models_are_listed() -> None:
+    async def rows(**extras: str | int) -> list[tuple[str, int | None]]:
+        backend = InferenceBackend(name="local", extras=extras)
+        listed = await list_models(sdk="llama_cpp", backend_name="local", backend=backend, flat=False, any_listed=False)
+        return [(row.id, row.context_window) for row in listed or ()]
+
+    assert [("smollm2-135m-instruct", 8192)] == asyncio.run(rows())
+    assert [("own", 1024)] == asyncio.run(rows(weights="/models/own.gguf", n_ctx=1024))
+
+
+_ALONE = """
+import sys
+from pathlib import Path
+from tests.providers.local.test_local_llm import Colour, Field, BaseModel, make_engine, make_worker
+class Code(BaseModel):
+    code: str = Field(pattern=r"(?:a|b)\\d{3}")
+    note: str = Field(min_length=3, max_length=90000)
+engine = make_engine(weights=sys.argv[1], n_ctx=1024)
+worker = make_worker(engine)
+worker.gen_text_sync("Say hello.")
+try:
+    worker.gen_object_sync("Give the code a123.", Code)
+except Exception as exc:
+    if type(exc).__name__ not in ("InferenceInvalidAnswerError", "InferenceTruncatedError"):
+        raise
+if len(sys.argv) > 2:
+    engine.close()
+"""
+
+
+@pytest.mark.parametrize("closing", [["close"], []])
+def test_the_engine_prints_nothing_and_lets_the_process_end(smollm2_file: Path, closing: list[str]) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", _ALONE, str(smollm2_file), *closing],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (0, "", "") == (run.returncode, run.stdout, run.stderr)
