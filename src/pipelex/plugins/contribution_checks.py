@@ -30,9 +30,8 @@ def check_identifier(plugin_name: str, what: str, value: object) -> None:
     Raises:
         InvalidContributionError: It is not one.
     """
-    if isinstance(value, str) and set(value[:1] + value[-1:]) <= _LETTERS_AND_DIGITS:
-        if value and set(value) - {*"_-."} <= _LETTERS_AND_DIGITS:
-            return
+    if isinstance(value, str) and _is_identifier(value):
+        return
     expected = "a lowercase identifier (letters and digits, with '_', '-' or '.' between them)"
     raise _invalid(plugin_name, what, expected, _shown(value))
 
@@ -92,6 +91,11 @@ def check_command(plugin_name: str, what: str, help_line: object, run: object) -
         raise _invalid(plugin_name, what, "a callable of argv that returns an exit code", f"{exc}") from None
     except ValueError:  # a builtin without a signature: nothing to hold against it
         return
+
+
+def _is_identifier(text: str) -> bool:
+    ends = {text[:1], text[-1:]}
+    return ends <= _LETTERS_AND_DIGITS and set(text) - {"_", "-", "."} <= _LETTERS_AND_DIGITS
 
 
 def _is_plain_match(value: object, keywords: tuple[str, ...], *, is_async: bool) -> bool:

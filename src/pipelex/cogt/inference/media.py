@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["MediaSource"]
 
@@ -43,6 +46,8 @@ class MediaSource:
             return cls(data=source)
         if isinstance(source, str) and source.startswith(("http://", "https://")):
             return cls(url=source)
+        from pathlib import Path
+
         return cls(path=Path(source))
 
     def read(self) -> bytes:

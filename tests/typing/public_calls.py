@@ -1,0 +1,79 @@
+"""What an application developer's editor shows: mypy holds each public call to its exact type. Never run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import assert_type
+
+from pydantic import BaseModel
+
+from pipelex.boot import Pipelex
+from pipelex.cogt.extract.extract_job import ExtractedPage
+from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
+from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
+from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
+from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+from pipelex.cogt.model_backends.backend import InferenceBackend
+from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+from pipelex.cogt.search.search_job import SearchAnswer
+from pipelex.cogt.search.search_worker_abstract import SearchWorkerAbstract
+from pipelex.generated import accessors
+from pipelex.plugins.inference_backend_registry import InferenceBackendRegistry
+from pipelex.plugins.model_handle import ModelHandle
+from pipelex.plugins.sdk_client_registry import SdkClientRegistry
+from pipelex.reporting.usage_log import UsageLog
+
+
+class City(BaseModel):
+    """A type that is asked for."""
+
+    capital: str
+
+
+def sync_calls() -> None:
+    with Pipelex.setup(reporting_delegate=UsageLog()) as px:
+        assert_type(px, Pipelex)
+        assert_type(px.llm("m"), LLMWorkerAbstract)
+        assert_type(px.img_gen("m"), ImgGenWorkerAbstract)
+        assert_type(px.extract("m"), ExtractWorkerAbstract)
+        assert_type(px.search("m"), SearchWorkerAbstract)
+        assert_type(px.llm("m").gen_text_sync("x"), str)
+        assert_type(px.llm("m").gen_object_sync("x", City), City)
+        assert_type(px.llm("m").gen_object_sync("x", list[int]), list[int])
+        assert_type(px.llm("m").stream_text_sync("x"), Iterator[str])
+        assert_type(px.img_gen("m").gen_image_sync("x"), GeneratedImage)
+        assert_type(px.img_gen("m").gen_image_list_sync("x", 2), list[GeneratedImage])
+        assert_type(px.extract("m").extract_pages_sync(Path("x.pdf")), list[ExtractedPage])
+        assert_type(px.extract("m").stream_pages_sync("x.pdf"), Iterator[ExtractedPage])
+        assert_type(px.search("m").search_sync("x"), SearchAnswer)
+        assert_type(px.search("m").search_structured_sync("x", City), City)
+
+
+async def async_calls() -> None:
+    async with Pipelex.setup() as px:
+        assert_type(px, Pipelex)
+        assert_type(await px.llm("m").gen_text("x"), str)
+        assert_type(await px.llm("m").gen_object("x", dict[str, int]), dict[str, int])
+        assert_type(px.llm("m").stream_text("x"), AsyncIterator[str])
+        assert_type(await px.img_gen("m").gen_image("x"), GeneratedImage)
+        assert_type(await px.img_gen("m").gen_image_list("x"), list[GeneratedImage])
+        assert_type(await px.extract("m").extract_pages(b"%PDF"), list[ExtractedPage])
+        assert_type(px.extract("m").stream_pages(b"%PDF"), AsyncIterator[ExtractedPage])
+        assert_type(await px.search("m").search("x"), SearchAnswer)
+        assert_type(await px.search("m").search_structured("x", City), City)
+
+
+def accessor_calls(registry: InferenceBackendRegistry, model: InferenceModelSpec, backend: InferenceBackend) -> None:
+    clients = SdkClientRegistry()
+    known = accessors.make_llm_worker(
+        registry, sdk="llama_cpp", inference_model=model, backend=backend, sdk_clients=clients, reporting_delegate=None
+    )
+    assert_type(known, LLMWorkerAbstract)
+    strangers: str = model.sdk
+    foreign = accessors.make_search_worker(
+        registry, sdk=strangers, inference_model=model, backend=backend, sdk_clients=clients, reporting_delegate=None
+    )
+    assert_type(foreign, SearchWorkerAbstract)
+    handle = ModelHandle.make_for_inference_model(inference_model=model)
+    assert_type(clients.get_or_create(handle=handle, build=lambda: Path()), Path)
