@@ -71,7 +71,8 @@ def _run(options: argparse.Namespace, project: Project, render: Callable[[Projec
         return STALE
     if not options.check:
         write(project.root, found)
-    freshness.remember(str(project.root), project.looked_at | set(outputs.texts), outputs.folders)
+    written = {path: freshness.digest(text.encode("utf-8")) for path, text in outputs.texts.items()}
+    freshness.remember(str(project.root), {**project.seen, **written}, outputs.folders)
     _report_done(found, total=len(outputs.texts), as_json=options.json)
     return FRESH
 

@@ -10,6 +10,7 @@ import os
 from hashlib import sha256
 
 CACHE = ".codegen-cache/last-good-run"
+ABSENT = "absent"
 _LISTED = ("codegen",)
 """Folders of which every file counts, the ones that are new since the last run too."""
 
@@ -28,18 +29,19 @@ def is_fresh(root: str) -> bool:
     lines = record.splitlines()
     folders = [line[len("folder ") :] for line in lines if line.startswith("folder ")]
     paths = [line.split(" ", 1)[1] for line in lines if not line.startswith("folder ")]
-    return bool(paths) and _record(root, paths, folders) == record
+    return bool(paths) and _record(root, dict.fromkeys(paths, ""), folders) == record
 
 
-def remember(root: str, paths: set[str], folders: list[str]) -> None:
+def remember(root: str, seen: dict[str, str], folders: list[str]) -> None:
     """Record the state of a good run. A cache that cannot be written costs time, nothing else.
 
     Args:
         root: The project.
-        paths: The files that were read or written, relative to the project; absent ones count as such.
+        seen: The digests of what was read or written, as the run saw it: a file that someone changes while the
+            generator runs is not taken for checked.
         folders: Folders that hold generated files alone.
     """
-    record = _record(root, list(paths), [*_LISTED, *folders])
+    record = _record(root, seen, [*_LISTED, *folders])
     path = os.path.join(root, CACHE)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -50,12 +52,13 @@ def remember(root: str, paths: set[str], folders: list[str]) -> None:
         pass
 
 
-def _record(root: str, paths: list[str], folders: list[str]) -> str:
-    everything = set(paths)
+def _record(root: str, seen: dict[str, str], folders: list[str]) -> str:
+    everything = dict(seen)
     for folder in folders:
-        everything.update(_walk(root, folder))
+        for path in _walk(root, folder):
+            everything.setdefault(path, "")
     lines = [f"folder {folder}" for folder in sorted(set(folders))]
-    lines += [f"{_digest(os.path.join(root, path))} {path}" for path in sorted(everything)]
+    lines += [f"{known or _digest_of(os.path.join(root, path))} {path}" for path, known in sorted(everything.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -68,9 +71,18 @@ def _walk(root: str, folder: str) -> list[str]:
     return found
 
 
-def _digest(path: str) -> str:
+def digest(content: bytes) -> str:
+    """Return the digest of a file's content.
+
+    Args:
+        content: The content.
+    """
+    return sha256(content).hexdigest()
+
+
+def _digest_of(path: str) -> str:
     try:
         with open(path, "rb") as file:
-            return sha256(file.read()).hexdigest()
+            return digest(file.read())
     except OSError:
-        return "absent"
+        return ABSENT

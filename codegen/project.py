@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codegen.errors import CodegenError, Problem
+from codegen.freshness import ABSENT, digest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,8 +22,8 @@ class Project:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.looked_at: set[str] = set()
-        """Every path that was asked for, there or not, relative to the root."""
+        self.seen: dict[str, str] = {}
+        """The digest of every file that was asked for, as it was read; absent ones count as such."""
         self._overlay: dict[str, str] = {}
 
     def read(self, path: str) -> str:
@@ -34,11 +35,12 @@ class Project:
         Raises:
             CodegenError: It cannot be read.
         """
-        self.looked_at.add(path)
         if path in self._overlay:
             return self._overlay[path]
         try:
-            return (self.root / path).read_bytes().decode("utf-8").replace("\r\n", "\n")
+            content = (self.root / path).read_bytes()
+            self.seen[path] = digest(content)
+            return content.decode("utf-8").replace("\r\n", "\n")
         except FileNotFoundError as exc:
             raise CodegenError(Problem(path, 0, "", "no such file")) from exc
         except (OSError, UnicodeDecodeError) as exc:
@@ -61,7 +63,7 @@ class Project:
         """
         stem = f"{SOURCE_ROOT}/{module.replace('.', '/')}"
         for path in (f"{stem}.py", f"{stem}/__init__.py"):
-            self.looked_at.add(path)
             if (self.root / path).is_file():
                 return path
+            self.seen[path] = ABSENT
         return None

@@ -22,7 +22,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    environment.filters.update(quote=quote, call=call, imports=imports, constant=constant, wrapped=wrapped)
+    environment.filters.update(quote=quote, call=call, imports=imports, constant=constant)
     return environment
 
 
@@ -103,14 +103,3 @@ def constant(text: str, name: str) -> str:
         return line
     parts = textwrap.wrap(text, LINE_LENGTH - 8, drop_whitespace=False, break_long_words=False)
     return "\n".join([f"{name} = (", *(f"    {quote(part)}" for part in parts), ")"])
-
-
-def wrapped(text: str, width: int = LINE_LENGTH, indent: int = 0) -> str:
-    """Fill prose to the width of a line.
-
-    Args:
-        text: The prose.
-        width: The longest line.
-        indent: How far all lines but the first are indented.
-    """
-    return f"\n{' ' * indent}".join(textwrap.wrap(text, width - indent, break_long_words=False, break_on_hyphens=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -81,17 +82,34 @@ def read_module(project: Project, name: str, path: str) -> SourceModule:
     Raises:
         CodegenError: It is not valid Python.
     """
-    try:
-        tree = cst.parse_module(project.read(path))
-    except cst.ParserSyntaxError as exc:
-        raise CodegenError(Problem(path, exc.raw_line, "", f"not valid Python: {exc.message}")) from exc
-    module = SourceModule(name=name, path=path, tree=tree)
-    statements = list(tree.body)
+    module = SourceModule(name=name, path=path, tree=parse(path, project.read(path)))
+    statements = list(module.tree.body)
     if statements and is_docstring(statements[0]):
         module.docstring = cst.ensure_type(statements.pop(0), cst.SimpleStatementLine)
     for statement, following in zip(statements, [*statements[1:], None], strict=True):
         _take_stock(module, statement, following)
     return module
+
+
+def parse(path: str, text: str) -> cst.Module:
+    """Parse the text of a module.
+
+    Args:
+        path: Its file, for the error.
+        text: The text.
+
+    Raises:
+        CodegenError: It is not valid Python.
+    """
+    try:
+        return cst.parse_module(text)
+    except cst.ParserSyntaxError as exc:
+        problem = Problem(path, exc.raw_line, "", f"not valid Python: {exc.message}")
+        try:
+            ast.parse(text)
+        except SyntaxError as plainer:  # Python's own words, and its own count of lines
+            problem = Problem(path, plainer.lineno or 0, "", f"not valid Python: {plainer.msg}")
+        raise CodegenError(problem) from exc
 
 
 def is_docstring(node: cst.CSTNode | None) -> bool:

@@ -225,7 +225,7 @@ def _cross_check(spec_file: SpecFile) -> Iterator[Problem]:
     yield from _check_families(spec_file)
     yield from _check_listers(spec_file)
     yield from _check_since(spec_file)
-    yield from _check_client_factories(spec_file)
+    yield from _check_extras(spec_file)
 
 
 def _check_duplicates(spec_file: SpecFile) -> Iterator[Problem]:
@@ -289,8 +289,8 @@ def _check_since(spec_file: SpecFile) -> Iterator[Problem]:
             yield spec_file.problem(("symbols", reference, "since"), text)
 
 
-def _check_client_factories(spec_file: SpecFile) -> Iterator[Problem]:
-    """An extra without a requirement, and a requirement of an extra that is not named, are half-written rows."""
+def _check_extras(spec_file: SpecFile) -> Iterator[Problem]:
+    """An extra that brings nothing is a half-written row."""
     for index, builtin in enumerate(spec_file.spec.builtin):
         if builtin.extra is not None and not builtin.requires:
             text = f"extra '{builtin.extra}' brings nothing; expected 'requires', or no extra"

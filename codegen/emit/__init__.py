@@ -1,1 +1,0 @@
-"""One module per output: each takes what was read and returns text. None touches the disk."""

@@ -6,6 +6,7 @@ import libcst as cst
 from libcst import matchers as m
 
 from codegen.errors import CodegenError, Problem
+from codegen.source import parse
 
 CONTRACT_FILE = "src/pipelex/plugins/contract.py"
 NAME = "PLUGIN_API_VERSION"
@@ -21,12 +22,8 @@ def emit(text: str, api_version: int) -> str:
     Raises:
         CodegenError: The module is not valid Python, or has no such literal.
     """
-    try:
-        tree = cst.parse_module(text)
-    except cst.ParserSyntaxError as exc:
-        raise CodegenError(Problem(CONTRACT_FILE, exc.raw_line, "", f"not valid Python: {exc.message}")) from exc
     stamp = _Stamp(str(api_version))
-    stamped = tree.visit(stamp)
+    stamped = parse(CONTRACT_FILE, text).visit(stamp)
     if not stamp.done:
         text = f"not found; expected a line '{NAME}: Final = {api_version}'"
         raise CodegenError(Problem(CONTRACT_FILE, 0, NAME, text))

@@ -20,13 +20,6 @@ CASES = {
     ),
     "unpublished type of another module": (
         JOB,
-        "registry import InferenceFamily",
-        "registry import InferenceFamily, Registry\n\n    InferenceFamily = Registry",
-        "def of",
-        "pipelex.cogt.llm.job:Job.of: mentions 'InferenceFamily' of 'pipelex.cogt.llm.job', which is not published",
-    ),
-    "unpublished imported type": (
-        JOB,
         "from pipelex.plugins.inference_backend_registry import InferenceFamily",
         "from pipelex.plugins.inference_backend_registry import Registry as InferenceFamily",
         "def of",

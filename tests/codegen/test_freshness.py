@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from codegen import freshness
+from codegen.project import Project
 from tests.codegen.conftest import ROOT, SmallProject
 
 HEAVY = ("argparse", "jinja2", "libcst", "pydantic", "tomli", "json", "pathlib")
@@ -64,6 +65,14 @@ def test_a_file_that_does_not_count_is_not_looked_at(remembered: SmallProject) -
     assert freshness.is_fresh(str(remembered.root))
 
 
+def test_a_file_that_changes_during_the_run_is_not_taken_for_checked(small: SmallProject) -> None:
+    project = Project(small.root)
+    assert "revision" in project.read("spi.toml")
+    small.edit("spi.toml", "revision = 1", "revision = 0")
+    freshness.remember(str(small.root), project.seen, [])
+    assert not freshness.is_fresh(str(small.root))
+
+
 def test_a_spoilt_cache_is_no_answer(remembered: SmallProject) -> None:
     (remembered.root / freshness.CACHE).write_bytes(b"\xff\xfe")
     assert not freshness.is_fresh(str(remembered.root))
@@ -94,7 +103,12 @@ def test_continuous_integration_trusts_no_earlier_run() -> None:
 def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     variables = {name: value for name, value in os.environ.items() if name != "CI"}
     return subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, env={**variables, **environment}, capture_output=True, text=True
+        [sys.executable, *arguments],
+        check=False,
+        cwd=ROOT,
+        env={**variables, **environment},
+        capture_output=True,
+        text=True,
     )
 
 

@@ -1,0 +1,248 @@
+"""The outputs as they are committed: fresh, the same everywhere, typed, and true to the running code."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import tomli
+
+from codegen.__main__ import render
+from codegen.emit.gitattributes import GENERATED
+from codegen.project import Project
+from codegen.spec import Spec, parse_spec
+from tests.codegen.conftest import ROOT, SmallProject
+
+STUBS = ROOT / "src/pipelex/spi"
+DEPENDENCIES = ("jinja2", "libcst", "pydantic", "tomli")
+
+
+def _run(*command: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, check=False, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True
+    )
+
+
+def _spec() -> Spec:
+    return parse_spec((ROOT / "spi.toml").read_text(encoding="utf-8")).spec
+
+
+def _stub_tree() -> Path:
+    return STUBS / f"v{_spec().api_version}"
+
+
+def _digest_script(python: str, cwd: Path, hash_seed: str) -> str:
+    """Render everything in another process, and return a digest of all of it."""
+    script = (
+        "import sys, hashlib, pathlib\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        "from codegen.__main__ import render\n"
+        "from codegen.project import Project\n"
+        f"texts = render(Project(pathlib.Path({str(ROOT)!r}))).texts\n"
+        "print(hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest())\n"
+    )
+    done = _run(python, "-c", script, cwd=cwd, PYTHONHASHSEED=hash_seed)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_tree_is_fresh() -> None:
+    done = _run(sys.executable, "-m", "codegen", "--check", "--full")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_output_depends_on_no_hash_seed_and_no_folder(tmp_path: Path) -> None:
+    here = _digest_script(sys.executable, ROOT, "1")
+    elsewhere = _digest_script(sys.executable, tmp_path, "2")
+    assert here == elsewhere
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_the_output_depends_on_no_python_version(version: str, tmp_path: Path) -> None:
+    """Where an interpreter of that version is at hand that has, or can be given, the generator's dependencies."""
+    python = _interpreter(version)
+    assert _digest_script(sys.executable, ROOT, "0") == _digest_script(python, tmp_path, "0")
+
+
+def _interpreter(version: str) -> str:
+    """Find a Python of a version that can run the generator, in a virtual environment kept beside the cache."""
+    if sys.version_info[:2] == tuple(int(part) for part in version.split(".")):
+        return sys.executable
+    folder = ROOT / ".codegen-cache" / f"python{version}"
+    python = folder / "bin" / "python"
+    if not _can_run_the_generator(str(python)):
+        base = next((path for path in _candidates(version) if _is_version(path, version)), None)
+        if base is None:
+            pytest.skip(f"no python{version} here")
+        _run(base, "-m", "venv", "--clear", str(folder))
+        _run(str(python), "-m", "pip", "install", "--quiet", *_requirements())
+    if not _can_run_the_generator(str(python)):
+        pytest.skip(f"the generator's dependencies could not be installed for python{version}")
+    return str(python)
+
+
+def _candidates(version: str) -> list[str]:
+    """A command on the path, and whatever pyenv keeps: its command on the path runs only where it is switched on."""
+    found = shutil.which(f"python{version}")
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    return [*([found] if found else []), *map(str, sorted(versions.glob(f"{version}.*/bin/python")))]
+
+
+def _is_version(python: str, version: str) -> bool:
+    done = _run(python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
+    return done.returncode == 0 and done.stdout.strip() == version
+
+
+def _can_run_the_generator(python: str) -> bool:
+    return Path(python).exists() and _run(python, "-c", f"import {', '.join(DEPENDENCIES)}").returncode == 0
+
+
+def _requirements() -> list[str]:
+    """Return the very versions that run this test."""
+    from importlib.metadata import version
+
+    return [f"{name}=={version(name)}" for name in DEPENDENCIES]
+
+
+def test_the_stubs_are_strictly_typed_by_themselves(tmp_path: Path) -> None:
+    done = _run(
+        *(sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-site-packages"),
+        *("--cache-dir", str(tmp_path), "pipelex"),
+        cwd=_stub_tree(),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_stubs_agree_with_the_running_code() -> None:
+    """By mypy's stubtest, with an empty allowlist."""
+    done = _stubtest(_stub_tree(), *_spec().published())
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_stub_that_disagrees_with_the_running_code_is_found(tmp_path: Path) -> None:
+    tree = shutil.copytree(_stub_tree(), tmp_path / "stubs")
+    stub = tree / "pipelex/plugins/model_handle.pyi"
+    text = stub.read_text(encoding="utf-8")
+    assert "inference_model: InferenceModelSpec" in text
+    stub.write_text(text.replace("inference_model: ", "model: "), encoding="utf-8")
+    done = _stubtest(tree, "pipelex.plugins.model_handle")
+    assert done.returncode == 1
+    assert "make_for_inference_model is inconsistent" in done.stdout
+
+
+def _stubtest(tree: Path, *modules: str) -> subprocess.CompletedProcess[str]:
+    return _run(
+        *(sys.executable, "-m", "mypy.stubtest", *modules),
+        cwd=tree.parent,
+        MYPYPATH=str(tree),
+        PYTHONPATH=str(ROOT / "src"),
+    )
+
+
+def test_the_stubs_import_nothing_beyond_the_vocabulary_and_each_other() -> None:
+    import ast
+
+    from codegen.contract import VOCABULARY
+
+    imported = {
+        node.module
+        for path in _stub_tree().rglob("*.pyi")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+    }
+    assert imported <= {*VOCABULARY, *_spec().published()}
+
+
+def test_the_generated_modules_need_no_formatting() -> None:
+    """The generator writes what ruff would, so that it needs no ruff."""
+    folder = ROOT / "src/pipelex/generated"
+    for command in (["check"], ["format", "--check"]):
+        done = _run(sys.executable, "-m", "ruff", *command, str(folder))
+        assert done.returncode == 0, done.stdout
+
+
+SPECS: dict[str, Callable[[str], str]] = {
+    "as it is": lambda text: text,
+    "no built-in": lambda text: text[: text.index("[[builtin]]")],
+    "long names": lambda text: text.replace('sdk = "plain"', f'sdk = "{"plain_" * 9}x"').replace(
+        "models of Acme", "w " * 44 + "w"
+    ),
+    "many": lambda text: (
+        text
+        + "".join(
+            f"""
+[[builtin]]
+name = "many-{number}"
+title = "many"
+workers = [{{ family = "IMG_GEN", sdk = "many{number}.{"v" * 20}", worker = "plain.llm:PlainWorker" }}]
+"""
+            for number in range(12)
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SPECS)
+def test_the_generated_modules_of_other_specs_need_no_formatting(small: SmallProject, case: str) -> None:
+    spec = small.root / "spi.toml"
+    spec.write_text(SPECS[case](spec.read_text(encoding="utf-8")), encoding="utf-8")
+    if case == "no built-in":
+        small.edit("pyproject.toml", 'acme = ["acme>=2,<3", "acme-auth>=1"]', "")
+    assert small.run() == 0
+    generated = str(small.root / "src/pipelex/generated")
+    config = ("--config", str(ROOT / "pyproject.toml"))
+    first_party = ("--config", 'lint.isort.known-first-party = ["pipelex"]')
+    for command in (["check", *first_party], ["format", "--check"]):
+        done = _run(sys.executable, "-m", "ruff", *command, *config, generated)
+        assert done.returncode == 0, done.stdout
+
+
+def test_git_knows_what_is_generated() -> None:
+    """Every output has its row, except the handwritten module of which one literal is stamped."""
+    paths = [path for path in render(Project(ROOT)).texts if path != "src/pipelex/plugins/contract.py"]
+    folders = tuple(pattern.removesuffix("**") for pattern in GENERATED if pattern.endswith("**"))
+    assert [path for path in paths if path not in GENERATED and not path.startswith(folders)] == []
+    assert [pattern for pattern in GENERATED if not pattern.endswith("**") and pattern not in paths] == []
+
+
+def test_every_error_has_the_page_that_it_names() -> None:
+    from pipelex import exceptions as of_all
+    from pipelex.cogt import exceptions as of_calls
+    from pipelex.plugins import exceptions as of_plugins
+
+    anchors = {
+        line.removeprefix("### ").lower()
+        for line in (ROOT / "docs/errors.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("### ")
+    }
+    classes = {
+        value
+        for module in (of_all, of_calls, of_plugins)
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, of_all.PipelexError)
+    }
+    pages = {f"docs/errors.md#{anchor}" for anchor in anchors}
+    named = {value.__new__(value, "").page for value in classes}
+    assert named == pages
+
+
+def test_the_generator_imports_nothing_of_the_package() -> None:
+    """It works when ``src/`` is broken, because it only reads it."""
+    done = _run(
+        sys.executable,
+        "-c",
+        f"import sys, pathlib\nfrom codegen.__main__ import render\nfrom codegen.project import Project\n"
+        f"render(Project(pathlib.Path({str(ROOT)!r})))\n"
+        "print([name for name in sys.modules if name.partition('.')[0] == 'pipelex'])",
+    )
+    assert (0, "[]") == (done.returncode, done.stdout.strip()), done.stderr
+
+
+def test_the_packaged_spec_says_what_the_spec_says() -> None:
+    ours = tomli.loads((ROOT / "spi.toml").read_text(encoding="utf-8"))
+    assert ours == tomli.loads((STUBS / "spi.toml").read_text(encoding="utf-8"))
