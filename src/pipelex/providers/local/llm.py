@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _FINISH_REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
 _REQUEST_FAULTS = {"invalid_request_error", "not_supported_error"}
-_MAX_TOKENS = 2048  # where neither the job nor the catalogue says: a small model may never stop by itself
+_MAX_TOKENS = 1024  # where neither the job nor the catalogue says: a small model may never stop by itself
 _RANDOM_SEED = 2**32 - 1  # means "any seed" to the engine
 
 
