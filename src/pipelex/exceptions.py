@@ -159,3 +159,31 @@ class NotSetUpError(PipelexError):
             "Pipelex is not set up, or was closed. Work inside the block: 'with Pipelex.setup() as px: ...' "
             "(from pipelex.boot import Pipelex)."
         )
+
+
+class InputFileError(PipelexError):
+    """A document that was named cannot be read.
+
+    Args:
+        file: The document as it was named.
+        reason: Why it cannot be read.
+    """
+
+    def __init__(self, *, file: str, reason: str) -> None:
+        self.file = file
+        self.reason = reason
+        super().__init__(reason)
+
+
+class OutputFileError(PipelexError):
+    """A file cannot be written where it was asked for.
+
+    Args:
+        file: The file or folder.
+        reason: Why not, and the way out.
+    """
+
+    def __init__(self, *, file: str, reason: str) -> None:
+        self.file = file
+        self.reason = reason
+        super().__init__(f"{file}: {reason}")

@@ -19,54 +19,67 @@ def install_hint(*, dependency_name: str, extra_name: str) -> str:
 
     Args:
         dependency_name: The package's import name.
-        extra_name: The extra that brings it.
+        extra_name: The extra that brings it: one of ours, or of the distribution of an installed plugin.
 
     Returns:
-        A sentence with ``pipelex[extra]`` and a command that works here.
+        A sentence with ``distribution[extra]`` and a command that works here; ours where no other has the extra.
     """
-    return f"It comes with {DISTRIBUTION}[{extra_name}]. Install it: {_command(dependency_name, extra_name)}"
+    holder = _distribution_with(extra_name)
+    if holder is None:
+        return (
+            f"It comes with {DISTRIBUTION}[{extra_name}], or with an extra '{extra_name}' of the plugin that needs it: "
+            f"see how that plugin was installed, and install '{dependency_name}' beside it."
+        )
+    name = holder.metadata["Name"]
+    origin = _origin(holder, extra_name) or _requirements(holder, extra_name)
+    ours = f"{DISTRIBUTION}[{extra_name}]"
+    stands_for = "" if name == DISTRIBUTION else f" (asked for as {ours})"
+    return f"It comes with {name}[{extra_name}]{stands_for}. Install it: pip install {origin}"
 
 
-def _command(dependency_name: str, extra_name: str) -> str:
+def _distribution_with(extra_name: str) -> Distribution | None:
+    """Return the distribution that has an extra of this name: ours, or else one that brings a plugin."""
     from importlib.metadata import PackageNotFoundError, distribution
 
-    try:
-        ours = distribution(DISTRIBUTION)
-    except PackageNotFoundError:  # run from a source tree that was never installed
-        return f"pip install '{dependency_name}'"
-    if extra_name not in (ours.metadata.get_all("Provides-Extra") or []):  # a stranger's plugin, a stranger's extra
-        return f"pip install '{dependency_name.partition('.')[0].replace('_', '-')}'"
-    origin = _origin(ours)
-    if origin is not None:
-        return f"pip install {origin.format(extra=extra_name)}"
-    return "pip install " + " ".join(f"'{line}'" for line in _requirements(ours, extra_name))
+    from pipelex.plugins.installed import installed_plugins
+
+    names = [DISTRIBUTION, *(plugin.distribution for plugin in installed_plugins())]
+    for name in names:
+        try:
+            candidate = distribution(name)
+        except (PackageNotFoundError, ValueError):  # run from a source tree that was never installed
+            continue
+        if extra_name in (candidate.metadata.get_all("Provides-Extra") or []):
+            return candidate
+    return None
 
 
-def _origin(ours: Distribution) -> str | None:
-    """Return what was installed, with a place for the extra, where that can be installed again."""
+def _origin(holder: Distribution, extra_name: str) -> str | None:
+    """Return what was installed, with the extra, where that can be installed again."""
     import json
     from pathlib import Path
     from urllib.parse import unquote, urlsplit
 
-    text = ours.read_text("direct_url.json")
+    text = holder.read_text("direct_url.json")
     if text is None:
         return None
     record = json.loads(text)
     url = str(record.get("url", ""))
     if not url.startswith("file:"):
-        commit = record.get("vcs_info", {})
-        prefix = f"{commit['vcs']}+" if commit else ""
-        suffix = f"@{commit['commit_id']}" if commit.get("commit_id") else ""
-        return f"'{DISTRIBUTION}[{{extra}}] @ {prefix}{url}{suffix}'"
+        vcs = record.get("vcs_info", {})
+        prefix = f"{vcs['vcs']}+" if vcs else ""
+        suffix = f"@{vcs['commit_id']}" if vcs.get("commit_id") else ""
+        return f"'{holder.metadata['Name']}[{extra_name}] @ {prefix}{url}{suffix}'"
     path = Path(unquote(urlsplit(url).path))
     if not path.exists():
         return None
     editable = "-e " if record.get("dir_info", {}).get("editable") else ""
-    return f"{editable}'{path}[{{extra}}]'"
+    return f"{editable}'{path}[{extra_name}]'"
 
 
-def _requirements(ours: Distribution, extra_name: str) -> list[str]:
+def _requirements(holder: Distribution, extra_name: str) -> str:
     """Return the requirements that an extra adds, without their markers."""
     marker = f"extra == '{extra_name}'"
-    lines = [line.partition(";") for line in ours.requires or []]
-    return [line.strip() for line, _, condition in lines if marker in condition.replace('"', "'")]
+    lines = [line.partition(";") for line in holder.requires or []]
+    wanted = [line.strip() for line, _, condition in lines if marker in condition.replace('"', "'")]
+    return " ".join(f"'{line}'" for line in wanted)

@@ -39,7 +39,8 @@ def _arguments(hub: PipelexHub, model: InferenceModelSpec | str, family: Inferen
         UnknownBackendError: No configuration describes the model's backend.
         MissingCredentialError: The backend takes a value from a variable that is not set.
     """
-    spec = hub.settings.resolve_model(model, family=family) if isinstance(model, str) else model
+    served = [sdk for other, sdk in hub.inference_backends if other is family]
+    spec = hub.settings.resolve_model(model, family=family, known_sdks=served) if isinstance(model, str) else model
     return _WorkerArguments(
         sdk=ModelHandle.make_for_inference_model(inference_model=spec).sdk,
         inference_model=spec,

@@ -36,21 +36,7 @@ def test_no_prompt_is_misuse(terminal: Terminal, arguments: list[str], stdin: st
 
 def test_every_option_reaches_the_job(terminal: Terminal) -> None:
     picture = terminal.write("a.png", "png")
-    options = [
-        "--system",
-        "S",
-        "--temperature",
-        "0",
-        "--max-tokens",
-        "5",
-        "--seed",
-        "3",
-        "--stop",
-        "x",
-        "--stop",
-        "y",
-        "--image",
-    ]
+    options = ["-s", "S", "--temperature=0", "--max-tokens=5", "--seed=3", "--stop=x", "--stop=y", "--image"]
     assert terminal.run("llm", "hello", *options, picture).code == 0
     [job] = terminal.plugin.jobs
     assert isinstance(job, LLMJob)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -171,6 +172,15 @@ def test_an_exit_code_leaves_the_process(tmp_path: Path) -> None:
         out, err = process.communicate()
     assert (2, "") == (process.returncode, out)
     assert err.startswith("error: No model 'nope'")
+
+
+def test_a_character_that_the_output_cannot_hold_does_not_end_a_command(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="latin-1"))
+    assert terminal.run("llm", "\u2602").code == 0
+    assert written.getvalue() == b"echo: \\u2602\n"
 
 
 def test_help_of_a_command_loads_neither_pydantic_nor_the_plugins(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import click
 from pipelex.cli.inputs import parse_pages, stdin_is_terminal
 from pipelex.cli.output import FAILED, OK, write_error, write_json
 from pipelex.cli.session import model_or_default, open_pipelex
-from pipelex.exceptions import PipelexError
+from pipelex.exceptions import InputFileError, PipelexError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -23,20 +23,6 @@ if TYPE_CHECKING:
     from pipelex.cogt.inference.media import MediaSource
 
 PAGE_BREAK = "\f"
-
-
-class InputFileError(PipelexError):
-    """A document that was named cannot be read.
-
-    Args:
-        file: The document as it was named.
-        reason: Why it cannot be read.
-    """
-
-    def __init__(self, *, file: str, reason: str) -> None:
-        self.file = file
-        self.reason = reason
-        super().__init__(reason)
 
 
 @click.command()

@@ -109,7 +109,7 @@ def _refuse_taken(folder: Path, count: int) -> None:
     Raises:
         OutputFileError: An image of one of the numbers is there already, whatever its format.
     """
-    from pipelex.cli.written_files import OutputFileError
+    from pipelex.exceptions import OutputFileError
 
     for number in range(1, count + 1):
         for taken in folder.glob(f"image-{number}.*"):

@@ -7,26 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelex.exceptions import PipelexError
+from pipelex.exceptions import OutputFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ENDINGS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/gif": ".gif", "image/tiff": ".tif"}
-
-
-class OutputFileError(PipelexError):
-    """A file cannot be written where it was asked for.
-
-    Args:
-        file: The file or folder.
-        reason: Why not, and the way out.
-    """
-
-    def __init__(self, *, file: str, reason: str) -> None:
-        self.file = file
-        self.reason = reason
-        super().__init__(f"{file}: {reason}")
 
 
 class StagedFiles:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipelex.cogt.extract.extract_job import ExtractJob
 from pipelex.cogt.inference.inference_call import CallReport, refuse_undeclared, run_call
 from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
-from pipelex.cogt.inference.sync_calls import call_sync, iterate_sync
+from pipelex.cogt.inference.sync_calls import call_sync, close_iterator, iterate_sync
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
@@ -57,11 +57,15 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
         """
         job = _accept(self, job)
         with CallReport(self, "stream_pages") as report:
-            pages = 0
-            async for page in self._stream_pages(job):
-                pages += 1
-                report.usage = InferenceUsage(pages=pages)
-                yield page
+            count = 0
+            pages = self._stream_pages(job)
+            try:
+                async for page in pages:
+                    count += 1
+                    report.usage = InferenceUsage(pages=count)
+                    yield page
+            finally:
+                await close_iterator(pages)
 
     def extract_pages_sync(self, job: ExtractJob | MediaSource | bytes | Path | str) -> list[ExtractedPage]:
         """Do what :meth:`extract_pages` does, from code that runs no event loop.

@@ -70,6 +70,13 @@ def run_coroutine(
         raise
 
 
+async def close_iterator(items: AsyncIterator[object]) -> None:
+    """Close an async iterator that may not be exhausted, and with it whatever it holds open."""
+    aclose = getattr(items, "aclose", None)  # every generator has it, not every iterator
+    if aclose is not None:
+        await aclose()
+
+
 def call_sync(
     method: Callable[ParamsT, Coroutine[object, object, ReturnT]], *args: ParamsT.args, **kwargs: ParamsT.kwargs
 ) -> ReturnT:
@@ -101,11 +108,6 @@ def _drain(items: AsyncIterator[ItemT]) -> Iterator[ItemT]:
         except StopAsyncIteration:
             return False, None
 
-    async def close() -> None:
-        aclose = getattr(items, "aclose", None)
-        if aclose is not None:
-            await aclose()
-
     try:
         while True:
             there, item = run_coroutine(take)
@@ -113,4 +115,4 @@ def _drain(items: AsyncIterator[ItemT]) -> Iterator[ItemT]:
                 return
             yield item  # type: ignore[misc]  # None only stands where nothing is there
     finally:
-        run_coroutine(close)
+        run_coroutine(close_iterator, items)

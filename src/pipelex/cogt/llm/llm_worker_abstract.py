@@ -13,7 +13,7 @@ from pipelex.cogt.inference.inference_call import (
     run_object_call,
 )
 from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
-from pipelex.cogt.inference.sync_calls import call_sync, iterate_sync
+from pipelex.cogt.inference.sync_calls import call_sync, close_iterator, iterate_sync
 from pipelex.cogt.llm.llm_job import LLMJob, LLMTextChunk
 from pipelex.cogt.model_backends.model_spec import Capability
 
@@ -80,12 +80,16 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         """
         job = _accept(self, job, Capability.STREAMING)
         with CallReport(self, "stream_text") as report:
-            async for chunk in self._stream_text(job):
-                report.usage = chunk.usage or report.usage
-                report.finish_reason = chunk.finish_reason or report.finish_reason
-                report.model_served = chunk.model_served or report.model_served
-                if chunk.text:
-                    yield chunk.text
+            chunks = self._stream_text(job)
+            try:
+                async for chunk in chunks:
+                    report.usage = chunk.usage or report.usage
+                    report.finish_reason = chunk.finish_reason or report.finish_reason
+                    report.model_served = chunk.model_served or report.model_served
+                    if chunk.text:
+                        yield chunk.text
+            finally:
+                await close_iterator(chunks)
             report.refuse_half_answer()
 
     def gen_text_sync(self, job: LLMJob | str) -> str:

@@ -1,0 +1,79 @@
+"""Where the check keeps what it need not work out twice; without a folder to write to, it works it out again."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def cache_folder() -> Path | None:
+    """Return the folder of the check below ``PIPELEX_CACHE_DIR`` or the user's cache folder, if it can be written."""
+    try:
+        folder = _base() / "check"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # no home, or a read-only one
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def _base() -> Path:
+    ours = os.environ.get("PIPELEX_CACHE_DIR")
+    if ours:
+        return Path(ours).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "pipelex"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "pipelex"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pipelex"
+
+
+def read_verdict(key: str) -> object | None:
+    """Return what was stored under a digest of all that it depends on; ``None`` where nothing that can be read was.
+
+    Args:
+        key: The digest.
+    """
+    import json
+
+    folder = cache_folder()
+    if folder is None:
+        return None
+    try:
+        stored: object = json.loads((folder / "verdicts" / f"{key}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return stored
+
+
+def write_verdict(key: str, verdict: object) -> None:
+    """Store something under a digest; a folder that cannot be written costs nothing but time.
+
+    Args:
+        key: The digest.
+        verdict: What JSON can hold.
+    """
+    import json
+
+    folder = cache_folder()
+    if folder is None:
+        return
+    path = folder / "verdicts" / f"{key}.json"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        temporary.write_text(json.dumps(verdict), encoding="utf-8")
+        os.replace(temporary, path)
+        _drop_old(path.parent)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+
+
+def _drop_old(folder: Path, keep: int = 1000) -> None:
+    """Keep the folder small: the oldest half goes when there are too many."""
+    names = os.listdir(folder)
+    if len(names) <= keep:
+        return
+    paths = sorted((folder / name for name in names), key=lambda path: path.stat().st_mtime)
+    for path in paths[: len(paths) // 2]:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,78 @@
+"""What the check finds, and the error of a check that could not be completed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from pipelex.exceptions import PipelexError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Severity = Literal["error", "note"]
+
+
+class CheckError(PipelexError):
+    """The check could not be completed, which is never the same as clean.
+
+    Args:
+        target: What was to be checked, as it was named.
+        reason: What stood in the way.
+        mend: What to do about it.
+    """
+
+    def __init__(self, *, target: str, reason: str, mend: str) -> None:
+        self.target = target
+        self.reason = reason
+        self.mend = mend
+        super().__init__(f"{target}: could not be checked: {reason}. {mend}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where something stands.
+
+    Attributes:
+        file: The file.
+        line: The line, counted from 1.
+        column: The column, counted from 1.
+        end_column: Where it ends on that line; 0 where that is not known.
+        source: The text of the line.
+    """
+
+    file: Path
+    line: int
+    column: int = 1
+    end_column: int = 0
+    source: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that a rule found.
+
+    Attributes:
+        rule: The rule's id.
+        severity: A note never changes the exit code.
+        place: Where.
+        message: What is wrong.
+        expected: What was expected instead.
+        mend: How to mend it.
+        covers: A fragment of a type error on the same thing, which then is not reported a second time.
+        last_line: The last line on which a waiver counts; that of the place where it is 0.
+    """
+
+    rule: str
+    place: Place
+    message: str
+    expected: str
+    mend: str
+    severity: Severity = "error"
+    covers: str = ""
+    last_line: int = 0
+
+    @property
+    def order(self) -> tuple[str, int, int, str, str]:
+        """The key by which findings are ordered."""
+        return (str(self.place.file), self.place.line, self.place.column, self.rule, self.message)

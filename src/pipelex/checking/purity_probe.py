@@ -1,0 +1,115 @@
+"""Loads a target's plugins in a process of their own and watches what they do: no SDK, no files, no sockets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelex.checking.findings import CheckError
+
+if TYPE_CHECKING:
+    from pipelex.checking.targets import Target
+
+CHILD = Path(__file__).with_name("probe_child.py")
+TIME_LIMIT = 20.0
+_SOURCE_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeReport:
+    """What the probe saw.
+
+    Attributes:
+        lines: Its report, a line per thing seen.
+        ended: How the process ended, where it did not get to the end.
+    """
+
+    lines: tuple[dict[str, Any], ...] = field(default=())
+    ended: str | None = None
+
+    def of(self, kind: str, entry: int | None = None) -> list[dict[str, Any]]:
+        """Return the lines of a kind, of one entry point or of all.
+
+        Args:
+            kind: The kind.
+            entry: The entry point's index.
+        """
+        return [line for line in self.lines if line["kind"] == kind and entry in (None, line["entry"])]
+
+
+def probe(target: Target) -> ProbeReport:
+    """Load and register the plugins of a target.
+
+    Args:
+        target: The target; one without entry points is not run at all.
+
+    Raises:
+        CheckError: The process cannot be started.
+    """
+    import json
+    import secrets
+    import subprocess
+    import sys
+    import tempfile
+
+    if not target.entry_points:
+        return ProbeReport()
+    nonce = secrets.token_hex(16)
+    order = {
+        "nonce": nonce,
+        "pipelex": str(_SOURCE_ROOT),
+        "paths": [str(path) for path in target.paths],
+        "modules": list(target.modules) + list(target.context),
+        "files": [str(module.path) for module in target.modules.values()],
+        "entries": [(entry.module, entry.attribute) for entry in target.entry_points],
+    }
+    ended = None
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-B", str(CHILD)],
+            input=json.dumps(order),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=TIME_LIMIT,
+            env=_environment(),
+            cwd=tempfile.gettempdir(),
+            check=False,
+        )
+        output, code = done.stdout, done.returncode
+    except subprocess.TimeoutExpired as exc:
+        output = exc.stdout.decode("utf-8", "replace") if isinstance(exc.stdout, bytes) else exc.stdout or ""
+        code, ended = 0, f"it was still running after {TIME_LIMIT:.0f} seconds"
+    except OSError as exc:
+        reason = f"the probe's process cannot be started ({exc})"
+        raise CheckError(target=target.label, reason=reason, mend="Run it again on a machine that has room") from exc
+    lines = _lines(output, nonce)
+    if ended is None and not any(line["kind"] == "end" for line in lines):
+        if not lines and code == 1 and "Traceback" in done.stderr:
+            reason = f"the probe failed: {done.stderr.strip().splitlines()[-1]}"
+            raise CheckError(target=target.label, reason=reason, mend="Install pipelex again, or report this")
+        ended = f"it ended the process (exit code {code})"
+    return ProbeReport(lines=lines, ended=ended)
+
+
+def _lines(output: str, nonce: str) -> tuple[dict[str, Any], ...]:
+    """Read the report; what does not bear the nonce is none of it."""
+    import json
+
+    found = []
+    for text in output.splitlines():
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(line, dict) and line.pop("nonce", None) == nonce:
+            found.append(line)
+    return tuple(found)
+
+
+def _environment() -> dict[str, str]:
+    """Hand on nothing but what an interpreter needs to start: no key of the user's is in there."""
+    import os
+
+    return {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "LD_LIBRARY_PATH") if name in os.environ}

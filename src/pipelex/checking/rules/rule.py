@@ -1,0 +1,77 @@
+"""What a rule is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipelex.checking.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pipelex.checking.findings import Place, Severity
+    from pipelex.checking.subject import Subject
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One rule, one id, one entry of ``docs/rules.md``.
+
+    Attributes:
+        id: ``PX`` and three digits; the first one names the group.
+        name: A few words, in lower case with hyphens.
+        reason: Why the rule is there, in whole sentences.
+        expected: What is expected instead, unless a finding knows better.
+        mend: How to mend it, unless a finding knows better.
+        positive: Files, laid over the sample plugin, in which the rule finds something.
+        near_miss: Files, laid likewise, that look alike and are legal.
+        check: Finds it.
+        severity: A note never changes the exit code.
+    """
+
+    id: str
+    name: str
+    reason: str
+    expected: str
+    mend: str
+    positive: dict[str, str]
+    near_miss: dict[str, str]
+    check: Callable[[Subject], Iterable[Finding]]
+    severity: Severity = "error"
+
+    @property
+    def page(self) -> str:
+        """The rule's entry in the documentation."""
+        return f"docs/rules.md#{self.id.lower()}"
+
+    def finding(
+        self,
+        place: Place,
+        message: str,
+        *,
+        expected: str = "",
+        mend: str = "",
+        covers: str = "",
+        last_line: int = 0,
+    ) -> Finding:
+        """Make a finding of this rule.
+
+        Args:
+            place: Where.
+            message: What is wrong.
+            expected: What was expected; the rule's own words if not given.
+            mend: How to mend it; the rule's own words if not given.
+            covers: A fragment of a type error that says the same.
+            last_line: The last line on which a waiver counts.
+        """
+        return Finding(
+            rule=self.id,
+            severity=self.severity,
+            place=place,
+            message=message,
+            expected=expected or self.expected,
+            mend=mend or self.mend,
+            covers=covers,
+            last_line=last_line,
+        )

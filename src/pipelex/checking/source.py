@@ -1,0 +1,263 @@
+"""A module of the author's: its text, its tree, its imports and the waivers in its comments."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pipelex.checking.findings import CheckError, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WAIVER = re.compile(r"#\s*pipelex:\s*allow\[(?P<ids>[^\]]*)\](?P<reason>.*)$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiver:
+    """One ``# pipelex: allow[ID] reason``.
+
+    Attributes:
+        ids: The rules that it waives.
+        reason: Why.
+        place: Where it stands.
+        line: The line whose findings it waives.
+    """
+
+    ids: tuple[str, ...]
+    reason: str
+    place: Place
+    line: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """One imported name.
+
+    Attributes:
+        module: The absolute name of the module that the statement names.
+        name: The name taken from it; ``None`` where a module itself is imported.
+        bound: The name that it is bound to.
+        node: The statement.
+        in_function: Whether it runs only when a function is called.
+        type_only: Whether it stands under ``if TYPE_CHECKING``.
+        hidden: Whether it stands under ``if not TYPE_CHECKING``.
+    """
+
+    module: str
+    name: str | None
+    bound: str
+    node: ast.Import | ast.ImportFrom
+    in_function: bool
+    type_only: bool
+    hidden: bool
+
+
+class SourceModule:
+    """A parsed module.
+
+    Args:
+        name: Its dotted name.
+        path: Its file.
+        text: Its text.
+
+    Raises:
+        CheckError: It cannot be parsed.
+    """
+
+    def __init__(self, name: str, path: Path, text: str) -> None:
+        self.name = name
+        self.path = path
+        self.text = text
+        self.lines = text.splitlines()
+        self.is_package = path.stem == "__init__"
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a doubtful escape in a string is not ours to judge
+                self.tree = ast.parse(text)
+        except (SyntaxError, ValueError) as exc:
+            where = f"{path}:{exc.lineno}" if isinstance(exc, SyntaxError) else str(path)
+            reason = exc.msg if isinstance(exc, SyntaxError) else str(exc)
+            raise CheckError(target=where, reason=f"it is no Python ({reason})", mend="Correct it and run again") from exc
+
+    def place(self, node: ast.AST) -> Place:
+        """Return where a node stands.
+
+        Args:
+            node: A node of this module's tree.
+        """
+        line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
+        end = getattr(node, "end_col_offset", 0) if getattr(node, "end_lineno", 0) == line else 0
+        return self.place_at(line, column + 1, end + 1 if end else 0)
+
+    def place_at(self, line: int, column: int = 1, end_column: int = 0) -> Place:
+        """Return a place by its line and column, both counted from 1."""
+        text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
+        return Place(file=self.path, line=line, column=column, end_column=end_column, source=text)
+
+    @cached_property
+    def imports(self) -> tuple[Import, ...]:
+        """Every import, wherever in the module it stands."""
+        return tuple(self._imports(self.tree, in_function=False, type_only=False, hidden=False))
+
+    @cached_property
+    def bindings(self) -> dict[str, Import]:
+        """What each imported name stands for; where a name is bound twice, the first one counts."""
+        found: dict[str, Import] = {}
+        for one in self.imports:
+            found.setdefault(one.bound, one)
+        return found
+
+    @cached_property
+    def definitions(self) -> dict[str, ast.stmt]:
+        """The statement that defines each name at the top level, the last one where there are several."""
+        found: dict[str, ast.stmt] = {}
+        for node in _top_level(self.tree.body):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                found[node.name] = node
+            elif isinstance(node, ast.Assign | ast.AnnAssign):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                found.update({target.id: node for target in targets if isinstance(target, ast.Name)})
+        return found
+
+    @cached_property
+    def comments(self) -> tuple[tuple[int, int, str], ...]:
+        """Every comment as line, column (both from 1) and text; only a module that has one of ours is tokenized."""
+        if not any(mark in self.text for mark in ("pipelex:", "type:", "mypy:", "pyright:", "ty:")):
+            return ()
+        tokens = tokenize.generate_tokens(io.StringIO(self.text).readline)
+        found = []
+        try:
+            found = [(*token.start, token.string) for token in tokens if token.type == tokenize.COMMENT]
+        except (tokenize.TokenError, IndentationError, SyntaxError):  # it was parsed, so this is beyond reach
+            return ()
+        return tuple((line, column + 1, text) for line, column, text in found)
+
+    @cached_property
+    def waivers(self) -> tuple[Waiver, ...]:
+        """The waivers: at the end of a line for that line, alone on a line for the next line of code."""
+        return tuple(self._waivers())
+
+    def _waivers(self) -> Iterator[Waiver]:
+        for line, column, text in self.comments:
+            match = WAIVER.search(text)
+            if match is None:
+                continue
+            ids = tuple(part.strip() for part in match["ids"].split(",") if part.strip())
+            alone = not self.lines[line - 1][: column - 1].strip()
+            yield Waiver(
+                ids=ids,
+                reason=match["reason"].strip(),
+                place=self.place_at(line, column, column + len(text)),
+                line=self._next_code_line(line) if alone else line,
+            )
+
+    def _next_code_line(self, line: int) -> int:
+        for number in range(line + 1, len(self.lines) + 1):
+            stripped = self.lines[number - 1].strip()
+            if stripped and not stripped.startswith("#"):
+                return number
+        return line
+
+    def _imports(self, node: ast.AST, *, in_function: bool, type_only: bool, hidden: bool) -> Iterator[Import]:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for module, name, bound in self._imported(node):
+                yield Import(
+                    module=module,
+                    name=name,
+                    bound=bound,
+                    node=node,
+                    in_function=in_function,
+                    type_only=type_only,
+                    hidden=hidden,
+                )
+            return
+        guard = type_checking_guard(node)
+        if guard is not None and isinstance(node, ast.If):
+            for children, seen in ((node.body, guard), (node.orelse, not guard)):
+                for child in children:
+                    yield from self._imports(
+                        child, in_function=in_function, type_only=type_only or seen, hidden=hidden or not seen
+                    )
+            return
+        inside = in_function or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for child in ast.iter_child_nodes(node):
+            yield from self._imports(child, in_function=inside, type_only=type_only, hidden=hidden)
+
+    def _imported(self, node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str | None, str]]:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, None, alias.asname or alias.name.partition(".")[0]
+            return
+        module = self.absolute(node.module or "", node.level)
+        for alias in node.names:
+            yield module, alias.name, alias.asname or alias.name
+
+    def absolute(self, module: str, level: int) -> str:
+        """Return the absolute name of a module that an import names.
+
+        Args:
+            module: What stands behind the dots.
+            level: How many dots there are.
+        """
+        if level == 0:
+            return module
+        parts = self.name.split(".")
+        drop = level - 1 if self.is_package else level
+        base = parts[: len(parts) - drop] if drop else parts
+        return ".".join([*base, module] if module else base)
+
+
+def type_checking_guard(node: ast.AST) -> bool | None:
+    """Tell whether an ``if`` holds for a type checker alone (True), for the interpreter alone (False) or for both.
+
+    Args:
+        node: Any node.
+    """
+    if not isinstance(node, ast.If):
+        return None
+    test, positive = node.test, True
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        test, positive = test.operand, False
+    elif isinstance(test, ast.Compare) and isinstance(test.comparators[0], ast.Constant):
+        positive = bool(test.comparators[0].value) is isinstance(test.ops[0], ast.Is | ast.Eq)
+        test = test.left
+    named = test.id if isinstance(test, ast.Name) else test.attr if isinstance(test, ast.Attribute) else ""
+    return positive if named == "TYPE_CHECKING" else None
+
+
+def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the statements of a module, those under its ``if`` and ``try`` too."""
+    for node in body:
+        if isinstance(node, ast.If):
+            yield from _top_level([*node.body, *node.orelse])
+        elif isinstance(node, ast.Try):
+            handlers = [child for handler in node.handlers for child in handler.body]
+            yield from _top_level([*node.body, *handlers, *node.orelse, *node.finalbody])
+        else:
+            yield node
+
+
+def read_module(name: str, path: Path) -> SourceModule:
+    """Read and parse a module.
+
+    Args:
+        name: Its dotted name.
+        path: Its file.
+
+    Raises:
+        CheckError: It cannot be read or parsed.
+    """
+    try:
+        with tokenize.open(path) as file:
+            text = file.read()
+    except (OSError, SyntaxError, UnicodeDecodeError) as exc:
+        raise CheckError(target=str(path), reason=f"it cannot be read ({exc})", mend="Correct it and run again") from exc
+    return SourceModule(name, path, text)

@@ -1,0 +1,225 @@
+"""What is published, read as text from the stub tree of an API version and from the lock."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+from pipelex.checking.findings import CheckError
+
+SPI_FOLDER = Path(__file__).resolve().parents[1] / "spi"
+PACKAGE = "pipelex"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a call shape, all of which are keywords without a default."""
+
+    name: str
+    annotation: str
+
+
+@dataclass(frozen=True)
+class CallShape:
+    """The signature that a contributed callable has to have.
+
+    Attributes:
+        protocol: The published Protocol that states it.
+        parameters: Its keywords.
+        returns: Its return annotation.
+        is_async: Whether it is an ``async def``.
+    """
+
+    protocol: str
+    parameters: tuple[Parameter, ...]
+    returns: str
+    is_async: bool
+
+
+@dataclass(frozen=True)
+class BuiltinRow:
+    """What the lock says about a built-in.
+
+    Attributes:
+        name: Its name.
+        backends: Its ``family/sdk`` keys.
+        listers: The sdks that it lists.
+        imports: The packages that it guards.
+        extra: The extra that brings them.
+    """
+
+    name: str
+    backends: tuple[str, ...]
+    listers: tuple[str, ...]
+    imports: tuple[str, ...]
+    extra: str | None
+
+
+class SpiTree:
+    """The published names of one API version.
+
+    Args:
+        api_version: The version.
+        folder: Its stub tree: a folder with ``pipelex/`` in it.
+    """
+
+    def __init__(self, api_version: int, folder: Path) -> None:
+        self.api_version = api_version
+        self.folder = folder
+
+    @cached_property
+    def stubs(self) -> dict[str, Path]:
+        """The stub files by module, packages that publish nothing left out."""
+        found = {}
+        for path in sorted(self.folder.rglob("*.pyi")):
+            if path.name != "__init__.pyi":
+                found[".".join(path.relative_to(self.folder).with_suffix("").parts)] = path
+        return found
+
+    @cached_property
+    def published(self) -> dict[str, frozenset[str]]:
+        """The published names by module."""
+        return {module: frozenset(_exported(self._tree(module))) for module in self.stubs}
+
+    @cached_property
+    def packages(self) -> frozenset[str]:
+        """The packages above the SPI modules."""
+        return frozenset(
+            ".".join(parts[:depth])
+            for parts in (module.split(".") for module in self.stubs)
+            for depth in range(1, len(parts))
+        )
+
+    @cached_property
+    def home(self) -> dict[str, str]:
+        """The module of each published name: its only canonical one."""
+        return {name: module for module, names in self.published.items() for name in names}
+
+    @cached_property
+    def menu_methods(self) -> frozenset[str]:
+        """The methods that ``register`` may call on its parameter."""
+        registrar = self._class("PluginRegistrar")
+        return frozenset(
+            child.name
+            for child in registrar.body
+            if isinstance(child, ast.FunctionDef) and not child.decorator_list and not child.name.startswith("_")
+        )
+
+    def call_shape(self, protocol: str) -> CallShape:
+        """Return the signature of a published Protocol's ``__call__``.
+
+        Args:
+            protocol: Its name.
+        """
+        methods = (child for child in self._class(protocol).body if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef))
+        call = next(child for child in methods if child.name == "__call__")
+        parameters = tuple(
+            Parameter(argument.arg, ast.unparse(argument.annotation) if argument.annotation else "")
+            for argument in call.args.kwonlyargs
+        )
+        returns = ast.unparse(call.returns) if call.returns else ""
+        return CallShape(protocol, parameters, returns, isinstance(call, ast.AsyncFunctionDef))
+
+    @cached_property
+    def families(self) -> dict[str, str]:
+        """The class of the family's workers by the member of ``InferenceFamily``."""
+        rows = lock().get("families", {})
+        return {name: row.rpartition(":")[2] for name, row in rows.items() if isinstance(row, str)}
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of the whole tree."""
+        import hashlib
+
+        whole = hashlib.sha256()
+        for path in sorted(self.folder.rglob("*.pyi")):
+            whole.update(path.relative_to(self.folder).as_posix().encode())
+            whole.update(path.read_bytes())
+        return whole.hexdigest()
+
+    def _class(self, name: str) -> ast.ClassDef:
+        tree = self._tree(self.home[name])
+        return next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+
+    def _tree(self, module: str) -> ast.Module:
+        return _parsed(self.stubs[module])
+
+
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _exported(tree: ast.Module) -> list[str]:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            names = ast.literal_eval(node.value)
+            return [str(name) for name in names]
+    return []
+
+
+def shipped_versions(folder: Path = SPI_FOLDER) -> list[int]:
+    """Return the API versions whose stubs this package carries.
+
+    Args:
+        folder: The folder of the stub trees.
+    """
+    names = (path.name for path in folder.glob("v*") if (path / PACKAGE / "__init__.pyi").is_file())
+    return sorted(int(name[1:]) for name in names if re.fullmatch(r"v[0-9]+", name))
+
+
+@cache
+def spi_tree(api_version: int | None = None) -> SpiTree:
+    """Return the published names of an API version.
+
+    Args:
+        api_version: The version; the newest if not given.
+
+    Raises:
+        CheckError: No stubs of this version are shipped.
+    """
+    versions = shipped_versions()
+    wanted = api_version if api_version is not None else max(versions, default=0)
+    if wanted not in versions:
+        shipped = ", ".join(str(version) for version in versions) or "none"
+        raise CheckError(
+            target=f"--api {wanted}",
+            reason=f"no stubs of plugin API version {wanted} are shipped (there are: {shipped})",
+            mend="Name a version that is shipped, or install another version of pipelex",
+        )
+    return SpiTree(wanted, SPI_FOLDER / f"v{wanted}")
+
+
+@cache
+def lock() -> dict[str, dict[str, object]]:
+    """Return what ``spi.lock`` says.
+
+    Raises:
+        CheckError: It cannot be read.
+    """
+    import tomli
+
+    try:
+        data: dict[str, dict[str, object]] = tomli.loads((SPI_FOLDER / "spi.lock").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        mend = "Install pipelex again; in a clone, run: python -m codegen"
+        raise CheckError(target="spi.lock", reason=f"it cannot be read ({exc})", mend=mend) from exc
+    return data
+
+
+def builtin_rows() -> dict[str, BuiltinRow]:
+    """Return the built-ins that the lock names."""
+    rows: object = lock().get("builtin", [])
+    found = {}
+    for row in rows if isinstance(rows, list) else []:
+        found[row["name"]] = BuiltinRow(
+            name=row["name"],
+            backends=tuple(row["backends"]),
+            listers=tuple(row["listers"]),
+            imports=tuple(row["imports"]),
+            extra=row.get("extra"),
+        )
+    return found

@@ -1,0 +1,495 @@
+"""From what stands on the command line to modules, entry points and metadata. Nothing of a target is imported."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelex.checking.findings import CheckError, Place
+from pipelex.checking.source import SourceModule, read_module
+from pipelex.checking.spi_tree import builtin_rows, lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from importlib.metadata import Distribution
+
+    from pipelex.checking.spi_tree import BuiltinRow
+
+BUILTIN_PREFIX = "builtin:"
+BUILTINS_MODULE = "pipelex.generated.builtins"
+PROVIDERS = "pipelex.providers"
+PYPROJECT = "pyproject.toml"
+_SOURCE_ROOT = Path(__file__).resolve().parents[2]
+
+_NOT_SHIPPED = frozenset(
+    {"benchmarks", "bin", "build", "demo", "dist", "doc", "docs", "env", "examples", "htmlcov", "node_modules"}
+    | {"scripts", "site-packages", "target", "tasks", "test", "tests", "tools", "venv"}
+)
+"""The folders beside a flat package that are no part of it."""
+_NOT_SHIPPED_FILES = frozenset({"conftest.py", "noxfile.py", "setup.py", "tasks.py"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntryPoint:
+    """How a plugin is found.
+
+    Attributes:
+        name: The entry point's name; empty where the plugin was found by looking at the file.
+        module: The module.
+        attribute: The dotted attribute of it.
+        place: Where it is declared; ``None`` for a plugin that was found by looking.
+    """
+
+    name: str
+    module: str
+    attribute: str
+    place: Place | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metadata:
+    """What a distribution says of itself.
+
+    Attributes:
+        file: Where it says so.
+        lines: The text of that file.
+        groups: Every entry-point group: name to value.
+        extras: The requirements of each extra, by its canonical name.
+    """
+
+    file: Path
+    lines: tuple[str, ...]
+    groups: dict[str, dict[str, str]]
+    extras: dict[str, tuple[str, ...]]
+
+    def place(self, *needles: str) -> Place:
+        """Return the place of the first line that holds all of some texts, or of the first line.
+
+        Args:
+            needles: The texts.
+        """
+        for number, line in enumerate(self.lines, start=1):
+            if all(needle in line for needle in needles) and not line.lstrip().startswith("#"):
+                column = max(line.find(needles[0]), 0) + 1
+                return Place(file=self.file, line=number, column=column, source=line)
+        return Place(file=self.file, line=1, source=self.lines[0] if self.lines else "")
+
+
+@dataclass(kw_only=True)
+class Target:
+    """One thing to check.
+
+    Attributes:
+        label: What the user calls it.
+        root: Where files are shown relative to.
+        modules: The modules that are judged, by name.
+        context: Modules that are seen by the type checker and not judged.
+        entry_points: How its plugins are found.
+        metadata: What its distribution says; ``None`` for a file, a bare package and a built-in.
+        builtin: Its row, where it is a built-in.
+        paths: The folders that its modules are imported from.
+    """
+
+    label: str
+    root: Path
+    modules: dict[str, SourceModule]
+    entry_points: tuple[EntryPoint, ...] = ()
+    metadata: Metadata | None = None
+    builtin: BuiltinRow | None = None
+    context: dict[str, SourceModule] = field(default_factory=dict)
+    paths: tuple[Path, ...] = ()
+
+    def is_own(self, importer: str, imported: str) -> bool:
+        """Tell whether a module is the target's own, as seen from one of its modules.
+
+        Args:
+            importer: The module that imports.
+            imported: The module that is imported.
+        """
+        if self.builtin is not None:
+            if importer == BUILTINS_MODULE:
+                return imported.startswith(f"{PROVIDERS}.")
+            own_folder = ".".join(importer.split(".")[:3])
+            return imported == own_folder or imported.startswith(f"{own_folder}.")
+        if imported in self.modules:
+            return True
+        return any(name.startswith(f"{imported}.") for name in self.modules)
+
+    def module_at(self, path: Path) -> SourceModule | None:
+        """Return the judged module of a file.
+
+        Args:
+            path: The file.
+        """
+        return next((module for module in self.modules.values() if module.path == path), None)
+
+
+def resolve(name: str) -> list[Target]:
+    """Find out what a name on the command line means.
+
+    Args:
+        name: A folder, a file, ``builtin:NAME``, an installed distribution or an entry-point name.
+
+    Returns:
+        The target; several for a folder that holds several plugin projects.
+
+    Raises:
+        CheckError: It means nothing, or it cannot be read.
+    """
+    if name.startswith(BUILTIN_PREFIX):
+        return [_builtin(name)]
+    path = Path(name)
+    if path.is_dir():
+        return _folder(name, path.resolve())
+    if path.is_file():
+        return [_file(name, path.resolve())]
+    if path.suffix == ".py" or len(path.parts) > 1:
+        raise _unknown(name, "there is no such file or folder")
+    return [_installed(name)]
+
+
+def _unknown(name: str, reason: str) -> CheckError:
+    mend = "A target is a folder, a .py file, an installed distribution, an entry-point name, or builtin:NAME"
+    return CheckError(target=name, reason=reason, mend=mend)
+
+
+# --- files and folders ---------------------------------------------------------------------------------
+
+
+def _file(label: str, path: Path) -> Target:
+    if path.suffix != ".py":
+        raise _unknown(label, "it is no Python file")
+    root = _root_of(path)
+    name = _module_name(path, root)
+    modules = _reachable([name], lambda wanted: _find(root, wanted))
+    return _looked_at(Target(label=label, root=root, modules=modules, paths=(root,)), only=name)
+
+
+def _folder(label: str, folder: Path) -> list[Target]:
+    if (folder / PYPROJECT).is_file():
+        return [_project(label, folder)]
+    if (folder / "__init__.py").is_file():
+        return [_package(label, folder)]
+    group = entry_point_group()
+    projects = sorted(path.parent for path in folder.glob(f"*/{PYPROJECT}") if group in _read(path))
+    if projects:
+        return [_project(str(Path(label) / project.name), project) for project in projects]
+    modules = _modules_below(folder, flat=True)
+    if not modules:
+        raise CheckError(target=label, reason="there is no Python module in it", mend="Name a plugin's folder")
+    return [_looked_at(Target(label=label, root=folder, modules=modules, paths=(folder,)))]
+
+
+def _package(label: str, folder: Path) -> Target:
+    root = _root_of(folder / "__init__.py")
+    prefix = ".".join(folder.relative_to(root).parts)
+    modules = {
+        name: module for name, module in _modules_below(root, below=folder).items() if f"{name}.".startswith(f"{prefix}.")
+    }
+    return _looked_at(Target(label=label, root=folder, modules=modules, paths=(root,)))
+
+
+def _project(label: str, folder: Path) -> Target:
+    metadata = _pyproject(label, folder / PYPROJECT)
+    entry_points = _entry_points(metadata)
+    roots = [root for entry in entry_points if (root := _project_root(folder, entry.module)) is not None]
+    if not roots:
+        roots = [folder / "src" if (folder / "src").is_dir() else folder]
+    modules: dict[str, SourceModule] = {}
+    for root in dict.fromkeys(roots):
+        modules.update(_modules_below(root, flat=root == folder))
+    if not modules:
+        reason = "there is no Python module in it"
+        raise CheckError(target=label, reason=reason, mend="Name the folder that holds the plugin's package")
+    return Target(
+        label=label,
+        root=folder,
+        modules=modules,
+        entry_points=entry_points,
+        metadata=metadata,
+        paths=tuple(dict.fromkeys(roots)),
+    )
+
+
+def _project_root(folder: Path, module: str) -> Path | None:
+    """Return the folder that a project's module is imported from: ``src``, the project itself, or one below."""
+    below = (path for path in sorted(folder.glob("*")) if path.is_dir() and not path.name.startswith("."))
+    candidates = (folder / "src", folder, *(path for path in below if path.name not in _NOT_SHIPPED))
+    return next((root for root in candidates if _find(root, module) is not None), None)
+
+
+def _looked_at(target: Target, *, only: str | None = None) -> Target:
+    """Give a target without metadata the plugins that are seen by looking at its classes."""
+    found = []
+    for name, module in target.modules.items():
+        if only is not None and name != only:
+            continue
+        for node in module.tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and _looks_like_plugin(node):
+                found.append(EntryPoint(name="", module=name, attribute=node.name))
+    target.entry_points = tuple(found)
+    return target
+
+
+def _looks_like_plugin(node: object) -> bool:
+    if not isinstance(node, ast.ClassDef):
+        return False
+    return any(
+        isinstance(child, ast.FunctionDef) and child.name == "register" and len(child.args.args) == 2
+        for child in node.body
+    )
+
+
+def _root_of(path: Path) -> Path:
+    """Return the first folder above a module that is no regular package."""
+    root = path.parent
+    while (root / "__init__.py").is_file():
+        root = root.parent
+    return root
+
+
+def _module_name(path: Path, root: Path) -> str:
+    parts = path.relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+def _find(root: Path, module: str) -> Path | None:
+    stem = root.joinpath(*module.split("."))
+    return next((path for path in (stem / "__init__.py", stem.with_name(f"{stem.name}.py")) if path.is_file()), None)
+
+
+def _modules_below(root: Path, *, flat: bool = False, below: Path | None = None) -> dict[str, SourceModule]:
+    """Read the modules that are imported from a root.
+
+    Args:
+        root: The root.
+        flat: Whether it also holds what is no part of the package: tests, docs, build folders.
+        below: Only what lies below this folder.
+    """
+    found = {}
+    for path in _python_files(below or root, flat=flat):
+        parts = path.relative_to(root).with_suffix("").parts
+        if all(part.isidentifier() for part in parts):
+            name = _module_name(path, root)
+            found[name] = read_module(name, path)
+    return found
+
+
+def _python_files(folder: Path, *, flat: bool) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name == "__pycache__":
+            continue
+        if path.is_dir():
+            if not (flat and (path.name in _NOT_SHIPPED or (path / "pyvenv.cfg").exists())):
+                yield from _python_files(path, flat=False)
+        elif path.suffix == ".py" and not (flat and path.name in _NOT_SHIPPED_FILES):
+            yield path
+
+
+def _reachable(names: Iterable[str], find: Callable[[str], Path | None]) -> dict[str, SourceModule]:
+    """Read modules, and whatever they import that is found too; the packages above them included."""
+    found: dict[str, SourceModule] = {}
+    pending = list(names)
+    while pending:
+        name = pending.pop()
+        path = find(name)
+        if name in found or path is None:
+            continue
+        module = found[name] = read_module(name, path)
+        pending += [name.rpartition(".")[0]] if "." in name else []
+        for one in module.imports:
+            pending += [one.module, f"{one.module}.{one.name}" if one.name else one.module]
+    return found
+
+
+# --- metadata ------------------------------------------------------------------------------------------
+
+
+def entry_point_group() -> str:
+    """Return the entry-point group that plugins are declared in."""
+    return str(lock()["entry_point_group"])
+
+
+def _pyproject(label: str, path: Path) -> Metadata:
+    import tomli
+
+    text = _read(path)
+    try:
+        data = tomli.loads(text)
+    except tomli.TOMLDecodeError as exc:
+        where = f"{path}:{exc.lineno}"
+        raise CheckError(target=label, reason=f"{where} is no TOML ({exc.msg})", mend="Correct it and run again") from exc
+    project = _table(data, "project")
+    for key in ("entry-points", "optional-dependencies"):
+        if key in project.get("dynamic", []):
+            reason = f"{path}: project.{key} is dynamic, so its value is known only after a build"
+            mend = "Install the distribution and check it by its name"
+            raise CheckError(target=label, reason=reason, mend=mend)
+    groups = {group: _strings(entries) for group, entries in _table(project, "entry-points").items()}
+    extras = {
+        canonical(name): tuple(str(line) for line in lines)
+        for name, lines in _table(project, "optional-dependencies").items()
+        if isinstance(lines, list)
+    }
+    return Metadata(file=path, lines=tuple(text.splitlines()), groups=groups, extras=extras)
+
+
+def _entry_points(metadata: Metadata) -> tuple[EntryPoint, ...]:
+    found = []
+    for name, value in metadata.groups.get(entry_point_group(), {}).items():
+        module, _, attribute = value.partition(":")
+        place = metadata.place(value)
+        found.append(EntryPoint(name=name, module=module.strip(), attribute=attribute.strip(), place=place))
+    return tuple(found)
+
+
+def _table(data: object, key: str) -> dict[str, object]:
+    value = data.get(key) if isinstance(data, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _strings(value: object) -> dict[str, str]:
+    return {str(name): str(text) for name, text in value.items()} if isinstance(value, dict) else {}
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise CheckError(target=str(path), reason=f"it cannot be read ({exc})", mend="Correct it and run again") from exc
+
+
+def canonical(name: str) -> str:
+    """Spell a name in the one way that PEP 503 compares.
+
+    Args:
+        name: The name.
+    """
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+# --- installed distributions ---------------------------------------------------------------------------
+
+
+def _installed(name: str) -> Target:
+    from importlib.metadata import PackageNotFoundError, distribution, entry_points
+
+    try:
+        return _distribution(name, distribution(name))
+    except (PackageNotFoundError, ValueError):
+        pass
+    group = entry_point_group()
+    announced = [entry for entry in entry_points(group=group) if canonical(entry.name) == canonical(name)]
+    for entry in announced:
+        if entry.dist is not None:
+            return _distribution(name, entry.dist)
+    known = ", ".join(sorted(entry.name for entry in entry_points(group=group))) or "none"
+    raise _unknown(name, f"no such file or folder, no installed distribution, no entry point (installed plugins: {known})")
+
+
+def _distribution(label: str, dist: Distribution) -> Target:
+    editable = _editable_folder(dist)
+    if editable is not None and (editable / PYPROJECT).is_file():
+        return _project(label, editable)
+    files = [(Path(str(file)), Path(str(file.locate()))) for file in dist.files or [] if file.suffix == ".py"]
+    shipped = [(name, path) for name, path in files if ".." not in name.parts and path.is_file()]
+    modules = {}
+    for relative, path in shipped:
+        if all(part.isidentifier() for part in relative.with_suffix("").parts):
+            name = _module_name(relative, Path())
+            modules[name] = read_module(name, path.resolve())
+    if not modules:
+        mend = "Check its source folder instead"
+        raise CheckError(target=label, reason="its installation lists no Python module", mend=mend)
+    root = Path(str(dist.locate_file(""))).resolve()
+    metadata = _installed_metadata(dist)
+    entry_points = _entry_points(metadata)
+    return Target(
+        label=label, root=root, modules=modules, entry_points=entry_points, metadata=metadata, paths=(root,)
+    )
+
+
+def _installed_metadata(dist: Distribution) -> Metadata:
+    text = dist.read_text("entry_points.txt") or ""
+    groups: dict[str, dict[str, str]] = {}
+    for entry in dist.entry_points:
+        groups.setdefault(entry.group, {})[entry.name] = entry.value
+    extras: dict[str, list[str]] = {canonical(str(name)): [] for name in dist.metadata.get_all("Provides-Extra") or []}
+    for line in dist.requires or []:
+        match = re.search(r"extra\s*==\s*['\"]([^'\"]+)", line)
+        if match is not None:
+            extras.setdefault(canonical(match[1]), []).append(line.partition(";")[0].strip())
+    listed = next((Path(str(file.locate())) for file in dist.files or [] if file.name == "entry_points.txt"), None)
+    return Metadata(
+        file=listed or Path(str(dist.locate_file("METADATA"))),
+        lines=tuple(text.splitlines()),
+        groups=groups,
+        extras={name: tuple(lines) for name, lines in extras.items()},
+    )
+
+
+def _editable_folder(dist: Distribution) -> Path | None:
+    import json
+    from urllib.parse import unquote, urlsplit
+
+    text = dist.read_text("direct_url.json")
+    record = json.loads(text) if text else {}
+    if not record.get("dir_info", {}).get("editable"):
+        return None
+    return Path(unquote(urlsplit(str(record["url"])).path))
+
+
+# --- built-ins -----------------------------------------------------------------------------------------
+
+
+def _builtin(label: str) -> Target:
+    """Make a target of a built-in: its generated class and closures, and the provider modules that they import."""
+    name = label.removeprefix(BUILTIN_PREFIX)
+    rows = builtin_rows()
+    if name not in rows:
+        raise _unknown(label, f"there is no such built-in (there are: {', '.join(rows)})")
+    everything = _reachable([BUILTINS_MODULE], _find_ours)
+    generated = everything[BUILTINS_MODULE]
+    plugin, imported = _builtin_class(generated, name)
+    reached = _reachable(imported, _find_ours)
+    judged = {BUILTINS_MODULE: generated, **{key: module for key, module in sorted(reached.items())}}
+    return Target(
+        label=label,
+        root=_SOURCE_ROOT,
+        modules=judged,
+        context={key: module for key, module in everything.items() if key not in judged},
+        entry_points=(EntryPoint(name=name, module=BUILTINS_MODULE, attribute=plugin),),
+        builtin=rows[name],
+        paths=(_SOURCE_ROOT,),
+    )
+
+
+def _find_ours(module: str) -> Path | None:
+    """Find a module of a provider, or the generated one; what is published is not looked into."""
+    if module == BUILTINS_MODULE or f"{module}.".startswith(f"{PROVIDERS}."):
+        return _find(_SOURCE_ROOT, module)
+    return None
+
+
+def _builtin_class(generated: SourceModule, name: str) -> tuple[str, list[str]]:
+    """Return the class of a built-in, and the modules that the functions it registers import."""
+    for node in generated.tree.body:
+        if not isinstance(node, ast.ClassDef) or _literal_name(node) != name:
+            continue
+        used = {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
+        functions = [generated.definitions[used_name] for used_name in sorted(used) if used_name in generated.definitions]
+        lines = [range(function.lineno, (function.end_lineno or function.lineno) + 1) for function in functions]
+        return node.name, [one.module for one in generated.imports if any(one.node.lineno in span for span in lines)]
+    reason = f"{BUILTINS_MODULE} has no class of this name"
+    raise CheckError(target=f"{BUILTIN_PREFIX}{name}", reason=reason, mend="Run: python -m codegen")
+
+
+def _literal_name(node: object) -> str | None:
+    for child in node.body if isinstance(node, ast.ClassDef) else []:
+        if isinstance(child, ast.AnnAssign) and ast.unparse(child.target) == "name":
+            return child.value.value if isinstance(child.value, ast.Constant) and isinstance(child.value.value, str) else None
+    return None
+

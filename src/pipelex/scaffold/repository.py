@@ -1,0 +1,189 @@
+"""The repository of a new plugin: rendered as text, then put in place whole or not at all.
+
+Under ``templates/``, ``repository/`` is what every plugin gets, ``family/<family>/`` what it gets for a family, and
+``part/`` what stands in another file once for each family. A path may hold ``__package__`` and ``__sdk_module__``; a
+text has ``$name`` or ``${name}`` where a name goes, and ``$$`` for the dollar sign.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipelex.exceptions import PipelexError
+from pipelex.plugins.contract import PLUGIN_API_VERSION
+from pipelex.plugins.inference_backend_registry import InferenceFamily
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pipelex.scaffold.host import Host
+    from pipelex.scaffold.names import PluginNames
+
+TEMPLATES = Path(__file__).with_name("templates")
+_ENDING = ".tmpl"
+
+
+class RepositoryError(PipelexError):
+    """The repository cannot be written where it was asked for. Nothing was written.
+
+    Args:
+        folder: Where it was to be.
+        reason: Why not, and the way out.
+    """
+
+    def __init__(self, *, folder: str, reason: str) -> None:
+        self.folder = folder
+        self.reason = reason
+        super().__init__(f"{folder}: {reason}.")
+
+
+class FamilyFacts(NamedTuple):
+    """What a family's part of a plugin is made of.
+
+    Attributes:
+        words: What it is, in words.
+        class_part: What stands for it in class names.
+        capabilities: What the written worker can do beyond the family's plain call.
+    """
+
+    words: str
+    class_part: str
+    capabilities: tuple[str, ...]
+
+
+FACTS = {
+    InferenceFamily.LLM: FamilyFacts(
+        "language models", "LLM", ("structured_output", "streaming", "system_text", "temperature", "max_tokens")
+    ),
+    InferenceFamily.IMG_GEN: FamilyFacts("image generation", "ImgGen", ("count", "size")),
+    InferenceFamily.EXTRACT: FamilyFacts("document extraction", "Extract", ("pages",)),
+    InferenceFamily.SEARCH: FamilyFacts("search", "Search", ("max_results",)),
+}
+
+
+def render(names: PluginNames, families: Iterable[InferenceFamily], host: Host) -> dict[str, str]:
+    """Render every file of the repository.
+
+    Args:
+        names: The names in it.
+        families: The families that the plugin is to serve; their order does not matter.
+        host: The Pipelex that it is developed against.
+
+    Returns:
+        The text of each file by its path in the repository, in the order of the paths.
+    """
+    wanted = [family for family in InferenceFamily if family in set(families)]
+    values = {**names._asdict(), **_host_values(names, host), **_family_values(names, wanted)}
+    sources = [TEMPLATES / "repository", *(TEMPLATES / "family" / family.value for family in wanted)]
+    found = [(path.relative_to(source), path) for source in sources for path in source.rglob(f"*{_ENDING}")]
+    texts = {
+        _in_path(relative.as_posix(), names): _substitute(path, values)
+        for relative, path in found
+        if len(relative.parts) > 1 or path.parent.name == "repository"
+    }
+    return dict(sorted(texts.items()))
+
+
+def write(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write the files into a new folder: built beside it and moved into place, so that there is no half of it.
+
+    Args:
+        folder: The repository's folder, which must not exist; the one around it must.
+        texts: The text of each file by its path.
+
+    Raises:
+        RepositoryError: The folder exists, or cannot be written.
+    """
+    from shutil import rmtree
+    from tempfile import mkdtemp
+
+    refuse_existing(folder)
+    staging: Path | None = None
+    try:
+        staging = Path(mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        made = staging / folder.name
+        for name, text in texts.items():
+            path = made / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+        refuse_existing(folder)
+        made.rename(folder)
+    except OSError as exc:
+        reason = f"it cannot be written: {os.strerror(exc.errno) if exc.errno else exc}"
+        raise RepositoryError(folder=str(folder), reason=reason) from exc
+    finally:
+        if staging is not None:
+            rmtree(staging, ignore_errors=True)
+
+
+def refuse_existing(folder: Path) -> None:
+    """Refuse a folder that exists, be it empty.
+
+    Raises:
+        RepositoryError: It exists.
+    """
+    if os.path.lexists(folder):
+        raise RepositoryError(
+            folder=str(folder), reason="it exists already. Move it away, choose another name, or another --dir"
+        )
+
+
+def _host_values(names: PluginNames, host: Host) -> dict[str, str]:
+    requirement = host.requirement
+    where = f"This one was written by the Pipelex of `{host.url}`." if host.url else "Say which one in these places."
+    return {
+        "api_version": str(PLUGIN_API_VERSION),
+        "host_for_group": f'"{requirement}"' if requirement is not None else "",
+        "host_for_ci": (requirement or "").replace("'", "''"),
+        "host_in_words": where,
+        "install_command": install_command(names, host),
+    }
+
+
+def install_command(names: PluginNames, host: Host) -> str:
+    """Return the command that installs a plugin from its folder, with its extra, beside the host and the tools."""
+    return f"python -m pip install -e '.[{names.name}]' {host.pip_arguments}mypy pytest ruff"
+
+
+def _family_values(names: PluginNames, families: list[InferenceFamily]) -> dict[str, str]:
+    """Render what stands in a shared file once for each family."""
+    each = [{**names._asdict(), **_facts_of(family)} for family in families]
+
+    def parts(name: str) -> str:
+        return "".join(_substitute(TEMPLATES / "part" / name, values) for values in each).rstrip("\n")
+
+    protocols = [TEMPLATES / "family" / family.value / f"protocol.md{_ENDING}" for family in families]
+    return {
+        "closures": f"{parts(f'closure.py{_ENDING}')}\n",
+        "registrations": parts(f"registration.py{_ENDING}"),
+        "backend_tables": parts(f"backend_table.toml{_ENDING}"),
+        "family_rows": parts(f"family_row.md{_ENDING}"),
+        "family_members": ", ".join(f"InferenceFamily.{family.name}" for family in families),
+        "families_in_words": ", ".join(FACTS[family].words for family in families),
+        "family_files": ", ".join(f"`{family.value}.py`" for family in families),
+        "protocols": "".join(path.read_text(encoding="utf-8") for path in protocols).rstrip("\n"),
+    }
+
+
+def _facts_of(family: InferenceFamily) -> dict[str, str]:
+    facts = FACTS[family]
+    return {
+        "family": family.value,
+        "family_member": family.name,
+        "family_class": facts.class_part,
+        "family_words": facts.words,
+        "capabilities_toml": ", ".join(f'"{capability}"' for capability in facts.capabilities),
+    }
+
+
+def _in_path(path: str, names: PluginNames) -> str:
+    path = path.removesuffix(_ENDING)
+    return path.replace("__package__", names.package).replace("__sdk_module__", names.sdk_module)
+
+
+def _substitute(path: Path, values: Mapping[str, str]) -> str:
+    from string import Template
+
+    return Template(path.read_text(encoding="utf-8")).substitute(values)

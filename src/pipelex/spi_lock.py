@@ -1,0 +1,72 @@
+"""What ``spi.lock`` says of the built-in plugins: read as data, so that nobody is imported for it."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+LOCK = Path(__file__).with_name("spi") / "spi.lock"
+
+
+class LockedBuiltin(NamedTuple):
+    """A built-in plugin, as the lock has it.
+
+    Attributes:
+        name: Its name.
+        core_unconditional: Whether the system refuses to run without it.
+        backends: Its backends, each as ``family/sdk``.
+        listers: The sdks that it lists.
+        commands: The commands that it contributes.
+        imports: What it needs to import.
+        requirements: The requirements on the distributions of those imports.
+        extra: The extra that brings them; ``None`` where they are base dependencies.
+    """
+
+    name: str
+    core_unconditional: bool
+    backends: tuple[str, ...]
+    listers: tuple[str, ...]
+    commands: tuple[str, ...]
+    imports: tuple[str, ...]
+    requirements: tuple[str, ...]
+    extra: str | None
+
+
+class SpiLock(NamedTuple):
+    """The part of the lock that is asked for at run time.
+
+    Attributes:
+        api_version: The version of the plugin API.
+        revision: Its additive revision.
+        builtins: The built-in plugins.
+    """
+
+    api_version: int
+    revision: int
+    builtins: tuple[LockedBuiltin, ...]
+
+
+@cache
+def read_spi_lock() -> SpiLock:
+    """Read the packaged lock."""
+    import tomli
+
+    data = tomli.loads(LOCK.read_text(encoding="utf-8"))
+    return SpiLock(
+        api_version=int(data["api_version"]),
+        revision=int(data["revision"]),
+        builtins=tuple(
+            LockedBuiltin(
+                name=str(row["name"]),
+                core_unconditional=bool(row["core_unconditional"]),
+                backends=tuple(row["backends"]),
+                listers=tuple(row["listers"]),
+                commands=tuple(row["commands"]),
+                imports=tuple(row["imports"]),
+                requirements=tuple(row["requirements"]),
+                extra=row.get("extra"),
+            )
+            for row in data.get("builtin", [])
+        ),
+    )
