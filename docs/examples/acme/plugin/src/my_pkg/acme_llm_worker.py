@@ -1,0 +1,112 @@
+"""The worker: one hook per kind of call."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from acme import AcmeError
+
+from my_pkg.acme_errors import classify
+from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+from pipelex.cogt.llm.llm_job import LLMTextChunk
+from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+from pipelex.reporting.reporting_protocol import InferenceUsage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from acme import AcmeClient, Completion, Usage
+
+    from pipelex.cogt.exceptions import InferenceError
+    from pipelex.cogt.llm.llm_job import LLMJob
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+    from pipelex.reporting.reporting_protocol import ReportingProtocol
+
+_FINISH_REASONS = {
+    "stop": FinishReason.STOP,
+    "length": FinishReason.LENGTH,
+    "refused": FinishReason.CONTENT_FILTER,
+}
+
+
+class AcmeLLMWorker(LLMWorkerAbstract):
+    """Serves LLM calls through the Acme SDK.
+
+    Args:
+        sdk_instance: The client.
+        inference_model: The model that this worker serves.
+        reporting_delegate: Where usage and time are reported, if anywhere.
+    """
+
+    def __init__(
+        self,
+        *,
+        sdk_instance: AcmeClient,
+        inference_model: InferenceModelSpec,
+        reporting_delegate: ReportingProtocol | None,
+    ) -> None:
+        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
+        self._client = sdk_instance
+
+    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
+        completion = await self._client.complete(
+            model=self.inference_model.model_id,
+            prompt=job.prompt.user_text,
+            system=job.prompt.system_text,
+            max_tokens=self._max_tokens(job),
+        )
+        return _result(completion)
+
+    async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> InferenceResult[str]:
+        completion = await self._client.complete(
+            model=self.inference_model.model_id,
+            prompt=job.prompt.user_text,
+            system=job.prompt.system_text,
+            max_tokens=self._max_tokens(job),
+            json_schema=json_schema,
+        )
+        return _result(completion)
+
+    async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
+        pieces = self._client.stream(
+            model=self.inference_model.model_id,
+            prompt=job.prompt.user_text,
+            system=job.prompt.system_text,
+            max_tokens=self._max_tokens(job),
+        )
+        async with aclosing(pieces):  # whoever leaves the stream early closes its connection
+            async for piece in pieces:
+                yield LLMTextChunk(
+                    text=piece.text,
+                    usage=_usage(piece.usage),
+                    finish_reason=_finish_reason(piece.finish_reason) if piece.finish_reason else None,
+                    model_served=piece.model,
+                )
+
+    def _classify_error(self, error: Exception) -> InferenceError | None:
+        if not isinstance(error, AcmeError):
+            return None
+        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
+
+    def _max_tokens(self, job: LLMJob) -> int | None:
+        return job.params.max_tokens or self.inference_model.max_output_tokens
+
+
+def _result(completion: Completion) -> InferenceResult[str]:
+    return InferenceResult(
+        content=completion.text,
+        usage=_usage(completion.usage),
+        finish_reason=_finish_reason(completion.finish_reason),
+        model_served=completion.model,
+    )
+
+
+def _finish_reason(name: str | None) -> FinishReason:
+    return _FINISH_REASONS.get(name or "", FinishReason.OTHER)
+
+
+def _usage(usage: Usage | None) -> InferenceUsage | None:
+    if usage is None:
+        return None
+    return InferenceUsage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
