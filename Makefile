@@ -1,0 +1,61 @@
+# Needs make and a Python >= 3.11 that has venv; all else comes from the package registry into .venv.
+#   make demo      make test      PYTHON=python3.13 make test
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: weights ## a stranger's plugin, a caught mistake, a model's answer, a PDF's text
+	@$(BIN)/python -m demo
+
+.PHONY: test
+test: lint check ## everything that must pass: lint, types, generated files, tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+.PHONY: lint
+lint: $(READY) ## ruff (rules and format), mypy --strict
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+.PHONY: check
+check: $(READY) ## hold the generated files against spi.toml and src/
+	$(BIN)/python -m codegen --check --full
+
+.PHONY: generate
+generate: $(READY) ## write the generated files anew
+	$(BIN)/python -m codegen
+
+.PHONY: bench
+bench: $(READY) ## measure import, boot and commands; writes benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks
+
+.PHONY: wheel
+wheel: $(READY) ## build the wheel and the sdist into dist/
+	$(BIN)/python -m build --no-isolation --outdir dist
+
+.PHONY: weights
+weights: $(READY) ## fetch the local model's weights (93 MB, once, into your cache folder)
+	@$(BIN)/pipelex local install
+
+.PHONY: clean
+clean: ## remove all that make made in this folder, .venv too
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .codegen-cache .cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is older than pyproject.toml when the dependencies may have changed.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed: PYTHON=python3.12 make ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --group dev --editable '.[local]'
+	@touch $@

@@ -1,0 +1,18 @@
+"""What holds for every test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_configuration_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the developer's own ``~/.pipelex`` out of the tests and of the processes that they start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIPELEX_HOME", str(tmp_path_factory.mktemp("no-home")))
+        yield

@@ -1,0 +1,90 @@
+"""Core names no backend, by import or by string: only spi.toml, its outputs, the drivers and the catalogue do."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.house.tree import SPEC, SRC, copy_of_src, plant, python_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NAMES_BACKENDS = ("pipelex/providers/", "pipelex/generated/", "pipelex/spi/")
+EVERYDAY_WORDS = frozenset({"local"})
+"""Names that are words of plain English too: of these, only a whole string literal counts."""
+
+
+def names_of(builtin: dict[str, object]) -> Iterator[str]:
+    """Yield what one row of spi.toml calls its backend: plugin, sdks, imports, distributions, products."""
+    yield str(builtin["name"])
+    for worker in _rows(builtin, "workers"):
+        yield worker["sdk"]
+    for required in _rows(builtin, "requires"):
+        yield required["import"]
+        yield from re.findall(r"^[\w.-]+", required["requirement"])
+    for word in re.findall(r"[\w.-]*\w", str(builtin["title"])):
+        if "." in word or word not in (word.lower(), word.capitalize(), word.upper()):  # PDFium, llama.cpp, OpenAI
+            yield word
+
+
+def _rows(builtin: dict[str, object], key: str) -> list[dict[str, str]]:
+    rows = builtin.get(key, [])
+    assert isinstance(rows, list)
+    return rows
+
+
+NAMES = sorted({name.lower() for builtin in SPEC["builtin"] for name in names_of(builtin)})
+_IN_ANY_SPELLING = "|".join(re.sub(r"[-_.]+", "[-_. ]?", name) for name in NAMES if name not in EVERYDAY_WORDS)
+PATTERN = re.compile(rf"(?<![a-z0-9])({_IN_ANY_SPELLING})(?![a-z0-9])", re.IGNORECASE)
+
+
+def backends_named(src: Path) -> list[str]:
+    """Return each place where core names a backend, as ``file:line: name``."""
+    found = []
+    for path in python_files(src / "pipelex"):
+        file = path.relative_to(src).as_posix()
+        if file.startswith(NAMES_BACKENDS):
+            continue
+        text = path.read_text(encoding="utf-8")
+        for number, line in enumerate(text.splitlines(), start=1):
+            found += [f"{file}:{number}: {match[0]}" for match in PATTERN.finditer(line)]
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Constant) and node.value in EVERYDAY_WORDS & set(NAMES):
+                found.append(f"{file}:{node.lineno}: {node.value}")
+    return found
+
+
+def test_the_names_come_from_every_row() -> None:
+    assert {builtin["name"] for builtin in SPEC["builtin"]} <= set(NAMES)
+    assert {"pypdfium2", "pdfium", "llama_cpp", "llama.cpp", "xllamacpp", "local"} <= set(NAMES)
+
+
+def test_core_names_no_backend() -> None:
+    assert [] == backends_named(SRC)
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ('DEFAULT_SDK = "llama_cpp"', "llama_cpp"),
+        ("import pypdfium2", "pypdfium2"),
+        ("# as llama.cpp does it", "llama.cpp"),
+        ('TITLE = "Reads PDFs by PDFium"', "PDFium"),
+        ('DEFAULT_BACKEND = "local"', "local"),
+    ],
+)
+def test_a_name_in_core_is_found(tmp_path: Path, line: str, named: str) -> None:
+    src = copy_of_src(tmp_path)
+    plant(src, "pipelex/hub.py", line)
+    assert f"pipelex/hub.py:4: {named}" in backends_named(src)
+
+
+def test_an_everyday_word_in_prose_is_no_name(tmp_path: Path) -> None:
+    src = copy_of_src(tmp_path)
+    plant(src, "pipelex/hub.py", "# a local variable, and the string " + repr("a local file"))
+    assert backends_named(SRC) == backends_named(src)

@@ -1,0 +1,111 @@
+"""Nothing heavy before it is used. Counted in modules: the times are in benchmarks/, for a clock is no judge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.house.import_guard import Reach, reach_of
+from tests.house.tree import SPEC, SRC, copy_of_src, plant
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAVY = ("pydantic", "pydantic_core", "rich", "httpx", "importlib.metadata")
+SDKS = tuple(sorted({required["import"] for builtin in SPEC["builtin"] for required in builtin["requires"]}))
+
+SEAM = (
+    "pipelex.plugins.contract",
+    "pipelex.plugins.registrar",
+    "pipelex.plugins.inference_backend_registry",
+    "pipelex.plugins.model_lister_registry",
+    "pipelex.plugins.model_handle",
+    "pipelex.plugins.sdk_client_registry",
+)
+WHOLE_SPI = tuple(sorted({symbol.partition(":")[0] for symbol in SPEC["symbols"]}))
+JOB_MODULES = tuple(module for module in WHOLE_SPI if module.endswith("_job"))
+
+IMPORT_SEAM = f"import {', '.join(SEAM)}"
+IMPORT_SPI = f"import {', '.join(WHOLE_SPI)}"
+REGISTER_ALL = """
+from pipelex.config.plugins_config import PluginsConfig
+from pipelex.plugins.discovery import survey_plugins
+survey = survey_plugins(PluginsConfig(), installed=())
+assert {row.name for row in survey.rows if row.status == "active"} == %r, survey.rows
+""" % {builtin["name"] for builtin in SPEC["builtin"]}
+BOOT = (
+    REGISTER_ALL
+    + """
+from pipelex.boot import Pipelex
+with Pipelex.setup(on_broken_plugin=print):
+    pass
+"""
+)
+
+
+def seam(src: Path) -> Reach:
+    return reach_of(IMPORT_SEAM, src=src, blocked=(*SDKS, *HEAVY))
+
+
+def whole_spi(src: Path) -> Reach:
+    return reach_of(IMPORT_SPI, src=src, blocked=(*SDKS, *HEAVY))
+
+
+def boot(src: Path) -> Reach:
+    return reach_of(BOOT, src=src, blocked=(*SDKS, "pydantic", "pydantic_core", "rich", "httpx"))
+
+
+def test_the_seam_loads_at_most_45_modules_and_nothing_heavy() -> None:
+    reach = seam(SRC)
+    assert () == reach.attempts
+    assert len(reach.loaded) <= 45, sorted(reach.loaded)
+
+
+def test_the_seam_loads_no_job_type() -> None:
+    assert [] == seam(SRC).of(*JOB_MODULES, "pipelex.cogt")
+
+
+def test_the_whole_spi_loads_at_most_75_modules_and_nothing_heavy() -> None:
+    reach = whole_spi(SRC)
+    assert () == reach.attempts
+    assert len(reach.loaded) <= 75, sorted(reach.loaded)
+
+
+def test_the_whole_spi_is_the_whole_spi() -> None:
+    assert set(WHOLE_SPI) <= whole_spi(SRC).loaded
+    assert set(SEAM) - {"pipelex.plugins.registrar"} <= set(WHOLE_SPI)
+    assert len(JOB_MODULES) == len(SPEC["family"])
+
+
+def test_booting_with_every_builtin_imports_no_sdk_and_no_pydantic() -> None:
+    reach = boot(SRC)
+    assert () == reach.attempts
+    assert [] == reach.of("pipelex.providers", "pipelex.cli")
+
+
+@pytest.mark.parametrize("module", [*HEAVY, *SDKS])
+def test_a_heavy_import_in_the_seam_is_found(tmp_path: Path, module: str) -> None:
+    src = copy_of_src(tmp_path)
+    plant(src, "pipelex/plugins/model_handle.py", f"try:\n    import {module}\nexcept ImportError:\n    pass")
+    assert module in seam(src).attempts
+
+
+def test_a_job_type_in_the_seam_is_found(tmp_path: Path) -> None:
+    src = copy_of_src(tmp_path)
+    plant(src, "pipelex/plugins/model_handle.py", "import pipelex.cogt.llm.llm_job")
+    assert ["pipelex.cogt.llm.llm_job"] == seam(src).of(*JOB_MODULES)
+
+
+def test_too_many_modules_are_found(tmp_path: Path) -> None:
+    src = copy_of_src(tmp_path)
+    plant(src, "pipelex/plugins/model_handle.py", "import asyncio")
+    assert len(seam(src).loaded) > 45
+    assert len(whole_spi(src).loaded) > 75
+
+
+@pytest.mark.parametrize("module", SDKS)
+def test_an_sdk_imported_at_boot_is_found(tmp_path: Path, module: str) -> None:
+    src = copy_of_src(tmp_path)
+    plant(src, "pipelex/generated/builtins.py", f"try:\n    import {module}\nexcept ImportError:\n    pass")
+    assert module in boot(src).attempts
