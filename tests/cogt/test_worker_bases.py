@@ -121,7 +121,7 @@ class TestLLM:
     @pytest.mark.parametrize("text", ["not JSON", '{"capital": 5}', "{}"])
     def test_an_answer_that_does_not_fit_is_an_error_that_says_where(self, text: str) -> None:
         worker = ScriptedLLM(text, Capability.STRUCTURED_OUTPUT)
-        with pytest.raises(InferenceInvalidAnswerError, match="answer: Invalid JSON|capital: "):
+        with pytest.raises(InferenceInvalidAnswerError, match=r"answer: Invalid JSON|capital: "):
             worker.gen_object_sync("x", City)
         assert [(USAGE, "InferenceInvalidAnswerError")] == [(r.usage, r.error) for r in worker.log.records]
 

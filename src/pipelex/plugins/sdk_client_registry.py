@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from threading import Lock
 
     from pipelex.plugins.model_handle import ModelHandle
 
@@ -15,13 +15,19 @@ __all__ = ["SdkClientRegistry"]
 ClientT = TypeVar("ClientT")
 
 
+def _new_lock() -> Lock:
+    from threading import Lock  # loads with the first registry, not with the contract
+
+    return Lock()
+
+
 class _Slot:
     """The place of one client: its own lock, so that building one never waits for another."""
 
     __slots__ = ("built", "client", "lock")
 
     def __init__(self) -> None:
-        self.lock = Lock()
+        self.lock = _new_lock()
         self.built = False
         self.client: Any = None
 
@@ -35,7 +41,7 @@ class SdkClientRegistry:
     __slots__ = ("_closed", "_lock", "_slots")
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = _new_lock()
         self._slots: dict[ModelHandle, _Slot] = {}
         self._closed = False
 

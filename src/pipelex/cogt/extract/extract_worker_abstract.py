@@ -6,9 +6,13 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from pipelex.cogt.extract.extract_job import ExtractJob
-from pipelex.cogt.inference.inference_call import CallReport, refuse_undeclared, run_call
-from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
-from pipelex.cogt.inference.sync_calls import call_sync, close_iterator, iterate_sync
+from pipelex.cogt.inference.inference_worker_abstract import (
+    CallReport,
+    InferenceWorkerAbstract,
+    close_iterator,
+    refuse_undeclared,
+    run_call,
+)
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
@@ -80,6 +84,8 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
             SyncCallInRunningLoopError: An event loop runs on this thread.
             InferenceError: The call failed; its subclass says how.
         """
+        from pipelex.cogt.inference.sync_calls import call_sync
+
         return call_sync(self.extract_pages, job)
 
     def stream_pages_sync(self, job: ExtractJob | MediaSource | bytes | Path | str) -> Iterator[ExtractedPage]:
@@ -95,6 +101,8 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
             SyncCallInRunningLoopError: An event loop runs on this thread.
             InferenceError: The call failed; its subclass says how.
         """
+        from pipelex.cogt.inference.sync_calls import iterate_sync
+
         return iterate_sync("stream_pages", self.stream_pages(job))
 
     @abstractmethod

@@ -7,9 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
-from pipelex.cogt.inference.inference_call import refuse_undeclared, run_call
-from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
-from pipelex.cogt.inference.sync_calls import call_sync
+from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract, refuse_undeclared, run_call
 from pipelex.cogt.model_backends.model_spec import Capability
 
 if TYPE_CHECKING:
@@ -69,6 +67,8 @@ class ImgGenWorkerAbstract(InferenceWorkerAbstract):
             SyncCallInRunningLoopError: An event loop runs on this thread.
             InferenceError: The call failed; its subclass says how.
         """
+        from pipelex.cogt.inference.sync_calls import call_sync
+
         return call_sync(self.gen_image, job)
 
     def gen_image_list_sync(self, job: ImgGenJob | str, count: int | None = None) -> list[GeneratedImage]:
@@ -85,6 +85,8 @@ class ImgGenWorkerAbstract(InferenceWorkerAbstract):
             SyncCallInRunningLoopError: An event loop runs on this thread.
             InferenceError: The call failed; its subclass says how.
         """
+        from pipelex.cogt.inference.sync_calls import call_sync
+
         return call_sync(self.gen_image_list, job, count)
 
     @abstractmethod

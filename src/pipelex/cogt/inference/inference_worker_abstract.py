@@ -1,16 +1,35 @@
-"""The base of all workers."""
+"""The base of all workers, and what every model call goes through: refusal, the hook, classification, the report."""
 
 from __future__ import annotations
 
 from abc import ABC
-from typing import TYPE_CHECKING
+from time import perf_counter
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from pipelex.cogt.exceptions import (
+    InferenceError,
+    InferenceInvalidAnswerError,
+    InferenceRefusedError,
+    InferenceTruncatedError,
+    UnsupportedCapabilityError,
+)
+from pipelex.cogt.inference.inference_result import FinishReason
+from pipelex.cogt.model_backends.model_spec import Capability
+from pipelex.exceptions import PipelexError
+from pipelex.reporting.reporting_protocol import InferenceRecord, InferenceUsage
 
 if TYPE_CHECKING:
-    from pipelex.cogt.exceptions import InferenceError
+    from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+    from types import TracebackType
+
+    from pipelex.cogt.inference.inference_result import InferenceResult
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
     from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 __all__ = ["InferenceWorkerAbstract"]
+
+ContentT = TypeVar("ContentT")
+ObjectT = TypeVar("ObjectT")
 
 
 class InferenceWorkerAbstract(ABC):  # noqa: B024 - each family's base adds its own hooks
@@ -41,3 +60,183 @@ class InferenceWorkerAbstract(ABC):  # noqa: B024 - each family's base adds its 
             the caller then gets a plain InferenceError.
         """
         return None
+
+
+_CAPABILITY_OF_PARAMETER = {capability.value: capability for capability in Capability}
+
+
+def refuse_undeclared(worker: InferenceWorkerAbstract, needed: Iterable[Capability], *records: object) -> None:
+    """Refuse a job that needs what the model does not declare.
+
+    Args:
+        worker: Whose job it is.
+        needed: What the call needs whatever its parameters.
+        records: The records of the job: a parameter that is set needs the capability of the same name.
+
+    Raises:
+        UnsupportedCapabilityError: Naming the first capability that is missing.
+    """
+    model = worker.inference_model
+    for capability in (*needed, *_needed_by(records)):
+        if capability not in model.capabilities:
+            raise UnsupportedCapabilityError(
+                provider=model.backend_name,
+                model=model.name,
+                capability=capability.value,
+                declared=tuple(sorted(model.capabilities)),
+            )
+
+
+def _needed_by(records: tuple[object, ...]) -> Iterator[Capability]:
+    for record in records:
+        for name, value in vars(record).items():
+            is_set = not (value is None or value is False or value == ())  # 0 is a value: temperature=0
+            if is_set and name in _CAPABILITY_OF_PARAMETER:
+                yield _CAPABILITY_OF_PARAMETER[name]
+
+
+class CallReport:
+    """The frame around one call: measures it, names what went wrong, and reports it exactly once.
+
+    Args:
+        worker: Whose call it is.
+        operation: The public method (``"gen_text"``).
+    """
+
+    def __init__(self, worker: InferenceWorkerAbstract, operation: str) -> None:
+        self._worker = worker
+        self._operation = operation
+        self._started = perf_counter()
+        self.usage: InferenceUsage | None = None
+        self.finish_reason: FinishReason | None = None
+        self.model_served: str | None = None
+
+    def note(self, result: InferenceResult[ContentT]) -> ContentT:
+        """Take note of a hook's result and return its content."""
+        self.usage = result.usage
+        self.finish_reason = result.finish_reason
+        self.model_served = result.model_served
+        return result.content
+
+    def refuse_half_answer(self) -> None:
+        """Turn an answer that was cut off or refused into its typed error.
+
+        Raises:
+            InferenceTruncatedError: The answer reached the token limit.
+            InferenceRefusedError: The model or a filter refused.
+        """
+        model = self._worker.inference_model
+        if self.finish_reason is FinishReason.LENGTH:
+            msg = "The answer was cut off at the token limit. Raise max_tokens, or ask for less"
+            raise InferenceTruncatedError(msg, provider=model.backend_name, model=model.name)
+        if self.finish_reason is FinishReason.CONTENT_FILTER:
+            msg = "The model or its content filter refused to answer"
+            raise InferenceRefusedError(msg, provider=model.backend_name, model=model.name)
+
+    def __enter__(self) -> CallReport:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Report the call; an SDK's own exception leaves as an InferenceError whose cause it is."""
+        if isinstance(error, Exception) and not isinstance(error, PipelexError):
+            named = self._classify(error)
+            self._report(named)
+            raise named from error
+        self._report(error)
+
+    def _classify(self, error: Exception) -> PipelexError:
+        named = self._worker._classify_error(error)
+        if named is not None:
+            return named
+        model = self._worker.inference_model
+        return InferenceError(f"{type(error).__name__}: {error}", provider=model.backend_name, model=model.name)
+
+    def _report(self, error: BaseException | None) -> None:
+        delegate = self._worker.reporting_delegate
+        if delegate is None:
+            return
+        model = self._worker.inference_model
+        delegate.report_inference(
+            InferenceRecord(
+                operation=self._operation,
+                family=model.family,
+                backend_name=model.backend_name,
+                sdk=model.sdk,
+                model=model.name,
+                duration_s=perf_counter() - self._started,
+                model_served=self.model_served,
+                usage=self.usage,
+                finish_reason=self.finish_reason,
+                error=type(error).__name__ if error is not None else None,
+            )
+        )
+
+
+async def run_call(
+    worker: InferenceWorkerAbstract, operation: str, hook: Awaitable[InferenceResult[ContentT]]
+) -> ContentT:
+    """Await a hook inside its frame and return the content of its result."""
+    with CallReport(worker, operation) as report:
+        content = report.note(await hook)
+        report.refuse_half_answer()
+        return content
+
+
+async def run_object_call(
+    worker: InferenceWorkerAbstract,
+    operation: str,
+    hook: Awaitable[InferenceResult[str]],
+    adapter: ObjectAdapter[ObjectT],
+) -> ObjectT:
+    """Await a hook that returns JSON text and validate it inside the same frame."""
+    with CallReport(worker, operation) as report:
+        text = report.note(await hook)
+        report.refuse_half_answer()
+        return adapter.validate(worker, text)
+
+
+async def close_iterator(items: AsyncIterator[object]) -> None:
+    """Close an async iterator that may not be exhausted, and with it whatever it holds open."""
+    aclose = getattr(items, "aclose", None)  # every generator has it, not every iterator
+    if aclose is not None:
+        await aclose()
+
+
+class ObjectAdapter(Generic[ObjectT]):
+    """A type that an answer has to fit: its JSON schema for the model, its validation for the answer.
+
+    pydantic loads here, with the first structured call.
+
+    Args:
+        schema: Any type that pydantic can validate.
+    """
+
+    def __init__(self, schema: type[ObjectT]) -> None:
+        from pydantic import TypeAdapter
+
+        self._adapter: TypeAdapter[ObjectT] = TypeAdapter(schema)
+
+    def json_schema(self) -> dict[str, object]:
+        """Return the JSON schema that the answer has to fit."""
+        return dict(self._adapter.json_schema())
+
+    def validate(self, worker: InferenceWorkerAbstract, text: str) -> ObjectT:
+        """Validate JSON text.
+
+        Raises:
+            InferenceInvalidAnswerError: The text is not JSON, or does not fit the type.
+        """
+        from pydantic import ValidationError
+
+        try:
+            return self._adapter.validate_json(text)
+        except ValidationError as exc:
+            model = worker.inference_model
+            problems = "; ".join(
+                f"{'.'.join(str(part) for part in problem['loc']) or 'answer'}: {problem['msg']}"
+                for problem in exc.errors(include_url=False, include_input=False)
+            )
+            msg = f"The answer does not fit the type that was asked for: {problems}"
+            raise InferenceInvalidAnswerError(msg, provider=model.backend_name, model=model.name) from exc

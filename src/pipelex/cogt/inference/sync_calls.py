@@ -9,6 +9,8 @@ from __future__ import annotations
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from pipelex.cogt.inference.inference_worker_abstract import close_iterator
+
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -68,13 +70,6 @@ def run_coroutine(
     except BaseException:
         future.cancel()
         raise
-
-
-async def close_iterator(items: AsyncIterator[object]) -> None:
-    """Close an async iterator that may not be exhausted, and with it whatever it holds open."""
-    aclose = getattr(items, "aclose", None)  # every generator has it, not every iterator
-    if aclose is not None:
-        await aclose()
 
 
 def call_sync(

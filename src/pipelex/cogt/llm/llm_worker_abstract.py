@@ -5,15 +5,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, TypeVar
 
-from pipelex.cogt.inference.inference_call import (
+from pipelex.cogt.inference.inference_worker_abstract import (
     CallReport,
+    InferenceWorkerAbstract,
     ObjectAdapter,
+    close_iterator,
     refuse_undeclared,
     run_call,
     run_object_call,
 )
-from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
-from pipelex.cogt.inference.sync_calls import call_sync, close_iterator, iterate_sync
 from pipelex.cogt.llm.llm_job import LLMJob, LLMTextChunk
 from pipelex.cogt.model_backends.model_spec import Capability
 
@@ -105,6 +105,8 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
             SyncCallInRunningLoopError: An event loop runs on this thread.
             InferenceError: The call failed; its subclass says how.
         """
+        from pipelex.cogt.inference.sync_calls import call_sync
+
         return call_sync(self.gen_text, job)
 
     def gen_object_sync(self, job: LLMJob | str, schema: type[ObjectT]) -> ObjectT:
@@ -121,6 +123,8 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
             SyncCallInRunningLoopError: An event loop runs on this thread.
             InferenceError: The call failed; its subclass says how.
         """
+        from pipelex.cogt.inference.sync_calls import call_sync
+
         return call_sync(self.gen_object, job, schema)
 
     def stream_text_sync(self, job: LLMJob | str) -> Iterator[str]:
@@ -136,6 +140,8 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
             SyncCallInRunningLoopError: An event loop runs on this thread.
             InferenceError: The call failed; its subclass says how.
         """
+        from pipelex.cogt.inference.sync_calls import iterate_sync
+
         return iterate_sync("stream_text", self.stream_text(job))
 
     @abstractmethod

@@ -5,9 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, TypeVar
 
-from pipelex.cogt.inference.inference_call import ObjectAdapter, refuse_undeclared, run_call, run_object_call
-from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
-from pipelex.cogt.inference.sync_calls import call_sync
+from pipelex.cogt.inference.inference_worker_abstract import (
+    InferenceWorkerAbstract,
+    ObjectAdapter,
+    refuse_undeclared,
+    run_call,
+    run_object_call,
+)
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.cogt.search.search_job import SearchJob
 
@@ -72,6 +76,8 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
             SyncCallInRunningLoopError: An event loop runs on this thread.
             InferenceError: The call failed; its subclass says how.
         """
+        from pipelex.cogt.inference.sync_calls import call_sync
+
         return call_sync(self.search, job)
 
     def search_structured_sync(self, job: SearchJob | str, schema: type[ObjectT]) -> ObjectT:
@@ -88,6 +94,8 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
             SyncCallInRunningLoopError: An event loop runs on this thread.
             InferenceError: The call failed; its subclass says how.
         """
+        from pipelex.cogt.inference.sync_calls import call_sync
+
         return call_sync(self.search_structured, job, schema)
 
     @abstractmethod
