@@ -187,3 +187,20 @@ class OutputFileError(PipelexError):
         self.file = file
         self.reason = reason
         super().__init__(f"{file}: {reason}")
+
+
+class UnexpectedError(PipelexError):
+    """A command met a failure that nobody foresaw: a fault of a plugin's code, or of ours.
+
+    Args:
+        reason: What was raised.
+        place: Where, as ``file:line``.
+    """
+
+    def __init__(self, *, reason: str, place: str) -> None:
+        self.reason = reason
+        self.place = place
+        super().__init__(
+            f"{reason} (raised at {place}). This is a fault in the code there, not in what you asked for: report it "
+            "to whoever wrote it. PIPELEX_TRACEBACK=1 shows the whole traceback."
+        )

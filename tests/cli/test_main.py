@@ -18,6 +18,7 @@ from tests.plugins.shapes import Plugin, installed
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipelex.plugins.registrar import PluginRegistrar
     from tests.cli.conftest import Terminal
 
 RUN = "import sys; from pipelex.cli.main import main; sys.exit(main())"
@@ -191,3 +192,24 @@ def test_help_of_a_command_loads_neither_pydantic_nor_the_plugins(tmp_path: Path
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, cwd=tmp_path, capture_output=True, text=True)
     assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_a_fault_in_a_plugins_code_is_one_error_that_names_its_line(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(registrar: PluginRegistrar) -> None:
+        registrar.add_command(name="fails", help="Fail.", run=lambda argv: int("x"))
+
+    terminal.install(installed(Plugin("fails", register=fail), "fails", "fails-dist"))
+    outcome = terminal.run("fails", "--json")
+    error = json.loads(outcome.err.splitlines()[-1])
+    assert (1, "UnexpectedError", "ValueError: invalid literal for int() with base 10: 'x'") == (
+        outcome.code,
+        error["error"],
+        error["reason"],
+    )
+    assert error["place"].startswith(__file__)
+    assert "Traceback" not in outcome.err
+    monkeypatch.setenv("PIPELEX_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="invalid literal"):
+        terminal.run("fails")

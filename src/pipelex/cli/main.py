@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from pipelex.cli.output import FAILED, INTERRUPTED, exit_code_of, note, write_click_error, write_error
-from pipelex.exceptions import PipelexError
+from pipelex.exceptions import PipelexError, UnexpectedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +42,7 @@ COMMANDS = {
     "search": CoreCommand("pipelex.cli.search:search", "Ask a search engine."),
     "plugins": CoreCommand("pipelex.cli.plugins:plugins", "See which plugins are there and what became of them."),
     "show": CoreCommand("pipelex.cli.show:show", "Show what the backends offer."),
+    "doctor": CoreCommand("pipelex.cli.doctor:doctor", "Find what is wrong, and say how to mend it."),
     "completion": CoreCommand("pipelex.cli.completion:completion", "Print the completion script of a shell."),
 }
 
@@ -195,7 +196,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _silence_stdout()
         return FAILED
+    except Exception as exc:
+        if os.environ.get("PIPELEX_TRACEBACK"):
+            raise
+        write_error(_unexpected(exc), as_json=as_json)
+        return FAILED
     return code if isinstance(code, int) else 0
+
+
+def _unexpected(exc: Exception) -> UnexpectedError:
+    """Name a failure that nobody foresaw, and the line that it came from."""
+    from traceback import extract_tb
+
+    frame = extract_tb(exc.__traceback__)[-1]
+    return UnexpectedError(reason=f"{type(exc).__name__}: {exc}", place=f"{frame.filename}:{frame.lineno}")
 
 
 def _silence_stdout() -> None:
