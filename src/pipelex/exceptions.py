@@ -204,3 +204,31 @@ class UnexpectedError(PipelexError):
             f"{reason} (raised at {place}). This is a fault in the code there, not in what you asked for: report it "
             "to whoever wrote it. PIPELEX_TRACEBACK=1 shows the whole traceback."
         )
+
+
+class PluginNameError(PipelexError):
+    """A name that no plugin can have, or that is taken.
+
+    Args:
+        name: The name as given.
+        reason: What is wrong with it, and the way out.
+    """
+
+    def __init__(self, *, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        super().__init__(f"A plugin cannot be called {name!r}: {reason}.")
+
+
+class HostReferenceError(PipelexError):
+    """What ``--pipelex`` names cannot be installed from.
+
+    Args:
+        given: What was given.
+        reason: What is wrong with it, and what is expected.
+    """
+
+    def __init__(self, *, given: str, reason: str) -> None:
+        self.given = given
+        self.reason = reason
+        super().__init__(f"--pipelex {given}: {reason}.")

@@ -20,6 +20,7 @@ FLOORS: dict[str, float] = {
     "pipelex.exceptions": 0,
     "pipelex.install_hint": 0,
     "pipelex.installation": 0,
+    "pipelex.spi_changes": 0,
     "pipelex.spi_lock": 0,
     "pipelex.plugins.exceptions": 0,
     "pipelex.plugins.installed": 0,
@@ -36,8 +37,10 @@ FLOORS: dict[str, float] = {
     "pipelex.boot": 5,
     "pipelex.cli": 6,
     "pipelex.checking": BESIDE,
+    "pipelex.diagnosis": BESIDE,
     "pipelex.scaffold": BESIDE,
     "pipelex.testing": BESIDE,
+    "pipelex.upgrading": BESIDE,
 }
 """The floor of each room; the longest prefix of a module's name decides. A new room is entered here and in the docs."""
 

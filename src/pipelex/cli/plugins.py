@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipelex.cli.check import check
+from pipelex.cli.new import new
 from pipelex.cli.output import FAILED, OK, write_json, write_table
 
 if TYPE_CHECKING:
@@ -15,7 +17,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def plugins() -> None:
-    """See which plugins are there and what became of them."""
+    """See which plugins are there and what became of them, and write new ones."""
+
+
+plugins.add_command(check)
+plugins.add_command(new)
 
 
 @plugins.command("list")

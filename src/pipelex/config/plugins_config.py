@@ -34,12 +34,16 @@ def load_plugins_config(files: Sequence[Path]) -> PluginsConfig:
         return PluginsConfig()
     from pipelex.config.toml_file import TomlFile
 
-    stated = [_disabled_of(TomlFile.read(path)) for path in files]  # all are checked, whichever one counts
+    stated = [disabled_in(TomlFile.read(path)) for path in files]  # all are checked, whichever one counts
     return PluginsConfig(disabled=next((names for names in stated if names is not None), ()))
 
 
-def _disabled_of(file: TomlFile) -> tuple[str, ...] | None:
-    """Return the denylist of one file, or ``None`` where it states none."""
+def disabled_in(file: TomlFile) -> tuple[str, ...] | None:
+    """Return the denylist of one file, or ``None`` where it states none.
+
+    Raises:
+        ConfigurationError: The ``[plugins]`` table is not of the right shape.
+    """
     for key in file.data:
         if key != "plugins" and key.lower().removesuffix("s") == "plugin":
             raise file.error((key,), "unknown table. Did you mean 'plugins'?")

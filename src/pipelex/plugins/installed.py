@@ -46,7 +46,12 @@ def canonical(name: str) -> str:
 
 
 def _plugins_of(dist: Distribution) -> Iterator[InstalledPlugin]:
-    text = dist.read_text("entry_points.txt") or ""
+    try:
+        text = dist.read_text("entry_points.txt") or ""
+    except UnicodeDecodeError:  # nobody can tell whether it announces a plugin, so it is not left out without a word
+        name, version = _identity(dist)
+        yield InstalledPlugin(name, name, version, None, "entry_points.txt cannot be read: it is not UTF-8 text")
+        return
     if ENTRY_POINT_GROUP not in text:
         return
     name, version = _identity(dist)

@@ -5,25 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelex.exceptions import PipelexError
+from pipelex.exceptions import HostReferenceError
 from pipelex.installation import DISTRIBUTION, installed_origin
 
 EXTRAS = "check,testing"
 _ADDRESS = ("https://", "http://", "file://", "git+")
-
-
-class HostError(PipelexError):
-    """What ``--pipelex`` names cannot be installed from.
-
-    Args:
-        given: What was given.
-        reason: What is wrong with it, and what is expected.
-    """
-
-    def __init__(self, *, given: str, reason: str) -> None:
-        self.given = given
-        self.reason = reason
-        super().__init__(f"--pipelex {given}: {reason}.")
 
 
 class Host(NamedTuple):
@@ -45,9 +31,11 @@ class Host(NamedTuple):
     @property
     def pip_arguments(self) -> str:
         """What stands behind ``pip install`` in a shell, with a space at its end; empty where nothing is known."""
+        import shlex
+
         if self.editable_folder is not None:
-            return f"-e '{self.editable_folder}[{EXTRAS}]' "
-        return f"'{self.requirement}' " if self.requirement is not None else ""
+            return f"-e {shlex.quote(f'{self.editable_folder}[{EXTRAS}]')} "
+        return f"{shlex.quote(self.requirement)} " if self.requirement is not None else ""
 
     @property
     def is_on_this_machine(self) -> bool:
@@ -62,23 +50,35 @@ def host_of(given: str | None) -> Host:
         given: A wheel, a clone or an address; where this installation came from if not given.
 
     Raises:
-        HostError: It is none of these.
+        HostReferenceError: It is none of these.
     """
     if given is None:
         return _own_origin()
     reference = given.partition(" @ ")[2].strip() or given.strip()
-    if reference.startswith(_ADDRESS):
+    if reference.startswith(_ADDRESS) and not set(reference) & set("\"'\\ \t\n"):
         return Host(reference)
     path = Path(reference).expanduser().resolve()
-    if path.suffix == ".whl" and path.is_file() and path.name.startswith(f"{DISTRIBUTION}-"):
-        return Host(path.as_uri())
-    if (path / "pyproject.toml").is_file():
+    if reference and (_is_wheel(path) or _is_clone(path)):
         return Host(path.as_uri())
     reason = (
         f"expected a wheel of {DISTRIBUTION}, a folder with its pyproject.toml, or an address (https://, git+). "
         f"A plain name or version would mean another project: the public index has one called {DISTRIBUTION}"
     )
-    raise HostError(given=given, reason=reason)
+    raise HostReferenceError(given=given, reason=reason)
+
+
+def _is_wheel(path: Path) -> bool:
+    return path.suffix == ".whl" and path.name.startswith(f"{DISTRIBUTION}-") and path.is_file()
+
+
+def _is_clone(folder: Path) -> bool:
+    import tomli
+
+    try:
+        project = tomli.loads((folder / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
+    except (OSError, ValueError):
+        return False
+    return bool(project.get("name") == DISTRIBUTION)
 
 
 def _own_origin() -> Host:

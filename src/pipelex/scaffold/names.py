@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from pipelex.exceptions import PipelexError
+from pipelex.exceptions import PluginNameError
 from pipelex.plugins.installed import canonical
 
 LONGEST = 30
@@ -13,20 +13,6 @@ LONGEST = 30
 
 _SHAPE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _OWN_EXTRAS = frozenset({"check", "testing"})
-
-
-class PluginNameError(PipelexError):
-    """A name that no plugin can have, or that is taken.
-
-    Args:
-        name: The name as given.
-        reason: What is wrong with it, and the way out.
-    """
-
-    def __init__(self, *, name: str, reason: str) -> None:
-        self.name = name
-        self.reason = reason
-        super().__init__(f"A plugin cannot be called {name!r}: {reason}.")
 
 
 class PluginNames(NamedTuple):

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipelex.exceptions import PipelexError
+from pipelex.exceptions import OutputFileError
 from pipelex.plugins.contract import PLUGIN_API_VERSION
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 
@@ -23,20 +23,6 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).with_name("templates")
 _ENDING = ".tmpl"
-
-
-class RepositoryError(PipelexError):
-    """The repository cannot be written where it was asked for. Nothing was written.
-
-    Args:
-        folder: Where it was to be.
-        reason: Why not, and the way out.
-    """
-
-    def __init__(self, *, folder: str, reason: str) -> None:
-        self.folder = folder
-        self.reason = reason
-        super().__init__(f"{folder}: {reason}.")
 
 
 class FamilyFacts(NamedTuple):
@@ -75,7 +61,7 @@ def render(names: PluginNames, families: Iterable[InferenceFamily], host: Host) 
         The text of each file by its path in the repository, in the order of the paths.
     """
     wanted = [family for family in InferenceFamily if family in set(families)]
-    values = {**names._asdict(), **_host_values(names, host), **_family_values(names, wanted)}
+    values = {**names._asdict(), **_host_values(host), **_family_values(names, wanted)}
     sources = [TEMPLATES / "repository", *(TEMPLATES / "family" / family.value for family in wanted)]
     found = [(path.relative_to(source), path) for source in sources for path in source.rglob(f"*{_ENDING}")]
     texts = {
@@ -94,7 +80,7 @@ def write(folder: Path, texts: Mapping[str, str]) -> None:
         texts: The text of each file by its path.
 
     Raises:
-        RepositoryError: The folder exists, or cannot be written.
+        OutputFileError: The folder exists, or cannot be written.
     """
     from shutil import rmtree
     from tempfile import mkdtemp
@@ -112,7 +98,7 @@ def write(folder: Path, texts: Mapping[str, str]) -> None:
         made.rename(folder)
     except OSError as exc:
         reason = f"it cannot be written: {os.strerror(exc.errno) if exc.errno else exc}"
-        raise RepositoryError(folder=str(folder), reason=reason) from exc
+        raise OutputFileError(file=str(folder), reason=reason) from exc
     finally:
         if staging is not None:
             rmtree(staging, ignore_errors=True)
@@ -122,23 +108,20 @@ def refuse_existing(folder: Path) -> None:
     """Refuse a folder that exists, be it empty.
 
     Raises:
-        RepositoryError: It exists.
+        OutputFileError: It exists.
     """
     if os.path.lexists(folder):
-        raise RepositoryError(
-            folder=str(folder), reason="it exists already. Move it away, choose another name, or another --dir"
+        raise OutputFileError(
+            file=str(folder), reason="it exists already. Move it away, choose another name, or another --dir"
         )
 
 
-def _host_values(names: PluginNames, host: Host) -> dict[str, str]:
+def _host_values(host: Host) -> dict[str, str]:
     requirement = host.requirement
-    where = f"This one was written by the Pipelex of `{host.url}`." if host.url else "Say which one in these places."
     return {
         "api_version": str(PLUGIN_API_VERSION),
         "host_for_group": f'"{requirement}"' if requirement is not None else "",
-        "host_for_ci": (requirement or "").replace("'", "''"),
-        "host_in_words": where,
-        "install_command": install_command(names, host),
+        "host_for_ci": "" if requirement is None or host.is_on_this_machine else requirement.replace("'", "''"),
     }
 
 
@@ -162,7 +145,6 @@ def _family_values(names: PluginNames, families: list[InferenceFamily]) -> dict[
         "family_rows": parts(f"family_row.md{_ENDING}"),
         "family_members": ", ".join(f"InferenceFamily.{family.name}" for family in families),
         "families_in_words": ", ".join(FACTS[family].words for family in families),
-        "family_files": ", ".join(f"`{family.value}.py`" for family in families),
         "protocols": "".join(path.read_text(encoding="utf-8") for path in protocols).rstrip("\n"),
     }
 

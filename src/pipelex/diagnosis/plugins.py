@@ -1,0 +1,185 @@
+"""The plugins, external and built-in, as far as they can be known without importing any of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelex.diagnosis.modules import locate
+from pipelex.diagnosis.report import BuiltinPlugin, Claim, ExternalPlugin, Finding
+from pipelex.plugins.contract import PLUGIN_API_VERSION
+from pipelex.plugins.installed import canonical, installed_plugins
+from pipelex.plugins.registrar import CORE_COMMANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from pipelex.plugins.installed import InstalledPlugin
+    from pipelex.spi_lock import LockedBuiltin
+
+_DENYLIST = "disabled under [plugins] in .pipelex/pipelex.toml"
+
+
+def external_plugins(disabled: Collection[str]) -> tuple[list[ExternalPlugin], list[Finding]]:
+    """Look at what installed distributions announce.
+
+    Args:
+        disabled: The denylist.
+
+    Returns:
+        The plugins, and what is wrong with them.
+    """
+    denied = {canonical(name) for name in disabled}
+    plugins, findings = [], []
+    for installed in installed_plugins():
+        plugin = ExternalPlugin(name=installed.name, distribution=installed.distribution, version=installed.version)
+        faults = list(_look_at(plugin, installed))
+        plugin.is_disabled = any(canonical(name) in denied for name in plugin.names)
+        plugins.append(plugin)
+        if not plugin.is_disabled:  # what does not take part is wrong for nobody
+            findings += faults
+    return plugins, findings
+
+
+def _look_at(plugin: ExternalPlugin, installed: InstalledPlugin) -> Iterator[Finding]:
+    """Fill in what the metadata and the source say; yield what is wrong."""
+    if installed.entry_point is None:
+        yield _finding("broken_metadata", plugin, installed.fault or "its metadata cannot be read")
+        return
+    plugin.entry_point = installed.entry_point.value
+    where = locate(installed.entry_point.module)
+    if where.is_missing:
+        yield _finding("missing_module", plugin, f"there is no module '{installed.entry_point.module}'")
+    if where.file is None:
+        return
+    plugin.file = str(where.file)
+    if where.file.suffix != ".py":
+        return
+    try:
+        _read_source(plugin, installed.entry_point.attr)
+    except SyntaxError as exc:
+        yield _finding("broken_source", plugin, f"its module is no Python: {exc.msg}", exc.lineno)
+    except (OSError, ValueError) as exc:
+        yield _finding("broken_source", plugin, f"its module cannot be read: {type(exc).__name__}: {exc}")
+    if plugin.targets_api not in (None, PLUGIN_API_VERSION):
+        reason = f"it targets plugin API version {plugin.targets_api}; this installation supports {PLUGIN_API_VERSION}"
+        yield _finding("api_mismatch", plugin, reason)
+
+
+def _read_source(plugin: ExternalPlugin, attribute: str) -> None:
+    from pathlib import Path
+
+    from pipelex.diagnosis.source import read_statement
+
+    statement = read_statement(Path(plugin.file or ""), attribute)
+    plugin.own_name = statement.name if statement.name != plugin.name else None
+    plugin.claims = statement.claims
+    plugin.are_claims_complete = statement.are_claims_complete
+    plugin.sdks = statement.sdks
+    if statement.follows_api:
+        plugin.targets_api_note = "whatever is installed (PLUGIN_API_VERSION)"
+    elif statement.targets_api is not None:
+        plugin.targets_api, plugin.targets_api_note = statement.targets_api, "a literal"
+
+
+def _finding(kind: str, plugin: ExternalPlugin, message: str, line: int | None = None) -> Finding:
+    fix = f'mend it, or pip uninstall {plugin.distribution}, or add "{plugin.name}" to {_DENYLIST}'
+    return Finding(kind, plugin.name, f"plugin {plugin.label}: {message}", fix, plugin.file, line)
+
+
+def builtin_plugins(rows: Sequence[LockedBuiltin], disabled: Collection[str]) -> list[BuiltinPlugin]:
+    """Look at the built-in plugins, as the lock has them, and at what they need.
+
+    Args:
+        rows: The lock's rows.
+        disabled: The denylist.
+    """
+    denied = {canonical(name) for name in disabled}
+    return [_builtin(row, is_disabled=canonical(row.name) in denied) for row in rows]
+
+
+def _builtin(row: LockedBuiltin, *, is_disabled: bool) -> BuiltinPlugin:
+    missing = tuple(name for name in row.imports if locate(name).is_missing)
+    return BuiltinPlugin(
+        name=row.name,
+        is_disabled=is_disabled,
+        is_core_unconditional=row.core_unconditional,
+        claims=(
+            *(Claim("inference_backend", *key.split("/", 1)) for key in row.backends),
+            *(Claim("model_lister", sdk=sdk) for sdk in row.listers),
+            *(Claim("command", name=name) for name in row.commands),
+        ),
+        extra=row.extra,
+        requirements=row.requirements,
+        missing=missing,
+        install=_install(row, missing) if missing else None,
+    )
+
+
+def _install(row: LockedBuiltin, missing: Sequence[str]) -> str:
+    if row.extra is None:
+        return "pip install " + " ".join(f"'{requirement}'" for requirement in row.requirements)
+    return install_line(missing[0], row.extra)
+
+
+def install_line(dependency_name: str, extra_name: str) -> str:
+    """Return the command that installs a missing package, or a sentence where no command is known."""
+    from pipelex.install_hint import install_hint
+
+    hint = install_hint(dependency_name=dependency_name, extra_name=extra_name)
+    return hint.rpartition("Install it: ")[2]
+
+
+def missing_sdks(plugin: ExternalPlugin) -> Iterator[tuple[str, str]]:
+    """Yield the packages that a plugin guards and that are not installed, each with the extra that brings it."""
+    return ((spec, extra) for spec, extra in plugin.sdks if locate(spec).is_missing)
+
+
+def conflicts(plugins: Sequence[ExternalPlugin], builtins: Sequence[BuiltinPlugin]) -> Iterator[Finding]:
+    """Yield each name or key that two enabled plugins claim."""
+    holders: dict[tuple[str, object], str] = {("command", name): "the command line itself" for name in CORE_COMMANDS}
+    for builtin in builtins:
+        if not builtin.is_disabled:
+            holders |= dict.fromkeys(_keys(builtin.name, builtin.claims), f"the built-in plugin '{builtin.name}'")
+    for plugin in plugins:
+        if plugin.is_disabled:
+            continue
+        for key in _keys(plugin.own_name or plugin.name, plugin.claims):
+            if key in holders and holders[key] != plugin.label:
+                yield _conflict(key, holders[key], plugin)
+            else:
+                holders[key] = plugin.label
+
+
+def _keys(name: str, claims: Sequence[Claim]) -> Iterator[tuple[str, object]]:
+    yield "plugin", canonical(name)
+    for claim in claims:
+        yield claim.kind, claim.name if claim.kind == "command" else claim
+
+
+def _conflict(key: tuple[str, object], holder: str, plugin: ExternalPlugin) -> Finding:
+    kind, what = key
+    noun = {"plugin": "the plugin name", "command": "the command", "inference_backend": "the backend"}.get(kind, "")
+    taken = f"{noun} {what}".strip()
+    message = f"two claims on {taken}: {holder} and plugin {plugin.label}"
+    fix = f'pip uninstall {plugin.distribution}, or add "{plugin.name}" to {_DENYLIST}'
+    return Finding("conflict", plugin.name, message, fix, plugin.file)
+
+
+def denylist_findings(
+    disabled: Sequence[str], plugins: Sequence[ExternalPlugin], builtins: Sequence[BuiltinPlugin]
+) -> Iterator[Finding]:
+    """Yield each name of the denylist that no plugin bears, or that may not stand there."""
+    from difflib import get_close_matches
+
+    known = {canonical(name): name for plugin in plugins for name in plugin.names}
+    known |= {canonical(builtin.name): builtin.name for builtin in builtins}
+    unconditional = {canonical(builtin.name) for builtin in builtins if builtin.is_core_unconditional}
+    for name in disabled:
+        if canonical(name) in unconditional:
+            message = f"plugins.disabled names '{name}', without which nothing runs"
+            yield Finding("disabled_core_plugin", name, message, f'take "{name}" out of {_DENYLIST}')
+        elif canonical(name) not in known:
+            near = next(iter(get_close_matches(canonical(name), known, n=1)), None)
+            fix = f'write "{known[near]}"' if near is not None else f'take "{name}" out of {_DENYLIST}'
+            message = f"plugins.disabled names '{name}', which no plugin is known to bear"
+            yield Finding("unknown_disabled", name, message, fix)
