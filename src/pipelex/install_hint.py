@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipelex.installation import DISTRIBUTION, installed_origin
+
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
-
-DISTRIBUTION = "pipelex"
 
 
 def install_hint(*, dependency_name: str, extra_name: str) -> str:
@@ -31,7 +31,7 @@ def install_hint(*, dependency_name: str, extra_name: str) -> str:
             f"see how that plugin was installed, and install '{dependency_name}' beside it."
         )
     name = holder.metadata["Name"]
-    origin = _origin(holder, extra_name) or _requirements(holder, extra_name)
+    origin = _origin(name, extra_name) or _requirements(holder, extra_name)
     ours = f"{DISTRIBUTION}[{extra_name}]"
     stands_for = "" if name == DISTRIBUTION else f" (asked for as {ours})"
     return f"It comes with {name}[{extra_name}]{stands_for}. Install it: pip install {origin}"
@@ -54,27 +54,14 @@ def _distribution_with(extra_name: str) -> Distribution | None:
     return None
 
 
-def _origin(holder: Distribution, extra_name: str) -> str | None:
+def _origin(name: str, extra_name: str) -> str | None:
     """Return what was installed, with the extra, where that can be installed again."""
-    import json
-    from pathlib import Path
-    from urllib.parse import unquote, urlsplit
-
-    text = holder.read_text("direct_url.json")
-    if text is None:
+    origin = installed_origin(name)
+    if origin is None:
         return None
-    record = json.loads(text)
-    url = str(record.get("url", ""))
-    if not url.startswith("file:"):
-        vcs = record.get("vcs_info", {})
-        prefix = f"{vcs['vcs']}+" if vcs else ""
-        suffix = f"@{vcs['commit_id']}" if vcs.get("commit_id") else ""
-        return f"'{holder.metadata['Name']}[{extra_name}] @ {prefix}{url}{suffix}'"
-    path = Path(unquote(urlsplit(url).path))
-    if not path.exists():
-        return None
-    editable = "-e " if record.get("dir_info", {}).get("editable") else ""
-    return f"{editable}'{path}[{extra_name}]'"
+    if origin.path is None:
+        return f"'{name}[{extra_name}] @ {origin.url}'"
+    return f"{'-e ' if origin.is_editable else ''}'{origin.path}[{extra_name}]'" if origin.path.exists() else None
 
 
 def _requirements(holder: Distribution, extra_name: str) -> str:
