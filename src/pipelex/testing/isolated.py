@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
@@ -175,7 +175,6 @@ def _register_guarded(plugin: PipelexPlugin, veil: _Veil, guard: _Guard) -> list
 
 
 def _missing(plugin: PipelexPlugin, order: Order) -> dict[str, tuple[str, str, str]]:
-    import asyncio
     import pickle
 
     from pipelex.plugins.inference_backend_registry import InferenceFamily
@@ -197,13 +196,19 @@ def _missing(plugin: PipelexPlugin, order: Order) -> dict[str, tuple[str, str, s
     if lister is not None:
         listing = {"sdk": order["sdk"], "backend_name": backend.name}
         found["the lister"] = _error_of(
-            lambda: asyncio.run(_await(lister(**listing, backend=backend, flat=False, any_listed=False)))
+            lambda: _begin(lister(**listing, backend=backend, flat=False, any_listed=False))
         )
     return found
 
 
-async def _await(awaitable: object) -> object:
-    return await awaitable  # type: ignore[misc]  # a lister's coroutine
+def _begin(coroutine: Coroutine[object, object, object]) -> None:
+    """Run a coroutine up to where it first waits: a guard comes before that, and asyncio need not be loaded."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    finally:
+        coroutine.close()
 
 
 def _error_of(call: Callable[[], object]) -> tuple[str, str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from pipelex.cogt.exceptions import InferenceError, InferenceRefusedError, InferenceTruncatedError
@@ -17,7 +17,8 @@ from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from pipelex.testing import samples
 from pipelex.testing.checks import check, fail, require
-from pipelex.testing.conformance import EXPECTED_KINDS, Conformance, new_token
+from pipelex.testing.conformance import Conformance, new_token
+from pipelex.testing.fault_kinds import EXPECTED_KINDS
 from pipelex.testing.vendor import Fault
 
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ class LLMConformance(Conformance[LLMWorkerAbstract, str]):
 
         async def scene(stage: Stage[LLMWorkerAbstract, str]) -> None:
             token = new_token()
-            pieces = [piece async for piece in self._make(stage).stream_text(self._job(token, None))]
+            worker = self._make(stage)
+            job = self._steady(self._job(token, None), worker.inference_model.capabilities)
+            pieces = [piece async for piece in worker.stream_text(job)]
             text = "".join(pieces)
             if stage.vendor.takes_orders:
                 expected = self._answer(token, None).content
@@ -86,7 +89,7 @@ class LLMConformance(Conformance[LLMWorkerAbstract, str]):
                     break
             await self._check_let_go(stage, "left")
 
-        self._play(scene, is_watched=True)
+        self._play(scene, fault=None if self._is_real() else Fault.STALLED, is_watched=True)
 
     @check(since="1.0")
     def test_a_broken_stream_is_an_error(self) -> None:
@@ -164,7 +167,7 @@ class LLMConformance(Conformance[LLMWorkerAbstract, str]):
         )
 
     async def _call(self, worker: LLMWorkerAbstract, token: str, capability: Capability | None) -> object:
-        job = self._job(token, capability)
+        job = self._steady(self._job(token, capability), worker.inference_model.capabilities)
         if capability is Capability.STRUCTURED_OUTPUT:
             return await worker.gen_object(job, StructuredAnswer)
         if capability is Capability.STREAMING:
@@ -172,7 +175,7 @@ class LLMConformance(Conformance[LLMWorkerAbstract, str]):
         return await worker.gen_text(job)
 
     def _call_sync(self, worker: LLMWorkerAbstract, token: str) -> object:
-        return worker.gen_text_sync(self._job(token, None))
+        return worker.gen_text_sync(self._steady(self._job(token, None), worker.inference_model.capabilities))
 
     def _tokens_in(self, content: object) -> str:
         return str(content)
@@ -185,6 +188,17 @@ class LLMConformance(Conformance[LLMWorkerAbstract, str]):
 
     def _check_honoured(self, content: object, capability: Capability) -> None:
         require(isinstance(content, str) and content, f"With '{capability}', gen_text returned {content!r}.")
+
+    def _steady(self, job: LLMJob, capabilities: frozenset[Capability]) -> LLMJob:
+        """Ask a real engine for the same answer each time, as far as it can: it is compared with itself."""
+        if not self._is_real():
+            return job
+        params = job.params
+        if Capability.SEED in capabilities:
+            params = replace(params, seed=params.seed or 1)
+        elif Capability.TEMPERATURE in capabilities:
+            params = replace(params, temperature=params.temperature or 0.0)
+        return replace(job, params=params)
 
     def _job(self, token: str, capability: Capability | None) -> LLMJob:
         """Return a job that needs one capability and nothing else."""

@@ -60,6 +60,8 @@ class Ending(Enum):
     """The reply is sent to its end."""
     CUT = auto()
     """The connection ends in the middle of the reply."""
+    STALL = auto()
+    """The first half of the reply is sent; the connection stays open until the client leaves."""
     HANG = auto()
     """No reply comes; the connection stays open until the client leaves."""
 
@@ -221,9 +223,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, reply: HttpReply) -> None:
         if reply.ending is Ending.HANG:
-            self.close_connection = True
-            while self.connection.recv(1024):  # empty as soon as the client leaves, or the server closes
-                pass
+            self._wait_for_leave()
             return
         is_chunked = reply.pieces is not None and self.request_version == "HTTP/1.1"
         self.send_response(reply.status)
@@ -240,13 +240,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_body(self, reply: HttpReply, *, is_chunked: bool) -> None:
         pieces = (reply.body,) if reply.pieces is None else reply.pieces
-        if reply.ending is Ending.CUT:
+        if reply.ending is not Ending.WHOLE:
             pieces = _first_half(pieces)
             self.close_connection = True
         for piece in pieces:
             self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)
         if is_chunked and reply.ending is Ending.WHOLE:
             self.wfile.write(b"0\r\n\r\n")
+        if reply.ending is Ending.STALL:
+            self._wait_for_leave()
+
+    def _wait_for_leave(self) -> None:
+        self.close_connection = True
+        while self.connection.recv(1024):  # empty as soon as the client leaves, or the server closes
+            pass
 
 
 def _first_half(pieces: tuple[bytes, ...]) -> tuple[bytes, ...]:
@@ -361,6 +368,8 @@ class LoopbackVendor(FakeVendor[ContentT]):
                 return self.malformed(request)
             case Fault.TRUNCATED:
                 return replace(self._reply(request), ending=Ending.CUT)
+            case Fault.STALLED:
+                return replace(self._reply(request), ending=Ending.STALL)
             case None | Fault.CONNECTION_REFUSED:
                 return self._reply(request)
         reply = self.refusal(request, statuses[self._fault])

@@ -1,4 +1,7 @@
-"""The kit's pytest plugin: parameters of the checks, the guard over them, probation, and the summary of skips."""
+"""The kit's pytest plugin: parameters of the checks, the guard over them, probation, and the summary of skips.
+
+It asserts nothing by itself: PYTEST_DONT_REWRITE
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelex.testing.checks import CHECKS, Check, ConformanceWarning, NotConformingError
-from pipelex.testing.conformance import HOOKS, Conformance
+from pipelex.testing.conformance import HOOKS, Conformance, ContentT, WorkerT
 from pipelex.testing.vendor import Fault, Trait
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
-
-    from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
-
-    AnyConformance = Conformance[InferenceWorkerAbstract, object]
 
 _REQUIRED = ("sdk", "model_id")
 _NEEDS_TRAIT = {
@@ -30,7 +29,7 @@ _MARK = "pipelex.conformance"
 _ADVICE = "A check that does not apply is waived with a reason: cannot = {...: 'why'}."
 
 
-def faults_of_a_class(cls: type[AnyConformance]) -> Iterator[str]:
+def faults_of_a_class(cls: type[Conformance[WorkerT, ContentT]]) -> Iterator[str]:
     """Yield what is wrong with an author's class: tests overridden or deleted, hooks forgotten, reasons missing."""
     name = cls.__name__
     for check in CHECKS.values():
@@ -49,7 +48,7 @@ def faults_of_a_class(cls: type[AnyConformance]) -> Iterator[str]:
     yield from _faults_of_waivers(cls)
 
 
-def _faults_of_waivers(cls: type[AnyConformance]) -> Iterator[str]:
+def _faults_of_waivers(cls: type[Conformance[WorkerT, ContentT]]) -> Iterator[str]:
     for waived, reason in cls.cannot.items():
         if not str(reason or "").strip():
             yield f"{cls.__name__}: cannot[{waived!r}] gives no reason."
@@ -130,9 +129,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(argument, [_case(value, cls, argument) for value in values] or [_no_case()])
 
 
-def _case(value: object, cls: type[AnyConformance], argument: str) -> object:
+def _case(value: object, cls: type[Conformance[WorkerT, ContentT]], argument: str) -> object:
     reason = cls.cannot.get(value) if argument != "undeclared" else None  # type: ignore[call-overload]  # one of them
-    marks = [pytest.mark.skip(reason=f"{value}: {reason}")] if reason else []
+    marks = [pytest.mark.skip(reason=str(reason))] if reason else []
     return pytest.param(value, marks=marks, id=str(value))
 
 
@@ -155,7 +154,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.user_properties.append((_MARK, item.cls.__name__))
         trait = _NEEDS_TRAIT.get(check.name)
         if trait is not None and trait in item.cls.cannot:
-            item.add_marker(pytest.mark.skip(reason=f"{trait}: {item.cls.cannot[trait]}"))
+            item.add_marker(pytest.mark.skip(reason=item.cls.cannot[trait]))
         marks = [mark.name for mark in item.iter_markers() if mark.name in _SKIPPING and not _reason_of(mark)]
         silent += [f"{item.nodeid}: '{name}' gives no reason. {_ADVICE}" for name in marks]
     if silent:
@@ -175,13 +174,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         return (yield)
     try:
         return (yield)
+    except NotConformingError as exc:
+        error: Exception = exc
     except Exception as exc:
-        if check.is_on_probation():
-            _warn(check, exc)
-            return True
-        if isinstance(exc, NotConformingError):
-            pytest.fail(str(exc), pytrace=False)
-        raise
+        if not check.is_on_probation():
+            raise
+        error = exc
+    if check.is_on_probation():
+        _warn(check, error)
+        return True
+    pytest.fail(str(error), pytrace=False)
 
 
 def _warn(check: Check, error: Exception) -> None:
@@ -203,20 +205,23 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print every check that was not run, with its reason."""
+    """Print every check that was not run, below its reason."""
     reports = [*terminalreporter.getreports("skipped"), *terminalreporter.getreports("xfailed")]
-    lines = []
+    not_run: dict[str, list[str]] = {}
     for report in reports:
         owner = dict(report.user_properties).get(_MARK)
         if owner is not None:
-            lines.append(f"{owner}.{report.nodeid.rpartition('::')[2]}: {_skip_reason(report)}")
-    if lines:
+            name = report.nodeid.rpartition("::")[2].removeprefix("test_")
+            not_run.setdefault(f"{owner}: {_skip_reason(report)}", []).append(name)
+    if not_run:
         terminalreporter.section("conformance: checks not run")
-        for line in lines:
-            terminalreporter.line(line)
+    for reason, names in not_run.items():
+        terminalreporter.line(reason)
+        for name in names:
+            terminalreporter.line(f"    {name}")
 
 
 def _skip_reason(report: pytest.TestReport) -> str:
     if isinstance(report.longrepr, tuple):
-        return str(report.longrepr[2]).removeprefix("Skipped: ")
+        return str(report.longrepr[2]).removeprefix("Skipped").removeprefix(":").strip()
     return str(getattr(report, "wasxfail", ""))

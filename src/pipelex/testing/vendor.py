@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class Fault(StrEnum):
     """The vendor answers 500: InferenceServerError."""
     TIMEOUT = "timeout"
     """The vendor takes the request and never answers: InferenceTimeoutError, by the SDK's own clock."""
+    STALLED = "stalled"
+    """The vendor begins its answer and falls silent: InferenceTimeoutError or InferenceAmbiguousError."""
     CONNECTION_REFUSED = "connection_refused"
     """Nobody listens at the endpoint: InferenceConnectionError."""
     MALFORMED = "malformed"
@@ -49,10 +52,21 @@ class Trait(StrEnum):
 
 
 if TYPE_CHECKING:
-    Waivers = Mapping[Fault | Trait | FinishReason | Capability, str]
+    Waivable = Fault | Trait | FinishReason | Capability
+    Waivers = Mapping[Waivable, str]
 
-IN_PROCESS: Mapping[Fault, str] = dict.fromkeys(Fault, "it runs in this process: no vendor, no connection")
-"""The waivers of an engine that runs in process: ``cannot = {**IN_PROCESS}``."""
+
+def waive(*reasons: Waivers) -> Waivers:
+    """Put waivers together for the hook ``cannot``.
+
+    Args:
+        reasons: What does not apply to the plugin, each with the reason.
+    """
+    return MappingProxyType({waived: reason for some in reasons for waived, reason in some.items()})
+
+
+IN_PROCESS: Waivers = waive(dict.fromkeys(Fault, "it runs in this process: no vendor, no connection"))
+"""The waivers of an engine that runs in process: ``cannot = waive(IN_PROCESS)``."""
 
 
 class FakeVendor(ABC, Generic[ContentT]):

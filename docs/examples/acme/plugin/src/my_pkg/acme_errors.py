@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from acme import AcmeBrokenAnswerError, AcmeError, AcmeStatusError, AcmeTimeoutError, AcmeUnreachableError
+from acme import (
+    AcmeBrokenAnswerError,
+    AcmeError,
+    AcmeStatusError,
+    AcmeTimeoutError,
+    AcmeUnreachableError,
+    AcmeUnreadableAnswerError,
+)
 
 from pipelex.cogt.exceptions import (
     InferenceAmbiguousError,
@@ -10,6 +17,7 @@ from pipelex.cogt.exceptions import (
     InferenceCapacityError,
     InferenceConnectionError,
     InferenceError,
+    InferenceInvalidAnswerError,
     InferenceModelNotFoundError,
     InferenceRateLimitError,
     InferenceRequestError,
@@ -31,6 +39,7 @@ _KINDS_OF_EXCEPTION: tuple[tuple[type[AcmeError], type[InferenceError]], ...] = 
     (AcmeUnreachableError, InferenceConnectionError),
     (AcmeTimeoutError, InferenceTimeoutError),
     (AcmeBrokenAnswerError, InferenceAmbiguousError),
+    (AcmeUnreadableAnswerError, InferenceInvalidAnswerError),
 )
 
 

@@ -1,7 +1,14 @@
 """The SDK of Acme, a vendor that does not exist."""
 
 from acme.client import AcmeClient, AcmeModel, Completion, Usage
-from acme.errors import AcmeBrokenAnswerError, AcmeError, AcmeStatusError, AcmeTimeoutError, AcmeUnreachableError
+from acme.errors import (
+    AcmeBrokenAnswerError,
+    AcmeError,
+    AcmeStatusError,
+    AcmeTimeoutError,
+    AcmeUnreachableError,
+    AcmeUnreadableAnswerError,
+)
 
 __all__ = [
     "AcmeBrokenAnswerError",
@@ -11,6 +18,7 @@ __all__ = [
     "AcmeStatusError",
     "AcmeTimeoutError",
     "AcmeUnreachableError",
+    "AcmeUnreadableAnswerError",
     "Completion",
     "Usage",
 ]

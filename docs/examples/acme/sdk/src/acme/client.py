@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from acme.errors import AcmeBrokenAnswerError, AcmeStatusError, AcmeTimeoutError, AcmeUnreachableError
+from acme.errors import (
+    AcmeBrokenAnswerError,
+    AcmeStatusError,
+    AcmeTimeoutError,
+    AcmeUnreachableError,
+    AcmeUnreadableAnswerError,
+)
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
@@ -191,14 +197,18 @@ def _request(**fields: object) -> bytes:
 
 
 def _completion(data: bytes) -> Completion:
-    fields = json.loads(data)
-    usage = fields.get("usage")
-    return Completion(
-        text=fields["text"],
-        model=fields["model"],
-        finish_reason=fields.get("finish_reason"),
-        usage=Usage(**usage) if usage else None,
-    )
+    try:
+        fields = json.loads(data)
+        usage = fields.get("usage")
+        return Completion(
+            text=fields["text"],
+            model=fields["model"],
+            finish_reason=fields.get("finish_reason"),
+            usage=Usage(**usage) if usage else None,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        msg = "The answer is not in Acme's format"
+        raise AcmeUnreadableAnswerError(msg) from exc
 
 
 def _status_error(status: int, headers: Mapping[str, str], body: bytes) -> AcmeStatusError:

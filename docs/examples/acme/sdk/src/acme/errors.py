@@ -19,6 +19,10 @@ class AcmeBrokenAnswerError(AcmeError):
     """The request was sent, and the connection broke before the answer was whole."""
 
 
+class AcmeUnreadableAnswerError(AcmeError):
+    """The answer is whole, and not in Acme's format."""
+
+
 class AcmeStatusError(AcmeError):
     """The server answered with an error.
 

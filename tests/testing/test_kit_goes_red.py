@@ -1,0 +1,37 @@
+"""Each check of the kit is failed by a plugin that does that one thing wrong, and by no other check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelex.testing.checks import CHECKS
+from tests.testing.kit_runs import Run, run_kit
+from tests.testing.toy.faulty_suites import FAULTS, Fault
+
+SUITES = Path(__file__).parent / "toy" / "faulty_suites.py"
+
+
+@pytest.fixture(scope="module")
+def faulty_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run_kit(tmp_path_factory.mktemp("faulty"), "-p", "pipelex.testing", "-n", "2", str(SUITES))
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.plugin)
+def test_a_fault_fails_its_check_and_no_other(faulty_run: Run, fault: Fault) -> None:
+    suite = f"Test{fault.plugin}"
+    assert any(owner == suite for owner, _ in faulty_run.outcomes), faulty_run.output
+    assert [fault.check] == faulty_run.failed(suite), {
+        test: message for (owner, test), message in faulty_run.messages.items() if owner == suite
+    }
+
+
+def test_every_check_has_its_faulty_plugin() -> None:
+    assert {check.name for check in CHECKS.values()} == {fault.check for fault in FAULTS}
+
+
+def test_a_failure_shows_the_message_and_not_the_kit(faulty_run: Run) -> None:
+    shown = faulty_run.messages["TestWithDropping", "test_a_declared_capability_is_honoured[seed]"]
+    assert "A job with 'seed' sends the same request as one without: it is dropped." in shown
+    assert "Traceback" not in shown

@@ -1,0 +1,80 @@
+"""One suite for each faulty plugin. Not collected by itself: test_kit_goes_red.py runs it in a process of its own."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pipelex.cogt.model_backends.model_spec import Capability
+from pipelex.testing import vendor as kit
+from pipelex.testing.conformance import Conformance
+from tests.testing.toy import faulty_plugins, vendor
+from tests.testing.toy.faulty_top import HeavyPlugin
+
+FEW = {
+    "capabilities": frozenset({Capability.STREAMING, Capability.STRUCTURED_OUTPUT, Capability.SEED, Capability.STOP}),
+    "concurrency": 4,
+}
+
+
+TOO_SLOW = {
+    kit.Fault.TIMEOUT: "waiting for it 28 times takes too long",
+    kit.Fault.STALLED: "waiting for it 28 times takes too long",
+}
+
+
+class Fault(NamedTuple):
+    """A plugin, and the one check that it fails."""
+
+    plugin: str
+    check: str
+    suite: type = vendor.ToyLLMConformance
+
+
+FAULTS = (
+    Fault("HeavyPlugin", "test_importing_the_plugin_is_light"),
+    Fault("ReadingPlugin", "test_register_is_pure"),
+    Fault("ForgetfulPlugin", "test_register_is_repeatable"),
+    Fault("UnguardedPlugin", "test_a_missing_sdk_names_the_extra"),
+    Fault("WithDisguised", "test_the_worker_is_of_the_family"),
+    Fault("RebuildingPlugin", "test_the_client_is_memoized_per_handle"),
+    Fault("WithStripping", "test_the_plain_call_answers"),
+    Fault("WithOneLoop", "test_the_sync_twin_answers"),
+    Fault("WithDropping", "test_a_declared_capability_is_honoured"),
+    Fault("WithUnrefusing", "test_an_undeclared_capability_is_refused"),
+    Fault("WithUncounting", "test_usage_is_reported_on_success"),
+    Fault("WithUnreporting", "test_a_failure_is_reported"),
+    Fault("WithMisnaming", "test_an_error_is_classified"),
+    Fault("WithShielding", "test_cancellation_leaves_nothing_behind"),
+    Fault("WithHoldingOnTimeout", "test_a_timeout_leaves_nothing_behind"),
+    Fault("WithHoldingOnSuccess", "test_a_finished_call_leaves_nothing_behind"),
+    Fault("WithShowingClient", "test_no_key_is_shown"),
+    Fault("WithMixing", "test_concurrent_calls_do_not_mix"),
+    Fault("WithTrimming", "test_streamed_pieces_join_to_the_text"),
+    Fault("WithReadingOn", "test_a_stream_left_early_is_let_go"),
+    Fault("WithEndingQuietly", "test_a_broken_stream_is_an_error"),
+    Fault("WithMixingStreams", "test_concurrent_streams_do_not_mix"),
+    Fault("WithUntyped", "test_an_object_is_of_the_type_asked_for"),
+    Fault("WithHalfAnswering", "test_half_an_answer_is_an_error"),
+    Fault("WithOneImage", "test_as_many_images_come_as_are_asked_for", vendor.ToyImgGenConformance),
+    Fault("WithUnfilteredImages", "test_half_an_answer_is_an_error", vendor.ToyImgGenConformance),
+    Fault("WithOtherPages", "test_pages_come_one_by_one", vendor.ToyExtractConformance),
+    Fault("WithUntypedSearch", "test_a_structured_answer_is_of_the_type_asked_for", vendor.ToySearchConformance),
+)
+
+
+def _suite(fault: Fault) -> type:
+    made = HeavyPlugin if fault.plugin == "HeavyPlugin" else getattr(faulty_plugins, fault.plugin)
+    few = FEW if fault.suite is vendor.ToyLLMConformance else {"concurrency": 4}
+    waits = fault.check == "test_a_timeout_leaves_nothing_behind"
+    members: dict[str, object] = {
+        **few,
+        "cannot": {} if waits else TOO_SLOW,
+        "plugin": lambda self: made(),
+        "backend": lambda self, endpoint: vendor.toy_backend(endpoint, timeout_s=0.1 if waits else 3.0),
+        "__module__": __name__,
+    }
+    return type(f"Test{fault.plugin}", (fault.suite,), members)
+
+
+globals().update({f"Test{fault.plugin}": _suite(fault) for fault in FAULTS})
+assert all(issubclass(fault.suite, Conformance) for fault in FAULTS)
