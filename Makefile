@@ -30,10 +30,12 @@ lint: $(READY) ## ruff (rules and format), mypy --strict
 .PHONY: check
 check: $(READY) ## hold the generated files against spi.toml and src/
 	$(BIN)/python -m codegen --check --full
+	$(BIN)/python -m pipelex.checking.rules_page --check
 
 .PHONY: generate
 generate: $(READY) ## write the generated files anew
 	$(BIN)/python -m codegen
+	$(BIN)/python -m pipelex.checking.rules_page
 
 .PHONY: bench
 bench: $(READY) ## measure import, boot and commands; writes benchmarks/RESULTS.md

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PACKAGE = SRC / "pipelex"
 BUILTINS: list[dict[str, Any]] = SPEC["builtin"]
-OTHER_EXTRAS: frozenset[str] = frozenset()
+OTHER_EXTRAS = frozenset(SPEC.get("extras", {}))
 """Extras that bring something else than a built-in's SDK."""
 
 EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
@@ -169,7 +169,8 @@ def test_the_page_of_the_spi_lists_every_builtin_and_every_extra() -> None:
     for builtin in BUILTINS:
         assert f"| `{builtin['name']}` | {builtin['title']} |" in page
     for name, requirements in EXTRAS.items():
-        assert f"| `{name}` | {', '.join(f'`{line}`' for line in requirements)} |" in page
+        brings = "see pyproject.toml" if name in OTHER_EXTRAS else ", ".join(f"`{line}`" for line in requirements)
+        assert f"| `{name}` | {brings} |" in page
 
 
 def test_the_page_of_the_errors_lists_every_error() -> None:

@@ -31,7 +31,12 @@ REFUSED_WHILE_REGISTERING = (
     "signal.", "sys.addaudithook", "sys.setprofile", "sys.settrace", "time.sleep", "winreg.",
 )  # fmt: skip
 _WRITING = set("wax+")
-_PRELOADED = ("pipelex.plugins.registrar", "pipelex.plugins.contribution_checks", "pipelex.plugins.exceptions", "inspect")
+_PRELOADED = (
+    "pipelex.plugins.registrar",
+    "pipelex.plugins.contribution_checks",
+    "pipelex.plugins.exceptions",
+    "inspect",
+)
 
 
 class Refused(Exception):
@@ -91,7 +96,12 @@ class Probe:
             return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
         return event.startswith(REFUSED_WHILE_LOADING)
 
-    def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self,
+        name: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,  # noqa: ARG002 - the call shape of finders
+    ) -> ModuleSpec | None:
         """Let through the standard library, pipelex and the plugin's own modules; anything else is not installed."""
         top = name.partition(".")[0]
         if top == "pipelex":
@@ -148,7 +158,9 @@ class Probe:
         self.phase = "registering"
         plugin.register(registrar)
         self.phase = ""
-        rows = [["backend", str(f.name), sdk, *_origin(make)] for (f, sdk), make in registrar.inference_backends.items()]
+        rows = [
+            ["backend", str(f.name), sdk, *_origin(make)] for (f, sdk), make in registrar.inference_backends.items()
+        ]
         rows += [["lister", "", sdk, *_origin(lister)] for sdk, lister in registrar.model_listers.items()]
         rows += [["command", "", name, *_origin(run)] for name, (_, run) in registrar.commands.items()]
         self.report("registered", contributions=rows)
@@ -189,6 +201,23 @@ def _origin(function: object) -> tuple[str, str, int]:
     return name, "", 0
 
 
+def _watch_threads() -> None:
+    """Give the start of a thread the event that some versions of the interpreter do not raise."""
+    import _thread
+    import threading
+
+    start = _thread.start_new_thread
+
+    def watched(*arguments: Any, **keywords: Any) -> int:
+        sys.audit("_thread.start_new_thread", *arguments)
+        return start(*arguments, **keywords)
+
+    for module in (_thread, threading):
+        for name, value in list(vars(module).items()):
+            if value is start:
+                setattr(module, name, watched)
+
+
 def main() -> NoReturn:
     """Read the order, take the standard streams away from the plugin, and run."""
     order = json.loads(sys.stdin.read())
@@ -199,11 +228,12 @@ def main() -> NoReturn:
     sys.path = [entry for entry in sys.path if entry != os.path.dirname(os.path.abspath(__file__))]
     sys.path += order["paths"]
     probe = Probe(order, pipe)
-    sys.meta_path.insert(0, probe)  # type: ignore[arg-type]  # a finder is what has find_spec
+    sys.meta_path.insert(0, probe)
     import importlib
 
     for name in _PRELOADED:
         importlib.import_module(name)
+    _watch_threads()
     sys.addaudithook(probe.audit)
     probe.run()
     probe.report("end")

@@ -77,20 +77,25 @@ def probe(target: Target) -> ProbeReport:
             cwd=tempfile.gettempdir(),
             check=False,
         )
-        output, code = done.stdout, done.returncode
+        output, said, code = done.stdout, done.stderr, done.returncode
     except subprocess.TimeoutExpired as exc:
-        output = exc.stdout.decode("utf-8", "replace") if isinstance(exc.stdout, bytes) else exc.stdout or ""
-        code, ended = 0, f"it was still running after {TIME_LIMIT:.0f} seconds"
+        output = _decoded(exc.stdout)
+        said, code, ended = "", 0, f"it was still running after {TIME_LIMIT:.0f} seconds"
     except OSError as exc:
         reason = f"the probe's process cannot be started ({exc})"
         raise CheckError(target=target.label, reason=reason, mend="Run it again on a machine that has room") from exc
     lines = _lines(output, nonce)
     if ended is None and not any(line["kind"] == "end" for line in lines):
-        if not lines and code == 1 and "Traceback" in done.stderr:
-            reason = f"the probe failed: {done.stderr.strip().splitlines()[-1]}"
+        if not lines and code == 1 and "Traceback" in said:
+            reason = f"the probe failed: {said.strip().splitlines()[-1]}"
             raise CheckError(target=target.label, reason=reason, mend="Install pipelex again, or report this")
         ended = f"it ended the process (exit code {code})"
     return ProbeReport(lines=lines, ended=ended)
+
+
+def _decoded(output: str | bytes | None) -> str:
+    """Return what a process wrote that was stopped: undecoded on some systems, whatever was asked for."""
+    return output.decode("utf-8", "replace") if isinstance(output, bytes) else output or ""
 
 
 def _lines(output: str, nonce: str) -> tuple[dict[str, Any], ...]:
@@ -112,4 +117,8 @@ def _environment() -> dict[str, str]:
     """Hand on nothing but what an interpreter needs to start: no key of the user's is in there."""
     import os
 
-    return {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "LD_LIBRARY_PATH") if name in os.environ}
+    return {
+        name: os.environ[name]
+        for name in ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
+        if name in os.environ
+    }

@@ -85,7 +85,9 @@ class SourceModule:
         except (SyntaxError, ValueError) as exc:
             where = f"{path}:{exc.lineno}" if isinstance(exc, SyntaxError) else str(path)
             reason = exc.msg if isinstance(exc, SyntaxError) else str(exc)
-            raise CheckError(target=where, reason=f"it is no Python ({reason})", mend="Correct it and run again") from exc
+            raise CheckError(
+                target=where, reason=f"it is no Python ({reason})", mend="Correct it and run again"
+            ) from exc
 
     def place(self, node: ast.AST) -> Place:
         """Return where a node stands.
@@ -106,6 +108,11 @@ class SourceModule:
     def imports(self) -> tuple[Import, ...]:
         """Every import, wherever in the module it stands."""
         return tuple(self._imports(self.tree, in_function=False, type_only=False, hidden=False))
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every node of the tree; the rules look at them again and again."""
+        return tuple(ast.walk(self.tree))
 
     @cached_property
     def bindings(self) -> dict[str, Import]:
@@ -188,8 +195,8 @@ class SourceModule:
                     )
             return
         inside = in_function or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        for child in ast.iter_child_nodes(node):
-            yield from self._imports(child, in_function=inside, type_only=type_only, hidden=hidden)
+        for inner in ast.iter_child_nodes(node):
+            yield from self._imports(inner, in_function=inside, type_only=type_only, hidden=hidden)
 
     def _imported(self, node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str | None, str]]:
         if isinstance(node, ast.Import):
@@ -259,5 +266,7 @@ def read_module(name: str, path: Path) -> SourceModule:
         with tokenize.open(path) as file:
             text = file.read()
     except (OSError, SyntaxError, UnicodeDecodeError) as exc:
-        raise CheckError(target=str(path), reason=f"it cannot be read ({exc})", mend="Correct it and run again") from exc
+        raise CheckError(
+            target=str(path), reason=f"it cannot be read ({exc})", mend="Correct it and run again"
+        ) from exc
     return SourceModule(name, path, text)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
+from pipelex.checking import cache
 from pipelex.checking.findings import CheckError
 
 SPI_FOLDER = Path(__file__).resolve().parents[1] / "spi"
@@ -81,8 +83,13 @@ class SpiTree:
 
     @cached_property
     def published(self) -> dict[str, frozenset[str]]:
-        """The published names by module."""
-        return {module: frozenset(_exported(self._tree(module))) for module in self.stubs}
+        """The published names by module; kept in the store, since parsing all stubs takes as long as the rules."""
+        key = f"published-{self.digest}"
+        stored = cache.read_verdict(key)
+        if not isinstance(stored, dict):
+            stored = {module: _exported(self._tree(module)) for module in self.stubs}
+            cache.write_verdict(key, stored)
+        return {str(module): frozenset(names) for module, names in stored.items()}
 
     @cached_property
     def packages(self) -> frozenset[str]:
@@ -114,7 +121,9 @@ class SpiTree:
         Args:
             protocol: Its name.
         """
-        methods = (child for child in self._class(protocol).body if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef))
+        methods = (
+            child for child in self._class(protocol).body if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+        )
         call = next(child for child in methods if child.name == "__call__")
         parameters = tuple(
             Parameter(argument.arg, ast.unparse(argument.annotation) if argument.annotation else "")
@@ -131,14 +140,12 @@ class SpiTree:
 
     @cached_property
     def digest(self) -> str:
-        """A digest of the whole tree."""
+        """A digest of the whole tree, by the size and time of its files: it is no one's to edit."""
         import hashlib
 
-        whole = hashlib.sha256()
-        for path in sorted(self.folder.rglob("*.pyi")):
-            whole.update(path.relative_to(self.folder).as_posix().encode())
-            whole.update(path.read_bytes())
-        return whole.hexdigest()
+        stats = ((path, path.stat()) for path in self.stubs.values())
+        lines = (f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats)
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def _class(self, name: str) -> ast.ClassDef:
         tree = self._tree(self.home[name])
@@ -148,7 +155,7 @@ class SpiTree:
         return _parsed(self.stubs[module])
 
 
-@cache
+@functools.cache
 def _parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -161,17 +168,13 @@ def _exported(tree: ast.Module) -> list[str]:
     return []
 
 
-def shipped_versions(folder: Path = SPI_FOLDER) -> list[int]:
-    """Return the API versions whose stubs this package carries.
-
-    Args:
-        folder: The folder of the stub trees.
-    """
-    names = (path.name for path in folder.glob("v*") if (path / PACKAGE / "__init__.pyi").is_file())
+def shipped_versions() -> list[int]:
+    """Return the API versions whose stubs this package carries."""
+    names = (path.name for path in SPI_FOLDER.glob("v*") if (path / PACKAGE / "__init__.pyi").is_file())
     return sorted(int(name[1:]) for name in names if re.fullmatch(r"v[0-9]+", name))
 
 
-@cache
+@functools.cache
 def spi_tree(api_version: int | None = None) -> SpiTree:
     """Return the published names of an API version.
 
@@ -193,7 +196,7 @@ def spi_tree(api_version: int | None = None) -> SpiTree:
     return SpiTree(wanted, SPI_FOLDER / f"v{wanted}")
 
 
-@cache
+@functools.cache
 def lock() -> dict[str, dict[str, object]]:
     """Return what ``spi.lock`` says.
 

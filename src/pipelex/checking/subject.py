@@ -277,14 +277,17 @@ class Subject:
             line: The line of the report.
         """
         module = next((one for one in self.modules if str(one.path) == line.get("file")), None)
-        return module.place_at(int(line["line"])) if module is not None else self.register_place(int(line["entry"]))
+        if module is None:
+            return self.register_place(int(line["entry"]))
+        text = module.place_at(int(line["line"])).source
+        return module.place_at(int(line["line"]), len(text) - len(text.lstrip()) + 1, len(text.rstrip()) + 1)
 
     # --- contributions -----------------------------------------------------------------------------
 
     @cached_property
     def contributions(self) -> tuple[Contribution, ...]:
         """What is handed to the menu: as the probe saw it, and where it saw nothing, as the code reads."""
-        seen = [line for line in self.probe.of("registered")]
+        seen = self.probe.of("registered")
         if seen:
             rows = [tuple(row) for line in seen for row in line["contributions"] if row[0] != "command"]
             entry_of = {tuple(row): line["entry"] for line in seen for row in line["contributions"]}
@@ -307,7 +310,7 @@ class Subject:
 
     def _from_source(self) -> Iterator[Contribution]:
         for module in self.modules:
-            for node in ast.walk(module.tree):
+            for node in module.nodes:
                 if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                     continue
                 keywords = {keyword.arg: keyword.value for keyword in node.keywords}
@@ -377,7 +380,7 @@ def _value_of(node: ast.stmt, name: str) -> ast.expr | None:
 
 def _function_at(module: SourceModule, qualname: str, line: int) -> Function | None:
     """Find a function by its name and the line that its code object gives, which is its first decorator's."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == qualname.rpartition(".")[2]:
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             if line in (first, node.lineno):

@@ -187,7 +187,9 @@ def _package(label: str, folder: Path) -> Target:
     root = _root_of(folder / "__init__.py")
     prefix = ".".join(folder.relative_to(root).parts)
     modules = {
-        name: module for name, module in _modules_below(root, below=folder).items() if f"{name}.".startswith(f"{prefix}.")
+        name: module
+        for name, module in _modules_below(root, below=folder).items()
+        if f"{name}.".startswith(f"{prefix}.")
     }
     return _looked_at(Target(label=label, root=folder, modules=modules, paths=(root,)))
 
@@ -223,21 +225,17 @@ def _project_root(folder: Path, module: str) -> Path | None:
 
 def _looked_at(target: Target, *, only: str | None = None) -> Target:
     """Give a target without metadata the plugins that are seen by looking at its classes."""
-    found = []
-    for name, module in target.modules.items():
-        if only is not None and name != only:
-            continue
-        for node in module.tree.body:
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and _looks_like_plugin(node):
-                found.append(EntryPoint(name="", module=name, attribute=node.name))
-    target.entry_points = tuple(found)
+    target.entry_points = tuple(
+        EntryPoint(name="", module=name, attribute=node.name)
+        for name, module in target.modules.items()
+        for node in module.tree.body
+        if only in (None, name) and isinstance(node, ast.ClassDef) and _looks_like_plugin(node)
+    )
     return target
 
 
-def _looks_like_plugin(node: object) -> bool:
-    if not isinstance(node, ast.ClassDef):
-        return False
-    return any(
+def _looks_like_plugin(node: ast.ClassDef) -> bool:
+    return not node.name.startswith("_") and any(
         isinstance(child, ast.FunctionDef) and child.name == "register" and len(child.args.args) == 2
         for child in node.body
     )
@@ -321,10 +319,13 @@ def _pyproject(label: str, path: Path) -> Metadata:
         data = tomli.loads(text)
     except tomli.TOMLDecodeError as exc:
         where = f"{path}:{exc.lineno}"
-        raise CheckError(target=label, reason=f"{where} is no TOML ({exc.msg})", mend="Correct it and run again") from exc
+        raise CheckError(
+            target=label, reason=f"{where} is no TOML ({exc.msg})", mend="Correct it and run again"
+        ) from exc
     project = _table(data, "project")
+    dynamic = project.get("dynamic")
     for key in ("entry-points", "optional-dependencies"):
-        if key in project.get("dynamic", []):
+        if isinstance(dynamic, list) and key in dynamic:
             reason = f"{path}: project.{key} is dynamic, so its value is known only after a build"
             mend = "Install the distribution and check it by its name"
             raise CheckError(target=label, reason=reason, mend=mend)
@@ -359,7 +360,9 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
-        raise CheckError(target=str(path), reason=f"it cannot be read ({exc})", mend="Correct it and run again") from exc
+        raise CheckError(
+            target=str(path), reason=f"it cannot be read ({exc})", mend="Correct it and run again"
+        ) from exc
 
 
 def canonical(name: str) -> str:
@@ -387,7 +390,9 @@ def _installed(name: str) -> Target:
         if entry.dist is not None:
             return _distribution(name, entry.dist)
     known = ", ".join(sorted(entry.name for entry in entry_points(group=group))) or "none"
-    raise _unknown(name, f"no such file or folder, no installed distribution, no entry point (installed plugins: {known})")
+    raise _unknown(
+        name, f"no such file or folder, no installed distribution, no entry point (installed plugins: {known})"
+    )
 
 
 def _distribution(label: str, dist: Distribution) -> Target:
@@ -407,9 +412,7 @@ def _distribution(label: str, dist: Distribution) -> Target:
     root = Path(str(dist.locate_file(""))).resolve()
     metadata = _installed_metadata(dist)
     entry_points = _entry_points(metadata)
-    return Target(
-        label=label, root=root, modules=modules, entry_points=entry_points, metadata=metadata, paths=(root,)
-    )
+    return Target(label=label, root=root, modules=modules, entry_points=entry_points, metadata=metadata, paths=(root,))
 
 
 def _installed_metadata(dist: Distribution) -> Metadata:
@@ -455,7 +458,7 @@ def _builtin(label: str) -> Target:
     generated = everything[BUILTINS_MODULE]
     plugin, imported = _builtin_class(generated, name)
     reached = _reachable(imported, _find_ours)
-    judged = {BUILTINS_MODULE: generated, **{key: module for key, module in sorted(reached.items())}}
+    judged = {BUILTINS_MODULE: generated, **dict(sorted(reached.items()))}
     return Target(
         label=label,
         root=_SOURCE_ROOT,
@@ -480,16 +483,21 @@ def _builtin_class(generated: SourceModule, name: str) -> tuple[str, list[str]]:
         if not isinstance(node, ast.ClassDef) or _literal_name(node) != name:
             continue
         used = {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
-        functions = [generated.definitions[used_name] for used_name in sorted(used) if used_name in generated.definitions]
+        functions = [
+            generated.definitions[used_name] for used_name in sorted(used) if used_name in generated.definitions
+        ]
         lines = [range(function.lineno, (function.end_lineno or function.lineno) + 1) for function in functions]
         return node.name, [one.module for one in generated.imports if any(one.node.lineno in span for span in lines)]
     reason = f"{BUILTINS_MODULE} has no class of this name"
     raise CheckError(target=f"{BUILTIN_PREFIX}{name}", reason=reason, mend="Run: python -m codegen")
 
 
-def _literal_name(node: object) -> str | None:
-    for child in node.body if isinstance(node, ast.ClassDef) else []:
+def _literal_name(node: ast.ClassDef) -> str | None:
+    for child in node.body:
         if isinstance(child, ast.AnnAssign) and ast.unparse(child.target) == "name":
-            return child.value.value if isinstance(child.value, ast.Constant) and isinstance(child.value.value, str) else None
+            return (
+                child.value.value
+                if isinstance(child.value, ast.Constant) and isinstance(child.value.value, str)
+                else None
+            )
     return None
-

@@ -7,8 +7,10 @@ every machine. What is published is not replaced by ``Any`` when it is missing: 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from pipelex.checking.cache import cache_folder
@@ -67,18 +69,26 @@ class MypyError:
     hint: str
 
 
+@cache
 def mypy_version() -> str:
-    """Return the version of mypy.
+    """Return the version of mypy, which is not imported for it: that takes longer than all else of a warm check.
 
     Raises:
         MissingDependencyError: It is not installed.
     """
+    from importlib.util import find_spec
+    from pathlib import Path
+
     try:
-        from mypy.version import __version__
-    except ModuleNotFoundError as exc:
+        spec = find_spec("mypy")
+    except ValueError:  # something without a __spec__ stands in its place
+        spec = None
+    if spec is None or spec.origin is None:
         msg = "'pipelex plugins check' decides with mypy."
-        raise MissingDependencyError("mypy", "check", msg) from exc
-    return __version__
+        raise MissingDependencyError("mypy", "check", msg)
+    file = Path(spec.origin).with_name("version.py")
+    match = re.search(r'__version__ = "([^"]+)"', file.read_text(encoding="utf-8")) if file.is_file() else None
+    return match[1] if match is not None else "unknown"
 
 
 def type_errors(targets: Sequence[Target], spi: SpiTree) -> list[MypyError]:
@@ -129,7 +139,7 @@ def _options(spi: SpiTree) -> Options:
         setattr(options, flag, True)
     options.implicit_reexport = False
     options.ignore_missing_imports = True
-    ours = {"ignore_missing_imports": False}
+    ours: dict[str, object] = {"ignore_missing_imports": False}
     options.per_module_options = {"pipelex": ours, "pipelex.*": ours}
     options.build_per_module_cache()
     options.python_executable = None  # no site-packages

@@ -23,7 +23,8 @@ RULE = Rule(
     id="PX100",
     name="type-error",
     reason=(
-        "What no other rule of this group names. A plugin is checked by mypy --strict against the published signatures, "
+        "What no other rule of this group names. A plugin is checked by mypy --strict against the "
+        "published signatures, "
         "so that whoever calls a worker gets what its type says."
     ),
     expected="code that mypy --strict accepts",

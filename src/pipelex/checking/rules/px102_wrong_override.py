@@ -23,12 +23,15 @@ RULE = Rule(
     id="PX102",
     name="wrong-override",
     reason=(
-        "The public methods of a worker call its hooks with the arguments that the base class declares, and rely on what "
+        "The public methods of a worker call its hooks with the arguments that the base class declares, "
+        "and rely on what "
         "they return. A hook of another shape fails in the middle of a model call."
     ),
     expected="the signature of the method that is overridden",
     mend="Copy the method's signature from the worker base, in the folder that 'pipelex spi stubs' prints.",
     positive=worker("async def _gen_text(self, job: LLMJob)", "async def _gen_text(self, job: LLMJob, retries: int)"),
-    near_miss=worker("async def _gen_text(self, job: LLMJob)", "async def _gen_text(self, job: LLMJob, retries: int = 0)"),
+    near_miss=worker(
+        "async def _gen_text(self, job: LLMJob)", "async def _gen_text(self, job: LLMJob, retries: int = 0)"
+    ),
     check=_check,
 )

@@ -23,7 +23,8 @@ RULE = Rule(
     id="PX103",
     name="unknown-name",
     reason=(
-        "A name that is not published may exist in the version that is installed today. It is nobody's promise, and the "
+        "A name that is not published may exist in the version that is installed today. It is nobody's "
+        "promise, and the "
         "next version may be without it."
     ),
     expected="a name that is published",

@@ -27,7 +27,8 @@ RULE = Rule(
     mend="Annotate the function. What comes from an SDK without types may be annotated as typing.Any.",
     positive=helper("def shorten(text):\n    return text[:80]\n"),
     near_miss=helper(
-        "from typing import Any\n\nfrom acme import traced\n\n\n@traced\ndef shorten(answer: Any) -> Any:\n    return answer.text\n"
+        "from typing import Any\n\nfrom acme import traced\n\n\n@traced\n"
+        "def shorten(answer: Any) -> Any:\n    return answer.text\n"
     ),
     check=_check,
 )

@@ -23,7 +23,8 @@ RULE = Rule(
     id="PX201",
     name="outside-spi",
     reason=(
-        "What is not published is ours to change in any release. A plugin that reaches for it breaks without any change "
+        "What is not published is ours to change in any release. A plugin that reaches for it breaks "
+        "without any change "
         "of the API version, and its users cannot tell why."
     ),
     expected="a symbol of docs/spi.md",

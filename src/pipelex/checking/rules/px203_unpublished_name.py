@@ -26,7 +26,8 @@ RULE = Rule(
     expected="a name that the module publishes",
     mend="Use what is published. What is missing there is a gap in the plugin API: report it.",
     positive=helper(
-        "from pipelex.plugins.inference_backend_registry import InferenceBackendRegistry\n\nREGISTRY = InferenceBackendRegistry\n"
+        "from pipelex.plugins.inference_backend_registry import InferenceBackendRegistry\n\n"
+        "REGISTRY = InferenceBackendRegistry\n"
     ),
     near_miss=helper(
         "from __future__ import annotations\n\nfrom typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n"

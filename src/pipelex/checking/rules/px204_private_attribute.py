@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from pipelex.checking.examples import plugin
 from pipelex.checking.import_shapes import findings_of
@@ -30,7 +30,7 @@ def _check(subject: Subject) -> Iterator[Finding]:
 
 def _private_accesses(subject: Subject, module: SourceModule) -> Iterator[tuple[ast.Attribute, str]]:
     """Yield ``x._name`` where ``x`` is a published name, or a parameter that is annotated with one."""
-    for function in ast.walk(module.tree):
+    for function in module.nodes:
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         arguments = function.args
@@ -43,14 +43,14 @@ def _private_accesses(subject: Subject, module: SourceModule) -> Iterator[tuple[
         for node in ast.walk(function):
             if _is_private(node) and isinstance(node.value, ast.Name) and node.value.id in typed:
                 yield node, f"'{typed[node.value.id].partition(':')[2]}'"
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if _is_private(node) and isinstance(node.value, ast.Name):
             symbol = subject.published(module, node.value.id)
             if symbol:
                 yield node, f"'{symbol.partition(':')[2]}'"
 
 
-def _is_private(node: ast.AST) -> bool:
+def _is_private(node: ast.AST) -> TypeGuard[ast.Attribute]:
     return isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.endswith("__")
 
 
@@ -58,12 +58,15 @@ RULE = Rule(
     id="PX204",
     name="private-attribute",
     reason=(
-        "An underscore says that a name is its owner's alone. What a plugin does to the inside of the registrar, a spec "
+        "An underscore says that a name is its owner's alone. What a plugin does to the inside of the "
+        "registrar, a spec "
         "or a job does not count, or breaks with the next release."
     ),
     expected="a public name",
     mend="Use what is published. What is missing there is a gap in the plugin API: report it.",
-    positive=plugin("        registrar.add_model_lister", "        registrar._listers.clear()\n        registrar.add_model_lister"),
+    positive=plugin(
+        "        registrar.add_model_lister", "        registrar._listers.clear()\n        registrar.add_model_lister"
+    ),
     near_miss=plugin(
         "    def register(",
         '    _title = "Acme"\n\n    def title(self) -> str:\n        return self._title\n\n    def register(',

@@ -23,7 +23,8 @@ RULE = Rule(
     id="PX206",
     name="whole-module",
     reason=(
-        "Through a module one reaches whatever it holds, published or not, and through a package whatever happens to be "
+        "Through a module one reaches whatever it holds, published or not, and through a package whatever "
+        "happens to be "
         "loaded. The plugin API is a list of names: they are imported by name, each from its module."
     ),
     expected="'from module import name'",

@@ -22,17 +22,18 @@ _RUNNERS = {"exec", "eval", "compile"}
 
 def _check(subject: Subject) -> Iterator[Finding]:
     for module in subject.modules:
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             if isinstance(node, ast.Call):
                 name = _called(module, node.func)
-                texts = [_text(subject, module, argument) for argument in (*node.args, *(k.value for k in node.keywords))]
+                texts = [
+                    _text(subject, module, argument) for argument in (*node.args, *(k.value for k in node.keywords))
+                ]
                 if name in _IMPORTERS and any(_names_ours(text, loosely=name in _RUNNERS) for text in texts):
                     yield RULE.finding(module.place(node), f"'{name}' fetches something of pipelex by a string")
                 elif name in {"get", "pop"} and _is_sys_modules(module, node.func) and any(map(_names_ours, texts)):
                     yield RULE.finding(module.place(node), "'sys.modules' gives a module of pipelex")
-            elif isinstance(node, ast.Subscript) and _is_modules(module, node.value):
-                if _names_ours(_text(subject, module, node.slice)):
-                    yield RULE.finding(module.place(node), "'sys.modules' gives a module of pipelex")
+            elif isinstance(node, ast.Subscript) and _is_our_item(subject, module, node):
+                yield RULE.finding(module.place(node), "'sys.modules' gives a module of pipelex")
 
 
 def _called(module: SourceModule, func: ast.expr) -> str:
@@ -43,6 +44,10 @@ def _called(module: SourceModule, func: ast.expr) -> str:
         one = module.bindings.get(func.id)
         return one.name if one is not None and one.name is not None else func.id
     return ""
+
+
+def _is_our_item(subject: Subject, module: SourceModule, node: ast.Subscript) -> bool:
+    return _is_modules(module, node.value) and _names_ours(_text(subject, module, node.slice))
 
 
 def _is_sys_modules(module: SourceModule, func: ast.expr) -> bool:

@@ -11,7 +11,7 @@ from pipelex.checking.import_shapes import is_ours
 from pipelex.checking.rules.rule import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pipelex.checking.findings import Finding
     from pipelex.checking.source import SourceModule
@@ -23,54 +23,48 @@ _WHOLE_FILE = re.compile(r"#\s*(mypy:\s*|pyright:\s*(basic|standard|report|false
 
 def _check(subject: Subject) -> Iterator[Finding]:
     for module in subject.modules:
-        touching = _lines_that_touch(subject, module)
         first = min((node.lineno for node in module.tree.body), default=0)
         for line, column, text in module.comments:
             place = module.place_at(line, column, column + len(text))
             alone = not module.lines[line - 1][: column - 1].strip()
-            if _IGNORE.search(text) and alone and line < first:
-                yield RULE.finding(place, "the type checker is silenced for the whole file")
-            elif _WHOLE_FILE.match(text) and alone:
+            if _WHOLE_FILE.match(text) and alone:
                 yield RULE.finding(place, "the file changes the type checker's settings")
-            elif _IGNORE.search(text) and line in touching:
+            elif not _IGNORE.search(text):
+                continue
+            elif alone and line < first:
+                yield RULE.finding(place, "the type checker is silenced for the whole file")
+            elif line in _lines_that_touch(subject, module):
                 yield RULE.finding(place, "the type checker is silenced on a line that touches the plugin API")
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                for decorator in node.decorator_list:
-                    if ast.unparse(decorator).rpartition(".")[2] == "no_type_check":
-                        yield RULE.finding(module.place(decorator), "'no_type_check' silences the type checker")
+        if "no_type_check" in module.text:
+            yield from _unchecked(module)
+
+
+def _unchecked(module: SourceModule) -> Iterator[Finding]:
+    for node in module.nodes:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            for decorator in node.decorator_list:
+                if ast.unparse(decorator).rpartition(".")[2] == "no_type_check":
+                    yield RULE.finding(module.place(decorator), "'no_type_check' silences the type checker")
 
 
 def _lines_that_touch(subject: Subject, module: SourceModule) -> set[int]:
     """Return the lines of the statements that use a published name, or something whose type is one."""
-    lines: set[int] = set()
     published = {name for name in module.bindings if is_ours(module.bindings[name].module)}
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.stmt) and _touches(node, published | _typed_names(module, node, published)):
-            lines.update(_own_lines(node))
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.ClassDef) and subject.published_base(module, node):
+    lines = _lines_that_use(published, module.nodes)
+    for node in module.nodes:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            arguments = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+            typed = {one.arg for one in arguments if one.annotation is not None and _touches(one.annotation, published)}
+            lines |= _lines_that_use(typed, ast.walk(node)) if typed else set()
+        elif isinstance(node, ast.ClassDef) and subject.published_base(module, node):
             for method in node.body:  # a hook's signature is the base's business
                 if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef):
-                    lines.update(_own_lines(method))
-                    for child in ast.walk(method):
-                        if isinstance(child, ast.stmt) and _touches(child, {"self"}):
-                            lines.update(_own_lines(child))
+                    lines |= {*_own_lines(method), *_lines_that_use({"self"}, ast.walk(method))}
     return lines
 
 
-def _typed_names(module: SourceModule, node: ast.stmt, published: set[str]) -> set[str]:
-    """Return the parameters of the functions around a statement whose annotation mentions a published name."""
-    names: set[str] = set()
-    for function in ast.walk(module.tree):
-        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        if function.lineno <= node.lineno <= (function.end_lineno or 0):
-            arguments = function.args
-            for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
-                if argument.annotation is not None and _touches(argument.annotation, published):
-                    names.add(argument.arg)
-    return names
+def _lines_that_use(names: set[str], nodes: Iterable[ast.AST]) -> set[int]:
+    return {line for node in nodes if isinstance(node, ast.stmt) and _touches(node, names) for line in _own_lines(node)}
 
 
 def _touches(node: ast.AST, names: set[str]) -> bool:
@@ -96,14 +90,16 @@ RULE = Rule(
     id="PX209",
     name="ignored-type",
     reason=(
-        "An ignore on a line that uses the plugin API hides exactly what this check is for. An ignore that an SDK's own "
+        "An ignore on a line that uses the plugin API hides exactly what this check is for. An ignore "
+        "that an SDK's own "
         "types make necessary is the author's business and stays unnoticed, needed or not."
     ),
     expected="code that needs no ignore",
     mend="Take the comment away and mend what mypy then says; put an ignore for the SDK on a line of its own.",
     positive=plugin("make_worker=make_acme_worker)", "make_worker=make_acme_worker)  # type: ignore[arg-type]"),
     near_miss={
-        "src/my_pkg/helper.py": "from acme import count\n\nNUMBER: int = count(1)  # type: ignore[call-arg]  # of the SDK\n"
+        "src/my_pkg/helper.py": "from acme import count\n\n"
+        "NUMBER: int = count(1)  # type: ignore[call-arg]  # of the SDK\n"
     },
     check=_check,
 )

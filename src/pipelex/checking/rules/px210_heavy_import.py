@@ -29,7 +29,9 @@ def _check(subject: Subject) -> Iterator[Finding]:
 def _loaded_with_the_plugin(subject: Subject) -> Iterator[tuple[SourceModule, tuple[str, ...]]]:
     """Yield the entry-point modules and whatever they import when they are loaded, each with the way to it."""
     modules = subject.target.modules
-    pending = [(entry.module, (entry.module,)) for entry in subject.target.entry_points]
+    pending: list[tuple[str, tuple[str, ...]]] = [
+        (entry.module, (entry.module,)) for entry in subject.target.entry_points
+    ]
     seen: set[str] = set()
     while pending:
         name, way = pending.pop(0)
@@ -44,8 +46,8 @@ def _loaded_with_the_plugin(subject: Subject) -> Iterator[tuple[SourceModule, tu
         yield modules[name], way
         for one in modules[name].imports:
             if _runs_at_load(one):
-                for imported in (one.module, f"{one.module}.{one.name}"):
-                    pending.append((imported, (*way, imported)))
+                names = (one.module, f"{one.module}.{one.name}")
+                pending += [(imported, (*way, imported)) for imported in names]
 
 
 def _runs_at_load(one: Import) -> bool:
@@ -53,19 +55,26 @@ def _runs_at_load(one: Import) -> bool:
 
 
 def _is_foreign(subject: Subject, module: SourceModule, name: str) -> bool:
-    return not (name.partition(".")[0] in sys.stdlib_module_names or is_ours(name) or subject.target.is_own(module.name, name))
+    return not (
+        name.partition(".")[0] in sys.stdlib_module_names or is_ours(name) or subject.target.is_own(module.name, name)
+    )
 
 
 RULE = Rule(
     id="PX210",
     name="heavy-import",
     reason=(
-        "Every command loads every plugin. A plugin that imports an SDK at its top costs all of them the SDK's start-up "
+        "Every command loads every plugin. A plugin that imports an SDK at its top costs all of them the "
+        "SDK's start-up "
         "time, and fails all of them where the SDK is missing."
     ),
     expected="the standard library, the plugin API and the plugin's own modules",
     mend="Import it inside the function that uses it, behind require_sdk; or in a module that is imported there.",
-    positive=closures("from collections.abc import Sequence\n", "from collections.abc import Sequence\n\nimport acme\n"),
-    near_miss=closures("    from my_pkg.worker import", "    import acme\n\n    acme.warm_up()\n    from my_pkg.worker import"),
+    positive=closures(
+        "from collections.abc import Sequence\n", "from collections.abc import Sequence\n\nimport acme\n"
+    ),
+    near_miss=closures(
+        "    from my_pkg.worker import", "    import acme\n\n    acme.warm_up()\n    from my_pkg.worker import"
+    ),
     check=_check,
 )

@@ -1,0 +1,52 @@
+"""PX304: the plugin cannot be loaded or registered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelex.checking.examples import plugin
+from pipelex.checking.rules.rule import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipelex.checking.findings import Finding
+    from pipelex.checking.subject import Subject
+
+
+def _check(subject: Subject) -> Iterator[Finding]:
+    for line in subject.probe.of("failed"):
+        if line["refused"] or _is_blocked_import(subject, line):
+            continue  # PX302 and PX303 say what was refused
+        message = f"{line['phase'] or 'loading'} the plugin fails: {line['error']}: {line['message']}"
+        yield RULE.finding(subject.reported_place(line), message)
+    if subject.probe.ended is not None:
+        index = max((line["entry"] for line in subject.probe.lines), default=0)
+        message = f"loading or registering the plugin did not come to an end: {subject.probe.ended}"
+        yield RULE.finding(subject.register_place(index), message)
+
+
+def _is_blocked_import(subject: Subject, line: dict[str, object]) -> bool:
+    blocked = subject.probe.of("import")
+    return line["error"] == "ModuleNotFoundError" and any(one["name"] in str(line["message"]) for one in blocked)
+
+
+RULE = Rule(
+    id="PX304",
+    name="plugin-fails",
+    reason=(
+        "A plugin that raises, hangs or ends the process when it is loaded or registered is reported as "
+        "broken at every "
+        "start, and none of its models can be used."
+    ),
+    expected="'register' returns, with contributions that the registrar accepts",
+    mend="Mend what the message says; the registrar's own messages name what it expected.",
+    positive=plugin('sdk="acme", make_worker', 'sdk="Acme SDK", make_worker'),
+    near_miss=plugin(
+        "        registrar.add_inference_backend(",
+        "        registrar.add_inference_backend(\n"
+        '            family=InferenceFamily.LLM, sdk="acme-sdk", make_worker=make_acme_worker\n        )\n'
+        "        registrar.add_inference_backend(",
+    ),
+    check=_check,
+)

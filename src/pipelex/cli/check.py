@@ -1,0 +1,79 @@
+"""``pipelex plugins check``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from pipelex.cli.output import MISUSED, OK, note, write_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_FORMATS = ("text", "json", "github", "sarif")
+_MANY = 4
+
+
+@click.command("check")
+@click.argument("targets", nargs=-1, metavar="TARGET...")
+@click.option("--api", "api_version", type=click.IntRange(min=1), help="Check against this version of the plugin API.")
+@click.option(
+    "--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True, help="How to write it."
+)
+@click.option("--explain", metavar="ID", help="Explain a rule, by its id or name, and exit.")
+def check(targets: tuple[str, ...], api_version: int | None, form: str, explain: str | None) -> int:
+    """Check plugins against the published plugin API, without running them.
+
+    A target is a folder, a .py file, an installed distribution, an entry-point name, or builtin:NAME.
+
+    Exits with 0 where all is clean, 1 where something was found, 2 where a target could not be checked.
+    """
+    if explain is not None:
+        return _explain(explain)
+    if not targets:
+        msg = "Missing argument 'TARGET...'."
+        raise click.UsageError(msg)
+    from pipelex.checking.check import check as run
+    from pipelex.checking.report import rendered
+    from pipelex.exceptions import PipelexError
+
+    progress, finish = _progress(len(targets))
+    try:
+        result = run(targets, api_version=api_version, progress=progress)
+    except PipelexError as exc:  # no verdict on anything: the extra is missing, or there are no such stubs
+        finish()
+        write_error(exc, as_json=form in ("json", "sarif"))
+        return MISUSED
+    finish()
+    text = rendered(result, form)
+    if text:
+        click.echo(text)
+    return result.exit_code
+
+
+def _explain(wanted: str) -> int:
+    from pipelex.checking.rules.catalogue import all_rules, rule_named
+    from pipelex.checking.rules_page import explanation
+
+    rule = rule_named(wanted)
+    if rule is None:
+        note(f"error: there is no rule '{wanted}'; there are {', '.join(one.id for one in all_rules())}")
+        return MISUSED
+    click.echo(explanation(rule))
+    return OK
+
+
+def _progress(count: int) -> tuple[Callable[[str], None], Callable[[], None]]:
+    """Say on a terminal what is under way, on one line that is wiped at the end; only where there is much to do."""
+    if count < _MANY or not sys.stderr.isatty():
+        return (lambda _: None), (lambda: None)
+
+    def show(text: str) -> None:
+        click.echo(f"\r\033[K{text}", err=True, nl=False)
+
+    def wipe() -> None:
+        click.echo("\r\033[K", err=True, nl=False)
+
+    return show, wipe

@@ -1,0 +1,192 @@
+"""The check as a whole: what it remembers, what it does not let pass, what the command line makes of it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipelex.checking import check as check_module
+from pipelex.checking import spi_tree as spi_tree_module
+from pipelex.checking.cache import cache_folder
+from pipelex.checking.check import check
+from pipelex.checking.examples import helper, plugin, write_example
+from pipelex.checking.findings import CheckError
+from pipelex.checking.rules.catalogue import all_rules
+from pipelex.checking.rules_page import PAGE, main, page
+from pipelex.cli.main import main as pipelex
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_example_of_the_docs_is_clean_but_for_its_note() -> None:
+    (checked,) = check([str(ROOT / "docs/examples/acme/plugin")]).checked
+    assert [("PX405", "note")] == [(finding.rule, finding.severity) for finding in checked.findings]
+
+
+def test_what_did_not_change_is_not_worked_out_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_example(tmp_path, helper("X: int = 'a'\n"))
+    first = check([str(tmp_path)])
+
+    def never(*_: object) -> object:
+        raise AssertionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(check_module, "type_errors", never)
+        patched.setattr(check_module, "probe", never)
+        assert first == check([str(tmp_path)])
+    (tmp_path / "src/my_pkg/helper.py").write_text("X = 1\n", encoding="utf-8")
+    assert 0 == check([str(tmp_path)]).exit_code
+
+
+def test_a_cache_that_cannot_be_written_costs_nothing_but_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    monkeypatch.setenv("PIPELEX_CACHE_DIR", str(tmp_path / "file"))
+    assert cache_folder() is None
+    write_example(tmp_path / "plugin", helper("X: int = 'a'\n"))
+    assert ["PX100"] == [finding.rule for finding in check([str(tmp_path / "plugin")]).checked[0].findings]
+
+
+def test_a_damaged_store_is_as_good_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIPELEX_CACHE_DIR", str(tmp_path / "cache"))
+    write_example(tmp_path / "plugin", {})
+    assert 0 == check([str(tmp_path / "plugin")]).exit_code
+    verdicts = list((tmp_path / "cache").rglob("verdicts/*.json"))
+    assert verdicts
+    for path in verdicts:
+        path.write_text("{", encoding="utf-8")
+    assert 0 == check([str(tmp_path / "plugin")]).exit_code
+
+
+def test_targets_whose_modules_bear_the_same_names_do_not_mix(tmp_path: Path) -> None:
+    write_example(tmp_path / "one", helper("X: int = 'a'\n"))
+    write_example(tmp_path / "two", {})
+    result = check([str(tmp_path / "one"), str(tmp_path / "two")])
+    assert [["PX100"], []] == [[finding.rule for finding in checked.findings] for checked in result.checked]
+
+
+def test_one_target_that_mypy_cannot_judge_does_not_take_the_others_along(tmp_path: Path) -> None:
+    for name, files in (("one", {}), ("two", helper("from ....... import x\n"))):
+        write_example(tmp_path / name, files)
+        (tmp_path / name / "src/my_pkg").rename(tmp_path / name / f"src/pkg_{name}")
+        for path in (tmp_path / name).rglob("*.*"):
+            if path.is_file():
+                path.write_text(path.read_text(encoding="utf-8").replace("my_pkg", f"pkg_{name}"), encoding="utf-8")
+    result = check([str(tmp_path / "one"), str(tmp_path / "two")])
+    assert [str(tmp_path / "one")] == [checked.label for checked in result.checked]
+    assert 1 == len(result.failures)
+    assert 2 == result.exit_code
+
+
+def test_a_crash_of_mypy_is_not_a_clean_bill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object, **__: object) -> object:
+        raise SystemExit(2)
+
+    monkeypatch.setattr("mypy.build.build", crash)
+    write_example(tmp_path, helper("# never seen before\n"))
+    result = check([str(tmp_path)])
+    assert 2 == result.exit_code
+    assert "mypy crashed" in str(result.failures[0])
+
+
+def test_a_rule_that_fails_is_not_a_clean_bill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> object:
+        raise KeyError("something unforeseen")
+
+    monkeypatch.setattr("pipelex.checking.subject.Subject.method", fails)
+    write_example(tmp_path, {})
+    result = check([str(tmp_path)])
+    assert 2 == result.exit_code
+    assert "This is a fault of the check" in str(result.failures[0])
+
+
+def test_a_broken_stub_tree_is_not_a_clean_bill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(spi_tree_module.SPI_FOLDER, tmp_path / "spi")
+    stub = tmp_path / "spi/v1/pipelex/plugins/model_handle.pyi"
+    stub.write_text(stub.read_text(encoding="utf-8").replace("-> ModelHandle", "-> Model_Handle"), encoding="utf-8")
+    monkeypatch.setattr(spi_tree_module, "SPI_FOLDER", tmp_path / "spi")
+    spi_tree_module.spi_tree.cache_clear()
+    try:
+        write_example(
+            tmp_path / "plugin", helper("from pipelex.plugins.model_handle import ModelHandle\n\nX = ModelHandle\n")
+        )
+        result = check([str(tmp_path / "plugin")])
+    finally:
+        spi_tree_module.spi_tree.cache_clear()
+    assert 2 == result.exit_code
+    assert "the stubs of this installation are at fault" in str(result.failures[0])
+
+
+def test_a_version_without_stubs_is_refused_and_the_shipped_ones_are_named() -> None:
+    with pytest.raises(CheckError, match=r"version 99 are shipped \(there are: .*1"):
+        check(["builtin:local"], api_version=99)
+
+
+def test_the_check_is_against_the_version_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(spi_tree_module.SPI_FOLDER, tmp_path / "spi")
+    shutil.copytree(tmp_path / "spi/v1", tmp_path / "spi/v2")
+    stub = tmp_path / "spi/v2/pipelex/cogt/exceptions.pyi"
+    stub.write_text(stub.read_text(encoding="utf-8").replace("AmbiguousError", "UnsureError"), encoding="utf-8")
+    monkeypatch.setattr(spi_tree_module, "SPI_FOLDER", tmp_path / "spi")
+    spi_tree_module.spi_tree.cache_clear()
+    text = "from pipelex.cogt.exceptions import InferenceAmbiguousError\n\nX = InferenceAmbiguousError\n"
+    try:
+        write_example(tmp_path / "plugin", helper(text))
+        found = [
+            {finding.rule for finding in check([str(tmp_path / "plugin")], api_version=version).checked[0].findings}
+            for version in (1, 2)
+        ]
+    finally:
+        spi_tree_module.spi_tree.cache_clear()
+    assert [set(), {"PX203", "PX404"}] == found
+
+
+def test_the_page_of_the_rules_is_fresh(tmp_path: Path) -> None:
+    assert PAGE.read_text(encoding="utf-8") == page()
+    (tmp_path / "rules.md").write_text("old", encoding="utf-8")
+    assert 1 == main(["--check", str(tmp_path / "rules.md")])
+    assert 0 == main([str(tmp_path / "rules.md")])
+    assert 0 == main(["--check", str(tmp_path / "rules.md")])
+
+
+# --- the command line ----------------------------------------------------------------------------------
+
+
+def test_the_command_ends_with_the_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_example(tmp_path / "clean", {})
+    write_example(tmp_path / "found", plugin("targets_api = 1", "targets_api = 2"))
+    assert 0 == pipelex(["plugins", "check", str(tmp_path / "clean")])
+    assert 1 == pipelex(["plugins", "check", str(tmp_path / "clean"), str(tmp_path / "found")])
+    assert 2 == pipelex(["plugins", "check", str(tmp_path / "nowhere")])
+    assert 2 == pipelex(["plugins", "check", "--api", "99", str(tmp_path / "clean")])
+    assert 2 == pipelex(["plugins", "check"])
+    assert "against plugin API 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", ["text", "json", "github", "sarif"])
+def test_the_command_writes_each_format_to_stdout(
+    form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_example(tmp_path, plugin("targets_api = 1", "targets_api = 2"))
+    assert 1 == pipelex(["plugins", "check", "--format", form, str(tmp_path)])
+    said = capsys.readouterr()
+    assert "PX404" in said.out
+    assert "" == said.err
+
+
+def test_explain_tells_a_rule_by_id_and_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    for rule in all_rules():
+        assert 0 == pipelex(["plugins", "check", "--explain", rule.id.lower()])
+        by_id = capsys.readouterr().out
+        assert 0 == pipelex(["plugins", "check", "--explain", rule.name])
+        assert by_id == capsys.readouterr().out
+        assert rule.reason in by_id
+    assert 2 == pipelex(["plugins", "check", "--explain", "PX000"])
+
+
+def test_the_stubs_are_where_the_command_says(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 0 == pipelex(["spi", "stubs"])
+    folder = Path(capsys.readouterr().out.strip())
+    assert (folder / "pipelex/plugins/contract.pyi").is_file()
+    assert 2 == pipelex(["spi", "stubs", "--api", "99"])

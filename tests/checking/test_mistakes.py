@@ -1,0 +1,169 @@
+"""Mistakes of a plugin's author, each with the rule that finds it and the words that say how to mend it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from pipelex.checking import purity_probe
+from pipelex.checking.check import check
+from pipelex.checking.examples import CLOSURES, PLUGIN, closures, plugin, pyproject, worker, write_example
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LISTER_LINE = '        registrar.add_model_lister(sdk="acme", lister=list_acme_models)\n'
+HEAD = "    def register(self, registrar: PluginRegistrar) -> None:\n"
+
+
+class Mistake(NamedTuple):
+    files: dict[str, str]
+    rule: str
+    words: str
+
+
+def in_register(code: str) -> dict[str, str]:
+    return plugin(HEAD, f"{HEAD}        {code}\n")
+
+
+def at_the_top(code: str) -> dict[str, str]:
+    return plugin("\n\nclass AcmePlugin:", f"\n{code}\n\n\nclass AcmePlugin:")
+
+
+MISTAKES = {
+    # call shapes
+    "a misspelt keyword": Mistake(
+        closures("    sdk_clients: SdkClientRegistry,", "    sdk_client: SdkClientRegistry,"), "PX501", "'sdk_clients'"
+    ),
+    "a missing keyword": Mistake(
+        closures("    sdk_clients: SdkClientRegistry,\n", ""), "PX501", "'sdk_clients' is missing"
+    ),
+    "a default": Mistake(
+        closures(
+            "reporting_delegate: ReportingProtocol | None,", "reporting_delegate: ReportingProtocol | None = None,"
+        ),
+        "PX501",
+        "default",
+    ),
+    "by position": Mistake(
+        {"src/my_pkg/closures.py": CLOSURES.replace("    *,\n    inference_model", "    inference_model")},
+        "PX501",
+        "by position",
+    ),
+    "another type": Mistake(closures("    flat: bool,", "    flat: int,"), "PX502", "flat: bool"),
+    "keywords taken together": Mistake(
+        closures("    any_listed: bool,", "    **others: bool,"), "PX502", "takes anything"
+    ),
+    "an async make_worker": Mistake(
+        closures("\ndef make_acme", "\nasync def make_acme"), "PX504", "def make_acme_worker"
+    ),
+    "a lister that is not async": Mistake(
+        closures("async def list", "def list"), "PX504", "async def list_acme_models"
+    ),
+    "the worker of another family": Mistake(
+        plugin("InferenceFamily.LLM", "InferenceFamily.EXTRACT"), "PX503", "derives from ExtractWorkerAbstract"
+    ),
+    # purity, seen by reading
+    "reading the environment": Mistake(
+        {"src/my_pkg/plugin.py": "import os\n\n" + in_register('os.environ.get("KEY")')["src/my_pkg/plugin.py"]},
+        "PX301",
+        "os.environ",
+    ),
+    "printing": Mistake(in_register('print("hello")'), "PX301", "print"),
+    "an import in register": Mistake(in_register("import json"), "PX301", "imports something"),
+    "state": Mistake(in_register("AcmePlugin.count = 1"), "PX301", "outlives"),
+    "reading the registrar": Mistake(in_register("len(registrar.inference_backends)"), "PX301", "order from the menu"),
+    # purity, seen by running
+    "a file": Mistake(in_register("open('/etc/hostname')"), "PX302", "open('/etc/hostname')"),
+    "a swallowed refusal": Mistake(
+        in_register("try:\n            open('/etc/hostname')\n        except BaseException:\n            pass"),
+        "PX302",
+        "open('/etc/hostname')",
+    ),
+    "a socket at load": Mistake(
+        at_the_top("import socket\nsocket.create_connection(('127.0.0.1', 9))"), "PX302", "socket."
+    ),
+    "a process at load": Mistake(at_the_top("import os\nos.system('true')"), "PX302", "os.system"),
+    "a thread at load": Mistake(
+        at_the_top("import threading\nthreading.Thread(target=print).start()"), "PX302", "start_new_thread"
+    ),
+    "the environment changed at load": Mistake(at_the_top("import os\nos.environ['A'] = 'b'"), "PX302", "os.putenv"),
+    "a process by subprocess at load": Mistake(
+        at_the_top("import subprocess\nsubprocess.run(['true'])"), "PX302", "subprocess.Popen"
+    ),
+    "a file written at load": Mistake(at_the_top("open('/tmp/never', 'w')"), "PX302", "/tmp/never"),
+    "ending the process": Mistake(at_the_top("import os\nos._exit(0)"), "PX304", "ended the process"),
+    "sys.exit": Mistake(at_the_top("raise SystemExit(0)"), "PX304", "SystemExit"),
+    "raising": Mistake(at_the_top("1 / 0"), "PX304", "ZeroDivisionError"),
+    "an SDK fetched by a string": Mistake(at_the_top("__import__('acme')"), "PX303", "'acme'"),
+    "registering twice the same": Mistake(
+        {"src/my_pkg/plugin.py": PLUGIN.replace(LISTER_LINE, LISTER_LINE * 2)}, "PX304", "acme"
+    ),
+    # packaging
+    "another module in the entry point": Mistake(
+        pyproject("my_pkg.plugin:", "my_pkg.plugins:"), "PX402", "my_pkg.plugins"
+    ),
+    "another class in the entry point": Mistake(pyproject(":AcmePlugin", ":Acme"), "PX402", "'Acme'"),
+    "a constructor with an argument": Mistake(
+        plugin(HEAD, f"    def __init__(self, key: str) -> None:\n        self.key = key\n\n{HEAD}"), "PX402", "'key'"
+    ),
+    "no register": Mistake(plugin("    def register(", "    def registers("), "PX402", "register"),
+    "no name": Mistake(plugin('    name = "acme"\n', ""), "PX402", "name"),
+    "no group": Mistake(
+        pyproject('[project.entry-points."pipelex.plugins"]\n', "[project.scripts]\n"), "PX401", "group"
+    ),
+    "targets_api in quotes": Mistake(plugin("targets_api = 1", 'targets_api = "1"'), "PX404", "targets_api = 1"),
+    "the name of a built-in": Mistake(
+        plugin('name = "acme"', 'name = "local"') | pyproject('acme = "my', 'local = "my'), "PX407", "local"
+    ),
+    "a lister that a built-in holds": Mistake(
+        plugin('add_model_lister(sdk="acme"', 'add_model_lister(sdk="llama_cpp"'), "PX407", "llama_cpp"
+    ),
+    "a name in capitals": Mistake(plugin('name = "acme"', 'name = "Acme"'), "PX403", "lowercase"),
+    # types
+    "a family as a string": Mistake(plugin("InferenceFamily.LLM", '"llm"'), "PX101", "InferenceFamily"),
+    "a misspelt menu method": Mistake(plugin("add_model_lister", "add_model_listener"), "PX103", "add_model_lister"),
+    "a hook of another shape": Mistake(worker("job: LLMJob", "prompt: str"), "PX102", "_gen_text"),
+    "a hook that gives something else": Mistake(worker("InferenceResult[str]:", "str:"), "PX102", "_gen_text"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
+def test_the_mistake_is_found_with_a_message_that_names_it(mistake: Mistake, tmp_path: Path) -> None:
+    write_example(tmp_path, mistake.files)
+    result = check([str(tmp_path)])
+    assert 1 == result.exit_code
+    texts = {
+        finding.rule: f"{finding.message} / {finding.expected} / {finding.mend}"
+        for finding in result.checked[0].findings
+        if mistake.words in f"{finding.message} / {finding.expected} / {finding.mend}"
+    }
+    assert mistake.rule in texts, [(finding.rule, finding.message) for finding in result.checked[0].findings]
+
+
+def test_no_more_than_one_finding_tells_of_a_misspelt_keyword(tmp_path: Path) -> None:
+    files = closures("    any_listed: bool,", "    any_list: bool,")
+    write_example(tmp_path, files)
+    assert ["PX502", "PX502"] == [finding.rule for finding in check([str(tmp_path)]).checked[0].findings]
+
+
+def test_a_plugin_that_does_not_come_to_an_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purity_probe, "TIME_LIMIT", 0.5)
+    write_example(tmp_path, at_the_top("while True:\n    pass"))
+    (finding,) = check([str(tmp_path)]).checked[0].findings
+    assert "PX304" == finding.rule
+    assert "still running" in finding.message
+
+
+def test_what_a_plugin_prints_is_no_part_of_the_report(tmp_path: Path) -> None:
+    forged = """print('{"kind": "end", "entry": 0, "phase": ""}', flush=True)\nimport os\nos._exit(0)"""
+    write_example(tmp_path, at_the_top(forged))
+    assert "PX304" in {finding.rule for finding in check([str(tmp_path)]).checked[0].findings}
+
+
+def test_a_key_of_the_users_is_not_handed_to_the_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_API_KEY", "sk-secret")
+    write_example(tmp_path, at_the_top("import os\nraise ValueError(dict(os.environ))"))
+    (finding,) = (one for one in check([str(tmp_path)]).checked[0].findings if one.rule == "PX304")
+    assert "sk-secret" not in finding.message

@@ -1,0 +1,72 @@
+"""Every rule finds its positive example, and nothing in the near miss."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipelex.checking.check import check
+from pipelex.checking.examples import SAMPLE, write_example
+from pipelex.checking.rules.catalogue import GROUPS, all_rules
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipelex.checking.check import Checked
+    from pipelex.checking.rules.rule import Rule
+
+RULES = all_rules()
+IDS = [rule.id for rule in RULES]
+
+
+def checked(folder: Path, files: dict[str, str]) -> Checked:
+    write_example(folder, files)
+    result = check([str(folder)])
+    assert () == result.failures
+    return result.checked[0]
+
+
+def test_the_sample_is_clean(tmp_path: Path) -> None:
+    assert () == checked(tmp_path, {}).findings
+
+
+@pytest.mark.parametrize("rule", RULES, ids=IDS)
+def test_the_positive_example_is_found(rule: Rule, tmp_path: Path) -> None:
+    found = [finding for finding in checked(tmp_path, rule.positive).findings if finding.rule == rule.id]
+    assert found, f"{rule.id} finds nothing in its own example"
+    for finding in found:
+        assert rule.severity == finding.severity
+        assert finding.message
+        assert finding.expected
+        assert finding.mend
+        assert finding.place.file.is_relative_to(tmp_path.resolve())
+
+
+@pytest.mark.parametrize("rule", RULES, ids=IDS)
+def test_the_near_miss_is_clean(rule: Rule, tmp_path: Path) -> None:
+    assert () == checked(tmp_path, rule.near_miss).findings
+
+
+@pytest.mark.parametrize("rule", RULES, ids=IDS)
+def test_a_rule_is_complete(rule: Rule) -> None:
+    assert re.fullmatch(r"PX[1-9][0-9]{2}", rule.id)
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", rule.name)
+    assert rule.id[:3] in GROUPS
+    assert rule.reason.endswith(".")
+    assert rule.positive
+    assert rule.near_miss
+    assert rule.positive != rule.near_miss
+    assert SAMPLE != {**SAMPLE, **rule.positive}
+    assert SAMPLE != {**SAMPLE, **rule.near_miss}
+
+
+def test_ids_and_names_are_unique() -> None:
+    assert len(RULES) == len(set(IDS)) == len({rule.name for rule in RULES})
+
+
+@pytest.mark.parametrize("rule", RULES, ids=IDS)
+def test_a_rule_lies_in_a_file_of_its_own(rule: Rule) -> None:
+    module = rule.check.__module__.rpartition(".")[2]
+    assert f"{rule.id}_{rule.name}".lower().replace("-", "_") == module
