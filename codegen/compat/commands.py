@@ -1,0 +1,125 @@
+"""``python -m codegen diff`` and ``python -m codegen explain``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codegen.errors import CodegenError
+from codegen.project import Project
+from codegen.writer import COMMAND
+
+if TYPE_CHECKING:
+    from codegen.compat.model import Verdict
+    from codegen.compat.trees import StubTree
+
+COMPATIBLE, BREAKING, COULD_NOT_TELL = 0, 1, 2
+COMMANDS = ("diff", "explain")
+_CACHE = ".codegen-cache/compat"
+_NEEDS = {"jinja2", "libcst", "mypy", "pydantic", "tomli"}
+
+
+def run(arguments: list[str], *, default_root: str) -> int:
+    """Run one of the commands.
+
+    Args:
+        arguments: What stands behind ``python -m codegen``: the command and what is said to it.
+        default_root: The project that is meant where none is named.
+
+    Returns:
+        0: compatible, or explained; 1: breaking; 2: it could not tell.
+    """
+    from codegen.compat.typecheck import UndecidedError
+
+    options = _parser().parse_args(arguments)
+    project = Project(Path(options.root or default_root))
+    try:
+        return _diff(options, project) if options.command == "diff" else _explain(options, project)
+    except (CodegenError, UndecidedError) as exc:
+        _say(str(exc))
+    except ModuleNotFoundError as exc:
+        if exc.name not in _NEEDS:
+            raise
+        _say(f"This needs '{exc.name}': install the dependency group 'dev' of pyproject.toml.")
+    except Exception:  # a fault of our own must not read as "breaking", which is exit 1
+        traceback.print_exc()
+    return COULD_NOT_TELL
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=COMMAND)
+    commands = parser.add_subparsers(dest="command", required=True)
+    diff = commands.add_parser(
+        "diff",
+        help="say whether plugins break, which, and show the smallest one that does",
+        description="Compare two versions of the plugin contract. A tree is the number of a version or a folder.",
+        epilog="Exit codes: 0 compatible, 1 breaking, 2 could not tell.",
+    )
+    diff.add_argument("old", nargs="?", metavar="OLD", help="by default the last frozen version")
+    diff.add_argument("new", nargs="?", metavar="NEW", help="by default the working tree")
+    diff.add_argument("--format", choices=["text", "json", "github", "md"], default="text", help="text by default")
+    diff.add_argument("--no-witness", action="store_true", help="do not look for witnesses: quicker")
+    diff.add_argument("--accept-declared", action="store_true", help="exit 0 when every break is declared")
+    explain = commands.add_parser(
+        "explain",
+        help="say which way a symbol is used, and why",
+        description="Print the directions of a symbol, its members and their parameters, with the paths.",
+    )
+    explain.add_argument("symbol", metavar="SYMBOL", help="module:Class.member, or as much of its end as is unique")
+    explain.add_argument("--tree", metavar="TREE", help="a version or a folder; the working tree by default")
+    for command in (diff, explain):
+        command.add_argument("--root", metavar="FOLDER", help="the project to work on; this one by default")
+    return parser
+
+
+def _diff(options: argparse.Namespace, project: Project) -> int:
+    from codegen.changes import with_open_enums
+    from codegen.compat.compare import compare
+    from codegen.compat.declared import declared_by
+    from codegen.compat.report import FORMATS
+    from codegen.compat.trees import baseline, resolve, working_tree
+    from codegen.spec import SPEC_FILE, parse_spec
+
+    old = resolve(project, options.old) if options.old else baseline(project)
+    new = resolve(project, options.new) if options.new else working_tree(project)
+    declared = declared_by(project)
+    verdict = _quick(old, new) or compare(old, new, witnesses=not options.no_witness, cache=_cache(project))
+    verdict = with_open_enums(verdict, parse_spec(project.read(SPEC_FILE)).spec.open_enums())
+    sys.stdout.write(FORMATS[options.format](verdict, declared))
+    if verdict.compatible or (options.accept_declared and not verdict.undeclared(declared)):
+        return COMPATIBLE
+    return BREAKING
+
+
+def _quick(old: StubTree, new: StubTree) -> Verdict | None:
+    """Return the verdict on trees that are the same text."""
+    from codegen.compat.model import Verdict
+
+    return Verdict(old.label, new.label, ()) if dict(old.files) == dict(new.files) else None
+
+
+def _cache(project: Project) -> Path | None:
+    """Return where the type checker keeps what it knows, if the project can be written to."""
+    folder = project.root / _CACHE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder
+
+
+def _explain(options: argparse.Namespace, project: Project) -> int:
+    from codegen.compat.explain import explain
+    from codegen.compat.shapes import read_shapes
+    from codegen.compat.trees import resolve, working_tree
+
+    tree = resolve(project, options.tree) if options.tree else working_tree(project)
+    sys.stdout.write(explain(read_shapes(tree), options.symbol))
+    return COMPATIBLE
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")

@@ -1,0 +1,102 @@
+"""The comparison of two stub trees: drafts of findings from rules, answers from the type checker, a verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codegen.compat.directions import infer
+from codegen.compat.drafts import Drafter
+from codegen.compat.folding import fold
+from codegen.compat.identity import identify
+from codegen.compat.model import Verdict
+from codegen.compat.shapes import read_shapes
+from codegen.compat.sheet import Pair, Sheet
+from codegen.compat.typecheck import check
+from codegen.compat.witnesses import find_witnesses
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from codegen.compat.drafts import Draft
+    from codegen.compat.model import Finding
+    from codegen.compat.trees import StubTree
+
+
+def compare(old: StubTree, new: StubTree, *, witnesses: bool = True, cache: Path | None = None) -> Verdict:
+    """Compare two stub trees.
+
+    Args:
+        old: The old tree.
+        new: The new tree.
+        witnesses: Whether to look for a witness of each break.
+        cache: Where the type checker keeps what it knows between runs; nowhere by default.
+
+    Returns:
+        What changed, and what breaks.
+
+    Raises:
+        CodegenError: A tree cannot be read.
+        UndecidedError: The type checker came to no verdict.
+    """
+    return compare_all([(old, new)], witnesses=witnesses, cache=cache)[0]
+
+
+def compare_all(
+    pairs: Sequence[tuple[StubTree, StubTree]], *, witnesses: bool = True, cache: Path | None = None
+) -> list[Verdict]:
+    """Compare many pairs of stub trees in as many runs of the type checker as one pair takes.
+
+    Args:
+        pairs: The pairs, each an old tree and a new one.
+        witnesses: Whether to look for a witness of each break.
+        cache: Where the type checker keeps what it knows between runs; nowhere by default.
+
+    Returns:
+        A verdict for each pair, in their order.
+
+    Raises:
+        CodegenError: A tree cannot be read.
+        UndecidedError: The type checker came to no verdict.
+    """
+    jobs = [Job(old, new, f"spi{number}") for number, (old, new) in enumerate(pairs)]
+    programs: dict[str, str] = {}
+    for job in jobs:
+        programs |= job.program
+    errors = check(programs, cache) if programs else {}
+    settled = []
+    for job in jobs:
+        failed = job.sheet.answers(job.program, errors) if job.program else set()
+        settled.append(fold(job.pair, job.drafts, job.symbols, failed))
+    found: list[list[Finding]] = (
+        find_witnesses([(job.pair, job.trees, drafts) for job, drafts in zip(jobs, settled, strict=True)], cache)
+        if witnesses
+        else [[draft.finding() for draft in drafts] for drafts in settled]
+    )
+    return [
+        Verdict(old.label, new.label, tuple(sorted(findings, key=_rank)), witnesses)
+        for (old, new), findings in zip(pairs, found, strict=True)
+    ]
+
+
+class Job:
+    """One pair on its way: what was read, drafted and asked.
+
+    Args:
+        old: The old tree.
+        new: The new tree.
+        prefix: What the names of the program's modules begin with.
+    """
+
+    def __init__(self, old: StubTree, new: StubTree, prefix: str) -> None:
+        self.trees = (old, new)
+        before, after = read_shapes(old), read_shapes(new)
+        self.pair = Pair(before, after, identify(before, after), infer(before), infer(after))
+        self.sheet = Sheet(self.pair, prefix)
+        self.drafts: list[Draft] = Drafter(self.pair, self.sheet).run()
+        self.symbols = self.sheet.ask_symbols()
+        self.program = self.sheet.program()
+
+
+def _rank(finding: Finding) -> tuple[bool, str, str]:
+    return (not finding.breaking, finding.symbol, finding.id)

@@ -1,0 +1,334 @@
+"""What changed between two trees, found by comparing shapes; what it means is asked of the type checker or of a rule.
+
+A draft becomes a finding when the type checker has answered. Rules decide alone only where a checker sees nothing:
+names that are gone, values of enums and constants, defaults, new abstract methods, bases, how a class works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from codegen.compat.directions import one_word, short
+from codegen.compat.model import Direction, Finding
+from codegen.compat.outline import Canonical, Outline
+from codegen.compat.shapes import (
+    AliasShape,
+    ClassShape,
+    ConstantShape,
+    FunctionShape,
+    Method,
+    VariableShape,
+)
+from codegen.compat.signatures import Words, events
+from codegen.compat.spelling import Flow, mentions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from codegen.compat.directions import Path
+    from codegen.compat.shapes import Shape
+    from codegen.compat.sheet import Pair, Sheet
+    from codegen.compat.signatures import Event
+
+API_VERSION = "pipelex.plugins.contract:PLUGIN_API_VERSION"
+Fails = Callable[[set[int]], set[Direction]]
+"""Given the questions that were answered with no: who is broken."""
+Ways = Mapping[Direction, "Path"]
+IMPLEMENTS, CALLS = Direction.IMPLEMENTS, Direction.CALLS
+
+
+_WHO = (
+    (("symbol-",), "plugins that import {name}"),
+    (("enum-member-added",), "plugins that match all members of {owner}"),
+    (("constant-",), "plugins that read {name}"),
+    (("base-",), "plugins that pass {name} for what it was, or catch it as that"),
+    (("class-final",), "plugins that derive from {name}"),
+    (("runtime-",), "plugins that ask for {name} with isinstance"),
+    (("record-frozen",), "plugins that set the fields of {name}"),
+    (("typevar-",), "plugins that use what is generic in {name}"),
+)
+"""Who is broken, by the kind of finding."""
+
+
+@dataclass
+class Draft:
+    """A finding before the type checker has spoken.
+
+    Attributes:
+        kind: The kind of finding.
+        symbol: What changed, under its old name.
+        ways: The directions of it, and why.
+        old: The old signature.
+        new: The new signature.
+        fails: Tells who is broken.
+        detail: The change for a program.
+        part: The part of the symbol, for the id.
+        note: What a reader should know beside.
+        only_breaking: Whether it says nothing unless it is a break.
+    """
+
+    kind: str
+    symbol: str
+    ways: Ways
+    old: str = ""
+    new: str = ""
+    fails: Fails = lambda _failed: set()
+    detail: dict[str, str] = field(default_factory=dict)
+    part: str = ""
+    note: str = ""
+    only_breaking: bool = False
+    broken: set[Direction] = field(default_factory=set)
+    cascades: list[str] = field(default_factory=list)
+
+    def finding(self) -> Finding:
+        """Return the finding, without a witness."""
+        relevant = {way: path for way, path in self.ways.items() if way in self.broken} or self.ways
+        return Finding(
+            id=":".join(part for part in (self.kind, self.symbol, self.part) if part),
+            kind=self.kind,
+            symbol=self.symbol,
+            direction=one_word(dict(self.ways)),
+            path=next(iter(relevant.values()), ()),
+            old=self.old,
+            new=self.new,
+            breaking=bool(self.broken),
+            who=who(self.kind, self.symbol, self.broken),
+            detail=self.detail,
+            cascades=tuple(sorted(self.cascades)),
+            note=self.note,
+        )
+
+
+def who(kind: str, symbol: str, broken: set[Direction]) -> str:
+    """Say in a few words which plugins a break breaks.
+
+    Args:
+        kind: The kind of finding.
+        symbol: What changed.
+        broken: Who is broken.
+    """
+    name = short(symbol)
+    if not broken:
+        return ""
+    owner = name.rpartition(".")[0] or name
+    for prefixes, sentence in _WHO:
+        if kind.startswith(prefixes):
+            return sentence.format(name=name, owner=owner)
+    verbs = {IMPLEMENTS: "implement", CALLS: "call"}
+    if kind.startswith(("field-", "record-")):
+        verbs = {IMPLEMENTS: "fill in", CALLS: "read"}
+    elif kind.startswith(("enum-", "attribute-", "class-")):
+        verbs = {IMPLEMENTS: "supply", CALLS: "use"}
+    elif kind.startswith(("protocol-member", "abstract-")):
+        verbs, name = {IMPLEMENTS: "implement", CALLS: "use"}, owner
+    return f"plugins that {' or '.join(verbs[way] for way in sorted(broken))} {name}"
+
+
+def always(*broken: Direction) -> Fails:
+    """Return the rule that somebody is broken, whatever the type checker says.
+
+    Args:
+        broken: Who.
+    """
+    return lambda _failed: set(broken)
+
+
+class Drafter:
+    """Drafts the findings of a pair of trees.
+
+    Args:
+        pair: The trees.
+        sheet: Where questions are asked.
+    """
+
+    def __init__(self, pair: Pair, sheet: Sheet) -> None:
+        self.pair = pair
+        self.sheet = sheet
+        self._drafts: list[Draft] = []
+        self.plain = Outline()
+        self.before = Outline(Canonical(str))
+        self.after = Outline(Canonical(pair.identity.canonical))
+        self.words = Words(self.before.type, self.after.type, self.plain.type, self.plain.type)
+
+    def run(self) -> list[Draft]:
+        """Return the drafts."""
+        identity = self.pair.identity
+        for key in identity.removed:
+            old = self.pair.old.shapes[key]
+            self.add("symbol-removed", key, self.pair.was.of(key), always(CALLS), texts=(self.plain.shape(old), ""))
+        for key in identity.added:
+            new = self.pair.new.shapes[key]
+            self.add("symbol-added", key, self.pair.now.of(key), texts=("", self.plain.shape(new)))
+        for key, new_key in identity.pairs.items():
+            self._symbol(key, self.pair.old.shapes[key], self.pair.new.shapes[new_key])
+        return self._drafts
+
+    def add(
+        self,
+        kind: str,
+        symbol: str,
+        ways: Ways,
+        fails: Fails | None = None,
+        *,
+        texts: tuple[str, str] = ("", ""),
+        detail: Mapping[str, str] | None = None,
+        part: str = "",
+        note: str = "",
+        only_breaking: bool = False,
+    ) -> None:
+        """Add a draft.
+
+        Args:
+            kind: The kind of finding.
+            symbol: What changed.
+            ways: Its directions.
+            fails: Tells who is broken; nobody by default.
+            texts: The old signature and the new one.
+            detail: The change for a program.
+            part: The part of the symbol, for the id.
+            note: What a reader should know beside.
+            only_breaking: Whether it says nothing unless it is a break.
+        """
+        rule = fails or always()
+        self._drafts.append(Draft(kind, symbol, ways, *texts, rule, dict(detail or {}), part, note, only_breaking))
+
+    # --- symbols --------------------------------------------------------------------------------------
+
+    def _symbol(self, key: str, old: Shape, new: Shape) -> None:
+        if key != new.key and not isinstance(old, VariableShape):
+            kind = "symbol-moved" if short(key) == short(new.key) else "symbol-renamed"
+            detail = {"from": key, "to": new.key}
+            self.add(kind, key, self.pair.was.of(key), always(CALLS), texts=(key, new.key), detail=detail)
+        if isinstance(old, ClassShape) and isinstance(new, ClassShape):
+            from codegen.compat.class_drafts import ClassDrafter
+
+            ClassDrafter(self, old, new).run()
+        elif isinstance(old, FunctionShape) and isinstance(new, FunctionShape):
+            self.callable(key, old.method, new.method, self.pair.was.of(key))
+        elif isinstance(old, ConstantShape) and isinstance(new, ConstantShape):
+            self._constant(key, old, new)
+        elif isinstance(old, VariableShape) and isinstance(new, VariableShape):
+            self._variable(key, old, new)
+        elif isinstance(old, AliasShape) and isinstance(new, AliasShape):
+            self._alias(key, old, new)
+        elif type(old) is not type(new):
+            texts = (self.plain.shape(old), self.plain.shape(new))
+            self.add("symbol-kind-changed", key, self.pair.was.of(key), always(CALLS), texts=texts)
+
+    def _constant(self, key: str, old: ConstantShape, new: ConstantShape) -> None:
+        texts = (self.plain.shape(old), self.plain.shape(new))
+        ways = self.pair.was.of(key)
+        if self.before.type(old.type) != self.after.type(new.type):
+            number = self.sheet.ask_type(old.type, new.type, Flow.IN)
+            detail = {"from": self.plain.type(old.type), "to": self.plain.type(new.type)}
+            self.add("constant-retyped", key, ways, fails_if(CALLS, number), detail=detail, texts=texts)
+        elif old.value != new.value and "..." not in {old.value, new.value}:
+            detail = {"from": old.value or "", "to": new.value or ""}
+            if key == API_VERSION:
+                note = "the gate itself: raised by a bump, and no plugin's business"
+                self.add("api-version-changed", key, ways, detail=detail, note=note, texts=texts)
+            else:
+                self.add("constant-changed", key, ways, always(CALLS), detail=detail, texts=texts)
+
+    def _alias(self, key: str, old: AliasShape, new: AliasShape) -> None:
+        """Ask what a plugin may say with the alias, either way; what mentions it in the SPI is judged there."""
+        if self.before.type(old.type) == self.after.type(new.type):
+            return
+        questions = [(CALLS, self.sheet.ask_type(old.type, new.type, flow)) for flow in Flow]
+        detail = {"from": self.plain.type(old.type), "to": self.plain.type(new.type)}
+        texts = (self.plain.shape(old), self.plain.shape(new))
+        self.add("constant-retyped", key, self.pair.was.of(key), _if_any(questions), texts=texts, detail=detail)
+
+    def _variable(self, key: str, old: VariableShape, new: VariableShape) -> None:
+        if self.before.shape(old) == self.after.shape(new):
+            return
+        questions = []
+        ways: dict[Direction, Path] = {}
+        for symbol, method, owner in self._users(key):
+            for way, path in self.pair.was.of(symbol).items():
+                ways.setdefault(way, path)
+                questions.append((way, self.sheet.ask_variables(method, way, owner)))
+        texts = (self.plain.shape(old), self.plain.shape(new))
+        fails = always(CALLS) if old.variance - new.variance else _if_any(questions)
+        self.add("typevar-changed", key, ways, fails, texts=texts)
+
+    def _users(self, variable: str) -> Iterator[tuple[str, Method, ClassShape | None]]:
+        """Yield the callables that mention a type variable."""
+        for key, method, owner in callables(self.pair.old.shapes.values()):
+            types = [param.type for one in method.signatures for param in one.params]
+            types += [one.returns for one in method.signatures]
+            if any(variable in mentions(type_, Flow.OUT).variables for type_ in types):
+                yield key, method, owner
+
+    # --- callables ------------------------------------------------------------------------------------
+
+    def callable(
+        self, symbol: str, old: Method, new: Method, ways: Ways, owner: tuple[ClassShape, ClassShape] | None = None
+    ) -> None:
+        """Draft what changed in a callable.
+
+        Args:
+            symbol: What it is called.
+            old: The old one.
+            new: The new one.
+            ways: Its directions.
+            owner: The class that it belongs to, in either tree.
+        """
+        if self.before.member(old) == self.after.member(new):
+            return
+        texts = (self.plain.member(old), self.plain.member(new))
+        totals = {way: self.sheet.ask_callable(old, new, way, owner) for way in ways}
+        unexplained = _if_any(list(totals.items()))
+        if len(old.signatures) > 1 or len(new.signatures) > 1:
+            self.add("signature-changed", symbol, ways, unexplained, texts=texts)
+            return
+        known: list[Fails] = []
+        for event in events(old.signature, new.signature, self.words):
+            known.append(self._event(old, event, ways, totals, owner))
+            self.add(event.kind, symbol, ways, known[-1], texts=texts, detail=event.detail, part=event.part)
+        if known:
+            self.add("signature-changed", symbol, ways, _unless(unexplained, known), only_breaking=True, texts=texts)
+
+    def _event(
+        self,
+        old: Method,
+        event: Event,
+        ways: Ways,
+        totals: Mapping[Direction, int],
+        owner: tuple[ClassShape, ClassShape] | None,
+    ) -> Fails:
+        if event.by_rule:  # another default: what a call without the argument means
+            return always(*({CALLS} & set(ways)))
+        variant = replace(old, signatures=(event.variant,))
+        alone = {way: self.sheet.ask_callable(old, variant, way, owner) for way in ways}
+        return lambda failed: {way for way in ways if alone[way] in failed and totals[way] in failed}
+
+
+def fails_if(way: Direction, number: int) -> Fails:
+    """Return the rule that somebody is broken if a question was answered with no."""
+    return lambda failed: {way} if number in failed else set()
+
+
+def _if_any(questions: list[tuple[Direction, int]]) -> Fails:
+    return lambda failed: {way for way, number in questions if number in failed}
+
+
+def _unless(fails: Fails, others: list[Fails]) -> Fails:
+    return lambda failed: set() if any(other(failed) for other in others) else fails(failed)
+
+
+def callables(shapes: Iterable[Shape]) -> Iterator[tuple[str, Method, ClassShape | None]]:
+    """Yield the functions and methods of a tree: what each is called, and its class.
+
+    Args:
+        shapes: The symbols of the tree.
+    """
+    for shape in shapes:
+        if isinstance(shape, FunctionShape):
+            yield shape.key, shape.method, None
+        elif isinstance(shape, ClassShape):
+            for member in shape.members.values():
+                if isinstance(member, Method):
+                    yield f"{shape.key}.{member.name}", member, shape

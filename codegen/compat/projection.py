@@ -1,0 +1,382 @@
+"""The trees as one program for the type checker, in which classes of one tree can stand for those of the other.
+
+Nominal classes of two trees never match. So each published class becomes a structural Protocol, twice: as what a
+plugin *receives* (``__in``: all that it may call and read) and as what it *supplies* (``__out``: what core calls of
+it). A signature mentions the one or the other by the way its values pass, which turns round at each parameter. Thus
+``new.C__in`` fits ``old.C__in`` if a plugin that uses C goes on working, ``old.C__out`` fits ``new.C__out`` if a plugin
+that supplies C does, and identical trees fit both ways.
+
+What a class *is* goes into a marker method: a class projected without a base that it had does not fit where the base
+is asked for. Enums are merged, one for both trees, and judged by rules. Mutable containers stand in as covariant ones:
+mutability does not turn an added field of an element into a break.
+"""
+
+from __future__ import annotations
+
+import builtins
+import re
+from typing import TYPE_CHECKING, Protocol
+
+from codegen.compat.model import Direction
+from codegen.compat.outline import parameter_list, variable_text
+from codegen.compat.shapes import (
+    Attribute,
+    ClassKind,
+    ClassShape,
+    FunctionShape,
+    Method,
+    ParamKind,
+    VariableShape,
+    outside_ancestry,
+    reference,
+)
+from codegen.compat.spelling import Flow, spell
+from codegen.compat.typecheck import UndecidedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+    from codegen.compat.shapes import Member, Param, Signature, TreeShape, Type
+
+HEADER = '# mypy: disable-error-code="misc,override,type-var,empty-body"\n'
+"""What a projected class may be: of a variance that its projection does not have, and the like. Nothing else."""
+_STAND_INS = {
+    "builtins.list": "List",
+    "typing.List": "List",
+    "collections.abc.MutableSequence": "MutableSequence",
+    "builtins.set": "Set",
+    "collections.abc.MutableSet": "MutableSet",
+    "builtins.dict": "Dict",
+    "collections.abc.MutableMapping": "MutableMapping",
+}
+_CONTAINERS = """
+_T = typing.TypeVar("_T", covariant=True)
+_K = typing.TypeVar("_K")
+class MutableSequence(collections.abc.Sequence[_T]): ...
+class List(MutableSequence[_T]): ...
+class MutableSet(collections.abc.Set[_T]): ...
+class Set(MutableSet[_T]): ...
+class MutableMapping(collections.abc.Mapping[_K, _T]): ...
+class Dict(MutableMapping[_K, _T]): ...
+"""
+_IMPORTS = ("abc", "builtins", "collections.abc", "dataclasses", "datetime", "enum", "pathlib", "types", "typing")
+_OUTSIDE = re.compile(r"\bOutside_(\w+)")
+_NOT_PROJECTED = {"__init__", "__new__"}
+_SUFFIX = {Flow.IN: "in", Flow.OUT: "out"}
+
+
+def way(direction: Direction) -> Flow:
+    """Return which way the parameters of a callable pass.
+
+    Args:
+        direction: Who writes it.
+    """
+    return Flow.OUT if direction is Direction.CALLS else Flow.IN
+
+
+class Names:
+    """The name in the program of each symbol, one for both trees.
+
+    Args:
+        keys: The canonical keys.
+        enums: Those of them that are enums in either tree.
+    """
+
+    def __init__(self, keys: Sequence[str], enums: Collection[str]) -> None:
+        self._names = {key: f"{key.partition(':')[2]}_{number}" for number, key in enumerate(keys)}
+        self.enums = enums
+
+    def __getitem__(self, key: str) -> str:
+        """Return the name of a symbol."""
+        return self._names[key]
+
+
+class Projector:
+    """Spells the types of one tree as projections.
+
+    Args:
+        tree: The tree that the types stand in.
+        canonical: Gives the one name of a symbol of this tree.
+        names: The names in the program.
+        home: Tells the module of the program that a symbol's projection is looked for in; empty where it is at hand.
+        shared: The module of the program that both trees share.
+    """
+
+    def __init__(
+        self,
+        tree: TreeShape,
+        *,
+        canonical: Callable[[str], str],
+        names: Names,
+        home: Callable[[str], str],
+        shared: str,
+    ) -> None:
+        self.tree = tree
+        self.canonical = canonical
+        self.names = names
+        self.definitions: dict[str, str] = {}
+        self.modules: set[str] = set(_IMPORTS)
+        self.self_type = ""
+        self.class_variables: Collection[str] = ()
+        self.class_flow = Flow.OUT
+        self.variable_tag = ""
+        self.with_variance = False
+        self._home = home
+        self._shared = shared
+        self.callable_flow: Flow | None = None
+
+    def type(self, type_: Type | None, flow: Flow) -> str:
+        """Spell a type.
+
+        Args:
+            type_: The type; nothing is spelled as ``object``.
+            flow: Which way its values pass.
+        """
+        return spell(type_, self, flow) if type_ is not None else "builtins.object"
+
+    def symbol(self, key: str, flow: Flow) -> str:
+        """Spell a published class by its projection."""
+        canonical = self.canonical(key)
+        if canonical in self.names.enums:
+            return f"{self._shared}.{self.names[canonical]}"
+        home = self._home(canonical)
+        return f"{f'{home}.' if home else ''}{self.names[canonical]}__{_SUFFIX[flow]}"
+
+    def variable(self, key: str, flow: Flow) -> str:
+        """Spell a type variable, and note its definition. It is one variable all over a callable, or a class."""
+        shape = self.tree.shapes[key]
+        own = key in self.class_variables
+        flow = self.class_flow if own else self.callable_flow or flow
+        name = f"{self.names[self.canonical(key)]}{self.variable_tag}__{'own_' if own else ''}{_SUFFIX[flow]}"
+        if name not in self.definitions and isinstance(shape, VariableShape):
+            self.definitions[name] = ""  # a bound may mention the variable's own users
+            text = variable_text(shape, lambda bound: self.type(bound, flow), name)
+            if not self.with_variance:
+                text = text.replace(", covariant=True", "").replace(", contravariant=True", "")
+            function = reference_of_call(shape)
+            self.definitions[name] = f"{name} = {function}({text.partition('(')[2]}"
+        return name
+
+    def outside(self, name: str, flow: Flow) -> str:
+        """Spell a name from outside the trees."""
+        if ":" in name:
+            module, _, bare = name.partition(":")
+            text = f"{self.tree.label}: a stub mentions '{bare}' of '{module}', which the tree does not define"
+            raise UndecidedError(text)
+        if name == "typing.Self" and self.self_type:
+            return f"{self.self_type}__{_SUFFIX[flow]}"
+        if name in _STAND_INS:
+            return f"{self._shared}.{_STAND_INS[name]}"
+        if is_exception(name):
+            return f"{self._shared}.{_exception(name)}"
+        module = name.rpartition(".")[0]
+        if module:
+            self.modules.add(module)
+        return name
+
+    def union(self, parts: list[str]) -> str:
+        """Spell a choice."""
+        return " | ".join(parts)
+
+    def callable(self, signatures: Sequence[Signature], name: str, direction: Direction) -> Iterator[str]:
+        """Write a method of a Protocol, once per overload.
+
+        Args:
+            signatures: The signatures.
+            name: The method.
+            direction: Who writes the callable.
+        """
+        flow = self.callable_flow = way(direction)
+        for signature in signatures:
+            params = parameter_list(_callable_params(signature), lambda param: self._param(param, flow), "self")
+            start = "async def" if signature.is_async else "def"
+            decorator = "@typing.overload\n    " if len(signatures) > 1 else ""
+            yield f"    {decorator}{start} {name}({params}) -> {self.type(signature.returns, flow.back)}: ..."
+        self.callable_flow = None
+
+    def _param(self, param: Param, flow: Flow) -> str:
+        stars = {ParamKind.STAR: "*", ParamKind.DOUBLE_STAR: "**"}.get(param.kind, "")
+        return f"{stars}{param.name}: {self.type(param.type, flow)}{' = ...' if param.default is not None else ''}"
+
+
+def reference_of_call(shape: VariableShape) -> str:
+    """Return the function that makes a type variable, in full.
+
+    Args:
+        shape: The variable.
+    """
+    from codegen.compat.shapes import Type
+
+    return reference(Type(shape.call.func, shape.module))
+
+
+def _callable_params(signature: Signature) -> list[Param]:
+    """Return parameters that can be written down: none with a default before one without."""
+    from dataclasses import replace
+
+    params = list(signature.params)
+    required_after = False
+    for place in range(len(params) - 1, -1, -1):
+        param = params[place]
+        if param.kind in {ParamKind.POSITIONAL, ParamKind.POSITIONAL_ONLY}:
+            required_after = required_after or param.default is None
+            if required_after and param.default is not None:
+                params[place] = replace(param, default=None)
+    return params
+
+
+def is_exception(name: str) -> bool:
+    """Tell whether a name from outside is one of Python's exceptions.
+
+    Args:
+        name: The name, in full.
+    """
+    known = getattr(builtins, name.removeprefix("builtins."), None) if name.startswith("builtins.") else None
+    return isinstance(known, type) and issubclass(known, BaseException)
+
+
+def _exception(name: str) -> str:
+    return f"Outside_{name.removeprefix('builtins.')}"
+
+
+class Common(Protocol):
+    """What a class has in both trees. What is new, the objects of old plugins get from the new class by themselves."""
+
+    def member(self, shape: ClassShape, name: str) -> bool:
+        """Tell whether a class has a member in both trees."""
+        ...
+
+    def base(self, shape: ClassShape, base: Type) -> bool:
+        """Tell whether a class derives from one of its bases in both trees."""
+        ...
+
+
+def project_tree(projector: Projector, common: Common) -> str:
+    """Write a tree as a module of projections.
+
+    Args:
+        projector: Spells its types.
+        common: Tells what its classes have in both trees.
+    """
+    projector.with_variance = True
+    lines: list[str] = []
+    for shape in projector.tree.shapes.values():
+        name = projector.names[projector.canonical(shape.key)] if _is_projected(shape) else ""
+        if isinstance(shape, ClassShape) and shape.kind is not ClassKind.ENUM:
+            projector.self_type, projector.class_variables = name, shape.type_variables
+            for flow in Flow:
+                projector.class_flow = flow
+                lines += _project_class(projector, shape, name, flow, common)
+            projector.class_variables = ()
+            constructor = projector.tree.constructor(shape)
+            lines += [f"class {name}__make(typing.Protocol):", *projector.callable([constructor], "__call__", _CALLS)]
+        elif isinstance(shape, FunctionShape):
+            signatures = shape.method.signatures
+            lines += [f"class {name}__call(typing.Protocol):", *projector.callable(signatures, "__call__", _CALLS)]
+    return module_text(projector, lines)
+
+
+_CALLS = Direction.CALLS
+
+
+def _is_projected(shape: object) -> bool:
+    return isinstance(shape, ClassShape | FunctionShape)
+
+
+def module_text(projector: Projector, lines: list[str], imports: Sequence[str] = ()) -> str:
+    """Write a module of the program.
+
+    Args:
+        projector: Knows which modules and type variables the lines mention.
+        lines: The lines.
+        imports: More modules to import.
+    """
+    modules = "".join(f"import {module}\n" for module in [*sorted(projector.modules), *imports])
+    variables = "".join(f"{text}\n" for text in projector.definitions.values())
+    return f"{HEADER}{modules}{variables}" + "".join(f"{line}\n" for line in lines)
+
+
+def _project_class(projector: Projector, shape: ClassShape, name: str, flow: Flow, common: Common) -> Iterator[str]:
+    kept = [base for base in shape.bases if flow is Flow.IN or common.base(shape, base)]
+    bases = [_project_base(projector, base, flow) for base in kept]
+    variables = ", ".join(projector.variable(key, flow) for key in shape.type_variables)
+    protocol = f"typing.Protocol[{variables}]" if variables else "typing.Protocol"
+    yield f"class {name}__{_SUFFIX[flow]}({', '.join([base for base in bases if base] + [protocol])}):"
+    if shape.kind is not ClassKind.PROTOCOL:
+        yield f"    def is_{name}(self) -> None: ..."
+    for place, key in enumerate(shape.type_variables):
+        variable = projector.tree.shapes[key]
+        if isinstance(variable, VariableShape) and "covariant" in {one.arg for one in variable.call.keywords}:
+            yield f"    def holds_{name}_{place}(self) -> {projector.variable(key, flow)}: ..."
+    if shape.kind is ClassKind.NAMED_TUPLE and flow is Flow.IN:
+        fields = ", ".join(projector.type(one.type, flow) for one in shape.fields)
+        yield f"    def as_tuple(self) -> builtins.tuple[{fields or '()'}]: ..."
+    for member in shape.members.values():
+        if member.name not in _NOT_PROJECTED:
+            yield from _project_member(projector, shape, member, flow, common)
+    yield "    ..."
+
+
+def _project_base(projector: Projector, base: Type, flow: Flow) -> str:
+    key = reference(base)
+    parent = projector.tree.shapes.get(key)
+    if isinstance(parent, ClassShape):
+        return "" if parent.kind is ClassKind.ENUM else projector.type(base, flow)
+    return projector.type(base, flow) if is_exception(key) else ""
+
+
+def _project_member(
+    projector: Projector, shape: ClassShape, member: Member, flow: Flow, common: Common
+) -> Iterator[str]:
+    structural = shape.kind is ClassKind.PROTOCOL
+    if isinstance(member, Attribute):
+        if member.type is not None and (structural or flow is Flow.IN):
+            yield f"    @builtins.property\n    def {member.name}(self) -> {projector.type(member.type, flow)}: ..."
+            if member.writable is not None:
+                written = projector.type(member.writable, flow.back)
+                yield f"    def set__{member.name}(self, value: {written}) -> None: ..."
+        return
+    is_called = flow is Flow.IN and (structural or not (member.is_hook and member.name.startswith("_")))
+    is_implemented = flow is Flow.OUT and (
+        structural or (member.is_hook and (member.abstract or common.member(shape, member.name)))
+    )
+    if is_called or is_implemented:
+        direction = Direction.CALLS if is_called else Direction.IMPLEMENTS
+        yield from projector.callable(member.signatures, member.name, direction)
+
+
+def shared_module(names: Names, enums: Sequence[tuple[str, ClassShape, set[str]]], texts: Iterable[str]) -> str:
+    """Write the module that both trees share: enums, containers, those of Python's exceptions that are mentioned.
+
+    Args:
+        names: The names in the program.
+        enums: The key of each enum, the class in one of the trees, and its members in either.
+        texts: The other modules.
+    """
+    lines = [HEADER, *(f"import {module}" for module in _IMPORTS), _CONTAINERS]
+    mentioned = {f"builtins.{name}" for text in texts for name in _OUTSIDE.findall(text)}
+    exceptions = {ancestor for name in mentioned for ancestor in outside_ancestry(name)}
+    for name in sorted(exceptions, key=lambda one: (len(outside_ancestry(one)), one)):
+        direct = getattr(builtins, name.removeprefix("builtins.")).__bases__
+        bases = [_exception(f"builtins.{base.__name__}") for base in direct if base is not object]
+        lines.append(f"class {_exception(name)}({', '.join([*bases, 'typing.Protocol'])}):")
+        lines.append(f"    def is_{_exception(name)}(self) -> None: ...")
+    for key, shape, members in enums:
+        base = next((reference(base) for base in shape.bases if reference(base).startswith("enum.")), "enum.Enum")
+        lines.append(f"class {names[key]}({base}):")
+        for number, member in enumerate(sorted(members)):
+            lines.append(f"    {member} = {number if base in {'enum.IntEnum', 'enum.IntFlag'} else repr(member)}")
+        lines.append("    ...")
+    return "\n".join(lines) + "\n"
+
+
+def member_callable(projector: Projector, method: Method, direction: Direction, name: str) -> list[str]:
+    """Write a Protocol that is one callable.
+
+    Args:
+        projector: Spells its types.
+        method: The callable.
+        direction: Who writes it.
+        name: The name of the Protocol.
+    """
+    return [f"class {name}(typing.Protocol):", *projector.callable(method.signatures, "__call__", direction)]

@@ -1,0 +1,329 @@
+"""The questions of a comparison for the type checker: an assignment each, all answered in one run.
+
+Beside the projections of both trees stand the single changes: a signature with one change made to it, in a world in
+which every type that it mentions is unchanged. So a question is about that change alone, not about what follows from
+the change of something else.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
+
+from codegen.compat.model import Direction
+from codegen.compat.projection import (
+    Names,
+    Projector,
+    member_callable,
+    module_text,
+    project_tree,
+    shared_module,
+)
+from codegen.compat.shapes import ClassKind, ClassShape, FunctionShape, Method, reference
+from codegen.compat.spelling import Flow
+from codegen.compat.typecheck import TypeCheckError, UndecidedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from typing_extensions import Unpack
+
+    from codegen.compat.directions import Directions
+    from codegen.compat.identity import Identity
+    from codegen.compat.shapes import TreeShape, Type
+
+
+class _Options(TypedDict):
+    """The arguments of a projector."""
+
+    tree: TreeShape
+    canonical: Callable[[str], str]
+    names: Names
+    home: Callable[[str], str]
+    shared: str
+
+
+_TARGET = re.compile(r" {4}target_(\d+): ")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two trees, read and matched.
+
+    Attributes:
+        old: The old tree.
+        new: The new tree.
+        identity: Which symbol is which.
+        was: The directions in the old tree.
+        now: The directions in the new tree.
+    """
+
+    old: TreeShape
+    new: TreeShape
+    identity: Identity
+    was: Directions
+    now: Directions
+
+
+class _Adapted(Projector):
+    """Spells the types of the new tree in the world of the old one, its type variables included."""
+
+    def __init__(self, *, elder: Projector, **options: Unpack[_Options]) -> None:
+        super().__init__(**options)
+        self._elder = elder
+
+    def type(self, type_: Type | None, flow: Flow) -> str:
+        """Spell a type; what is taken over from the old tree, as that tree spells it."""
+        self._elder.callable_flow = self.callable_flow
+        if type_ is not None and type_.module.tree is self._elder.tree:
+            return self._elder.type(type_, flow)
+        return super().type(type_, flow)
+
+    def variable(self, key: str, flow: Flow) -> str:
+        """Spell a type variable, as the old tree defines it where it does."""
+        canonical = self.canonical(key)
+        if canonical not in self._elder.tree.shapes:
+            return super().variable(key, flow)
+        self._elder.callable_flow = self.callable_flow
+        return self._elder.variable(canonical, flow)
+
+
+class _Rebound(Projector):
+    """Spells the types of the old tree, but for the type variables, which are those of the new one."""
+
+    def __init__(self, *, fresh: Projector, pairs: Mapping[str, str], **options: Unpack[_Options]) -> None:
+        super().__init__(**options)
+        self._fresh = fresh
+        self._pairs = pairs
+
+    def variable(self, key: str, flow: Flow) -> str:
+        """Spell a type variable as the new tree defines it where it does."""
+        if key not in self._pairs:
+            return super().variable(key, flow)
+        self._fresh.callable_flow = self.callable_flow
+        return self._fresh.variable(self._pairs[key], flow)
+
+
+class _Common:
+    """What a class has in both trees."""
+
+    def __init__(self, pair: Pair) -> None:
+        self._pair = pair
+
+    def _both(self, shape: ClassShape) -> tuple[ClassShape, ClassShape] | None:
+        key = shape.key if shape.module.tree is self._pair.old else self._pair.identity.canonical(shape.key)
+        old, new = self._pair.old.shapes.get(key), self._pair.new.shapes.get(self._pair.identity.pairs.get(key, ""))
+        return (old, new) if isinstance(old, ClassShape) and isinstance(new, ClassShape) else None
+
+    def member(self, shape: ClassShape, name: str) -> bool:
+        """Tell whether a class has a member in both trees."""
+        both = self._both(shape)
+        return both is not None and all(
+            tree.find(one, name) is not None for tree, one in zip((self._pair.old, self._pair.new), both, strict=True)
+        )
+
+    def base(self, shape: ClassShape, base: Type) -> bool:
+        """Tell whether a class derives from one of its bases in both trees."""
+        both = self._both(shape)
+        if both is None or shape.module.tree is self._pair.old:
+            return True
+        return self._pair.identity.canonical(reference(base)) in self._pair.old.ancestry(both[0])
+
+
+class Sheet:
+    """Collects questions and makes the program that answers them.
+
+    Args:
+        pair: The trees.
+        prefix: What the names of the program's modules begin with.
+    """
+
+    def __init__(self, pair: Pair, prefix: str = "spi") -> None:
+        self._pair = pair
+        self._modules = {side: f"{prefix}_{side}" for side in ("old", "new", "shared", "questions")}
+        self._names = _names(pair)
+        self._lines: list[str] = []
+        self._count = 0
+        self._old = Projector(**self._options(pair.old))
+        self._new = _Adapted(elder=self._old, **self._options(pair.new))
+        self._fresh = Projector(**self._options(pair.new))
+        self._fresh.variable_tag = "_new"
+        self._rebound = _Rebound(fresh=self._fresh, pairs=pair.identity.pairs, **self._options(pair.old))
+
+    def _options(self, tree: TreeShape) -> _Options:
+        return {
+            "tree": tree,
+            "canonical": self._pair.identity.canonical if tree is self._pair.new else str,
+            "names": self._names,
+            "home": lambda key: self._modules["old" if key in self._pair.old.shapes else "new"],
+            "shared": self._modules["shared"],
+        }
+
+    def ask(self, source: str, target: str) -> int:
+        """Ask whether a value of one type can stand where another is asked for.
+
+        Args:
+            source: The type of the value.
+            target: The type asked for.
+
+        Returns:
+            The number of the question.
+        """
+        self._count += 1
+        self._lines += [
+            f"def question_{self._count}(value: {source}) -> None:",
+            f"    target_{self._count}: {target} = value",
+        ]
+        return self._count
+
+    def ask_callable(
+        self, old: Method, new: Method, direction: Direction, owner: tuple[ClassShape, ClassShape] | None = None
+    ) -> int:
+        """Ask whether a callable can stand where another one did.
+
+        Args:
+            old: The old callable.
+            new: The new one.
+            direction: Who writes it.
+            owner: The class that it belongs to, in the old tree and in the new one.
+        """
+        self._enter(owner)
+        return self._ask_callables(old, new, self._new, direction)
+
+    def ask_variables(self, old: Method, direction: Direction, owner: ClassShape | None = None) -> int:
+        """Ask whether a callable goes on fitting when its type variables are those of the new tree.
+
+        Args:
+            old: The callable.
+            direction: Who writes it.
+            owner: The class that it belongs to.
+        """
+        self._enter((owner, owner) if owner else None)
+        return self._ask_callables(old, old, self._rebound, direction)
+
+    def _ask_callables(self, old: Method, new: Method, newer: Projector, direction: Direction) -> int:
+        number = self._count + 1
+        before, after = f"Old{number}", f"New{number}"
+        self._lines += member_callable(self._old, old, direction, before)
+        self._lines += member_callable(newer, new, direction, after)
+        return self.ask(after, before) if direction is Direction.CALLS else self.ask(before, after)
+
+    def ask_type(
+        self, old: Type | None, new: Type | None, flow: Flow, owner: tuple[ClassShape, ClassShape] | None = None
+    ) -> int:
+        """Ask whether values of a type can stand where those of another one did.
+
+        Args:
+            old: The old type.
+            new: The new one.
+            flow: Which way they pass.
+            owner: The class of the attribute, in the old tree and in the new one.
+        """
+        self._enter(owner)
+        before, after = self._old.type(old, flow), self._new.type(new, flow)
+        return self.ask(after, before) if flow is Flow.IN else self.ask(before, after)
+
+    def _enter(self, owner: tuple[ClassShape, ClassShape] | None) -> None:
+        """Say what ``Self`` means: the old class, on both sides."""
+        name = f"{self._modules['old']}.{self._names[owner[0].key]}" if owner else ""
+        for projector in (self._old, self._new, self._fresh, self._rebound):
+            projector.self_type = name
+
+    def ask_symbols(self) -> dict[int, tuple[str, str]]:
+        """Ask of every symbol that is in both trees whether the new one, as a whole, can stand for the old one.
+
+        Returns:
+            For each question the old key of the symbol, and the aspect: ``in``, ``out``, ``make``, ``call``.
+        """
+        asked = {}
+        before, after = self._modules["old"], self._modules["new"]
+        for key, new_key in self._pair.identity.pairs.items():
+            old, new, name = self._pair.old.shapes[key], self._pair.new.shapes[new_key], self._names[key]
+            if isinstance(old, FunctionShape) and isinstance(new, FunctionShape):
+                asked[self.ask(f"{after}.{name}__call", f"{before}.{name}__call")] = (key, "call")
+            elif isinstance(old, ClassShape) and isinstance(new, ClassShape):
+                for aspect, source, target in self._ask_class(old, new, key):
+                    asked[self.ask(source, target)] = (key, aspect)
+        return asked
+
+    def _ask_class(self, old: ClassShape, new: ClassShape, key: str) -> list[tuple[str, str, str]]:
+        if ClassKind.ENUM in {old.kind, new.kind}:
+            return []
+        name, before, after = self._names[key], self._modules["old"], self._modules["new"]
+        arguments = [f"[{', '.join(['typing.Any'] * len(one.type_variables))}]" for one in (old, new)]
+        of_old, of_new = ("" if argument == "[]" else argument for argument in arguments)
+        found = []
+        if self._pair.was.has(key, Flow.IN):
+            found.append(("in", f"{after}.{name}__in{of_new}", f"{before}.{name}__in{of_old}"))
+        if self._pair.was.has(key, Flow.OUT):
+            found.append(("out", f"{before}.{name}__out{of_old}", f"{after}.{name}__out{of_new}"))
+            if ClassKind.PROTOCOL not in {old.kind, new.kind}:
+                found.append(("make", f"{after}.{name}__make", f"{before}.{name}__make"))
+        return found
+
+    def program(self) -> dict[str, str]:
+        """Return the modules that ask all questions."""
+        pair, shared = self._pair, self._modules["shared"]
+        texts = {}
+        for side, tree, canonical in (("old", pair.old, str), ("new", pair.new, pair.identity.canonical)):
+            projector = Projector(tree, canonical=canonical, names=self._names, home=lambda _key: "", shared=shared)
+            text = project_tree(projector, _Common(pair))
+            texts[f"{self._modules[side]}.pyi"] = f"import {shared}\n{text}"
+        texts[self._modules["questions"]] = self._questions_text()
+        texts[f"{shared}.pyi"] = shared_module(self._names, _merged_enums(pair), list(texts.values()))
+        return texts
+
+    def _questions_text(self) -> str:
+        gathered = self._old
+        for other in (self._new, self._fresh, self._rebound):
+            gathered.modules |= other.modules
+            gathered.definitions |= other.definitions
+        return module_text(gathered, self._lines, [self._modules[side] for side in ("old", "new", "shared")])
+
+    def answers(self, program: Mapping[str, str], errors: Mapping[str, Sequence[TypeCheckError]]) -> set[int]:
+        """Return the numbers of the questions that were answered with no.
+
+        Args:
+            program: What :meth:`program` returned.
+            errors: What the type checker says of it.
+
+        Raises:
+            UndecidedError: It says something that answers no question.
+        """
+        name = self._modules["questions"]
+        numbers = {
+            line: int(match[1])
+            for line, text in enumerate(program[name].splitlines(), start=1)
+            if (match := _TARGET.match(text))
+        }
+        failed = set()
+        for module in self._modules.values():
+            for error in errors.get(module, []):
+                if module != name or error.code != "assignment" or error.line not in numbers:
+                    raise UndecidedError(_not_an_answer(program, error))
+                failed.add(numbers[error.line])
+        return failed
+
+
+def _not_an_answer(program: Mapping[str, str], error: TypeCheckError) -> str:
+    text = program.get(error.module) or program[f"{error.module}.pyi"]
+    line = text.splitlines()[error.line - 1].strip()
+    return f"the type checker cannot read the projections: {error.message} [{error.code}] in: {line}"
+
+
+def _names(pair: Pair) -> Names:
+    keys = [*pair.old.shapes, *(pair.identity.canonical(key) for key in pair.new.shapes)]
+    return Names(list(dict.fromkeys(keys)), {key for key, _, _ in _merged_enums(pair)})
+
+
+def _merged_enums(pair: Pair) -> list[tuple[str, ClassShape, set[str]]]:
+    """Return each enum with its members in either tree."""
+    found: dict[str, tuple[ClassShape, set[str]]] = {}
+    for tree, canonical in ((pair.old, str), (pair.new, pair.identity.canonical)):
+        for shape in tree.classes():
+            if shape.kind is ClassKind.ENUM:
+                members = {one.name for one in shape.members.values() if not isinstance(one, Method)}
+                known = found.setdefault(canonical(shape.key), (shape, set()))
+                known[1].update(members)
+    return [(key, shape, members) for key, (shape, members) in found.items()]

@@ -1,0 +1,183 @@
+"""Types spelled anew for a purpose: to be compared as text, to be checked as projections, to be read by a person."""
+
+from __future__ import annotations
+
+import ast
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+from codegen.compat.shapes import AliasShape, ClassShape, Type, VariableShape, reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Flow(Enum):
+    """Which way a value passes."""
+
+    OUT = "from the plugin"
+    IN = "to the plugin"
+
+    @property
+    def back(self) -> Flow:
+        """The other way."""
+        return Flow.IN if self is Flow.OUT else Flow.OUT
+
+
+class Speller(Protocol):
+    """Says how the names in a type are written."""
+
+    def symbol(self, key: str, flow: Flow) -> str:
+        """Spell a published class."""
+        ...
+
+    def variable(self, key: str, flow: Flow) -> str:
+        """Spell a type variable."""
+        ...
+
+    def outside(self, name: str, flow: Flow) -> str:
+        """Spell a name from outside the tree."""
+        ...
+
+    def union(self, parts: list[str]) -> str:
+        """Spell a choice of types."""
+        ...
+
+
+def spell(type_: Type, speller: Speller, flow: Flow = Flow.OUT) -> str:
+    """Spell a type.
+
+    Args:
+        type_: The type.
+        speller: Says how names are written.
+        flow: Which way a value of this type passes. It turns round at the parameters of a callable.
+    """
+    return _Spelling(type_, speller).spell(type_.node, flow)
+
+
+class _Spelling:
+    def __init__(self, type_: Type, speller: Speller) -> None:
+        self._module = type_.module
+        self._speller = speller
+
+    def spell(self, node: ast.expr, flow: Flow) -> str:
+        if isinstance(node, ast.BinOp):
+            return self._speller.union([self.spell(part, flow) for part in _alternatives(node)])
+        if isinstance(node, ast.Subscript):
+            return self._spell_subscript(node, flow)
+        if isinstance(node, ast.List):
+            return f"[{', '.join(self.spell(one, flow) for one in node.elts)}]"
+        if isinstance(node, ast.Tuple):
+            return ", ".join(self.spell(one, flow) for one in node.elts) or "()"
+        if isinstance(node, ast.Name | ast.Attribute):
+            return self._spell_name(node, flow)
+        return ast.unparse(node)
+
+    def _spell_name(self, node: ast.Name | ast.Attribute, flow: Flow) -> str:
+        target = reference(Type(node, self._module))
+        key, dot, member = target, "", ""
+        if ":" in target and "." in target.partition(":")[2]:  # a member of an enum, inside Literal
+            module, _, rest = target.partition(":")
+            name, dot, member = rest.partition(".")
+            key = f"{module}:{name}"
+        shape = self._module.tree.shapes.get(key)
+        if isinstance(shape, AliasShape):
+            return spell(shape.type, self._speller, flow)
+        if isinstance(shape, VariableShape):
+            return self._speller.variable(key, flow)
+        if isinstance(shape, ClassShape):
+            return self._speller.symbol(key, flow) + dot + member
+        return self._speller.outside(target, flow)
+
+    def _spell_subscript(self, node: ast.Subscript, flow: Flow) -> str:
+        head = reference(Type(node.value, self._module))
+        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) and node.slice.elts else [node.slice]
+        if head == "typing.Annotated":
+            return self.spell(parts[0], flow)
+        if head in {"typing.Optional", "typing.Union"}:
+            none = ["None"] if head == "typing.Optional" else []
+            return self._speller.union([self.spell(part, flow) for part in parts] + none)
+        if head in {"collections.abc.Callable", "typing.Callable"} and len(parts) == 2:
+            taken, returned = self.spell(parts[0], flow.back), self.spell(parts[1], flow)
+            return f"{self._speller.outside('collections.abc.Callable', flow)}[{taken}, {returned}]"
+        inside = [self.spell(part, flow) for part in parts]
+        if head == "typing.Literal":
+            inside.sort()
+        return f"{self.spell(node.value, flow)}[{', '.join(inside)}]"
+
+
+def _alternatives(node: ast.expr) -> Iterator[ast.expr]:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        yield from _alternatives(node.left)
+        yield from _alternatives(node.right)
+    else:
+        yield node
+
+
+class Mentions:
+    """A speller that notes what a type mentions, and which way it passes."""
+
+    def __init__(self) -> None:
+        self.symbols: dict[tuple[str, Flow], None] = {}
+        self.variables: set[str] = set()
+
+    def symbol(self, key: str, flow: Flow) -> str:
+        """Note a published class."""
+        self.symbols[key, flow] = None
+        return ""
+
+    def variable(self, key: str, flow: Flow) -> str:  # noqa: ARG002  # the protocol's parameter
+        """Note a type variable."""
+        self.variables.add(key)
+        return ""
+
+    def outside(self, name: str, flow: Flow) -> str:  # noqa: ARG002  # the protocol's parameters
+        """Pass over a name from outside."""
+        return ""
+
+    def union(self, parts: list[str]) -> str:  # noqa: ARG002  # the protocol's parameter
+        """Pass over a choice; its parts are noted already."""
+        return ""
+
+
+def mentions(type_: Type | None, flow: Flow) -> Mentions:
+    """Return what a type mentions.
+
+    Args:
+        type_: The type; nothing mentions nothing.
+        flow: Which way a value of it passes.
+    """
+    found = Mentions()
+    if type_ is not None:
+        spell(type_, found, flow)
+    return found
+
+
+class Plain:
+    """Spells types for people, with bare names, and notes what a module that says so must import."""
+
+    def __init__(self) -> None:
+        self.imports: dict[str, set[str]] = {}
+        self.variables: dict[str, None] = {}
+
+    def symbol(self, key: str, flow: Flow = Flow.OUT) -> str:  # noqa: ARG002  # the protocol's parameter
+        """Spell a published class by its bare name."""
+        module, _, name = key.partition(":")
+        self.imports.setdefault(module, set()).add(name)
+        return name
+
+    def variable(self, key: str, flow: Flow = Flow.OUT) -> str:  # noqa: ARG002  # the protocol's parameter
+        """Spell a type variable by its bare name."""
+        self.variables[key] = None
+        return key.partition(":")[2]
+
+    def outside(self, name: str, flow: Flow = Flow.OUT) -> str:  # noqa: ARG002  # the protocol's parameter
+        """Spell a name from outside by its bare name."""
+        module, _, bare = name.rpartition(".")
+        if module not in {"", "builtins"}:
+            self.imports.setdefault(module, set()).add(bare)
+        return bare
+
+    def union(self, parts: list[str]) -> str:
+        """Spell a choice as it was written."""
+        return " | ".join(parts)

@@ -1,0 +1,152 @@
+"""Stub trees as text, and where each comes from: a version, a folder, or the working tree rendered in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codegen.errors import CodegenError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from codegen.project import Project
+
+STUBS = "src/pipelex/spi"
+PACKAGE = "pipelex"
+
+
+@dataclass(frozen=True)
+class StubTree:
+    """The stubs of one API version.
+
+    Attributes:
+        label: What it is called in reports: ``"version 1"``, a folder, ``"the working tree"``.
+        files: The text of each stub by its path (``"pipelex/plugins/contract.pyi"``).
+    """
+
+    label: str
+    files: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """What identifies its content."""
+        lines = (f"{path}\0{self.files[path]}\0" for path in sorted(self.files))
+        return sha256("".join(lines).encode("utf-8")).hexdigest()[:16]
+
+
+def read_tree(folder: Path, label: str) -> StubTree:
+    """Read a stub tree.
+
+    Args:
+        folder: The folder that holds the folder ``pipelex``, or is it.
+        label: What it is called in reports.
+
+    Raises:
+        CodegenError: There is none, or it cannot be read.
+    """
+    root = folder.parent if folder.name == PACKAGE and (folder / "__init__.pyi").is_file() else folder
+    try:
+        paths = sorted((root / PACKAGE).rglob("*.pyi"))
+        files = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+    except (OSError, UnicodeDecodeError) as exc:
+        raise CodegenError(Problem(str(folder), 0, "", f"cannot be read: {exc}")) from exc
+    if not files:
+        text = f"no stub tree; expected a folder '{PACKAGE}' with .pyi files in it"
+        raise CodegenError(Problem(str(folder), 0, "", text))
+    return StubTree(label, files)
+
+
+def api_version(project: Project) -> int:
+    """Return the API version that ``spi.toml`` states, with the plainest reader: the spec may be mid-change.
+
+    Args:
+        project: The project.
+
+    Raises:
+        CodegenError: It states none.
+    """
+    import tomli
+
+    from codegen.spec import SPEC_FILE
+
+    try:
+        version = tomli.loads(project.read(SPEC_FILE)).get("api_version")
+    except tomli.TOMLDecodeError as exc:
+        raise CodegenError(Problem(SPEC_FILE, exc.lineno, "", f"{exc.msg}; expected TOML")) from exc
+    if not isinstance(version, int):
+        raise CodegenError(Problem(SPEC_FILE, 0, "api_version", "expected the API version, as a number"))
+    return version
+
+
+def baseline_folder(project: Project) -> Path:
+    """Return the folder of the last frozen stub tree: what a change is compared with by default.
+
+    Until the current version is frozen, that is the tree of it as it was last generated.
+
+    Args:
+        project: The project.
+    """
+    version = api_version(project)
+    frozen = project.root / STUBS / "frozen" / f"v{version}"
+    return frozen if frozen.is_dir() else project.root / STUBS / f"v{version}"
+
+
+def baseline(project: Project) -> StubTree:
+    """Return the last frozen stub tree.
+
+    Args:
+        project: The project.
+
+    Raises:
+        CodegenError: There is none.
+    """
+    folder = baseline_folder(project)
+    number = folder.name.removeprefix("v")
+    kind = "frozen" if folder.parent.name == "frozen" else "as last generated"
+    return read_tree(folder, f"version {number}, {kind}")
+
+
+def working_tree(project: Project) -> StubTree:
+    """Return the stub tree that the generator makes of ``src/`` as it stands, written or not.
+
+    Args:
+        project: The project.
+
+    Raises:
+        CodegenError: The generator cannot make it.
+    """
+    import os
+
+    from codegen import freshness
+
+    version = api_version(project)
+    label = f"the working tree (version {version})"
+    if not os.environ.get("CI") and freshness.is_fresh(str(project.root)):
+        return read_tree(project.root / STUBS / f"v{version}", label)
+    from codegen.emit import stubs
+    from codegen.inputs import read_inputs
+
+    return StubTree(label, stubs.emit(read_inputs(project).contract))
+
+
+def resolve(project: Project, argument: str) -> StubTree:
+    """Return the stub tree that an argument of the command line means.
+
+    Args:
+        project: The project.
+        argument: The number of a version, or a folder.
+
+    Raises:
+        CodegenError: There is no such tree.
+    """
+    number = argument.removeprefix("v")
+    if not number.isdecimal():
+        return read_tree(Path(argument), argument)
+    for folder in (project.root / STUBS / "frozen" / f"v{number}", project.root / STUBS / f"v{number}"):
+        if folder.is_dir():
+            return read_tree(folder, f"version {number}")
+    text = f"no stubs of version {number}; expected a version under {STUBS}, or a folder"
+    raise CodegenError(Problem(STUBS, 0, argument, text))

@@ -1,0 +1,143 @@
+"""Witnesses: of many small plugins the smallest that is clean on the old tree and fails on the new one.
+
+Nothing is believed. Every plugin is type-checked against both trees, all of them in one run, as modules of two worlds
+in which the package ``pipelex`` has another name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from codegen.compat.drafts import callables
+from codegen.compat.folding import mentions_variable
+from codegen.compat.model import Direction, Witness
+from codegen.compat.plugins import generic_uses, imported, subclass, uses
+from codegen.compat.shapes import ClassShape, VariableShape
+from codegen.compat.typecheck import check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from codegen.compat.drafts import Draft
+    from codegen.compat.model import Finding
+    from codegen.compat.sheet import Pair
+    from codegen.compat.trees import StubTree
+    from codegen.compat.typecheck import TypeCheckError
+
+_IMPORT = re.compile(r"^(\s*(?:from|import) )pipelex\b", re.MULTILINE)
+_ON_NEW = {"symbol-removed", "symbol-moved", "symbol-renamed"}
+_OF_ALL_MEMBERS = {"record-frozen", "incompatible", "class-kind-changed"}
+Job = tuple["Pair", "tuple[StubTree, StubTree]", "list[Draft]"]
+
+
+def find_witnesses(jobs: Sequence[Job], cache: Path | None = None) -> list[list[Finding]]:
+    """Find a witness for every break.
+
+    Args:
+        jobs: For each pair of trees what was read of it, the trees as text, and the settled drafts.
+        cache: Where the type checker keeps what it knows between runs.
+
+    Returns:
+        The findings of each job; a break without a witness stays one, unconfirmed.
+    """
+    benches = [_Bench(number, job) for number, job in enumerate(jobs)]
+    modules: dict[str, str] = {}
+    for bench in benches:
+        modules |= bench.modules()
+    errors = check(modules, cache) if modules else {}
+    return [bench.findings(errors) for bench in benches]
+
+
+class _Bench:
+    """The candidates of one pair of trees."""
+
+    def __init__(self, number: int, job: Job) -> None:
+        self._pair, self._trees, self._drafts = job
+        self._worlds = (f"w{number}old", f"w{number}new")
+        self._candidates: dict[int, list[tuple[int, int]]] = {}
+        self._sources: list[str] = []
+        for place, draft in enumerate(self._drafts):
+            if draft.broken:
+                found = candidates(self._pair, draft)
+                self._candidates[place] = [(rank, self._take(source)) for rank, source in found]
+
+    def _take(self, source: str) -> int:
+        if source not in self._sources:
+            self._sources.append(source)
+        return self._sources.index(source)
+
+    def modules(self) -> dict[str, str]:
+        """Return the modules to check: both trees, and each candidate against either."""
+        if not self._sources:
+            return {}
+        found = {}
+        for world, tree in zip(self._worlds, self._trees, strict=True):
+            found[f"{world}.pyi"] = ""
+            for path, text in tree.files.items():
+                name = path.removesuffix(".pyi").removesuffix("/__init__").replace("/", ".")
+                found[f"{world}.{name}.pyi"] = _renamed(text, world)
+            for number, source in enumerate(self._sources):
+                found[f"{world}_plugin{number}"] = _renamed(source, world)
+        return found
+
+    def findings(self, errors: Mapping[str, list[TypeCheckError]]) -> list[Finding]:
+        """Return the findings, each with the smallest witness that holds."""
+        found = []
+        for place, draft in enumerate(self._drafts):
+            finding = draft.finding()
+            held = [
+                (rank, witness)
+                for rank, number in self._candidates.get(place, [])
+                if (witness := self._witness(number, errors)) is not None
+            ]
+            if held:
+                _, smallest = min(held, key=lambda one: (one[0], len(one[1].source)))
+                finding = replace(finding, witness=smallest)
+            found.append(finding)
+        return found
+
+    def _witness(self, number: int, errors: Mapping[str, list[TypeCheckError]]) -> Witness | None:
+        old, new = (errors.get(f"{world}_plugin{number}", []) for world in self._worlds)
+        if old or not new:
+            return None
+        first = min(new, key=lambda error: error.line)
+        return Witness(self._sources[number], first.line, first.code, first.message.replace(f"{self._worlds[1]}.", ""))
+
+
+def _renamed(text: str, world: str) -> str:
+    return _IMPORT.sub(rf"\g<1>{world}.pipelex", text)
+
+
+def candidates(pair: Pair, draft: Draft) -> Iterator[tuple[int, str]]:
+    """Yield plugins that a break may break, each with its rank: those of the nearest direction come first.
+
+    Args:
+        pair: The trees.
+        draft: The break.
+    """
+    old, key = pair.old, _symbol_of(draft.symbol)
+    shape = old.shapes.get(key)
+    if draft.kind in _ON_NEW:
+        yield 0, imported(old, key)
+    elif isinstance(shape, VariableShape):
+        yield from ((0, source) for source in generic_uses(old, key))
+        for user, method, _ in callables(old.shapes.values()):
+            if mentions_variable(method, key):
+                yield from ((0, source) for source in uses(old, user, list(pair.was.of(user))))
+    else:
+        broken = [way for way in draft.ways if way in draft.broken] or [Direction.CALLS]
+        for rank, way in enumerate(broken):
+            yield from ((rank, source) for source in uses(old, draft.symbol, [way]))
+        if draft.kind == "abstract-added" and isinstance(shape, ClassShape):
+            yield 0, subclass(old, shape, make=True)
+        if draft.kind in _OF_ALL_MEMBERS and isinstance(shape, ClassShape):
+            for member in (f"{key}.{name}" for name in shape.members):
+                yield from ((0, source) for source in uses(old, member, list(pair.was.of(member))))
+
+
+def _symbol_of(symbol: str) -> str:
+    module, _, rest = symbol.partition(":")
+    return f"{module}:{rest.partition('.')[0]}"

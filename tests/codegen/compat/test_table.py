@@ -1,0 +1,165 @@
+"""Every change of the table gets the findings that it should, each break with a witness where one can exist."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from codegen.compat import compare
+from codegen.compat.compare import Job
+from codegen.compat.witnesses import find_witnesses
+from tests.codegen.compat.agreement import tool, verdicts_by
+from tests.codegen.compat.table import ROWS, Row, summary
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from codegen.compat.model import Verdict
+
+DIFFERENT = {"pyright": set[str](), "ty": {"bound of a type variable made narrower"}}
+"""The rows on which another checker differs from mypy."""
+NEEDED = (
+    "symbol added",
+    "symbol removed",
+    "symbol moved",
+    "function renamed",
+    "class renamed",
+    *(
+        f"{side}: {change}"
+        for side in ("implements", "calls")
+        for change in (
+            "parameter added without default",
+            "parameter added with default",
+            "parameter removed",
+            "parameter renamed",
+            "parameters reordered",
+            "parameter made keyword-only",
+            "parameter retyped wider",
+            "parameter retyped narrower",
+            "return retyped wider",
+            "return retyped narrower",
+        )
+    ),
+    "abstract hook added",
+    "abstract hook removed",
+    "hook added",
+    "hook removed",
+    "hook made async",
+    "base changed",
+    "enum that plugins receive: member added",
+    "enum that plugins supply: member added",
+    "enum member removed",
+    "enum member revalued",
+    "record that plugins make: field added with default",
+    "record that plugins make: field added without default",
+    "field removed",
+    "record that plugins make: field retyped narrower",
+    "record made frozen",
+    "bound of a type variable made narrower",
+    "protocol that plugins implement: member added",
+    "exception: attribute removed",
+    "exception: attribute retyped",
+    "constant changed",
+    "documentation only",
+    "pure reordering",
+)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_a_change_gets_its_findings(row: Row, verdicts: dict[str, Verdict]) -> None:
+    assert sorted(row.expected) == sorted(summary(finding) for finding in verdicts[row.id].findings)
+
+
+def test_the_table_fails_when_the_type_checker_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two rows in five rest on its answers, so a checker that is not asked, or not heard, turns the table red."""
+    monkeypatch.setattr(compare, "check", lambda *_arguments: {})
+    blind = compare.compare_all([row.trees() for row in ROWS], witnesses=False)
+    broken = [sum(not one.startswith("fine") for one in row.expected) for row in ROWS]
+    missed = [row.id for row, count, verdict in zip(ROWS, broken, blind, strict=True) if count != len(verdict.breaks)]
+    assert len(missed) > 50
+
+
+def test_the_table_has_every_change_that_it_must_have() -> None:
+    assert set() == set(NEEDED) - {row.id for row in ROWS}
+
+
+def test_row_ids_are_unique() -> None:
+    assert len(ROWS) == len({row.id for row in ROWS})
+
+
+def test_finding_ids_are_unique_in_a_verdict(verdicts: dict[str, Verdict]) -> None:
+    for verdict in verdicts.values():
+        ids = [finding.id for finding in verdict.findings]
+        assert len(ids) == len(set(ids))
+
+
+def test_only_what_a_type_checker_cannot_see_is_unconfirmed(verdicts: dict[str, Verdict]) -> None:
+    invisible = {
+        "parameter-default-changed",
+        "field-default-changed",
+        "field-reordered",
+        "attribute-value-changed",
+        "constant-changed",
+        "parameter-renamed",
+    }
+    unconfirmed = {one.kind for verdict in verdicts.values() for one in verdict.breaks if not one.confirmed}
+    assert invisible == unconfirmed
+
+
+def test_breaks_come_before_the_rest(verdicts: dict[str, Verdict]) -> None:
+    for verdict in verdicts.values():
+        order = [finding.breaking for finding in verdict.findings]
+        assert sorted(order, reverse=True) == order
+
+
+def test_what_is_broken_by_something_else_is_folded_under_it(verdicts: dict[str, Verdict]) -> None:
+    (finding,) = verdicts["implements: parameter renamed"].findings
+    expected = ("pipelex.plugins.contract:PipelexPlugin", "pipelex.plugins.registrar:PluginRegistrar")
+    assert expected == finding.cascades
+
+
+def test_a_rename_says_from_and_to_for_a_codemod(verdicts: dict[str, Verdict]) -> None:
+    (finding,) = verdicts["implements: parameter renamed"].findings
+    assert {"from": "reporter", "to": "delegate", "parameter": "reporter"} == finding.detail
+    assert "pipelex.plugins.backends:MakeWorkerFn.__call__" == finding.symbol
+
+
+def test_the_witness_of_a_call_shape_is_an_implementation_of_it(verdicts: dict[str, Verdict]) -> None:
+    (finding,) = verdicts["implements: parameter renamed"].findings
+    assert finding.witness is not None
+    assert finding.witness.source.endswith("accepted: MakeWorkerFn = supplied\n")
+    assert "assignment" == finding.witness.code
+
+
+def test_the_path_leads_from_the_plugin_to_the_symbol(verdicts: dict[str, Verdict]) -> None:
+    (finding,) = verdicts["implements: parameter renamed"].findings
+    assert ("PipelexPlugin", "whose register the plugin writes") == finding.path[:2]
+    assert ("MakeWorkerFn", "whose __call__ the plugin writes") == finding.path[-2:]
+
+
+def test_no_plugin_fails_on_a_change_that_is_judged_fine(verdicts: dict[str, Verdict], cache: Path) -> None:
+    """The witnesses are a second opinion: none may hold where the verdict says that nothing breaks."""
+    jobs, ids = [], []
+    for row in ROWS:
+        if verdicts[row.id].compatible and verdicts[row.id].findings and row.id != "API version raised":
+            job = Job(*row.trees(), "spi")
+            for draft in job.drafts:
+                draft.broken = set(draft.ways)
+            jobs.append((job.pair, job.trees, [draft for draft in job.drafts if not draft.only_breaking]))
+            ids.append(row.id)
+    found = zip(ids, find_witnesses(jobs, cache), strict=True)
+    assert [] == [(id_, one.id, one.witness) for id_, findings in found for one in findings if one.witness]
+    assert len(ids) > 30
+
+
+@pytest.mark.parametrize("checker", sorted(DIFFERENT))
+def test_another_checker_comes_to_the_same_verdicts(checker: str, verdicts: dict[str, Verdict]) -> None:
+    if tool(checker) is None:
+        pytest.skip(f"{checker} is not installed")
+    if checker == "pyright" and not os.environ.get("ALL_CHECKERS"):
+        pytest.skip("takes a quarter of a minute; set ALL_CHECKERS=1")
+    theirs = verdicts_by(checker)
+    ours = {id_: {(one.id, one.breaking) for one in verdict.findings} for id_, verdict in verdicts.items()}
+    assert DIFFERENT[checker] == {id_ for id_ in ours if ours[id_] != theirs[id_]}
