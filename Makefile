@@ -21,6 +21,10 @@ demo: weights ## a stranger's plugin, a caught mistake, a model's answer, a PDF'
 test: lint check ## everything that must pass: lint, types, generated files, tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+.PHONY: rehearse
+rehearse: $(READY) ## carry five changes of the contract through on copies of the project: diff, bump, upgrade
+	$(BIN)/python -m pytest tests/rehearsals -m rehearsal -n 2
+
 .PHONY: lint
 lint: $(READY) ## ruff (rules and format), mypy --strict
 	$(BIN)/ruff check
@@ -31,6 +35,7 @@ lint: $(READY) ## ruff (rules and format), mypy --strict
 check: $(READY) ## hold the generated files against spi.toml and src/
 	$(BIN)/python -m codegen --check --full
 	$(BIN)/python -m pipelex.checking.rules_page --check
+	$(BIN)/python -m codegen diff --accept-declared --no-witness
 
 .PHONY: generate
 generate: $(READY) ## write the generated files anew

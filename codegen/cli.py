@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codegen import freshness
-from codegen.errors import CodegenError
+from codegen.errors import CodegenError, FrozenError
 from codegen.project import Project
 from codegen.writer import COMMAND, Change, changes, write
 
@@ -40,6 +40,7 @@ def run(arguments: list[str], *, default_root: str, render: Callable[[Project], 
         return _run(options, project, render)
     except CodegenError as exc:
         _report_problems(exc, as_json=options.json)
+        return STALE if isinstance(exc, FrozenError) else COULD_NOT_TELL
     except ModuleNotFoundError as exc:
         if exc.name not in _GENERATOR_NEEDS:
             raise
@@ -72,7 +73,7 @@ def _run(options: argparse.Namespace, project: Project, render: Callable[[Projec
     if not options.check:
         write(project.root, found)
     written = {path: freshness.digest(text.encode("utf-8")) for path, text in outputs.texts.items()}
-    freshness.remember(str(project.root), {**project.seen, **written}, outputs.folders)
+    freshness.remember(str(project.root), {**project.seen, **written}, [*outputs.folders, *outputs.watched])
     _report_done(found, total=len(outputs.texts), as_json=options.json)
     return FRESH
 

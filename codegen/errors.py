@@ -39,6 +39,10 @@ class CodegenError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+class FrozenError(CodegenError):
+    """A frozen version is not what was frozen. That is a finding, not a question that is left open."""
+
+
 def raise_any(problems: list[Problem]) -> None:
     """Raise what a step found, if it found anything.
 

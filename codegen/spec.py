@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import tomli
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from codegen.changes import KIND_RULES
 from codegen.errors import CodegenError, Problem, raise_any
 from codegen.toml_lines import TomlLines
 
@@ -22,8 +23,10 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9._-]*$")]
 """A plugin's name, an sdk, a command: lowercase letters, digits, ``.``, ``_`` and ``-``."""
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 """``module:name``."""
-Since = Annotated[str, StringConstraints(pattern=r"^[1-9]\d*\.\d+$")]
-"""``API version.revision``."""
+Since = Annotated[str, StringConstraints(pattern=r"^([1-9]\d*\.\d+|next)$")]
+"""``API version.revision``; ``next`` until ``python -m codegen bump`` writes the number in."""
+SymbolPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_*][\w.]*$")]
+"""``module:name`` or ``module:Class.member``; ``module:*`` for a whole module."""
 Line = Annotated[str, StringConstraints(pattern=r"^\S[^\r\n]*$", max_length=90)]
 """Prose on one line."""
 
@@ -62,6 +65,7 @@ class Symbol(_Table):
 
     since: Since = Field(description="API version and revision that published it, as in 1.0.")
     role: Line = Field(description="What it is for, in a few words.")
+    open: bool = Field(default=False, description="Of an enum: whether a mere revision may add members.")
 
 
 class Requirement(_Table):
@@ -117,6 +121,36 @@ class Builtin(_Table):
     workers: list[WorkerRow] = Field(min_length=1, description="Its inference backends.")
 
 
+class Change(_Table):
+    """What a change between two versions was meant to be, and what a plugin's author has to do."""
+
+    kind: str = Field(description="What kind of change it is.", json_schema_extra={"enum": list(KIND_RULES)})
+    symbol: SymbolPath = Field(description="What changed, under its old name: module:name or module:Class.member.")
+    from_: str | None = Field(default=None, alias="from", description="What it was: a name, a parameter, a type.")
+    to: str | None = Field(default=None, description="What it is now: a name, module:name, a parameter, a type.")
+    why: Line = Field(description="Why it changed, for those who have to follow.")
+    migration: str | None = Field(
+        default=None, description="The code that 'pipelex plugins upgrade' writes, where from and to do not say it."
+    )
+    todo: Line | None = Field(default=None, description="What an author has to do by hand, where no code can.")
+
+
+class Version(_Table):
+    """A version that was frozen. Written by 'python -m codegen freeze' and 'bump'."""
+
+    number: int = Field(ge=1, description="The API version.")
+    revision: int = Field(ge=0, description="Its revision.")
+    released: bool = Field(default=False, description="Whether it is out: then it is never frozen anew.")
+    digest: str = Field(description="The digest of its stubs and lock.")
+    change: list[Change] = Field(default=[], description="What changed against the version before.")
+
+
+class Next(_Table):
+    """What changes with the next version; 'python -m codegen bump' folds it."""
+
+    change: list[Change] = Field(default=[], description="The changes, one by one.")
+
+
 class Spec(_Table):
     """All of ``spi.toml``."""
 
@@ -129,10 +163,16 @@ class Spec(_Table):
         default={}, description="The extras that no built-in needs, and what each is for."
     )
     builtin: list[Builtin] = Field(default=[], description="The built-in plugins.")
+    next: Next = Field(default=Next(), description="What changes with the next version.")
+    version: list[Version] = Field(default=[], description="The versions that were frozen, the oldest first.")
 
     def family_named(self, name: str) -> Family:
         """Return a family by its name; the checks have made sure that it exists."""
         return next(family for family in self.family if family.name == name)
+
+    def open_enums(self) -> frozenset[str]:
+        """Return the enums to which a revision may add members: whoever matches on one expects that."""
+        return frozenset(reference for reference, symbol in self.symbols.items() if symbol.open)
 
     def published(self) -> dict[str, list[str]]:
         """Return the published names by module, both sorted."""
@@ -226,6 +266,12 @@ def _cross_check(spec_file: SpecFile) -> Iterator[Problem]:
     yield from _check_listers(spec_file)
     yield from _check_since(spec_file)
     yield from _check_extras(spec_file)
+    yield from _check_versions(spec_file)
+    for index, change in enumerate(spec_file.spec.next.change):
+        yield from _check_change(spec_file, ("next", "change", index), change)
+    for index, version in enumerate(spec_file.spec.version):
+        for place, change in enumerate(version.change):
+            yield from _check_change(spec_file, ("version", index, "change", place), change)
 
 
 def _check_duplicates(spec_file: SpecFile) -> Iterator[Problem]:
@@ -284,7 +330,7 @@ def _check_since(spec_file: SpecFile) -> Iterator[Problem]:
     now = (spec.api_version, spec.revision)
     for reference, symbol in spec.symbols.items():
         version, _, revision = symbol.since.partition(".")
-        if (int(version), int(revision)) > now:
+        if symbol.since != "next" and (int(version), int(revision)) > now:
             text = f"'{symbol.since}' is yet to come; expected at most {now[0]}.{now[1]}"
             yield spec_file.problem(("symbols", reference, "since"), text)
 
@@ -295,3 +341,41 @@ def _check_extras(spec_file: SpecFile) -> Iterator[Problem]:
         if builtin.extra is not None and not builtin.requires:
             text = f"extra '{builtin.extra}' brings nothing; expected 'requires', or no extra"
             yield spec_file.problem(("builtin", index, "extra"), text)
+
+
+def _check_versions(spec_file: SpecFile) -> Iterator[Problem]:
+    """Frozen versions follow one another, and the last of them is the one that is stated."""
+    spec = spec_file.spec
+    before = (0, 0)
+    for index, version in enumerate(spec.version):
+        numbers = (version.number, version.revision)
+        if numbers not in {(before[0], before[1] + 1), (before[0] + 1, 0)}:
+            text = (
+                f"{numbers[0]}.{numbers[1]} does not follow {before[0]}.{before[1]}; 'python -m codegen bump' writes it"
+            )
+            yield spec_file.problem(("version", index, "number"), text)
+        before = numbers
+    if spec.version and before != (spec.api_version, spec.revision):
+        text = (
+            f"{spec.api_version}.{spec.revision} is not the last frozen version, {before[0]}.{before[1]}; "
+            "expected that one: 'python -m codegen bump' raises it"
+        )
+        yield spec_file.problem(("api_version",), text)
+
+
+def _check_change(spec_file: SpecFile, path: KeyPath, change: Change) -> Iterator[Problem]:
+    rule = KIND_RULES.get(change.kind)
+    if rule is None:
+        from difflib import get_close_matches
+
+        near = ", ".join(get_close_matches(change.kind, KIND_RULES, n=3)) or "one of codegen/changes.py"
+        yield spec_file.problem((*path, "kind"), f"unknown kind '{change.kind}'; expected {near}")
+        return
+    for key, value in (("from", change.from_), ("to", change.to)):
+        if key in rule.needs and value is None:
+            yield spec_file.problem(path, f"a change of kind '{change.kind}' needs '{key}'")
+    if change.migration is not None and change.todo is not None:
+        yield spec_file.problem((*path, "todo"), "has a migration too; expected one of the two")
+    if rule.rewrite in {"code", "by hand"} and change.migration is None and change.todo is None:
+        text = f"a change of kind '{change.kind}' needs 'migration' (code) or 'todo' (what an author does by hand)"
+        yield spec_file.problem(path, text)

@@ -31,6 +31,8 @@ class Outputs:
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
         self.folders: list[str] = []
+        self.watched: list[str] = []
+        """Folders that are held to a digest and not written: a file that appears in one counts."""
 
     def add(self, path: str, text: str) -> None:
         """Add a generated file; its header line is put before it.
@@ -138,8 +140,10 @@ def _stage(temporary: Path, target: Path, text: str) -> None:
 
 def _remove(path: Path) -> None:
     path.unlink()
-    if not any(path.parent.iterdir()):
-        path.parent.rmdir()
+    for folder in path.parents:
+        if any(folder.iterdir()):
+            return
+        folder.rmdir()
 
 
 def _read(path: Path) -> str | None:

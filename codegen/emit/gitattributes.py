@@ -7,7 +7,9 @@ from codegen.render import template
 GENERATED = (
     ".gitattributes",
     "codegen/spi.schema.json",
+    "docs/api-versions/**",
     "docs/errors.md",
+    "docs/spi-changes.md",
     "docs/spi.md",
     "src/pipelex/generated/accessors.py",
     "src/pipelex/generated/builtins.py",

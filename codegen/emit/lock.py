@@ -16,17 +16,20 @@ if TYPE_CHECKING:
 _WORD = re.compile(r"\w+")
 
 
-def emit(contract: Contract, outputs: dict[str, str], *, stub_folder: str) -> str:
+def emit(contract: Contract, outputs: dict[str, str], *, stub_folder: str, frozen: bool = True) -> str:
     """Render the lock.
 
     Args:
         contract: The contract.
         outputs: The rendered files by path, without those that are prose.
         stub_folder: The folder of the stub tree, which counts as one output.
+        frozen: Whether it tells of the frozen versions. The lock that is frozen with one does not: it cannot hold
+            its own digest.
     """
     spec = contract.spec_file.spec
     return template("spi.lock.j2").render(
         spec=spec,
+        frozen=[(f"{row.number}.{row.revision}", row.digest) for row in spec.version] if frozen else [],
         families=[(family.name, f"{family.value} {family.worker}") for family in sorted(spec.family, key=_by_name)],
         symbols=[(reference, symbol_digest(contract, reference)) for reference in sorted(spec.symbols)],
         builtins=[_builtin(spec, builtin) for builtin in sorted(spec.builtin, key=_by_name)],

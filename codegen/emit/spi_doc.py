@@ -30,7 +30,8 @@ def _symbols_by_module(spec: Spec) -> dict[str, list[tuple[str, str, str]]]:
     modules: dict[str, list[tuple[str, str, str]]] = {}
     for reference, symbol in spec.symbols.items():
         module, _, name = reference.partition(":")
-        modules.setdefault(module, []).append((name, symbol.since, symbol.role))
+        role = f"{symbol.role} (open: a revision may add members)" if symbol.open else symbol.role
+        modules.setdefault(module, []).append((name, symbol.since, role))
     return modules
 
 

@@ -20,6 +20,7 @@ FLOORS: dict[str, float] = {
     "pipelex.exceptions": 0,
     "pipelex.install_hint": 0,
     "pipelex.installation": 0,
+    "pipelex.spi_changes": 0,
     "pipelex.spi_lock": 0,
     "pipelex.plugins.exceptions": 0,
     "pipelex.plugins.installed": 0,

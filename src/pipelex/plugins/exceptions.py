@@ -26,15 +26,21 @@ class PluginApiVersionMismatchError(PluginError):
         self.plugin_name = plugin_name
         self.targets_api = targets_api
         self.supported_api = supported_api
-        way_out = (
-            f"install a release of '{plugin_name}' that targets {supported_api}"
-            if targets_api < supported_api
-            else f"upgrade pipelex to a release that supports {targets_api}"
-        )
+        if targets_api < supported_api:
+            from pipelex.spi_changes import summary
+
+            told = summary(targets_api, supported_api)
+            way_out = (
+                f"install a release of '{plugin_name}' that targets {supported_api} (its author gets there with "
+                f"'pipelex plugins upgrade FOLDER --to {supported_api} --write')"
+            )
+        else:
+            told = ""
+            way_out = f"upgrade pipelex to a release that supports {targets_api}"
         super().__init__(
             f"Plugin '{plugin_name}' targets plugin API version {targets_api}; this installation supports "
-            f'{supported_api}. Either {way_out}, or disable it: add "{plugin_name}" to plugins.disabled '
-            "in .pipelex/pipelex.toml."
+            f'{supported_api}. {told}{" " if told else ""}Either {way_out}, or disable it: add "{plugin_name}" to '
+            "plugins.disabled in .pipelex/pipelex.toml."
         )
 
 

@@ -1,0 +1,47 @@
+"""Emits ``docs/spi-changes.md``: what changed in the SPI, from one version to the next, the newest first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codegen.changes import says
+from codegen.render import template
+
+if TYPE_CHECKING:
+    from codegen.spec import Change, Spec
+
+
+def emit(spec: Spec) -> str:
+    """Render the page.
+
+    Args:
+        spec: The spec.
+    """
+    rows = [
+        (version, [(says(change), change.why, what_to_do(change)) for change in version.change])
+        for version in reversed(spec.version)
+    ]
+    return template("spi-changes.md.j2").render(
+        rows=rows, pending=[(says(change), change.why, what_to_do(change)) for change in spec.next.change]
+    )
+
+
+def what_to_do(change: Change) -> str:
+    """Say in a few words what an author has to do about a change.
+
+    Args:
+        change: The entry.
+    """
+    from codegen.changes import KIND_RULES
+
+    if change.todo is not None:
+        return f"by hand: {change.todo}"
+    if KIND_RULES[change.kind].rewrite == "none":
+        return "nothing"
+    return "`pipelex plugins upgrade` rewrites it" if change.migration or _is_derived(change) else "see the page"
+
+
+def _is_derived(change: Change) -> bool:
+    from codegen.changes import KIND_RULES
+
+    return KIND_RULES[change.kind].rewrite == "derived"
