@@ -9,6 +9,7 @@ import click
 from pipelex.cli.check import check
 from pipelex.cli.new import new
 from pipelex.cli.output import FAILED, OK, write_json, write_table
+from pipelex.cli.upgrade import upgrade
 
 if TYPE_CHECKING:
     from pipelex.config.plugins_config import PluginsConfig
@@ -22,6 +23,7 @@ def plugins() -> None:
 
 plugins.add_command(check)
 plugins.add_command(new)
+plugins.add_command(upgrade)
 
 
 @plugins.command("list")

@@ -1,0 +1,127 @@
+"""The imports that inserted code needs: beside those that are there, and where the code can see them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from pipelex.spi_changes import ApiChange
+    from pipelex.upgrading.rewrites.step import Step
+
+
+def write_imports(step: Step) -> None:
+    """Import what the edits of a module need and it does not have.
+
+    Args:
+        step: The module.
+    """
+    lazy = _annotations_are_lazy(step)
+    wanted: dict[tuple[str, bool], list[str]] = {}
+    changes: dict[str, ApiChange] = {}
+    for reference, (change, runtime) in step.imports.items():
+        module, _, name = reference.partition(":")
+        bound = _bindings(step, name)
+        if any(not type_only for type_only in bound) or (bound and lazy and not runtime):
+            continue
+        type_only = lazy and not runtime and _type_only_block(step) is not None
+        wanted.setdefault((module, type_only), []).append(name)
+        changes.setdefault(module, change)
+    for (module, type_only), names in sorted(wanted.items()):
+        _write(step, module, sorted(names), changes[module], type_only=type_only)
+
+
+def _annotations_are_lazy(step: Step) -> bool:
+    return "from __future__ import annotations" in step.source.text
+
+
+def _bindings(step: Step, name: str) -> list[bool]:
+    """Tell of each import at the module's level that binds a name whether it is for types alone."""
+    import libcst as cst
+
+    found = []
+    for node in step.source.nodes(cst.ImportFrom):
+        assert isinstance(node, cst.ImportFrom)
+        if isinstance(node.names, cst.ImportStar) or _in_function(step, node):
+            continue
+        if any((alias.evaluated_alias or alias.evaluated_name) == name for alias in node.names):
+            found.append(is_type_only(step, node))
+    return found
+
+
+def _in_function(step: Step, node: cst.CSTNode) -> bool:
+    import libcst as cst
+
+    return any(isinstance(around, cst.FunctionDef | cst.ClassDef) for around in step.source.ancestors(node))
+
+
+def is_type_only(step: Step, node: cst.CSTNode) -> bool:
+    """Tell whether a node stands under ``if TYPE_CHECKING``."""
+    import libcst as cst
+
+    return any(
+        isinstance(around, cst.If) and step.source.code(around.test).endswith("TYPE_CHECKING")
+        for around in step.source.ancestors(node)
+    )
+
+
+def _type_only_block(step: Step) -> cst.ImportFrom | None:
+    return next((node for node in reversed(_ours(step)) if is_type_only(step, node)), None)
+
+
+def _ours(step: Step) -> list[cst.ImportFrom]:
+    """Return the imports of published names at the module's level."""
+    import libcst as cst
+
+    return [
+        node
+        for node in step.source.nodes(cst.ImportFrom)
+        if isinstance(node, cst.ImportFrom)
+        and node.module is not None
+        and not node.relative
+        and step.source.code(node.module).startswith("pipelex.")
+        and not _in_function(step, node)
+    ]
+
+
+def _write(step: Step, module: str, names: list[str], change: ApiChange, *, type_only: bool) -> None:
+    import libcst as cst
+
+    source = step.source
+    what = f"imports from {module}"
+    line = f"from {module} import {', '.join(names)}"
+    around = [node for node in _ours(step) if is_type_only(step, node) == type_only]
+    for node in around:
+        if (
+            node.module is not None
+            and source.code(node.module) == module
+            and not isinstance(node.names, cst.ImportStar)
+        ):
+            last = node.names[-1]
+            at = source.item_end(last)
+            step.replace(at, at, "".join(f", {name}" for name in names), change, what)
+            return
+    before = [node for node in around if node.module is not None and source.code(node.module) < module]
+    if before:
+        at = source.line_end(source.end(before[-1]))
+        step.replace(at, at, f"\n{source.indent_at(source.start(before[-1]))}{line}", change, what)
+    elif around:
+        at = source.start(around[0])
+        step.replace(at, at, f"{line}\n{source.indent_at(at)}", change, what)
+    else:
+        at = _after_imports(step)
+        step.replace(at, at, f"{line}\n", change, what)
+
+
+def _after_imports(step: Step) -> int:
+    """Return the offset of the line below the last import at the module's level, or below its docstring."""
+    import libcst as cst
+
+    at = 0
+    for number, node in enumerate(step.source.tree.body):
+        is_import = isinstance(node, cst.SimpleStatementLine) and isinstance(node.body[0], cst.Import | cst.ImportFrom)
+        is_docstring = number == 0 and isinstance(node, cst.SimpleStatementLine) and isinstance(node.body[0], cst.Expr)
+        if is_import or is_docstring:
+            at = step.source.line_end(step.source.end(node)) + 1
+    return min(at, len(step.source.text))

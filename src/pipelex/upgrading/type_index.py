@@ -1,0 +1,448 @@
+"""What the type checker knows of a plugin: which published member each expression is, and what implements what.
+
+mypy decides, on the closed world of one API version: aliases, inheritance, inference and shadowing are its trade.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mypy.build import BuildResult
+    from mypy.nodes import CallExpr, Expression, FuncDef, MypyFile, Node, TypeInfo
+    from mypy.types import CallableType, Instance, Type
+
+    from pipelex.checking.spi_tree import SpiTree
+
+PUBLISHED = "pipelex."
+
+
+class Span(NamedTuple):
+    """Where an expression stands: lines from 1, columns from 0, in characters."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+class Definition(NamedTuple):
+    """Where a function, a lambda or a class is defined: its line and its name."""
+
+    line: int
+    name: str
+
+
+@dataclass
+class ModuleIndex:
+    """What is known of one module.
+
+    Attributes:
+        members: The symbols that an attribute access stands for, the nearest class first: ``module:Class.member``.
+        calls: The symbols that a call calls; of a class its constructor.
+        implementations: The published symbols that a function implements.
+        classes: The bases of a class, itself first, as symbols.
+    """
+
+    members: dict[Span, tuple[str, ...]] = field(default_factory=dict)
+    calls: dict[Span, tuple[str, ...]] = field(default_factory=dict)
+    implementations: dict[Definition, set[str]] = field(default_factory=dict)
+    classes: dict[Definition, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass
+class TypeIndex:
+    """What is known of a plugin.
+
+    Attributes:
+        modules: By module.
+        errors: What mypy said, as JSON; one a line.
+    """
+
+    modules: dict[str, ModuleIndex]
+    errors: list[str]
+
+
+def build_index(sources: Mapping[str, tuple[str, str]], spi: SpiTree) -> TypeIndex:
+    """Type-check modules on the stubs of an API version and note what everything is.
+
+    Args:
+        sources: Path and text by module name; the texts need not be on the disk.
+        spi: The stubs.
+    """
+    result = _check(sources, spi)
+    trees = {name: tree for name in sources if (tree := result.graph[name].tree) is not None}
+    index = TypeIndex({name: ModuleIndex() for name in sources}, list(result.errors))
+    flows = _Flows(result)
+    for name, tree in trees.items():
+        _Reader(result, index.modules[name], sources[name][1], flows).read(tree)
+    for name, tree in trees.items():
+        flows.note(index.modules[name], tree)
+    return index
+
+
+def _check(sources: Mapping[str, tuple[str, str]], spi: SpiTree) -> BuildResult:
+    import os
+
+    from mypy.build import build
+    from mypy.modulefinder import BuildSource
+    from mypy.options import Options
+
+    from pipelex.checking.cache import cache_folder
+    from pipelex.checking.type_check import STRICT_FLAGS, mypy_version
+
+    options = Options()
+    for flag in STRICT_FLAGS:
+        setattr(options, flag, True)
+    options.implicit_reexport = False
+    options.ignore_missing_imports = True
+    ours: dict[str, object] = {"ignore_missing_imports": False}
+    options.per_module_options = {"pipelex": ours, "pipelex.*": ours}
+    options.build_per_module_cache()
+    options.python_executable = None
+    options.namespace_packages = True
+    options.output = "json"
+    options.show_column_numbers = True
+    options.export_types = True
+    options.preserve_asts = True
+    options.native_parser = False  # its columns are those of ast: bytes
+    options.sqlite_cache = False
+    folder = cache_folder()
+    options.cache_dir = os.devnull
+    if folder is not None:
+        options.cache_dir = str(folder / f"mypy-{mypy_version()}-upgrade-api{spi.api_version}")
+    listed = [BuildSource(path, name, text) for name, (path, text) in sources.items()]
+    packages = {name.rpartition(".")[0] for name in sources}
+    while packages:
+        package = packages.pop()
+        if package and package not in sources and all(package != source.module for source in listed):
+            listed.append(BuildSource(None, package, ""))
+            packages.add(package.rpartition(".")[0])
+    return build(listed, options, alt_lib_path=str(spi.folder))
+
+
+def symbol_of(info: TypeInfo, member: str = "") -> str:
+    """Spell a class, or a member of it, as ``module:Class.member``.
+
+    Args:
+        info: The class.
+        member: The member.
+    """
+    qualified = info.fullname.removeprefix(f"{info.module_name}.")
+    return f"{info.module_name}:{qualified}" + (f".{member}" if member else "")
+
+
+class _Reader:
+    """Reads one module's tree into its index."""
+
+    def __init__(self, result: BuildResult, index: ModuleIndex, text: str, flows: _Flows) -> None:
+        self._types = result.types
+        self._index = index
+        self._lines = text.splitlines(keepends=True)
+        self._flows = flows
+
+    def read(self, tree: MypyFile) -> None:
+        from mypy import nodes
+
+        for node in walk(tree):
+            if isinstance(node, nodes.MemberExpr | nodes.SuperExpr):
+                self._index.members[self._span(node)] = self._flows.members(node)
+            elif isinstance(node, nodes.CallExpr):
+                self._index.calls[self._span(node)] = self._flows.called(node)
+                self._flows.arguments(node)
+            elif isinstance(node, nodes.ClassDef):
+                self._class(node)
+            elif isinstance(node, nodes.AssignmentStmt) and node.type is not None:
+                self._flows.flow(node.rvalue, node.type)
+            elif isinstance(node, nodes.FuncDef):
+                self._returns(node)
+
+    def _class(self, node: Node) -> None:
+        from mypy import nodes
+
+        assert isinstance(node, nodes.ClassDef)
+        bases = tuple(symbol_of(base) for base in node.info.mro if base.fullname != "builtins.object")
+        self._index.classes[Definition(node.line, node.name)] = bases
+        for name, entry in node.info.names.items():
+            function = plain_function(entry.node)
+            if function is None:
+                continue
+            overridden = {
+                symbol_of(base, name)
+                for base in node.info.mro[1:]
+                if name in base.names and base.fullname.startswith(PUBLISHED)
+            }
+            if overridden and name != "__init__":  # a constructor is called on one class: it overrides nothing
+                self._flows.implement(function, overridden)
+
+    def _returns(self, node: FuncDef) -> None:
+        from mypy import nodes
+        from mypy.types import CallableType, get_proper_type
+
+        if not isinstance(node.type, CallableType):
+            return
+        returned = get_proper_type(node.type.ret_type)
+        for child in walk(node.body, into_functions=False):
+            if isinstance(child, nodes.ReturnStmt) and child.expr is not None:
+                self._flows.flow(child.expr, returned)
+
+    def _span(self, node: Node) -> Span:
+        end_line = getattr(node, "end_line", None) or node.line
+        end_column = getattr(node, "end_column", None) or 0
+        return Span(node.line, self._column(node.line, node.column), end_line, self._column(end_line, end_column))
+
+    def _column(self, line: int, column: int) -> int:
+        """Turn a column in bytes into one in characters."""
+        text = self._lines[line - 1] if 0 < line <= len(self._lines) else ""
+        return column if text.isascii() else len(text.encode("utf-8")[:column].decode("utf-8", errors="ignore"))
+
+
+class _Flows:
+    """Which functions end up where a published call shape is asked for."""
+
+    def __init__(self, result: BuildResult) -> None:
+        self._types = result.types
+        self._implements: dict[int, set[str]] = {}
+        self._shapes: dict[str, CallableType] = {}
+
+    def members(self, node: Expression) -> tuple[str, ...]:
+        """Return the symbols that an attribute access stands for."""
+        from mypy import nodes
+
+        if isinstance(node, nodes.SuperExpr):
+            return tuple(
+                symbol_of(base, node.name)
+                for base in (node.info.mro[1:] if node.info else ())
+                if node.name in base.names
+            )
+        assert isinstance(node, nodes.MemberExpr)
+        found: list[str] = []
+        for info in self._infos(node.expr):
+            found += [symbol_of(base, node.name) for base in info.mro if node.name in base.names]
+        if not found and node.fullname:
+            module, _, name = node.fullname.rpartition(".")
+            found.append(f"{module}:{name}")
+        return tuple(dict.fromkeys(found))
+
+    def _infos(self, node: Expression) -> list[TypeInfo]:
+        from mypy import nodes
+        from mypy.types import get_proper_type
+
+        if isinstance(node, nodes.RefExpr) and isinstance(node.node, nodes.TypeInfo):
+            return [node.node]
+        kind = self._types.get(node)
+        return [] if kind is None else list(_infos_of(get_proper_type(kind)))
+
+    def called(self, node: CallExpr) -> tuple[str, ...]:
+        """Return the symbols that a call calls."""
+        from mypy import nodes
+        from mypy.types import Instance, get_proper_type
+
+        callee = node.callee
+        if isinstance(callee, nodes.RefExpr) and isinstance(callee.node, nodes.TypeInfo):
+            maker = next((base for base in callee.node.mro if "__init__" in base.names), callee.node)
+            return (symbol_of(maker),)
+        if isinstance(callee, nodes.MemberExpr | nodes.SuperExpr):
+            found = self.members(callee)
+            if found:
+                return found
+        kind = self._types.get(callee)
+        instance = get_proper_type(kind) if kind is not None else None
+        if isinstance(instance, Instance):
+            return tuple(symbol_of(base) for base in instance.type.mro if "__call__" in base.names)
+        if isinstance(callee, nodes.RefExpr) and callee.fullname:
+            module, _, name = callee.fullname.rpartition(".")
+            return (f"{module}:{name}",)
+        return ()
+
+    def arguments(self, node: CallExpr) -> None:
+        """Follow what is handed over in a call."""
+        from mypy.nodes import ArgKind
+        from mypy.types import CallableType, get_proper_type
+
+        kind = self._types.get(node.callee)
+        callee = get_proper_type(kind) if kind is not None else None
+        if not isinstance(callee, CallableType):
+            return
+        position = 0
+        for argument, how, name in zip(node.args, node.arg_kinds, node.arg_names, strict=True):
+            if how is ArgKind.ARG_NAMED and name in callee.arg_names:
+                self.flow(argument, callee.arg_types[callee.arg_names.index(name)])
+            elif how is ArgKind.ARG_POS and position < len(callee.arg_types):
+                self.flow(argument, callee.arg_types[position])
+                position += 1
+
+    def flow(self, value: Expression, kind: Type) -> None:
+        """Note that a value is handed to where a type is asked for."""
+        from mypy import nodes
+        from mypy.types import get_proper_type
+
+        for shape in _shapes_of(get_proper_type(kind)):
+            symbol = symbol_of(shape.type)
+            self._remember(symbol, shape)
+            if isinstance(value, nodes.LambdaExpr):
+                self._implements.setdefault(id(value), set()).add(symbol)
+            elif isinstance(value, nodes.CallExpr) and value.args and _is_partial(value):
+                self.flow(value.args[0], kind)
+            elif isinstance(value, nodes.ConditionalExpr):
+                self.flow(value.if_expr, kind)
+                self.flow(value.else_expr, kind)
+            else:
+                for function in self._functions(value):
+                    self.implement(function, {symbol})
+
+    def _functions(self, value: Expression) -> Iterator[FuncDef]:
+        from mypy import nodes
+
+        if isinstance(value, nodes.RefExpr):
+            function = plain_function(value.node)
+            if function is not None:
+                yield function
+                return
+        if isinstance(value, nodes.MemberExpr):
+            for info in self._infos(value.expr):
+                entry = info.get(value.name)
+                function = plain_function(entry.node) if entry is not None else None
+                if function is not None:
+                    yield function
+            return
+        for info in self._infos(value):
+            entry = info.get("__call__")
+            function = plain_function(entry.node) if entry is not None else None
+            if function is not None and not function.fullname.startswith(PUBLISHED):
+                yield function
+
+    def implement(self, function: FuncDef, symbols: set[str]) -> None:
+        """Note that a function implements published symbols."""
+        self._implements.setdefault(id(function), set()).update(symbols)
+
+    def _remember(self, symbol: str, shape: Instance) -> None:
+        from mypy.types import CallableType, get_proper_type
+
+        entry = shape.type.get("__call__")
+        kind = get_proper_type(entry.type) if entry is not None and entry.type is not None else None
+        if isinstance(kind, CallableType):
+            self._shapes[symbol] = kind
+
+    def note(self, index: ModuleIndex, tree: MypyFile) -> None:
+        """Write down which functions of a module implement what, those of the very same signature included."""
+        from mypy import nodes
+
+        for node in walk(tree):
+            if not isinstance(node, nodes.FuncDef | nodes.LambdaExpr):
+                continue
+            symbols = set(self._implements.get(id(node), ()))
+            if isinstance(node, nodes.FuncDef):
+                symbols |= {symbol for symbol, shape in self._shapes.items() if _same_signature(node, shape)}
+            if symbols:
+                name = node.name if isinstance(node, nodes.FuncDef) else "<lambda>"
+                index.implementations.setdefault(Definition(node.line, name), set()).update(symbols)
+
+
+def _infos_of(kind: object) -> Iterator[TypeInfo]:
+    from mypy.types import CallableType, Instance, TupleType, TypeType, TypeVarType, UnionType, get_proper_type
+
+    if isinstance(kind, Instance):
+        yield kind.type
+    elif isinstance(kind, UnionType):
+        for item in kind.items:
+            yield from _infos_of(get_proper_type(item))
+    elif isinstance(kind, TypeVarType):
+        yield from _infos_of(get_proper_type(kind.upper_bound))
+    elif isinstance(kind, TypeType):
+        yield from _infos_of(get_proper_type(kind.item))
+    elif isinstance(kind, TupleType):
+        yield kind.partial_fallback.type
+    elif isinstance(kind, CallableType) and kind.is_type_obj():
+        yield kind.type_object()
+
+
+def _shapes_of(kind: object) -> Iterator[Instance]:
+    from mypy.types import Instance, UnionType, get_proper_type
+
+    if isinstance(kind, Instance):
+        if kind.type.is_protocol and kind.type.fullname.startswith(PUBLISHED) and "__call__" in kind.type.names:
+            yield kind
+    elif isinstance(kind, UnionType):
+        for item in kind.items:
+            yield from _shapes_of(get_proper_type(item))
+
+
+def _is_partial(node: CallExpr) -> bool:
+    from mypy import nodes
+
+    return isinstance(node.callee, nodes.RefExpr) and node.callee.fullname == "functools.partial"
+
+
+def _same_signature(node: FuncDef, shape: CallableType) -> bool:
+    """Tell whether a function has the keywords of a call shape, all of them, with their types."""
+    from mypy.types import CallableType
+
+    if not isinstance(node.type, CallableType):
+        return False
+    wanted = {(name, str(kind)) for name, kind in zip(shape.arg_names, shape.arg_types, strict=True) if name != "self"}
+    had = {
+        (name, str(kind)) for name, kind in zip(node.type.arg_names, node.type.arg_types, strict=True) if name != "self"
+    }
+    return wanted <= had and len(wanted) > 1
+
+
+def plain_function(node: object) -> FuncDef | None:
+    """Return the function behind a name, decorated or not.
+
+    Args:
+        node: What a name stands for.
+    """
+    from mypy import nodes
+
+    if isinstance(node, nodes.Decorator):
+        node = node.func
+    return node if isinstance(node, nodes.FuncDef) else None
+
+
+_ELSEWHERE = frozenset(
+    {"node", "info", "var", "type", "unanalyzed_type", "original_def", "def_var", "analyzed", "names", "expanded"}
+)
+"""Attributes of mypy's nodes that lead out of the tree."""
+
+
+def walk(node: Node, *, into_functions: bool = True) -> Iterator[Node]:
+    """Yield the nodes of a tree. mypy's own visitors are compiled and cannot be derived from.
+
+    Args:
+        node: Where to begin.
+        into_functions: Whether to go on inside functions that are met.
+    """
+    from mypy import nodes
+
+    pending: list[object] = [node]
+    seen: set[int] = set()
+    while pending:
+        item = pending.pop()
+        if isinstance(item, list | tuple):
+            pending.extend(item)
+        elif isinstance(item, nodes.Node) and not isinstance(item, nodes.TypeInfo | nodes.Var) and id(item) not in seen:
+            seen.add(id(item))
+            yield item
+            if item is not node and not into_functions and isinstance(item, nodes.FuncDef | nodes.LambdaExpr):
+                continue
+            pending.extend(getattr(item, name) for name in _fields(type(item)) if name not in _ELSEWHERE)
+
+
+def _fields(kind: type) -> tuple[str, ...]:
+    found = _FIELDS.get(kind)
+    if found is None:
+        names = [
+            name
+            for base in kind.__mro__
+            for name, value in vars(base).items()
+            if type(value).__name__ in {"getset_descriptor", "member_descriptor"} and not name.startswith("__")
+        ]
+        found = _FIELDS[kind] = tuple(dict.fromkeys(names))
+    return found
+
+
+_FIELDS: dict[type, tuple[str, ...]] = {}

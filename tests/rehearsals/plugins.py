@@ -1,0 +1,266 @@
+"""Three plugins of other shapes than the example: a single file, a package with a table, a source layout."""
+
+from __future__ import annotations
+
+_PYPROJECT = """\
+[project]
+name = "{name}"
+version = "1.0"
+
+[project.entry-points."pipelex.plugins"]  # found by this
+{name} = "{target}"
+"""
+
+SINGLE = {
+    "pyproject.toml": _PYPROJECT.format(name="single", target="single_plugin:SinglePlugin"),
+    "single_plugin.py": '''\
+"""One module: a callable object makes the worker, names come under aliases."""
+
+from pipelex.cogt.inference.inference_result import FinishReason as Why, InferenceResult as Result
+from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
+from pipelex.cogt.llm.llm_job import LLMJob
+from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract as Base
+from pipelex.cogt.model_backends.backend import InferenceBackend
+from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.plugins.registrar import PluginRegistrar
+from pipelex.plugins.sdk_client_registry import SdkClientRegistry
+from pipelex.reporting.reporting_protocol import ReportingProtocol
+
+
+class Echo(Base):
+    """Says what it is told."""
+
+    async def _gen_text(self, job: "LLMJob") -> "Result[str]":
+        return Result(content=job.prompt.user_text or "", finish_reason=Why.STOP)
+
+
+class Maker:
+    """Makes the worker."""
+
+    def __call__(
+        self,
+        *,
+        inference_model: InferenceModelSpec,
+        backend: InferenceBackend,
+        sdk_clients: SdkClientRegistry,
+        reporting_delegate: "ReportingProtocol | None",
+    ) -> InferenceWorkerAbstract:
+        """Make it; the backend has no say."""
+        assert backend.name
+        return Echo(inference_model=inference_model, reporting_delegate=reporting_delegate)
+
+
+class SinglePlugin:
+    """The plugin."""
+
+    name = "single"
+    targets_api = 1  # the number it was written with
+
+    def register(self, registrar: PluginRegistrar) -> None:
+        """Contribute."""
+        registrar.add_inference_backend(family=InferenceFamily.LLM, sdk="single", make_worker=Maker())
+''',
+}
+
+TABLE = {
+    "pyproject.toml": _PYPROJECT.format(name="table", target="table_pkg.plugin:make_plugin"),
+    "table_pkg/__init__.py": "",
+    "table_pkg/workers.py": '''\
+"""Two workers with a base of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelex.cogt.inference.inference_result import (
+    FinishReason,  # why it stopped
+    InferenceResult,
+)
+from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+
+if TYPE_CHECKING:
+    from pipelex.cogt.llm.llm_job import LLMJob
+
+
+class OwnBase(LLMWorkerAbstract):
+    """What both have in common."""
+
+    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
+        return InferenceResult(content=self._answer(job), finish_reason=FinishReason.STOP)
+
+    def _answer(self, job: LLMJob) -> str:
+        return job.prompt.user_text or ""
+
+
+class Loud(OwnBase):
+    """Shouts."""
+
+    def _answer(self, job: LLMJob) -> str:
+        return super()._answer(job).upper()
+
+
+class Quiet(OwnBase):
+    """Whispers."""
+
+    def _answer(self, job: LLMJob) -> str:
+        return super()._answer(job).lower()
+''',
+    "table_pkg/plugin.py": '''\
+"""A table of sdks, and a factory of closures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelex.plugins.inference_backend_registry import InferenceFamily, MakeWorkerFn
+
+if TYPE_CHECKING:
+    from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
+    from pipelex.cogt.model_backends.backend import InferenceBackend
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+    from pipelex.plugins.registrar import PluginRegistrar
+    from pipelex.plugins.sdk_client_registry import SdkClientRegistry
+    from pipelex.reporting.reporting_protocol import ReportingProtocol
+
+SDKS = ("loud", "quiet")
+API = 1
+
+
+def maker(sdk: str) -> MakeWorkerFn:
+    """Return what makes the workers of an sdk."""
+
+    def make_worker(
+        *,
+        inference_model: InferenceModelSpec,
+        backend: InferenceBackend,
+        sdk_clients: SdkClientRegistry,
+        reporting_delegate: ReportingProtocol | None,
+    ) -> InferenceWorkerAbstract:
+        from table_pkg.workers import Loud, Quiet
+
+        worker = Loud if sdk == "loud" and backend.name else Quiet
+        return worker(inference_model=inference_model, reporting_delegate=reporting_delegate)
+
+    return make_worker
+
+
+class TablePlugin:
+    """The plugin."""
+
+    def __init__(self) -> None:
+        self.name = "table"
+        self.targets_api = API
+
+    def register(self, registrar: PluginRegistrar) -> None:
+        """Contribute."""
+        for sdk in SDKS:
+            registrar.add_inference_backend(family=InferenceFamily.LLM, sdk=sdk, make_worker=maker(sdk))
+
+
+def make_plugin() -> TablePlugin:
+    """Make the plugin."""
+    return TablePlugin()
+''',
+}
+
+SOURCE = {
+    "pyproject.toml": _PYPROJECT.format(name="source", target="source_pkg.plugin:SourcePlugin"),
+    "src/source_pkg/__init__.py": "",
+    "src/source_pkg/worker.py": '''\
+"""A worker that imports what it needs where it needs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+
+if TYPE_CHECKING:
+    from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+    from pipelex.cogt.llm.llm_job import LLMJob
+
+
+class SourceWorker(LLMWorkerAbstract):
+    """Stops for many reasons."""
+
+    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
+        from pipelex.cogt.inference.inference_result import InferenceResult
+
+        return InferenceResult(content="", finish_reason=self._why(""))
+
+    def _why(self, word: str) -> FinishReason:
+        from pipelex.cogt.inference.inference_result import FinishReason
+
+        return {"length": FinishReason.LENGTH}.get(word, FinishReason.OTHER)
+''',
+    "src/source_pkg/plugin.py": '''\
+"""A method makes the worker, through a function that is shared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelex.plugins.inference_backend_registry import InferenceFamily
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
+    from pipelex.cogt.model_backends.backend import InferenceBackend
+    from pipelex.cogt.model_backends.listed_model import ListedModel
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+    from pipelex.plugins.registrar import PluginRegistrar
+    from pipelex.plugins.sdk_client_registry import SdkClientRegistry
+    from pipelex.reporting.reporting_protocol import ReportingProtocol
+
+
+def _make(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> InferenceWorkerAbstract:
+    """Make a worker.
+
+    Args:
+        inference_model: The model.
+        backend: Where it runs.
+        sdk_clients: The clients.
+        reporting_delegate: Where it reports.
+    """
+    from source_pkg.worker import SourceWorker
+
+    del backend
+    return SourceWorker(inference_model=inference_model, reporting_delegate=reporting_delegate)
+
+
+async def _list(
+    *, sdk: str, backend_name: str, backend: InferenceBackend, flat: bool, any_listed: bool
+) -> Sequence[ListedModel] | None:
+    print(sdk, backend_name, backend.name, flat, any_listed)
+    return None
+
+
+class SourcePlugin:
+    """The plugin."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return "source"
+
+    @property
+    def targets_api(self) -> int:
+        """Its version."""
+        return 1
+
+    def register(self, registrar: PluginRegistrar) -> None:
+        """Contribute."""
+        registrar.add_inference_backend(family=InferenceFamily.LLM, sdk="source", make_worker=_make)
+        registrar.add_model_lister(sdk="source", lister=_list)
+''',
+}
+
+SHAPES = {"single": SINGLE, "table": TABLE, "source": SOURCE}

@@ -1,0 +1,357 @@
+"""Real changes of the contract, from the edit to plugins that fit again, on a copy of the project.
+
+What a maintainer does by hand is done by ``edit``; all else are the commands of the project.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from codegen.spec import parse_spec
+from tests.rehearsals.conftest import ROOT, Copy
+
+pytestmark = pytest.mark.rehearsal
+
+REGISTRY = "src/pipelex/plugins/inference_backend_registry.py"
+RESULT = "src/pipelex/cogt/inference/inference_result.py"
+LLM = "src/pipelex/cogt/llm/llm_worker_abstract.py"
+MODEL_SPEC = "src/pipelex/cogt/model_backends/model_spec.py"
+VERSION = parse_spec((ROOT / "spi.toml").read_text(encoding="utf-8")).spec.api_version
+
+
+def finding(project: Copy, kind: str) -> dict[str, Any]:
+    """Return the one finding of a kind."""
+    [found] = [item for item in project.findings() if item["kind"] == kind]
+    return found
+
+
+def bump_and_follow(project: Copy, entry: dict[str, str]) -> None:
+    """Bump with an entry, upgrade all plugins, and check everything; without the entry it is refused."""
+    refused = project.codegen("bump", expected=1)
+    assert "a break without an entry" in refused
+    project.declare(**entry)
+    project.codegen("diff", "--accept-declared", "--no-witness")
+    assert f"to {VERSION + 1}.0 (breaking)" in project.codegen("bump")
+    project.codegen("--check", "--full")
+    plugins = project.plugins
+    said = project.pipelex("plugins", "upgrade", "--write", *plugins)
+    assert len(plugins) == said.count("proved: mypy was clean") + said.count("nothing to do")
+    all_is_green(project, plugins)
+
+
+def all_is_green(project: Copy, plugins: list[str]) -> None:
+    """The example, the other plugins and the built-ins pass the author's check; a second upgrade changes nothing."""
+    checked = project.pipelex("plugins", "check", *plugins, "builtin:local", "builtin:pypdfium2")
+    assert f"against plugin API {parse_spec((project.root / 'spi.toml').read_text()).spec.api_version}" in checked
+    before = {path: path.read_bytes() for path in project.root.rglob("*.py")}
+    again = project.pipelex("plugins", "upgrade", "--write", *plugins)
+    assert len(plugins) == again.count("nothing to do")
+    assert before == {path: path.read_bytes() for path in project.root.rglob("*.py")}
+    assert '"broken"' not in project.pipelex("plugins", "list", "--json")
+
+
+def test_a_keyword_of_make_worker_is_renamed(project: Copy) -> None:
+    renamed = ("backend: InferenceBackend,", "backend_config: InferenceBackend,")
+    project.edit(REGISTRY, renamed, ("            backend: The", "            backend_config: The"))
+    project.edit(
+        "codegen/templates/builtins.py.j2",
+        (
+            "(\n    *,\n    inference_model: InferenceModelSpec,\n    backend: Inf",
+            "(\n    *,\n    inference_model: InferenceModelSpec,\n    backend_config: Inf",
+        ),
+        ("backend=backend),", "backend=backend_config),"),
+    )
+    project.edit("codegen/templates/accessors.py.j2", ("        backend=backend,", "        backend_config=backend,"))
+    project.edit(
+        "src/pipelex/plugins/contribution_checks.py",
+        ('"inference_model", "backend",', '"inference_model", "backend_config",'),
+    )
+    project.codegen()
+    seen = finding(project, "parameter-renamed")
+    assert ("both", True) == (seen["direction"], seen["breaking"])
+    assert "backend" in seen["witness"]["source"]
+    bump_and_follow(
+        project,
+        {
+            "kind": "parameter-renamed",
+            "symbol": "pipelex.plugins.inference_backend_registry:MakeWorkerFn",
+            "from": "backend",
+            "to": "backend_config",
+            "why": "it is the record of the configuration, not the backend itself",
+        },
+    )
+    for path, name in (
+        ("single/single_plugin.py", "assert backend_config.name"),
+        ("table/table_pkg/plugin.py", "and backend_config.name"),
+        ("source/src/source_pkg/plugin.py", "del backend_config"),
+    ):
+        assert name in (project.root / "plugins" / path).read_text(encoding="utf-8")
+    import_error = project.pipelex("plugins", "upgrade", "--from=1", "--to=1", "plugins/single", expected=0)
+    assert "nothing to do" in import_error
+
+
+HOOK = '''\
+    @abstractmethod
+    def _count_tokens(self, job: LLMJob) -> int:
+        """Count the tokens of a job.
+
+        Args:
+            job: The job.
+        """
+
+    @abstractmethod
+    async def _gen_text'''
+OWN_HOOK = """\
+    def _count_tokens(self, job: LLMJob) -> int:
+        return len(str(job.prompt.user_text).split())
+
+    async def _gen_text("""
+
+
+def test_a_required_hook_is_added_to_the_llm_base(project: Copy) -> None:
+    project.edit(LLM, ("    @abstractmethod\n    async def _gen_text", HOOK))
+    project.edit(
+        "src/pipelex/providers/local/llm.py",
+        (
+            "    async def _gen_text(",
+            OWN_HOOK,
+        ),
+    )
+    project.codegen()
+    seen = finding(project, "abstract-added")
+    assert seen["breaking"]
+    assert "LLMWorkerAbstract" in seen["witness"]["source"]
+    bump_and_follow(
+        project,
+        {
+            "kind": "abstract-added",
+            "symbol": "pipelex.cogt.llm.llm_worker_abstract:LLMWorkerAbstract._count_tokens",
+            "why": "a job that is too long is refused before it is paid for",
+            "migration": "def _count_tokens(self, job: LLMJob) -> int:\n    return len(str(job.prompt)) // 4\n",
+        },
+    )
+    workers = (project.root / "plugins/table/table_pkg/workers.py").read_text(encoding="utf-8")
+    assert 1 == workers.count("def _count_tokens")
+
+
+def test_a_symbol_moves(project: Copy) -> None:
+    """``FinishReason`` gets a module of its own."""
+    text = (project.root / RESULT).read_text(encoding="utf-8")
+    start, end = text.index("class FinishReason"), text.index("@dataclass")
+    head = '"""Why a model stops."""\n\nfrom enum import StrEnum\n\n__all__ = ["FinishReason"]\n\n\n'
+    project.write("src/pipelex/cogt/inference/finish_reason.py", head + text[start:end].rstrip() + "\n")
+    project.edit(
+        RESULT,
+        (text[start:end], ""),
+        ("from enum import StrEnum\n", ""),
+        ('["FinishReason", "InferenceResult"]', '["InferenceResult"]'),
+        ("from typing import", "from pipelex.cogt.inference.finish_reason import FinishReason\nfrom typing import"),
+    )
+    project.edit(
+        "spi.toml",
+        ("pipelex.cogt.inference.inference_result:FinishReason", "pipelex.cogt.inference.finish_reason:FinishReason"),
+    )
+    for path in sorted((project.root / "src/pipelex").rglob("*.py")):
+        _follow_move(path)
+    project.codegen()
+    seen = finding(project, "symbol-moved")
+    assert seen["breaking"]
+    assert "import FinishReason" in seen["witness"]["source"]
+    bump_and_follow(
+        project,
+        {
+            "kind": "symbol-moved",
+            "symbol": "pipelex.cogt.inference.inference_result:FinishReason",
+            "to": "pipelex.cogt.inference.finish_reason:FinishReason",
+            "why": "reports need it without the result",
+        },
+    )
+
+
+def _follow_move(path: Any) -> None:
+    """Move the imports of our own modules, as a maintainer does."""
+    import re
+
+    text = path.read_text(encoding="utf-8")
+    found = re.search(r"^( *)from pipelex\.cogt\.inference\.inference_result import ([^(\n]*)$", text, re.MULTILINE)
+    if found is None or "FinishReason" not in found[2]:
+        return
+    others = [name for name in found[2].split(", ") if name != "FinishReason"]
+    lines = [f"{found[1]}from pipelex.cogt.inference.finish_reason import FinishReason"]
+    lines += [f"{found[1]}from pipelex.cogt.inference.inference_result import {', '.join(others)}"] if others else []
+    path.write_text(text.replace(found[0], "\n".join(lines)), encoding="utf-8")
+
+
+def test_an_enum_gains_a_member(project: Copy) -> None:
+    """A closed one: whoever matches all its members breaks, and nobody else has to do anything."""
+    member = '    TOOL_CALL = "tool_call"\n    """It asks for a tool to be called."""\n    OTHER = "other"'
+    project.edit(RESULT, ('    OTHER = "other"', member))
+    project.codegen()
+    seen = finding(project, "enum-member-added")
+    assert seen["breaking"]
+    assert "assert_never" in seen["witness"]["source"]
+    bump_and_follow(
+        project,
+        {
+            "kind": "enum-member-added",
+            "symbol": "pipelex.cogt.inference.inference_result:FinishReason.TOOL_CALL",
+            "why": "models call tools",
+        },
+    )
+
+
+JOB = '''\
+"""What goes into an embedding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["EmbeddingsJob"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingsJob:
+    """One embedding of several texts.
+
+    Attributes:
+        texts: The texts.
+    """
+
+    texts: tuple[str, ...]
+'''
+BASE = '''\
+"""The base of embeddings workers."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract, run_call
+
+if TYPE_CHECKING:
+    from pipelex.cogt.embeddings.embeddings_job import EmbeddingsJob
+    from pipelex.cogt.inference.inference_result import InferenceResult
+
+__all__ = ["EmbeddingsWorkerAbstract"]
+
+
+class EmbeddingsWorkerAbstract(InferenceWorkerAbstract):
+    """Serves embeddings. A driver writes ``_embed``."""
+
+    async def embed(self, job: EmbeddingsJob) -> tuple[tuple[float, ...], ...]:
+        """Turn texts into vectors.
+
+        Args:
+            job: The job.
+        """
+        return await run_call(self, "embed", self._embed(job))
+
+    @abstractmethod
+    async def _embed(self, job: EmbeddingsJob) -> InferenceResult[tuple[tuple[float, ...], ...]]:
+        """Turn texts into vectors.
+
+        Args:
+            job: The job.
+        """
+'''
+WORKER = '''\
+"""Vectors of hashes: no key, no network, no meaning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from pipelex.cogt.embeddings.embeddings_worker_abstract import EmbeddingsWorkerAbstract
+from pipelex.cogt.inference.inference_result import InferenceResult
+
+if TYPE_CHECKING:
+    from pipelex.cogt.embeddings.embeddings_job import EmbeddingsJob
+
+
+class HashingEmbeddingsWorker(EmbeddingsWorkerAbstract):
+    """Serves embeddings by hashing."""
+
+    async def _embed(self, job: EmbeddingsJob) -> InferenceResult[tuple[tuple[float, ...], ...]]:
+        return InferenceResult(content=tuple((crc32(text.encode()) / 2**32,) for text in job.texts))
+'''
+FAMILY = """
+[[family]]
+name = "EMBEDDINGS"
+value = "embeddings"
+worker = "pipelex.cogt.embeddings.embeddings_worker_abstract:EmbeddingsWorkerAbstract"
+
+# --- Symbols:"""
+SYMBOLS = """\
+# EMBEDDINGS
+"pipelex.cogt.embeddings.embeddings_worker_abstract:EmbeddingsWorkerAbstract" = { since = "next", role = "the base" }
+"pipelex.cogt.embeddings.embeddings_job:EmbeddingsJob" = { since = "next", role = "one embedding" }
+
+# errors that"""
+BUILTIN = """\
+[[builtin]]
+name = "hashing"
+title = "vectors of hashes"
+workers = [{ family = "EMBEDDINGS", sdk = "hashing", worker = "hashing.embeddings:HashingEmbeddingsWorker" }]
+
+# --- Versions:"""
+CALL = """
+import asyncio
+from pipelex.boot import Pipelex
+from pipelex.cogt.embeddings.embeddings_job import EmbeddingsJob
+from pipelex.cogt.model_backends.backend import InferenceBackend
+from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+from pipelex.generated.accessors import make_embeddings_worker
+from pipelex.plugins.inference_backend_registry import InferenceFamily
+
+with Pipelex.setup() as px:
+    worker = make_embeddings_worker(
+        px.hub.inference_backends,
+        sdk="hashing",
+        inference_model=InferenceModelSpec(
+            name="h", family=InferenceFamily.EMBEDDINGS, sdk="hashing", model_id="h", backend_name="hashing"
+        ),
+        backend=InferenceBackend(name="hashing"),
+        sdk_clients=px.hub.sdk_clients,
+        reporting_delegate=None,
+    )
+    print(len(asyncio.run(worker.embed(EmbeddingsJob(texts=("a", "b"))))))
+"""
+
+
+def test_a_family_is_added_as_a_revision(project: Copy) -> None:
+    """A fifth one, embeddings, with its worker base and a built-in: no plugin notices."""
+    project.edit(
+        REGISTRY,
+        (
+            '    SEARCH = "search"',
+            '    EMBEDDINGS = "embeddings"\n    """Texts in, vectors out."""\n    SEARCH = "search"',
+        ),
+    )
+    project.write("src/pipelex/cogt/embeddings/__init__.py", "")
+    project.write("src/pipelex/cogt/embeddings/embeddings_job.py", JOB)
+    project.write("src/pipelex/cogt/embeddings/embeddings_worker_abstract.py", BASE)
+    project.write("src/pipelex/providers/hashing/__init__.py", "")
+    project.write("src/pipelex/providers/hashing/embeddings.py", WORKER)
+    project.edit("spi.toml", ("\n# --- Symbols:", FAMILY), ("# errors that", SYMBOLS), ("# --- Versions:", BUILTIN))
+    project.codegen()
+    project.codegen("diff")
+    assert [] == [item["id"] for item in project.findings() if item["breaking"]]
+    before = parse_spec((project.root / "spi.toml").read_text(encoding="utf-8")).spec
+    after = f"{VERSION}.{before.revision + 1}"
+    assert f"to {after} (additive)" in project.codegen("bump")
+    project.codegen("--check", "--full")
+    assert "next" not in {
+        row.since for row in parse_spec((project.root / "spi.toml").read_text()).spec.symbols.values()
+    }
+    plugins = project.plugins
+    said = project.pipelex("plugins", "upgrade", "--write", *plugins)
+    assert len(plugins) == said.count("nothing to do")
+    all_is_green(project, plugins)
+    project.pipelex("plugins", "check", "builtin:hashing")
+    assert "embeddings/hashing" in project.pipelex("plugins", "list")
+    assert "2\n" == project.python(CALL)

@@ -1,0 +1,108 @@
+"""A world with two versions of the plugin API: the stubs as they are, and a changed copy of them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from pipelex.checking import spi_tree as trees
+from pipelex.checking.targets import resolve
+from pipelex.spi_changes import ApiChange
+from pipelex.upgrading import upgrade as upgrading
+from pipelex.upgrading.upgrade import Upgrade
+
+STUBS = trees.SPI_FOLDER / f"v{max(trees.shipped_versions())}"
+"""The newest version that is shipped plays version 1."""
+
+
+def change(kind: str, symbol: str, old: str = "", new: str = "", *, migration: str = "", todo: str = "") -> ApiChange:
+    """A change of version 2."""
+    return ApiChange(2, 0, kind, symbol, old, new, f"{kind} of {symbol.partition(':')[2]}", "why not", migration, todo)
+
+
+@dataclass
+class World:
+    """Two versions of the API, and a plugin.
+
+    Attributes:
+        folder: Where everything is.
+        changes: What changed from version 1 to version 2.
+    """
+
+    folder: Path
+    changes: list[ApiChange] = field(default_factory=list)
+
+    @property
+    def plugin(self) -> Path:
+        """The plugin's folder."""
+        return self.folder / "plugin"
+
+    def stubs(self, version: int) -> Path:
+        """The folder of a version's stubs."""
+        return self.folder / f"v{version}"
+
+    def edit(self, module: str, old: str, new: str, *, version: int = 2) -> None:
+        """Replace a text in a stub; a stub that is not there is written."""
+        path = self.stubs(version) / f"{module.replace('.', '/')}.pyi"
+        if not old:
+            path.write_text(dedent(new), encoding="utf-8")
+            return
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def write(self, **modules: str) -> None:
+        """Write modules of the plugin."""
+        self.plugin.mkdir(exist_ok=True)
+        for name, text in modules.items():
+            (self.plugin / f"{name}.py").write_text(dedent(text).lstrip("\n"), encoding="utf-8")
+
+    def read(self, module: str = "plugin") -> str:
+        """Return the text of a module of the plugin."""
+        return (self.plugin / f"{module}.py").read_text(encoding="utf-8")
+
+    def upgrade(self, *, since: int | None = None) -> Upgrade:
+        """Upgrade the plugin and write it."""
+        [target] = resolve(str(self.plugin))
+        done = upgrading.upgrade(target, since=since)
+        upgrading.write([done])
+        return done
+
+
+@pytest.fixture
+def world(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Two versions that are the same, and no plugin yet."""
+    made = World(tmp_path)
+    for number in (1, 2):
+        shutil.copytree(STUBS, made.stubs(number))
+    for number in (1, 2):
+        contract = made.stubs(number) / "pipelex/plugins/contract.pyi"
+        text = contract.read_text(encoding="utf-8")
+        before, _, after = text.partition("PLUGIN_API_VERSION: Final = ")
+        contract.write_text(
+            f"{before}PLUGIN_API_VERSION: Final = {number}{after.lstrip('0123456789')}", encoding="utf-8"
+        )
+    monkeypatch.setenv("PIPELEX_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setattr(trees, "shipped_versions", lambda: [1, 2])
+    monkeypatch.setattr(trees, "spi_tree", _tree_of(made))
+    monkeypatch.setattr("pipelex.spi_changes.changes_between", _changes_of(made))
+    return made
+
+
+def _tree_of(world: World) -> Callable[[int | None], trees.SpiTree]:
+    def tree(number: int | None = None) -> trees.SpiTree:
+        return trees.SpiTree(number or 2, world.stubs(number or 2))
+
+    return tree
+
+
+def _changes_of(world: World) -> Callable[[int, int], tuple[ApiChange, ...]]:
+    def between(old: int, new: int) -> tuple[ApiChange, ...]:
+        return tuple(world.changes) if old < 2 <= new else ()
+
+    return between
