@@ -13,9 +13,11 @@ from pipelex.checking.cache import cache_folder
 from pipelex.checking.check import check
 from pipelex.checking.examples import helper, plugin, write_example
 from pipelex.checking.findings import CheckError
+from pipelex.checking.purity_probe import ProbeReport
 from pipelex.checking.rules.catalogue import all_rules
 from pipelex.checking.rules_page import PAGE, main, page
 from pipelex.cli.main import main as pipelex
+from pipelex.plugins.contract import PLUGIN_API_VERSION
 
 ROOT = Path(__file__).parents[2]
 
@@ -140,6 +142,23 @@ def test_the_check_is_against_the_version_that_is_asked_for(tmp_path: Path, monk
     finally:
         spi_tree_module.spi_tree.cache_clear()
     assert [set(), {"PX203", "PX404"}] == found
+
+
+def test_a_plugin_for_another_version_is_not_run_against_the_installed_registrar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probed: list[object] = []
+
+    def probe(target: object) -> ProbeReport:
+        probed.append(target)
+        return ProbeReport()
+
+    monkeypatch.setattr(check_module, "probe", probe)
+    for name, installed in (("same", PLUGIN_API_VERSION), ("other", PLUGIN_API_VERSION + 1)):
+        monkeypatch.setattr(check_module, "PLUGIN_API_VERSION", installed)
+        write_example(tmp_path / name, helper("X = 1\n"))
+        check([str(tmp_path / name)])
+        assert 1 == len(probed), name
 
 
 def test_the_page_of_the_rules_is_fresh(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from pipelex.checking.targets import resolve
 from pipelex.checking.type_check import MypyError, mypy_version, type_errors
 from pipelex.checking.type_findings import TYPE_RULES
 from pipelex.checking.waivers import apply_waivers
+from pipelex.plugins.contract import PLUGIN_API_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -190,7 +191,8 @@ class _Judged:
             raise errors
         report = self._probes.get(id(target))
         if report is None:
-            report = probe(target)
+            # what is installed is the registrar of one version: a plugin for another is judged by its stubs alone
+            report = probe(target) if self._spi.api_version == PLUGIN_API_VERSION else ProbeReport()
         if id(target) in self._fresh and report.ended is None:
             stored = {"types": [asdict(error) for error in errors], "probe": list(report.lines)}
             cache.write_verdict(self._keys[id(target)], stored)
