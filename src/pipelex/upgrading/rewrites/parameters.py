@@ -131,7 +131,7 @@ def _reads_names_at_run_time(step: Step, function: cst.FunctionDef | cst.Lambda)
 def _rename_in_docstring(
     step: Step, function: cst.FunctionDef | cst.Lambda, change: ApiChange, old: str, new: str
 ) -> None:
-    """Rename the line of a parameter in a docstring of Google's style, and nothing else in it."""
+    """Rename the line of a parameter in a docstring's list of arguments, and nothing else in it."""
     import libcst as cst
 
     if not isinstance(function, cst.FunctionDef) or not function.body.body:
