@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+@pytest.fixture(autouse=True)
+def _no_secret_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the keys that the test before has read: they would be masked in the messages of this one."""
+    monkeypatch.setattr("pipelex.exceptions._secrets", set())
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_configuration_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the developer's own ``~/.pipelex`` out of the tests and of the processes that they start."""

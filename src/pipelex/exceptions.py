@@ -4,6 +4,27 @@ from __future__ import annotations
 
 __all__ = ["MissingDependencyError", "PipelexError"]
 
+_MASK = "[redacted]"
+_SHORTEST_SECRET = 6  # a shorter value is a word that may stand anywhere: hiding it would only garble messages
+_secrets: set[str] = set()
+
+
+def keep_secret(value: str) -> None:
+    """Take note of a value that must not appear in any message from now on.
+
+    Args:
+        value: The secret, as it was read.
+    """
+    if len(value) >= _SHORTEST_SECRET:
+        _secrets.add(value)
+
+
+def redact(text: str) -> str:
+    """Return a text with every known secret masked; the longest first, since one may contain another."""
+    for secret in sorted(_secrets, key=len, reverse=True):
+        text = text.replace(secret, _MASK)
+    return text
+
 
 def _rebuild(cls: type[PipelexError], args: tuple[object, ...], state: dict[str, object]) -> PipelexError:
     """Give back a pickled error: constructors take keywords, which the default protocol cannot replay."""
@@ -23,7 +44,7 @@ class PipelexError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(message)
+        super().__init__(redact(message))
 
     @property
     def page(self) -> str:
@@ -33,6 +54,7 @@ class PipelexError(Exception):
     def to_dict(self) -> dict[str, object]:
         """Return the error as plain data: its name, message, page and attributes, ready for JSON."""
         attributes = {name: _plain(value) for name, value in vars(self).items() if not name.startswith("_")}
+        attributes = {name: redact(value) if isinstance(value, str) else value for name, value in attributes.items()}
         return {"error": type(self).__name__, "message": str(self), "page": self.page, **attributes}
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -56,7 +78,7 @@ class MissingDependencyError(PipelexError):
     """An optional package is missing at the moment that it is used.
 
     Args:
-        dependency_name: The package that cannot be imported, as its import name (``"google.genai"``).
+        dependency_name: The package that cannot be imported, as its import name (``"acme.client"``).
         extra_name: The extra that brings it, as in ``pipelex[extra]``.
         message: What the package is needed for.
     """

@@ -123,7 +123,12 @@ class TestLLM:
         worker = ScriptedLLM(text, Capability.STRUCTURED_OUTPUT)
         with pytest.raises(InferenceInvalidAnswerError, match=r"answer: Invalid JSON|capital: "):
             worker.gen_object_sync("x", City)
-        assert [(USAGE, "InferenceInvalidAnswerError")] == [(r.usage, r.error) for r in worker.log.records]
+        asked, asked_again = worker.jobs
+        assert text in asked_again.prompt.user_text
+        assert "does not fit" in asked_again.prompt.user_text
+        assert asked.params == asked_again.params
+        (record,) = worker.log.records
+        assert (USAGE.plus(USAGE), "InferenceInvalidAnswerError") == (record.usage, record.error)
 
     def test_a_stream_comes_in_pieces_and_reports_at_its_end(self) -> None:
         worker = ScriptedLLM("blue", Capability.STREAMING)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from pipelex.exceptions import PipelexError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "CogtError",
@@ -90,6 +94,8 @@ class InferenceError(CogtError):
 
     category: InferenceErrorCategory = InferenceErrorCategory.UNKNOWN
     retryable: bool = False
+    attempts: int = 1
+    """How often the call was sent before this error ended it."""
 
     def __init__(
         self,
@@ -102,6 +108,7 @@ class InferenceError(CogtError):
         retry_after: float | None = None,
         retryable: bool | None = None,
     ) -> None:
+        self.message = message
         self.provider = provider
         self.model = model
         self.status_code = status_code
@@ -117,13 +124,71 @@ class InferenceError(CogtError):
         about = f" ({', '.join(details)})" if details else ""
         super().__init__(f"[{provider}] {message}{about}")
 
+    @staticmethod
+    def from_status(
+        status_code: int,
+        message: str,
+        *,
+        provider: str,
+        model: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> InferenceError:
+        """Make the error of the kind that an HTTP status means, for a driver's ``_classify_error``.
+
+        Args:
+            status_code: The status of the vendor's answer.
+            message: What the vendor said.
+            provider: The backend that was called.
+            model: The model that was asked for.
+            headers: The answer's headers: ``Retry-After`` (RFC 9110, seconds or a date) and the vendor's request
+                id are read from them.
+
+        Returns:
+            An error of one of the kinds; of this class itself where the status means nothing in particular.
+        """
+        lowered = {name.lower(): value for name, value in (headers or {}).items()}
+        kind = _KIND_OF_STATUS.get(status_code, InferenceServerError if status_code >= 500 else InferenceError)
+        return kind(
+            message,
+            provider=provider,
+            model=model,
+            status_code=status_code,
+            request_id=next((value for name, value in lowered.items() if name.endswith(_REQUEST_ID_ENDINGS)), None),
+            retry_after=_seconds_to_wait(lowered.get("retry-after")),
+        )
+
+    @staticmethod
+    def from_transport(error: BaseException, *, provider: str, model: str | None = None) -> InferenceError | None:
+        """Make the error that a failure below HTTP means, for a driver's ``_classify_error``.
+
+        The SDKs speak through several HTTP libraries and wrap what these raise, so the exception and those that it
+        came from are known by the names of their classes.
+
+        Args:
+            error: What the SDK raised.
+            provider: The backend that was called.
+            model: The model that was asked for.
+
+        Returns:
+            An error of the kind; ``None`` where nothing of the kind is among the causes.
+        """
+        current: BaseException | None = error
+        while current is not None:
+            for base in type(current).__mro__:
+                if base.__name__ in _KIND_OF_TRANSPORT_FAULT:
+                    kind = _KIND_OF_TRANSPORT_FAULT[base.__name__]
+                    detail = f"{type(current).__name__}: {current}".removesuffix(": ")
+                    return kind(f"{_WHAT_HAPPENED[kind]} ({detail})", provider=provider, model=model)
+            current = current.__cause__ or current.__context__
+        return None
+
     def to_dict(self) -> dict[str, object]:
         """Return the error as plain data, with its category and retry verdict."""
         return {**super().to_dict(), "category": self.category.value, "retryable": self.retryable}
 
 
 class InferenceConnectionError(InferenceError):
-    """The backend could not be reached, or the connection broke before an answer began."""
+    """The backend could not be reached: the request is known not to have arrived."""
 
     category = InferenceErrorCategory.TRANSIENT
     retryable = True
@@ -144,7 +209,7 @@ class InferenceRateLimitError(InferenceError):
 
 
 class InferenceServerError(InferenceError):
-    """The backend failed (HTTP 5xx)."""
+    """The backend failed (HTTP 5xx), or the connection broke before its answer was whole."""
 
     category = InferenceErrorCategory.TRANSIENT
     retryable = True
@@ -220,3 +285,77 @@ class InferenceAmbiguousError(InferenceError):
     """The request may have been carried out and charged although no answer came; it is not repeated."""
 
     category = InferenceErrorCategory.AMBIGUOUS
+
+
+_KIND_OF_STATUS: dict[int, type[InferenceError]] = {
+    400: InferenceRequestError,
+    401: InferenceAuthenticationError,
+    403: InferenceAuthenticationError,
+    404: InferenceModelNotFoundError,
+    408: InferenceTimeoutError,
+    413: InferenceCapacityError,
+    415: InferenceRequestError,
+    422: InferenceRequestError,
+    429: InferenceRateLimitError,
+    504: InferenceTimeoutError,
+}
+_WHAT_HAPPENED: dict[type[InferenceError], str] = {
+    InferenceConnectionError: "The backend cannot be reached",
+    InferenceTimeoutError: "The backend did not answer in time",
+    InferenceServerError: "The connection broke before the answer was whole",
+    InferenceInvalidAnswerError: "The answer cannot be read",
+}
+_KIND_OF_TRANSPORT_FAULT: dict[str, type[InferenceError]] = {
+    # httpx and httpx2
+    "ConnectError": InferenceConnectionError,
+    "ConnectTimeout": InferenceConnectionError,
+    "PoolTimeout": InferenceConnectionError,
+    "TimeoutException": InferenceTimeoutError,
+    "TransportError": InferenceServerError,
+    "DecodingError": InferenceInvalidAnswerError,
+    # aiohttp, and botocore over it or over urllib3
+    "ClientConnectorError": InferenceConnectionError,
+    "ConnectTimeoutError": InferenceConnectionError,
+    "ConnectionTimeoutError": InferenceConnectionError,
+    "EndpointConnectionError": InferenceConnectionError,
+    "NewConnectionError": InferenceConnectionError,
+    "ProxyConnectionError": InferenceConnectionError,
+    "ReadTimeoutError": InferenceTimeoutError,
+    "ServerTimeoutError": InferenceTimeoutError,
+    "ClientPayloadError": InferenceServerError,
+    "ConnectionClosedError": InferenceServerError,
+    "IncompleteRead": InferenceServerError,
+    "IncompleteReadError": InferenceServerError,
+    "ProtocolError": InferenceServerError,
+    "ResponseStreamingError": InferenceServerError,
+    "ServerDisconnectedError": InferenceServerError,
+    "ResponseParserError": InferenceInvalidAnswerError,
+    # the standard library
+    "ConnectionRefusedError": InferenceConnectionError,
+    "gaierror": InferenceConnectionError,
+    "TimeoutError": InferenceTimeoutError,
+    "ConnectionError": InferenceServerError,
+    "JSONDecodeError": InferenceInvalidAnswerError,
+}
+_REQUEST_ID_ENDINGS = ("request-id", "requestid", "correlation-id", "cf-ray")
+"""What the names of the headers that hold a vendor's request id end with."""
+
+
+def _seconds_to_wait(retry_after: str | None) -> float | None:
+    """Read a ``Retry-After`` header: seconds, or the date until which to wait."""
+    if retry_after is None:
+        return None
+    try:
+        return max(0.0, float(retry_after))
+    except ValueError:
+        pass
+    from datetime import UTC, datetime
+    from email.utils import parsedate_to_datetime
+
+    try:
+        until = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
 
-from pipelex.cogt.model_backends.model_spec import Capability
+from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 
 if TYPE_CHECKING:
@@ -39,10 +51,22 @@ class BackendTable(BaseModel):
 
     endpoint: StrictStr | None = None
     api_key: StrictStr | None = None
+    timeout_s: PositiveFloat | None = None
+    max_attempts: PositiveInt | None = None
+    deadline_s: PositiveFloat | None = None
+    max_retry_after_s: NonNegativeFloat | None = None
+    max_reasks: NonNegativeInt | None = None
+    max_concurrency: PositiveInt | None = None
 
     def __repr_args__(self) -> list[tuple[str | None, object]]:
         """Return nothing: whatever the table holds may be secret."""
         return []
+
+    @property
+    def policy(self) -> CallPolicy:
+        """How patient the calls are; what the table does not say stays at its default."""
+        stated = {field.name: getattr(self, field.name) for field in fields(CallPolicy)}
+        return CallPolicy(**{name: value for name, value in stated.items() if value is not None})
 
     @property
     def families(self) -> dict[InferenceFamily, BackendFamilyTable]:

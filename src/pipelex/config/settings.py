@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelex.config.locations import config_files
-from pipelex.exceptions import MissingCredentialError, UnknownBackendError, UnknownModelError
+from pipelex.exceptions import MissingCredentialError, UnknownBackendError, UnknownModelError, keep_secret
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FILE_NAMES = ("pipelex.toml", "models.toml")
 _DEFAULTS = Path(__file__).parent / "defaults"
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
+_SECRET_KEY = re.compile(r"key|token|secret|password|credential", re.IGNORECASE)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -117,6 +118,7 @@ class Settings:
             name=name,
             endpoint=self._expand(name, "endpoint", table.endpoint) if table.endpoint else None,
             api_key=self._expand(name, "api_key", table.api_key) if table.api_key else None,
+            policy=table.policy,
             extras={
                 key: self._expand(name, key, value) if isinstance(value, str) else value
                 for key, value in extras_of(table).items()
@@ -189,7 +191,8 @@ class Settings:
     def _make_spec(self, name: str, family: InferenceFamily, backend_name: str, model_id: str) -> InferenceModelSpec:
         from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
 
-        table: BackendFamilyTable | None = self._backends[backend_name].families.get(family)
+        backend = self._backends[backend_name]
+        table: BackendFamilyTable | None = backend.families.get(family)
         return InferenceModelSpec(
             name=name,
             family=family,
@@ -197,6 +200,7 @@ class Settings:
             sdk=(table.sdk if table is not None else None) or backend_name,
             model_id=model_id,
             capabilities=(table.capabilities if table is not None else None) or frozenset(),
+            policy=backend.policy,
         )
 
     def _expand(self, backend_name: str, key: str, value: str) -> str:
@@ -219,7 +223,10 @@ class Settings:
             raise self._error(path, "an environment variable is written with braces: ${NAME}")
         if "${" in _REFERENCE.sub("", value):
             raise self._error(path, "'${' without its '}'. Write '$${' for the two characters themselves")
-        return _REFERENCE.sub(read, value)
+        expanded = _REFERENCE.sub(read, value)
+        if _SECRET_KEY.search(key):
+            keep_secret(expanded)
+        return expanded
 
     def _unknown_model(
         self, name: str, family: InferenceFamily, *, actual_families: tuple[str, ...] = ()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from asyncio import AbstractEventLoop
+    from collections.abc import AsyncGenerator, Callable
     from threading import Lock
 
     from pipelex.plugins.model_handle import ModelHandle
 
-__all__ = ["SdkClientRegistry"]
+__all__ = ["PerLoopClient", "SdkClientRegistry"]
 
 ClientT = TypeVar("ClientT")
 
@@ -19,6 +20,70 @@ def _new_lock() -> Lock:
     from threading import Lock  # loads with the first registry, not with the contract
 
     return Lock()
+
+
+class PerLoopClient(Generic[ClientT]):
+    """An async SDK client for each event loop that calls it.
+
+    The connections of an async client belong to the loop that opened them: a caller who runs ``asyncio.run`` twice,
+    or mixes it with the synchronous methods, needs a client in each. Each is closed by its own ``aclose`` or
+    ``close``, when its loop ends or with this object, whichever comes first.
+
+    Args:
+        build: Makes a client; called once in each loop, while it runs.
+    """
+
+    __slots__ = ("_build", "_closed", "_keepers")
+
+    def __init__(self, build: Callable[[], ClientT]) -> None:
+        self._build = build
+        self._keepers: dict[AbstractEventLoop, tuple[ClientT, AsyncGenerator[None, None]]] = {}
+        self._closed = False
+
+    async def get(self) -> ClientT:
+        """Return the client of the running loop, building it on first use.
+
+        Raises:
+            RuntimeError: This object has been closed.
+        """
+        from asyncio import get_running_loop
+
+        loop = get_running_loop()
+        kept = self._keepers.get(loop)
+        if kept is not None:
+            return kept[0]
+        if self._closed:
+            msg = "The client is closed: models are called inside the 'with Pipelex.setup()' block."
+            raise RuntimeError(msg)
+        client = self._build()
+        keeper = self._keep(loop, client)
+        self._keepers[loop] = client, keeper  # before anything is awaited: other tasks of the loop find it
+        await anext(keeper)
+        return client
+
+    async def _keep(self, loop: AbstractEventLoop, client: ClientT) -> AsyncGenerator[None, None]:
+        """Hold a client until its loop ends: that is when asyncio closes the generators that were begun in it."""
+        try:
+            yield
+        finally:
+            self._keepers.pop(loop, None)
+            await _close_all([client])
+
+    async def aclose(self) -> None:
+        """Close the clients of all loops. May be called again."""
+        from asyncio import get_running_loop, run_coroutine_threadsafe, wrap_future
+
+        self._closed = True
+        for loop, (_, keeper) in list(self._keepers.items()):
+            if loop.is_running() and loop is not get_running_loop():
+                await wrap_future(run_coroutine_threadsafe(_close(keeper), loop))
+            elif not loop.is_closed():
+                await keeper.aclose()
+        self._keepers.clear()
+
+
+async def _close(keeper: AsyncGenerator[None, None]) -> None:
+    await keeper.aclose()
 
 
 class _Slot:

@@ -34,6 +34,16 @@ class InferenceUsage:
     pages: int | None = None
     searches: int | None = None
 
+    def plus(self, other: InferenceUsage | None) -> InferenceUsage:
+        """Add up what two parts of one call used; what either knows counts, what neither knows stays unknown."""
+        if other is None:
+            return self
+        total = InferenceUsage()
+        for name in vars(total):
+            known = [value for value in (getattr(self, name), getattr(other, name)) if value is not None]
+            object.__setattr__(total, name, sum(known) if known else None)
+        return total
+
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceRecord:

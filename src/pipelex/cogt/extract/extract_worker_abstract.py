@@ -44,7 +44,7 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
             InferenceError: The call failed; its subclass says how.
         """
         job = _accept(self, job)
-        return list(await run_call(self, "extract_pages", self._extract_pages(job)))
+        return list(await run_call(self, "extract_pages", lambda: self._extract_pages(job)))
 
     async def stream_pages(self, job: ExtractJob | MediaSource | bytes | Path | str) -> AsyncIterator[ExtractedPage]:
         """Extract the pages of a document one by one: long documents in little memory, with progress.
@@ -59,10 +59,12 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
             UnsupportedCapabilityError: The job asks for what the model does not declare.
             InferenceError: The call failed, before or after the first page; its subclass says how.
         """
+        from pipelex.cogt.inference.attempts import streamed
+
         job = _accept(self, job)
         with CallReport(self, "stream_pages") as report:
             count = 0
-            pages = self._stream_pages(job)
+            pages = streamed(self, lambda: self._stream_pages(job))
             try:
                 async for page in pages:
                     count += 1

@@ -34,7 +34,7 @@ class ImgGenWorkerAbstract(InferenceWorkerAbstract):
             InferenceError: The call failed; its subclass says how.
         """
         job = _accept(self, job, count=1)
-        images = await run_call(self, "gen_image", self._gen_image_list(job))
+        images = await run_call(self, "gen_image", lambda: self._gen_image_list(job))
         return images[0]
 
     async def gen_image_list(self, job: ImgGenJob | str, count: int | None = None) -> list[GeneratedImage]:
@@ -52,7 +52,7 @@ class ImgGenWorkerAbstract(InferenceWorkerAbstract):
             InferenceError: The call failed; its subclass says how.
         """
         job = _accept(self, job, count=count)
-        return list(await run_call(self, "gen_image_list", self._gen_image_list(job)))
+        return list(await run_call(self, "gen_image_list", lambda: self._gen_image_list(job)))
 
     def gen_image_sync(self, job: ImgGenJob | str) -> GeneratedImage:
         """Do what :meth:`gen_image` does, from code that runs no event loop.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pipelex.cogt.exceptions import (
-    InferenceError,
     InferenceInvalidAnswerError,
     InferenceRefusedError,
     InferenceTruncatedError,
@@ -15,20 +15,21 @@ from pipelex.cogt.exceptions import (
 )
 from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.cogt.model_backends.model_spec import Capability
-from pipelex.exceptions import PipelexError
-from pipelex.reporting.reporting_protocol import InferenceRecord, InferenceUsage
+from pipelex.reporting.reporting_protocol import InferenceRecord
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
     from types import TracebackType
 
+    from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.inference.inference_result import InferenceResult
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-    from pipelex.reporting.reporting_protocol import ReportingProtocol
+    from pipelex.reporting.reporting_protocol import InferenceUsage, ReportingProtocol
 
 __all__ = ["InferenceWorkerAbstract"]
 
 ContentT = TypeVar("ContentT")
+JobT = TypeVar("JobT")
 ObjectT = TypeVar("ObjectT")
 
 
@@ -112,8 +113,8 @@ class CallReport:
         self.model_served: str | None = None
 
     def note(self, result: InferenceResult[ContentT]) -> ContentT:
-        """Take note of a hook's result and return its content."""
-        self.usage = result.usage
+        """Take note of a hook's result, adding up what several used, and return its content."""
+        self.usage = result.usage if self.usage is None else self.usage.plus(result.usage)
         self.finish_reason = result.finish_reason
         self.model_served = result.model_served
         return result.content
@@ -139,19 +140,8 @@ class CallReport:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Report the call; an SDK's own exception leaves as an InferenceError whose cause it is."""
-        if isinstance(error, Exception) and not isinstance(error, PipelexError):
-            named = self._classify(error)
-            self._report(named)
-            raise named from error
+        """Report the call."""
         self._report(error)
-
-    def _classify(self, error: Exception) -> PipelexError:
-        named = self._worker._classify_error(error)
-        if named is not None:
-            return named
-        model = self._worker.inference_model
-        return InferenceError(f"{type(error).__name__}: {error}", provider=model.backend_name, model=model.name)
 
     def _report(self, error: BaseException | None) -> None:
         delegate = self._worker.reporting_delegate
@@ -175,11 +165,13 @@ class CallReport:
 
 
 async def run_call(
-    worker: InferenceWorkerAbstract, operation: str, hook: Awaitable[InferenceResult[ContentT]]
+    worker: InferenceWorkerAbstract, operation: str, hook: Callable[[], Awaitable[InferenceResult[ContentT]]]
 ) -> ContentT:
-    """Await a hook inside its frame and return the content of its result."""
+    """Run a hook inside its frame and return the content of its result."""
+    from pipelex.cogt.inference.attempts import attempted
+
     with CallReport(worker, operation) as report:
-        content = report.note(await hook)
+        content = report.note(await attempted(worker, hook))
         report.refuse_half_answer()
         return content
 
@@ -187,14 +179,37 @@ async def run_call(
 async def run_object_call(
     worker: InferenceWorkerAbstract,
     operation: str,
-    hook: Awaitable[InferenceResult[str]],
+    hook: Callable[[JobT], Awaitable[InferenceResult[str]]],
+    *,
     adapter: ObjectAdapter[ObjectT],
+    job: JobT,
+    ask_again: Callable[[JobT, str, str], JobT] | None = None,
 ) -> ObjectT:
-    """Await a hook that returns JSON text and validate it inside the same frame."""
+    """Run a hook that returns JSON text and validate it, all inside one frame.
+
+    Args:
+        worker: Whose hook it is.
+        operation: The public method.
+        hook: Answers a job with JSON text.
+        adapter: The type that the answer has to fit.
+        job: The job.
+        ask_again: Makes the job that shows a model its answer and what is wrong with it; ``None`` where a
+            second question costs more than it is worth.
+    """
+    from pipelex.cogt.inference.attempts import attempted
+
+    reasks = worker.inference_model.policy.max_reasks if ask_again is not None else 0
     with CallReport(worker, operation) as report:
-        text = report.note(await hook)
-        report.refuse_half_answer()
-        return adapter.validate(worker, text)
+        while True:
+            text = report.note(await attempted(worker, partial(hook, job)))
+            report.refuse_half_answer()
+            try:
+                return adapter.validate(worker, text)
+            except InferenceInvalidAnswerError as error:
+                if reasks == 0 or ask_again is None:
+                    raise
+                reasks -= 1
+                job = ask_again(job, text, error.message)
 
 
 async def close_iterator(items: AsyncIterator[object]) -> None:

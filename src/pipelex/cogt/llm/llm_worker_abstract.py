@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pipelex.cogt.inference.inference_worker_abstract import (
@@ -18,13 +19,15 @@ from pipelex.cogt.llm.llm_job import LLMJob, LLMTextChunk
 from pipelex.cogt.model_backends.model_spec import Capability
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Iterator
 
     from pipelex.cogt.inference.inference_result import InferenceResult
 
 __all__ = ["LLMWorkerAbstract"]
 
 ObjectT = TypeVar("ObjectT")
+
+_LONGEST_SHOWN = 8_000  # characters of a wrong answer that the model is shown again
 
 
 class LLMWorkerAbstract(InferenceWorkerAbstract):
@@ -44,7 +47,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
             InferenceError: The call failed; its subclass says how.
         """
         job = _accept(self, job)
-        return await run_call(self, "gen_text", self._gen_text(job))
+        return await run_call(self, "gen_text", lambda: self._gen_text(job))
 
     async def gen_object(self, job: LLMJob | str, schema: type[ObjectT]) -> ObjectT:
         """Ask for an object.
@@ -63,7 +66,19 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         """
         job = _accept(self, job, Capability.STRUCTURED_OUTPUT)
         adapter = ObjectAdapter(schema)
-        return await run_object_call(self, "gen_object", self._gen_object(job, adapter.json_schema()), adapter)
+        json_schema = adapter.json_schema()
+
+        def hook(asked: LLMJob) -> Awaitable[InferenceResult[str]]:
+            return self._gen_object(asked, json_schema)
+
+        return await run_object_call(
+            self,
+            "gen_object",
+            lambda asked: self._gen_object(asked, json_schema),
+            adapter=adapter,
+            job=job,
+            ask_again=_ask_again,
+        )
 
     async def stream_text(self, job: LLMJob | str) -> AsyncIterator[str]:
         """Ask for a text and get it in pieces as it is made.
@@ -78,9 +93,11 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
             UnsupportedCapabilityError: The job asks for what the model does not declare.
             InferenceError: The call failed, before or after the first piece; its subclass says how.
         """
+        from pipelex.cogt.inference.attempts import streamed
+
         job = _accept(self, job, Capability.STREAMING)
         with CallReport(self, "stream_text") as report:
-            chunks = self._stream_text(job)
+            chunks = streamed(self, lambda: self._stream_text(job))
             try:
                 async for chunk in chunks:
                     report.usage = chunk.usage or report.usage
@@ -188,3 +205,12 @@ def _accept(worker: LLMWorkerAbstract, source: LLMJob | str, *needed: Capability
     job = LLMJob.of(source)
     refuse_undeclared(worker, needed, job.prompt, job.params)
     return job
+
+
+def _ask_again(job: LLMJob, answer: str, problems: str) -> LLMJob:
+    """Show the model its answer and what is wrong with it."""
+    user_text = (
+        f"{job.prompt.user_text}\n\nYou answered:\n{answer[:_LONGEST_SHOWN]}\n\n{problems}\n"
+        "Answer once more, with JSON that fits."
+    )
+    return replace(job, prompt=replace(job.prompt, user_text=user_text))

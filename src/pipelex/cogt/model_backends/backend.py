@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from pipelex.cogt.model_backends.model_spec import CallPolicy
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -21,12 +23,14 @@ class InferenceBackend:
         name: The configured name, as in ``[backends.<name>]``.
         endpoint: The base URL, where it differs from the SDK's own default.
         api_key: The key, already read from its environment variable.
+        policy: How patient the calls are: time-outs of the client, attempts, concurrency.
         extras: Whatever else the backend's table holds (region, deployment, account).
     """
 
     name: str
     endpoint: str | None = None
     api_key: str | None = field(default=None, repr=False)
+    policy: CallPolicy = field(default_factory=CallPolicy)
     extras: Mapping[str, str | int | float | bool] = field(default_factory=dict, repr=False)
 
     def get_extra(self, key: str, *, default: ExtraT) -> ExtraT:

@@ -16,6 +16,8 @@ from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.cogt.search.search_job import SearchJob
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from pipelex.cogt.inference.inference_result import InferenceResult
     from pipelex.cogt.search.search_job import SearchAnswer
 
@@ -41,7 +43,7 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
             InferenceError: The call failed; its subclass says how.
         """
         job = _accept(self, job)
-        return await run_call(self, "search", self._search(job))
+        return await run_call(self, "search", lambda: self._search(job))
 
     async def search_structured(self, job: SearchJob | str, schema: type[ObjectT]) -> ObjectT:
         """Search, and get the answer as an object.
@@ -60,8 +62,18 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
         """
         job = _accept(self, job, Capability.STRUCTURED_OUTPUT)
         adapter = ObjectAdapter(schema)
-        hook = self._search_structured(job, adapter.json_schema())
-        return await run_object_call(self, "search_structured", hook, adapter)
+        json_schema = adapter.json_schema()
+
+        def hook(asked: SearchJob) -> Awaitable[InferenceResult[str]]:
+            return self._search_structured(asked, json_schema)
+
+        return await run_object_call(
+            self,
+            "search_structured",
+            lambda asked: self._search_structured(asked, json_schema),
+            adapter=adapter,
+            job=job,
+        )
 
     def search_sync(self, job: SearchJob | str) -> SearchAnswer:
         """Do what :meth:`search` does, from code that runs no event loop.

@@ -1,0 +1,227 @@
+"""How a hook is run: in its turn, under its time limit, again where that is known to help.
+
+One policy for all drivers; the retries of the SDKs themselves are switched off. Loaded with the first call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakKeyDictionary
+
+from pipelex.cogt.exceptions import (
+    InferenceAmbiguousError,
+    InferenceConnectionError,
+    InferenceError,
+    InferenceRateLimitError,
+    InferenceRequestError,
+    InferenceTimeoutError,
+)
+from pipelex.cogt.inference.inference_worker_abstract import close_iterator
+from pipelex.cogt.inference.media import MediaReadError
+from pipelex.exceptions import PipelexError, redact
+from pipelex.plugins.inference_backend_registry import InferenceFamily
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from tenacity import RetryCallState
+
+    from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+
+ResultT = TypeVar("ResultT")
+ItemT = TypeVar("ItemT")
+
+_KNOWN_NOT_CARRIED_OUT = (InferenceConnectionError, InferenceRateLimitError)
+_FIRST_PAUSE_S = 0.5  # the upper end of the first random pause; it doubles from attempt to attempt
+_LONGEST_PAUSE_S = 30.0
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Semaphore]] = WeakKeyDictionary()
+
+
+async def attempted(worker: InferenceWorkerAbstract, hook: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    """Run a hook until it succeeds, or fails for good.
+
+    The first attempt is made without ceremony; the library that paces further ones loads when one is needed.
+
+    Args:
+        worker: Whose hook it is; its model's policy sets limits.
+        hook: Makes one attempt; called again for each.
+
+    Raises:
+        InferenceError: The last attempt's failure; ``attempts`` says how many there were.
+    """
+    started = monotonic()
+    try:
+        return await _attempt(worker, hook)
+    except InferenceError as error:
+        if not _is_worth_repeating(error, worker.inference_model):
+            raise
+        first = error
+    return await _repeat(worker, hook, first, started)
+
+
+async def streamed(
+    worker: InferenceWorkerAbstract, open_stream: Callable[[], AsyncIterator[ItemT]]
+) -> AsyncIterator[ItemT]:
+    """Draw the pieces of a stream. Only the way to the first piece is repeated; the time limit is from piece to piece.
+
+    Args:
+        worker: Whose hook it is.
+        open_stream: Opens the stream; called again where it broke before its first piece.
+    """
+    stream: AsyncIterator[ItemT] | None = None
+
+    async def first() -> tuple[bool, ItemT | None]:
+        nonlocal stream
+        if stream is not None:
+            await close_iterator(stream)
+        stream = open_stream()
+        return await _next(stream)
+
+    try:
+        there, item = await attempted(worker, first)
+        while there and stream is not None:
+            yield item  # type: ignore[misc]  # None only stands where nothing is there
+            there, item = await _limited(worker, lambda: _next(stream))
+    finally:
+        if stream is not None:
+            await close_iterator(stream)
+
+
+async def _next(stream: AsyncIterator[ItemT] | None) -> tuple[bool, ItemT | None]:
+    if stream is None:
+        return False, None
+    try:
+        return True, await anext(stream)
+    except StopAsyncIteration:
+        return False, None
+
+
+@asynccontextmanager
+async def _turn(model: InferenceModelSpec) -> AsyncIterator[None]:
+    """Wait until the backend may be called once more at the same time."""
+    turns = _turns.setdefault(asyncio.get_running_loop(), {})
+    turn = turns.get(model.backend_name)
+    if turn is None:
+        turn = turns[model.backend_name] = asyncio.Semaphore(model.policy.max_concurrency)
+    async with turn:
+        yield
+
+
+async def _attempt(worker: InferenceWorkerAbstract, hook: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    async with _turn(worker.inference_model):
+        return await _limited(worker, hook)
+
+
+async def _limited(worker: InferenceWorkerAbstract, hook: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    """Run a hook once, under its time limit; an SDK's own exception leaves as an InferenceError."""
+    limit = asyncio.timeout(worker.inference_model.policy.timeout_s)
+    try:
+        async with limit:
+            return await hook()
+    except PipelexError as error:
+        raise _of_family(worker, error) from error.__cause__
+    except Exception as exc:
+        scrub(exc)
+        if isinstance(exc, TimeoutError) and limit.expired():
+            raise _of_family(worker, _timed_out(worker.inference_model)) from exc
+        raise _of_family(worker, _classified(worker, exc)) from exc
+
+
+def _classified(worker: InferenceWorkerAbstract, error: Exception) -> InferenceError:
+    """Name an SDK's exception by the driver's own table; a stranger to it is of the kind *unknown*."""
+    model = worker.inference_model
+    if isinstance(error, MediaReadError):
+        return InferenceRequestError(redact(str(error)), provider=model.backend_name, model=model.name)
+    named = worker._classify_error(error)
+    if named is not None:
+        return named
+    return InferenceError(redact(f"{type(error).__name__}: {error}"), provider=model.backend_name, model=model.name)
+
+
+def _timed_out(model: InferenceModelSpec) -> InferenceTimeoutError:
+    msg = f"No answer within {model.policy.timeout_s:g} s. Set timeout_s in [backends.{model.backend_name}] for more"
+    return InferenceTimeoutError(msg, provider=model.backend_name, model=model.name)
+
+
+def _of_family(worker: InferenceWorkerAbstract, error: PipelexError) -> PipelexError:
+    """Say what a time-out means where each request is charged when it arrives: nobody knows whether it was."""
+    model = worker.inference_model
+    if model.family is InferenceFamily.IMG_GEN and isinstance(error, InferenceTimeoutError):
+        msg = f"{error.message}. The image may have been made and charged, so the request is not repeated"
+        return InferenceAmbiguousError(msg, provider=model.backend_name, model=model.name)
+    return error
+
+
+def _is_worth_repeating(error: BaseException, model: InferenceModelSpec) -> bool:
+    if not isinstance(error, InferenceError) or not error.retryable or model.policy.max_attempts <= 1:
+        return False
+    if model.family is InferenceFamily.IMG_GEN and not isinstance(error, _KNOWN_NOT_CARRIED_OUT):
+        return False
+    return error.retry_after is None or error.retry_after <= model.policy.max_retry_after_s
+
+
+async def _repeat(
+    worker: InferenceWorkerAbstract, hook: Callable[[], Awaitable[ResultT]], first: InferenceError, started: float
+) -> ResultT:
+    """Repeat a call whose first attempt failed, with a random pause before each further one."""
+    from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, stop_before_delay
+
+    model = worker.inference_model
+    policy = model.policy
+    failed: list[InferenceError] = [first]
+
+    async def attempt() -> ResultT:
+        if failed:
+            raise failed.pop()
+        return await _attempt(worker, hook)
+
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(lambda error: _is_worth_repeating(error, model)),
+        stop=stop_after_attempt(policy.max_attempts) | stop_before_delay(policy.deadline_s - (monotonic() - started)),
+        wait=_pause,
+        sleep=asyncio.sleep,
+        reraise=True,
+    )
+    try:
+        return await retrying(attempt)
+    except InferenceError as error:
+        error.attempts = int(retrying.statistics["attempt_number"])
+        raise
+
+
+def _pause(state: RetryCallState) -> float:
+    """Return how long to wait: as long as the backend asks, or else a random while that grows (full jitter)."""
+    from tenacity import wait_random_exponential
+
+    error = state.outcome.exception() if state.outcome is not None else None
+    if isinstance(error, InferenceError) and error.retry_after is not None:
+        return error.retry_after
+    return wait_random_exponential(multiplier=_FIRST_PAUSE_S, max=_LONGEST_PAUSE_S)(state)
+
+
+def scrub(error: BaseException) -> None:
+    """Mask every known secret in the arguments of a stranger's exception, and of those that it came from."""
+    seen: set[int] = set()
+    pending: list[BaseException | None] = [error]
+    while pending:
+        current = pending.pop()
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        current.args = tuple(redact(value) if isinstance(value, str) else value for value in current.args)
+        message = getattr(current, "message", None)  # where many SDKs keep the text a second time
+        if isinstance(message, str) and redact(message) != message:
+            _set_quietly(current, "message", redact(message))
+        pending += [current.__cause__, current.__context__]
+
+
+def _set_quietly(error: BaseException, name: str, value: str) -> None:
+    try:
+        setattr(error, name, value)
+    except AttributeError:  # read-only: its text came from the arguments, which are clean
+        return

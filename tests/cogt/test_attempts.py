@@ -1,0 +1,245 @@
+"""The one policy of attempts: what is repeated, how often, after which pause, and what never is."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pipelex.cogt.exceptions import (
+    InferenceAmbiguousError,
+    InferenceAuthenticationError,
+    InferenceCapacityError,
+    InferenceConnectionError,
+    InferenceError,
+    InferenceModelNotFoundError,
+    InferenceRateLimitError,
+    InferenceRequestError,
+    InferenceServerError,
+    InferenceTimeoutError,
+)
+from pipelex.cogt.llm.llm_job import LLMTextChunk
+from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
+from pipelex.plugins.inference_backend_registry import InferenceFamily
+from tests.cogt.workers import ScriptedImgGen, ScriptedLLM
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pipelex.cogt.inference.inference_result import InferenceResult
+    from pipelex.cogt.llm.llm_job import LLMJob
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Record the pauses between attempts instead of waiting for them."""
+    taken: list[float] = []
+
+    async def take(seconds: float) -> None:
+        taken.append(seconds)
+
+    monkeypatch.setattr("pipelex.cogt.inference.attempts.asyncio.sleep", take)
+    return taken
+
+
+class Failing(ScriptedLLM):
+    """Fails with each of its failures in turn, then answers."""
+
+    def __init__(self, *failures: InferenceError, policy: CallPolicy | None = None) -> None:
+        super().__init__("blue", Capability.STREAMING)
+        self.failures = list(failures)
+        self.inference_model = replace(self.inference_model, policy=policy or CallPolicy())
+
+    def _answer(self, job: LLMJob) -> InferenceResult[str]:
+        self.error = self.failures.pop(0) if self.failures else None
+        return super()._answer(job)
+
+
+def transient(**details: Any) -> InferenceRateLimitError:
+    return InferenceRateLimitError("slow down", provider="acme", **details)
+
+
+def test_a_transient_failure_is_repeated_and_reported_as_one_call(pauses: list[float]) -> None:
+    worker = Failing(transient(), InferenceServerError("500", provider="acme"))
+    assert "blue" == worker.gen_text_sync("x")
+    assert (3, 2) == (len(worker.jobs), len(pauses))
+    assert [None] == [record.error for record in worker.log.records]
+
+
+def test_the_pauses_are_random_and_bounded_by_a_growing_limit(pauses: list[float]) -> None:
+    worker = Failing(*(transient() for _ in range(6)), policy=CallPolicy(max_attempts=7))
+    worker.gen_text_sync("x")
+    assert all(0 <= pause <= 0.5 * 2**index for index, pause in enumerate(pauses))
+    assert len(set(pauses)) > 1
+
+
+def test_a_retry_after_is_honoured_to_the_second(pauses: list[float]) -> None:
+    worker = Failing(transient(retry_after=7.0))
+    worker.gen_text_sync("x")
+    assert [7.0] == pauses
+
+
+def test_a_retry_after_over_the_cap_fails_at_once_and_says_how_long(pauses: list[float]) -> None:
+    worker = Failing(transient(retry_after=3600.0))
+    with pytest.raises(InferenceRateLimitError) as caught:
+        worker.gen_text_sync("x")
+    assert (3600.0, []) == (caught.value.retry_after, pauses)
+
+
+def test_the_attempts_end_at_their_number_and_the_error_tells_it(pauses: list[float]) -> None:
+    worker = Failing(*(transient() for _ in range(9)), policy=CallPolicy(max_attempts=4))
+    with pytest.raises(InferenceRateLimitError) as caught:
+        worker.gen_text_sync("x")
+    assert (4, 4, 3) == (caught.value.attempts, len(worker.jobs), len(pauses))
+
+
+def test_no_pause_is_begun_that_would_end_after_the_deadline(pauses: list[float]) -> None:
+    worker = Failing(transient(retry_after=20.0), policy=CallPolicy(deadline_s=10.0))
+    with pytest.raises(InferenceRateLimitError):
+        worker.gen_text_sync("x")
+    assert [] == pauses
+
+
+@pytest.mark.parametrize("kind", [InferenceAuthenticationError, InferenceRequestError, InferenceAmbiguousError])
+def test_what_is_not_transient_is_never_repeated(kind: type[InferenceError], pauses: list[float]) -> None:
+    worker = Failing(kind("no", provider="acme"))
+    with pytest.raises(kind):
+        worker.gen_text_sync("x")
+    assert (1, []) == (len(worker.jobs), pauses)
+
+
+def test_a_stream_that_breaks_before_its_first_piece_is_opened_again(pauses: list[float]) -> None:
+    worker = Failing(transient())
+    assert ["b", "l", "u", "e"] == list(worker.stream_text_sync("x"))
+    assert 1 == len(pauses)
+
+
+def test_a_stream_that_breaks_after_its_first_piece_is_not(pauses: list[float]) -> None:
+    class Breaking(ScriptedLLM):
+        async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
+            self.jobs.append(job)
+            yield LLMTextChunk(text="b")
+            raise transient()
+
+    worker = Breaking("", Capability.STREAMING)
+    pieces = worker.stream_text_sync("x")
+    assert "b" == next(pieces)
+    with pytest.raises(InferenceRateLimitError):
+        next(pieces)
+    assert (1, []) == (len(worker.jobs), pauses)
+
+
+def test_an_attempt_that_takes_too_long_is_a_timeout_that_names_the_setting() -> None:
+    worker = Failing(policy=CallPolicy(timeout_s=0.01, max_attempts=1))
+
+    async def hang(job: LLMJob) -> InferenceResult[str]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    worker._gen_text = hang  # type: ignore[method-assign]  # a call that never ends
+    with pytest.raises(InferenceTimeoutError, match=r"timeout_s in \[backends.acme\]"):
+        worker.gen_text_sync("x")
+
+
+class TestWhatMayHaveBeenCharged:
+    """An image that may have been made is not asked for twice."""
+
+    @staticmethod
+    def failing(error: InferenceError) -> tuple[ScriptedImgGen, list[int]]:
+        worker = ScriptedImgGen()
+        calls: list[int] = []
+        answer = worker._gen_image_list
+
+        async def fail_once(job: Any) -> Any:
+            calls.append(1)
+            if len(calls) == 1:
+                raise error
+            return await answer(job)
+
+        worker._gen_image_list = fail_once  # type: ignore[method-assign]  # fails the first time
+        return worker, calls
+
+    def test_a_timeout_is_ambiguous(self, pauses: list[float]) -> None:
+        worker, calls = self.failing(InferenceTimeoutError("late", provider="acme"))
+        with pytest.raises(InferenceAmbiguousError, match="charged"):
+            worker.gen_image_sync("a cat")
+        assert (1, []) == (len(calls), pauses)
+
+    def test_a_server_error_is_not_repeated(self, pauses: list[float]) -> None:
+        worker, calls = self.failing(InferenceServerError("500", provider="acme"))
+        with pytest.raises(InferenceServerError):
+            worker.gen_image_sync("a cat")
+        assert (1, []) == (len(calls), pauses)
+
+    @pytest.mark.parametrize("kind", [InferenceConnectionError, InferenceRateLimitError])
+    def test_what_is_known_not_to_have_been_carried_out_is_repeated(
+        self, kind: type[InferenceError], pauses: list[float]
+    ) -> None:
+        worker, calls = self.failing(kind("no", provider="acme"))
+        assert b"\x00" == worker.gen_image_sync("a cat").data
+        assert (2, 1) == (len(calls), len(pauses))
+
+
+def test_no_more_calls_run_at_once_than_the_backend_allows() -> None:
+    worker = Failing(policy=CallPolicy(max_concurrency=3))
+    running: list[int] = []
+    most: list[int] = []
+
+    async def slow(job: LLMJob) -> InferenceResult[str]:
+        running.append(1)
+        most.append(len(running))
+        await asyncio.sleep(0)
+        running.pop()
+        return worker._answer(job)
+
+    worker._gen_text = slow  # type: ignore[method-assign]  # counts who runs with it
+
+    async def calls() -> list[str]:
+        return await asyncio.gather(*(worker.gen_text(str(index)) for index in range(20)))
+
+    assert ["blue"] * 20 == asyncio.run(calls())
+    assert 3 == max(most)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "retryable"),
+    [
+        (400, InferenceRequestError, False),
+        (401, InferenceAuthenticationError, False),
+        (403, InferenceAuthenticationError, False),
+        (404, InferenceModelNotFoundError, False),
+        (408, InferenceTimeoutError, True),
+        (413, InferenceCapacityError, False),
+        (422, InferenceRequestError, False),
+        (429, InferenceRateLimitError, True),
+        (500, InferenceServerError, True),
+        (503, InferenceServerError, True),
+        (504, InferenceTimeoutError, True),
+        (418, InferenceError, False),
+    ],
+)
+def test_a_status_means_a_kind(status: int, kind: type[InferenceError], retryable: bool) -> None:
+    error = InferenceError.from_status(status, "no", provider="acme", headers={"X-Request-Id": "r1"})
+    assert (kind, retryable, status, "r1") == (type(error), error.retryable, error.status_code, error.request_id)
+
+
+@pytest.mark.parametrize(("value", "expected"), [("2", 2.0), ("1.5", 1.5), ("-3", 0.0), ("soon", None)])
+def test_a_retry_after_in_seconds_is_read(value: str, expected: float | None) -> None:
+    error = InferenceError.from_status(429, "no", provider="acme", headers={"Retry-After": value})
+    assert expected == error.retry_after
+
+
+def test_a_retry_after_as_a_date_is_read() -> None:
+    from datetime import UTC, datetime, timedelta
+
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    error = InferenceError.from_status(429, "no", provider="acme", headers={"retry-after": date})
+    assert error.retry_after is not None
+    assert 80 < error.retry_after <= 90
+
+
+def test_the_family_decides_not_the_name() -> None:
+    assert InferenceFamily.IMG_GEN is ScriptedImgGen().inference_model.family

@@ -1,0 +1,61 @@
+"""What fails below HTTP is known by the names of the exceptions' classes, whichever library raised them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pipelex.cogt.exceptions import (
+    InferenceConnectionError,
+    InferenceError,
+    InferenceInvalidAnswerError,
+    InferenceServerError,
+    InferenceTimeoutError,
+)
+
+
+class TransportError(Exception):
+    """As httpx names its root."""
+
+
+class TimeoutException(TransportError):
+    """As httpx names its time-outs."""
+
+
+class ConnectTimeout(TimeoutException):
+    """A kind of both."""
+
+
+class APIConnectionError(Exception):
+    """As SDKs name what they wrap a fault in."""
+
+
+def wrapped(fault: Exception) -> Exception:
+    error = APIConnectionError("Connection error.")
+    error.__cause__ = fault
+    return error
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (ConnectTimeout("slow"), InferenceConnectionError),
+        (TimeoutException("slow"), InferenceTimeoutError),
+        (TransportError("broken"), InferenceServerError),
+        (ConnectionRefusedError("nobody"), InferenceConnectionError),
+        (ConnectionResetError("gone"), InferenceServerError),
+        (TimeoutError("slow"), InferenceTimeoutError),
+        (json.JSONDecodeError("no JSON", "<", 0), InferenceInvalidAnswerError),
+    ],
+)
+def test_a_fault_is_found_among_the_causes(fault: Exception, kind: type[InferenceError]) -> None:
+    for error in (fault, wrapped(fault)):
+        named = InferenceError.from_transport(error, provider="acme", model="small")
+        assert named is not None
+        assert (kind, "acme", "small") == (type(named), named.provider, named.model)
+        assert type(fault).__name__ in named.message
+
+
+def test_what_is_no_such_fault_has_no_name() -> None:
+    assert InferenceError.from_transport(wrapped(ValueError("else")), provider="acme") is None
