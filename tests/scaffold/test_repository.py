@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EVERY = tuple(family.value for family in InferenceFamily)
+HEAVY = (pytest.mark.heavy,)
 VARIANTS = [*((family,) for family in EVERY), EVERY]
 HOST = Host("https://example.com/pipelex-0.1.0-py3-none-any.whl")
 
@@ -70,7 +71,10 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("caches")
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids="+".join)
+@pytest.mark.parametrize(
+    "variant",
+    [pytest.param(variant, id="+".join(variant), marks=HEAVY if variant != EVERY else ()) for variant in VARIANTS],
+)
 def test_the_repository_passes_every_check_unedited(tmp_path: Path, caches: Path, variant: Sequence[str]) -> None:
     assert 0 == new("Acme_AI", *families(*variant), "--dir", str(tmp_path))
     folder = tmp_path / "pipelex-acme-ai"

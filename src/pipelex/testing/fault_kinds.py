@@ -29,11 +29,11 @@ EXPECTED_KINDS: Mapping[Fault, tuple[type[InferenceError], ...]] = {
     Fault.NOT_FOUND: (InferenceModelNotFoundError,),
     Fault.RATE_LIMITED: (InferenceRateLimitError,),
     Fault.SERVER_ERROR: (InferenceServerError,),
-    Fault.TIMEOUT: (InferenceTimeoutError,),
+    Fault.TIMEOUT: (InferenceTimeoutError, InferenceAmbiguousError),
     Fault.STALLED: (InferenceTimeoutError, InferenceAmbiguousError),
     Fault.CONNECTION_REFUSED: (InferenceConnectionError,),
     Fault.MALFORMED: (InferenceInvalidAnswerError, InferenceServerError, InferenceAmbiguousError),
-    Fault.TRUNCATED: (InferenceAmbiguousError, InferenceInvalidAnswerError, InferenceConnectionError),
+    Fault.TRUNCATED: (InferenceServerError, InferenceInvalidAnswerError, InferenceAmbiguousError),
 }
 EXPECTED_STATUS = {Fault.UNAUTHORIZED: 401, Fault.NOT_FOUND: 404, Fault.RATE_LIMITED: 429, Fault.SERVER_ERROR: 500}
 QUICK_FAULTS = tuple(fault for fault in Fault if fault not in {Fault.TIMEOUT, Fault.STALLED})
@@ -42,9 +42,7 @@ RETRYABLE = {
     Fault.NOT_FOUND: False,
     Fault.RATE_LIMITED: True,
     Fault.SERVER_ERROR: True,
-    Fault.TIMEOUT: True,
     Fault.CONNECTION_REFUSED: True,
-    Fault.TRUNCATED: False,
 }
 
 

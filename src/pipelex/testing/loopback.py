@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import os
 import re
 import socket
+import struct
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
@@ -64,6 +66,8 @@ class Ending(Enum):
     """The first half of the reply is sent; the connection stays open until the client leaves."""
     HANG = auto()
     """No reply comes; the connection stays open until the client leaves."""
+    RESET = auto()
+    """The connection is reset in the middle of the reply."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,11 +253,19 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
         if reply.ending is Ending.STALL:
             self._wait_for_leave()
+        if reply.ending is Ending.RESET:
+            _reset(self.connection)
 
     def _wait_for_leave(self) -> None:
         self.close_connection = True
         while self.connection.recv(1024):  # empty as soon as the client leaves, or the server closes
             pass
+
+
+def _reset(connection: socket.socket) -> None:
+    """Send RST in place of FIN: what closing with a linger of 0 s does, where no shutdown went before it."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    os.close(connection.detach())
 
 
 def _first_half(pieces: tuple[bytes, ...]) -> tuple[bytes, ...]:

@@ -29,7 +29,7 @@ class Fault(StrEnum):
     SERVER_ERROR = "server_error"
     """The vendor answers 500: InferenceServerError."""
     TIMEOUT = "timeout"
-    """The vendor takes the request and never answers: InferenceTimeoutError, by the SDK's own clock."""
+    """The vendor takes the request and never answers: a time-out, ambiguous where a request is charged."""
     STALLED = "stalled"
     """The vendor begins its answer and falls silent: InferenceTimeoutError or InferenceAmbiguousError."""
     CONNECTION_REFUSED = "connection_refused"

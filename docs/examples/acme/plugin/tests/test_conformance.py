@@ -10,7 +10,6 @@ from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.testing.llm import LLMConformance
 from pipelex.testing.loopback import HttpReply, HttpRequest, LoopbackVendor
-from pipelex.testing.vendor import Fault, waive
 
 if TYPE_CHECKING:
     from pipelex.cogt.inference.inference_result import InferenceResult
@@ -54,12 +53,6 @@ class TestAcme(LLMConformance):
     )
     sdk_imports = ("acme",)
     extra = "acme"
-    cannot = waive(
-        {
-            Fault.TIMEOUT: "the plugin leaves the SDK's time-out at its 60 s",
-            Fault.STALLED: "the plugin leaves the SDK's time-out at its 60 s",
-        }
-    )
 
     def plugin(self) -> PipelexPlugin:
         """Return the plugin."""
