@@ -103,10 +103,9 @@ def _look_at_backends(found: Diagnosis, configuration: Configuration) -> None:
             unset_variables=configuration.unset_variables(name),
         )
         found.backends.append(report)
-        target = found.findings if report.is_used else found.notes
-        target += _unset(report)
-        target += _unserved(report, found)
-        if report.is_used:
+        (found.findings if report.is_used else found.notes).extend(_unserved(report, found))
+        if report.is_used:  # the table of the backends shows what is unset for the others
+            found.findings += _unset(report)
             needed.update(report.sdks)
     found.findings += configuration.default_model_findings()
     _look_at_packages(found, needed)
