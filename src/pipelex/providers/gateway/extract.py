@@ -1,0 +1,141 @@
+"""Documents read by a gateway's ``/ocr``, in the format of Mistral's OCR that LiteLLM's proxy shares.
+
+https://docs.litellm.ai/docs/ocr
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import TYPE_CHECKING, NoReturn
+
+from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
+from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage
+from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
+from pipelex.cogt.inference.inference_result import InferenceResult
+from pipelex.cogt.inference.media import MediaSource
+from pipelex.providers.gateway.client import NoAnswerError, classify, post
+from pipelex.reporting.reporting_protocol import InferenceUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import httpx
+
+    from pipelex.cogt.exceptions import InferenceError
+    from pipelex.cogt.extract.extract_job import ExtractJob
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+    from pipelex.plugins.sdk_client_registry import PerLoopClient
+    from pipelex.reporting.reporting_protocol import ReportingProtocol
+
+_POINTS_PER_INCH = 72
+_CORNERS = ("top_left_x", "top_left_y", "bottom_right_x", "bottom_right_y")
+
+
+class GatewayExtractWorker(ExtractWorkerAbstract):
+    """Serves document extraction by ``POST /ocr``.
+
+    Args:
+        sdk_instance: The backend's HTTP clients.
+        inference_model: The model that this worker serves.
+        reporting_delegate: Where usage and time are reported, if anywhere.
+    """
+
+    def __init__(
+        self,
+        *,
+        sdk_instance: PerLoopClient[httpx.AsyncClient],
+        inference_model: InferenceModelSpec,
+        reporting_delegate: ReportingProtocol | None,
+    ) -> None:
+        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
+        self._clients = sdk_instance
+
+    async def _extract_pages(self, job: ExtractJob) -> InferenceResult[tuple[ExtractedPage, ...]]:
+        answer = await post(self._clients, "ocr", await self._request(job))
+        pages = {page.number: page for page in (_page(item) for item in _list(answer.get("pages"), "pages"))}
+        wanted = job.params.pages or tuple(pages)
+        missing = [number for number in wanted if number not in pages]
+        if missing:
+            self._fail(InferenceInvalidAnswerError, f"The answer lacks the pages {', '.join(map(str, missing))}")
+        usage = answer.get("usage_info")
+        processed = usage.get("pages_processed") if isinstance(usage, dict) else None
+        served = answer.get("model")
+        return InferenceResult(
+            content=tuple(pages[number] for number in wanted),
+            usage=InferenceUsage(pages=processed if isinstance(processed, int) else len(pages)),
+            model_served=served if isinstance(served, str) else None,
+        )
+
+    def _classify_error(self, error: Exception) -> InferenceError | None:
+        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
+
+    async def _request(self, job: ExtractJob) -> dict[str, object]:
+        params = job.params
+        for name in ("password", "page_view_dpi"):
+            if getattr(params, name) is not None:
+                self._fail(InferenceRequestError, f"A gateway's /ocr takes no '{name}': leave it out")
+        document = job.document
+        kind = "image_url" if document.media_type().startswith("image/") else "document_url"
+        place = document.url if document.url is not None else await document.as_data_url()
+        return {
+            "model": self.inference_model.model_id,
+            "document": {"type": kind, kind: place},
+            "include_image_base64": params.embedded_images,
+            **({"pages": [number - 1 for number in params.pages]} if params.pages else {}),
+        }
+
+    def _fail(self, kind: type[InferenceError], message: str) -> NoReturn:
+        raise kind(message, provider=self.inference_model.backend_name, model=self.inference_model.name)
+
+
+def _page(item: object) -> ExtractedPage:
+    """Say a page in our words: numbers from 1, lengths in points."""
+    page = _dict(item, "page")
+    index, text = page.get("index"), page.get("markdown")
+    if not isinstance(index, int) or not isinstance(text, str):
+        raise NoAnswerError("The answer holds a page without index or text")
+    size = page.get("dimensions")
+    dimensions = size if isinstance(size, dict) else {}
+    dpi = dimensions.get("dpi")
+    scale = _POINTS_PER_INCH / dpi if isinstance(dpi, int) and dpi > 0 else None
+    images = (_dict(image, "image") for image in _list(page.get("images") or [], "images"))
+    return ExtractedPage(
+        number=index + 1,
+        text=text.replace("\r\n", "\n"),
+        width=_points(dimensions.get("width"), scale),
+        height=_points(dimensions.get("height"), scale),
+        images=tuple(_image(image, scale) for image in images if image.get("image_base64")),
+    )
+
+
+def _image(image: Mapping[str, object], scale: float | None) -> ExtractedImage:
+    encoded = str(image["image_base64"]).rpartition(",")[2]  # a data: address, or the base64 alone
+    try:
+        data = b64decode(encoded, validate=True)
+    except ValueError as exc:
+        raise NoAnswerError("The answer holds an image that is no base64") from exc
+    corners = [length for name in _CORNERS if (length := _points(image.get(name), scale)) is not None]
+    box = BoundingBox(left=corners[0], top=corners[1], right=corners[2], bottom=corners[3]) if corners[3:] else None
+    caption = image.get("image_annotation")
+    return ExtractedImage(
+        data=data,
+        mime_type=MediaSource(data=data).media_type(),
+        box=box,
+        caption=caption if isinstance(caption, str) else None,
+    )
+
+
+def _points(pixels: object, scale: float | None) -> float | None:
+    return pixels * scale if isinstance(pixels, int | float) and scale is not None else None
+
+
+def _list(value: object, what: str) -> list[object]:
+    if not isinstance(value, list):
+        raise NoAnswerError(f"The answer holds no list of {what}")
+    return value
+
+
+def _dict(value: object, what: str) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise NoAnswerError(f"The answer holds a {what} that is no object")
+    return value

@@ -1,0 +1,125 @@
+"""The client of every sdk that speaks OpenAI's format, and the lister of their models."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from openai import AsyncAzureOpenAI, AsyncOpenAI
+
+from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.model_backends.listed_model import ListedModel
+from pipelex.plugins.sdk_client_registry import PerLoopClient
+from pipelex.providers.openai.dialects import AZURE_V1, Dialect, dialect_of
+from pipelex.providers.openai.errors import classify
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from openai.types import Model
+
+    from pipelex.cogt.model_backends.backend import InferenceBackend
+
+_NO_KEY = "no-key"  # for servers that ask for none; the SDK refuses to start without one
+_CONTEXT_WINDOW_NAMES = ("context_length", "context_window", "max_model_len")  # OpenRouter; Groq and others; vLLM
+
+
+def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[AsyncOpenAI]:
+    """Make the client of a backend, one for each event loop.
+
+    Args:
+        sdk: The sdk.
+        backend: The backend's record.
+
+    Raises:
+        InferenceRequestError: The sdk needs an endpoint, and the backend has none.
+    """
+    _endpoint(sdk, backend)  # so that wrong settings show here rather than in the first call
+    return PerLoopClient(lambda: open_client(sdk=sdk, backend=backend))
+
+
+def open_client(*, sdk: str, backend: InferenceBackend) -> AsyncOpenAI:
+    """Open the SDK's client. Its own retries are off: there is one policy, and it is the core's.
+
+    Args:
+        sdk: The sdk; what is particular about it stands in the table of dialects.
+        backend: The backend's record. Each extra whose name begins with ``x_`` is sent as a header
+            (``x_portkey_provider`` as ``x-portkey-provider``).
+
+    Raises:
+        InferenceRequestError: The sdk needs an endpoint, and the backend has none.
+    """
+    dialect, endpoint = dialect_of(sdk), _endpoint(sdk, backend)
+    key, headers = _credentials(dialect, backend)
+    if dialect.is_azure:
+        version = backend.get_extra("api_version", default=AZURE_V1)
+        if version != AZURE_V1:
+            return AsyncAzureOpenAI(
+                azure_endpoint=endpoint,
+                api_version=version,
+                api_key=key,
+                timeout=backend.policy.timeout_s,
+                max_retries=0,
+                default_headers=headers,
+            )
+        endpoint = f"{endpoint.rstrip('/')}/openai/v1"
+    return AsyncOpenAI(
+        base_url=endpoint,
+        api_key=key,
+        organization=backend.get_extra("organization", default="") or None,
+        project=backend.get_extra("project", default="") or None,
+        timeout=backend.policy.timeout_s,
+        max_retries=0,
+        default_headers=headers,
+    )
+
+
+def _endpoint(sdk: str, backend: InferenceBackend) -> str:
+    endpoint = backend.endpoint or dialect_of(sdk).endpoint
+    if endpoint is None:
+        msg = f"The sdk '{sdk}' has no address of its own. Set endpoint in [backends.{backend.name}]"
+        raise InferenceRequestError(msg, provider=backend.name)
+    return endpoint
+
+
+def _credentials(dialect: Dialect, backend: InferenceBackend) -> tuple[str, dict[str, str]]:
+    """Return the key for the ``Authorization`` header, and the headers beside it."""
+    headers = {name.replace("_", "-"): str(value) for name, value in backend.extras.items() if name.startswith("x_")}
+    if dialect.key_header is None:
+        return backend.api_key or _NO_KEY, headers
+    if backend.api_key is not None:
+        headers[dialect.key_header] = backend.api_key
+    # the key of the provider behind a gateway, where the gateway does not keep it itself
+    return backend.get_extra("provider_key", default="") or _NO_KEY, headers
+
+
+async def list_models(
+    *,
+    sdk: str,
+    backend_name: str,
+    backend: InferenceBackend,
+    flat: bool,  # noqa: ARG001 - the call shape of all listers
+    any_listed: bool,  # noqa: ARG001
+) -> Sequence[ListedModel] | None:
+    """List the models that the key may use, page by page where there are several."""
+    async with open_client(sdk=sdk, backend=backend) as client:
+        try:
+            return [_row(model) async for model in client.models.list()]
+        except Exception as exc:
+            error = classify(exc, provider=backend_name, model=None)
+            if error is None:
+                raise
+            raise error from exc
+
+
+def _row(model: Model) -> ListedModel:
+    """Say a row in our words; look-alikes leave out what OpenAI always sends, and add what it does not."""
+    extra = model.model_extra or {}
+    created = getattr(model, "created", None)
+    window = next((extra[name] for name in _CONTEXT_WINDOW_NAMES if isinstance(extra.get(name), int)), None)
+    return ListedModel(
+        id=model.id,
+        created=datetime.fromtimestamp(created, UTC) if created else None,
+        owner=getattr(model, "owned_by", None) or None,
+        context_window=window,
+    )

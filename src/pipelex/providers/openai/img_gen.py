@@ -1,0 +1,176 @@
+"""Image generation by the Images API: OpenAI's own, gateways that copy it, and OpenRouter's variant."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import TYPE_CHECKING, Literal, NoReturn, TypedDict, cast, get_args
+
+from openai.types import ImagesResponse
+
+from pipelex.cogt.exceptions import InferenceAmbiguousError, InferenceInvalidAnswerError, InferenceRequestError
+from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
+from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
+from pipelex.cogt.inference.inference_result import InferenceResult
+from pipelex.cogt.inference.media import MediaSource
+from pipelex.providers.openai.errors import classify
+from pipelex.providers.openai.inputs import address
+from pipelex.reporting.reporting_protocol import InferenceUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from openai import AsyncOpenAI
+    from openai.types import Image
+
+    from pipelex.cogt.exceptions import InferenceError
+    from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+    from pipelex.plugins.sdk_client_registry import PerLoopClient
+    from pipelex.reporting.reporting_protocol import ReportingProtocol
+
+Quality = Literal["low", "medium", "high", "xhigh", "max", "auto", "standard"]
+
+
+class _Options(TypedDict, total=False):
+    """The parameters of a request that may be left to the model."""
+
+    n: int
+    size: str
+    quality: Quality
+    output_format: Literal["png", "jpeg", "webp"]
+    background: Literal["transparent", "opaque"]
+
+
+class OpenAIImgGenWorker(ImgGenWorkerAbstract):
+    """Serves image generation by ``POST /images/generations``, and ``/images/edits`` where there are input images.
+
+    Args:
+        sdk_instance: The backend's clients.
+        inference_model: The model that this worker serves.
+        reporting_delegate: Where usage and time are reported, if anywhere.
+    """
+
+    def __init__(
+        self,
+        *,
+        sdk_instance: PerLoopClient[AsyncOpenAI],
+        inference_model: InferenceModelSpec,
+        reporting_delegate: ReportingProtocol | None,
+    ) -> None:
+        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
+        self._clients = sdk_instance
+
+    async def _gen_image_list(self, job: ImgGenJob) -> InferenceResult[tuple[GeneratedImage, ...]]:
+        response = await self._make(job)
+        if not isinstance(response, ImagesResponse):
+            self._fail(InferenceInvalidAnswerError, "The answer is no list of images")
+        images = tuple([await self._image(image, response.size) for image in response.data or ()])
+        if len(images) < job.count:
+            self._fail(InferenceInvalidAnswerError, f"{job.count} images were asked for, {len(images)} came")
+        usage = response.usage
+        return InferenceResult(
+            content=images[: job.count],
+            usage=InferenceUsage(
+                images=len(images),
+                input_tokens=getattr(usage, "input_tokens", None),
+                output_tokens=getattr(usage, "output_tokens", None),
+            ),
+            model_served=self.inference_model.model_id,
+        )
+
+    def _classify_error(self, error: Exception) -> InferenceError | None:
+        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
+
+    async def _make(self, job: ImgGenJob) -> ImagesResponse:
+        self._refuse(job, "aspect_ratio", "seed", "negative_text")
+        model, options = self.inference_model.model_id, self._options(job)
+        client = await self._clients.get()
+        if not job.prompt.images:
+            return await client.images.generate(model=model, prompt=job.prompt.text, **options)
+        files = [await _upload(number, image) for number, image in enumerate(job.prompt.images, start=1)]
+        return await client.images.edit(model=model, prompt=job.prompt.text, image=files, **options)
+
+    def _options(self, job: ImgGenJob) -> _Options:
+        """Say how the image is to be made; what the job leaves open is not sent."""
+        params = job.params
+        if params.quality is not None and params.quality not in get_args(Quality):
+            msg = f"The quality '{params.quality}' is none of {', '.join(get_args(Quality))}"
+            self._fail(InferenceRequestError, msg)
+        options = {
+            "n": job.count if job.count > 1 else None,
+            "size": f"{params.size[0]}x{params.size[1]}" if params.size is not None else None,
+            "quality": params.quality,
+            "output_format": params.output_format,
+            "background": params.background,
+        }
+        return cast("_Options", {name: value for name, value in options.items() if value is not None})
+
+    def _refuse(self, job: ImgGenJob, *names: str) -> None:
+        """Refuse what the API has no word for, although the model's table declares it."""
+        for name in names:
+            if any(getattr(record, name, None) is not None for record in (job.params, job.prompt)):
+                self._fail(InferenceRequestError, f"The Images API takes no '{name}': leave it out")
+
+    async def _image(self, image: Image, size: str | None) -> GeneratedImage:
+        """Return an image of the answer; where it holds an address only, fetch it."""
+        width, height = _pixels(size)
+        if image.b64_json:
+            data = self._decoded(image.b64_json)
+            stated = (image.model_extra or {}).get("media_type")  # OpenRouter says it
+            kind = stated if isinstance(stated, str) else MediaSource(data=data).media_type()
+            return GeneratedImage(data=data, mime_type=kind, width=width, height=height)
+        if not image.url:
+            self._fail(InferenceInvalidAnswerError, "The answer holds an image without bytes and without address")
+        try:
+            fetched = await MediaSource(url=image.url).fetched()
+        except (OSError, ValueError) as exc:
+            self._fail(InferenceAmbiguousError, f"The image was made, and cannot be fetched: {exc}", cause=exc)
+        return GeneratedImage(data=fetched.data or b"", mime_type=fetched.media_type(), width=width, height=height)
+
+    def _decoded(self, text: str) -> bytes:
+        try:
+            return b64decode(text, validate=True)
+        except ValueError as exc:
+            self._fail(InferenceInvalidAnswerError, "The answer holds an image that is no base64", cause=exc)
+
+    def _fail(self, kind: type[InferenceError], message: str, *, cause: Exception | None = None) -> NoReturn:
+        raise kind(message, provider=self.inference_model.backend_name, model=self.inference_model.name) from cause
+
+
+class OpenRouterImgGenWorker(OpenAIImgGenWorker):
+    """Serves image generation by ``POST /images``: one request for all models, input images among its fields.
+
+    https://openrouter.ai/docs/guides/overview/multimodal/image-generation
+    """
+
+    async def _make(self, job: ImgGenJob) -> ImagesResponse:
+        self._refuse(job, "negative_text")
+        body: dict[str, object] = {
+            "model": self.inference_model.model_id,
+            "prompt": job.prompt.text,
+            **self._options(job),
+        }
+        if job.params.aspect_ratio is not None:
+            body["aspect_ratio"] = job.params.aspect_ratio
+        if job.params.seed is not None:
+            body["seed"] = job.params.seed
+        if job.prompt.images:
+            body["input_references"] = [
+                {"type": "image_url", "image_url": {"url": await address(image)}} for image in job.prompt.images
+            ]
+        client = await self._clients.get()
+        return await client.post("/images", body=body, cast_to=ImagesResponse)
+
+
+async def _upload(number: int, image: MediaSource) -> tuple[str, bytes, str]:
+    """Return an input image as a part of a form: a name, the bytes and the type."""
+    fetched = await image.fetched()
+    kind = fetched.media_type()
+    return f"image{number}.{kind.rpartition('/')[2]}", fetched.data or b"", kind
+
+
+def _pixels(size: str | None) -> tuple[int | None, int | None]:
+    """Read ``"1024x1536"``."""
+    numbers: Iterable[str] = (size or "").split("x")
+    width, height = ([int(number) for number in numbers if number.isdigit()] + [0, 0])[:2]
+    return width or None, height or None

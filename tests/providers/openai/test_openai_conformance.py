@@ -1,0 +1,87 @@
+"""The drivers of OpenAI's three APIs go through the same kit as a stranger's plugin, over a socket, with the SDK."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelex.cogt.model_backends.backend import InferenceBackend
+from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
+from pipelex.generated.builtins import OpenaiPlugin
+from pipelex.testing.img_gen import ImgGenConformance
+from pipelex.testing.llm import LLMConformance
+from tests.providers.openai.vendors import ChatVendor, ImagesVendor, ResponsesVendor
+
+if TYPE_CHECKING:
+    from pipelex.plugins.contract import PipelexPlugin
+
+pytest_plugins = ["pipelex.testing"]
+
+QUICK = CallPolicy(timeout_s=1.5, max_attempts=1, max_reasks=0)
+CHAT = frozenset(
+    {
+        *(Capability.STRUCTURED_OUTPUT, Capability.STREAMING, Capability.SYSTEM_TEXT, Capability.IMAGES),
+        *(Capability.DOCUMENTS, Capability.TEMPERATURE, Capability.MAX_TOKENS, Capability.SEED, Capability.STOP),
+        Capability.REASONING_EFFORT,
+    }
+)
+IMAGES = frozenset(
+    {
+        *(Capability.IMAGES, Capability.COUNT, Capability.SIZE, Capability.QUALITY, Capability.OUTPUT_FORMAT),
+        Capability.BACKGROUND,
+    }
+)
+
+
+class TestOpenAI(LLMConformance):
+    """Chat completions."""
+
+    sdk = "openai"
+    model_id = "gpt-x"
+    capabilities = CHAT
+    sdk_imports = ("openai",)
+    extra = "openai"
+    concurrency = 64
+    policy = QUICK
+
+    def plugin(self) -> PipelexPlugin:
+        return OpenaiPlugin()
+
+    def vendor(self) -> ChatVendor:
+        return ChatVendor()
+
+    def backend(self, endpoint: str | None) -> InferenceBackend:
+        return InferenceBackend(name="kit", endpoint=f"{endpoint}/v1", policy=self.policy)
+
+
+class TestOpenAIResponses(LLMConformance):
+    """The Responses API, which knows no seed and no stop texts."""
+
+    sdk = "openai_responses"
+    model_id = "gpt-x"
+    capabilities = CHAT - {Capability.SEED, Capability.STOP}
+    sdk_imports = ("openai",)
+    extra = "openai"
+    policy = QUICK
+
+    plugin = TestOpenAI.plugin
+    backend = TestOpenAI.backend
+
+    def vendor(self) -> ResponsesVendor:
+        return ResponsesVendor()
+
+
+class TestOpenAIImages(ImgGenConformance):
+    """The Images API."""
+
+    sdk = "openai_img_gen"
+    model_id = "gpt-image-x"
+    capabilities = IMAGES
+    sdk_imports = ("openai",)
+    extra = "openai"
+    policy = QUICK
+
+    plugin = TestOpenAI.plugin
+    backend = TestOpenAI.backend
+
+    def vendor(self) -> ImagesVendor:
+        return ImagesVendor()

@@ -1,0 +1,67 @@
+"""OpenAI as the conformance kit's orders have it: the same answers, in the format of each API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelex.cogt.inference.inference_result import FinishReason
+from pipelex.testing.loopback import HttpReply, HttpRequest, LoopbackVendor
+from tests.providers.openai import wire
+
+if TYPE_CHECKING:
+    from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
+    from pipelex.cogt.inference.inference_result import InferenceResult
+
+_INCOMPLETE = {FinishReason.LENGTH: "max_output_tokens", FinishReason.CONTENT_FILTER: "content_filter"}
+
+
+def refuse(status: int) -> HttpReply:
+    """Say an error as OpenAI does."""
+    return HttpReply.json(wire.error(f"The kit asked for a {status}"), status=status, headers={"x-request-id": "req-9"})
+
+
+def pieces_of(text: str) -> list[str]:
+    """Cut a text into pieces as a stream does."""
+    return [text[start : start + 7] for start in range(0, len(text), 7)]
+
+
+class ChatVendor(LoopbackVendor[str]):
+    """Chat completions."""
+
+    def reply(self, request: HttpRequest, answer: InferenceResult[str]) -> HttpReply:
+        body = request.json()
+        model = str(body.get("model", ""))
+        if body.get("stream"):
+            pieces = pieces_of(answer.content)
+            return HttpReply.events(wire.completion_chunks(pieces, model=model, finish_reason=answer.finish_reason))
+        return HttpReply.json(wire.completion(answer.content, model=model, finish_reason=answer.finish_reason))
+
+    def refusal(self, request: HttpRequest, status: int) -> HttpReply:
+        return refuse(status)
+
+
+class ResponsesVendor(LoopbackVendor[str]):
+    """The Responses API."""
+
+    def reply(self, request: HttpRequest, answer: InferenceResult[str]) -> HttpReply:
+        body = request.json()
+        incomplete = _INCOMPLETE.get(answer.finish_reason)
+        whole = wire.response(answer.content, model=str(body["model"]), incomplete=incomplete)
+        if body.get("stream"):
+            return wire.response_events(pieces_of(answer.content), whole)
+        return HttpReply.json(whole)
+
+    def refusal(self, request: HttpRequest, status: int) -> HttpReply:
+        return refuse(status)
+
+
+class ImagesVendor(LoopbackVendor["tuple[GeneratedImage, ...]"]):
+    """The Images API; a filter's refusal is an error there."""
+
+    def reply(self, request: HttpRequest, answer: InferenceResult[tuple[GeneratedImage, ...]]) -> HttpReply:
+        if answer.finish_reason is FinishReason.CONTENT_FILTER:
+            return HttpReply.json(wire.error("Your request was rejected", code="moderation_blocked"), status=400)
+        return HttpReply.json(wire.images([image.data for image in answer.content], size="1x1"))
+
+    def refusal(self, request: HttpRequest, status: int) -> HttpReply:
+        return refuse(status)

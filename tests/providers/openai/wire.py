@@ -1,0 +1,129 @@
+"""What OpenAI answers, written down after its API reference; nothing of it was recorded.
+
+Chat completions: https://platform.openai.com/docs/api-reference/chat/object
+Streamed:         https://platform.openai.com/docs/api-reference/chat-streaming/streaming
+Responses:        https://platform.openai.com/docs/api-reference/responses/object
+Streamed:         https://platform.openai.com/docs/api-reference/responses-streaming
+Images:           https://platform.openai.com/docs/api-reference/images/object
+Errors:           https://platform.openai.com/docs/guides/error-codes
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+from pipelex.testing.loopback import HttpReply
+from tests.providers.replay import named_sse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+USAGE: dict[str, object] = {
+    "prompt_tokens": 11,
+    "completion_tokens": 7,
+    "total_tokens": 18,
+    "prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": 0},
+    "completion_tokens_details": {"reasoning_tokens": 3, "audio_tokens": 0},
+}
+RESPONSE_USAGE: dict[str, object] = {
+    "input_tokens": 11,
+    "input_tokens_details": {"cached_tokens": 4},
+    "output_tokens": 7,
+    "output_tokens_details": {"reasoning_tokens": 3},
+    "total_tokens": 18,
+}
+
+
+def completion(
+    text: str | None, *, model: str = "gpt-x", finish_reason: str = "stop", refusal: str | None = None
+) -> dict[str, object]:
+    """A chat completion."""
+    message: dict[str, object] = {"role": "assistant", "content": text, "refusal": refusal, "annotations": []}
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1_700_000_000,
+        "model": model,
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}],
+        "usage": USAGE,
+        "service_tier": "default",
+    }
+
+
+def completion_chunks(
+    pieces: Sequence[str], *, model: str = "gpt-x", finish_reason: str | None = "stop"
+) -> list[dict[str, object]]:
+    """The chunks of a streamed chat completion; the last one, without a choice, has the usage."""
+    frame: dict[str, object] = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": model}
+    deltas: list[dict[str, str]] = [{"role": "assistant", "content": ""}, *({"content": piece} for piece in pieces)]
+    chunks: list[dict[str, object]] = [
+        {**frame, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas
+    ]
+    if finish_reason is not None:
+        chunks.append({**frame, "choices": [{"index": 0, "delta": {}, "finish_reason": finish_reason}]})
+    return [*chunks, {**frame, "choices": [], "usage": USAGE}]
+
+
+def response(
+    text: str, *, model: str = "gpt-x", incomplete: str | None = None, refusal: str | None = None
+) -> dict[str, object]:
+    """A response of the Responses API; a reasoning item goes before its message."""
+    part = {"type": "refusal", "refusal": refusal} if refusal else {"type": "output_text", "text": text}
+    message: dict[str, object] = {
+        "type": "message",
+        "id": "msg_1",
+        "status": "completed",
+        "role": "assistant",
+        "content": [{**part, "annotations": []}],
+    }
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1_700_000_000,
+        "status": "incomplete" if incomplete else "completed",
+        "error": None,
+        "incomplete_details": {"reason": incomplete} if incomplete else None,
+        "model": model,
+        "output": [{"type": "reasoning", "id": "rs_1", "summary": []}, message],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": RESPONSE_USAGE,
+    }
+
+
+def response_events(pieces: Sequence[str], whole: dict[str, object]) -> HttpReply:
+    """The events of a streamed response."""
+    started = {**whole, "status": "in_progress", "output": [], "usage": None, "incomplete_details": None}
+    end = f"response.{whole['status']}"
+    place = {"item_id": "msg_1", "output_index": 1, "content_index": 0}
+    events: list[tuple[str, dict[str, object]]] = [
+        ("response.created", {"response": started}),
+        *(("response.output_text.delta", {**place, "delta": piece}) for piece in pieces),
+        ("response.output_text.done", {**place, "text": "".join(pieces)}),
+        (end, {"response": whole}),
+    ]
+    return named_sse(
+        (kind, {"type": kind, "sequence_number": number, **data}) for number, (kind, data) in enumerate(events)
+    )
+
+
+def images(files: Sequence[bytes], *, size: str | None = "1024x1024") -> dict[str, object]:
+    """Generated images, as the GPT image models answer."""
+    return {
+        "created": 1_700_000_000,
+        "data": [{"b64_json": base64.b64encode(data).decode()} for data in files],
+        "size": size,
+        "usage": {
+            "input_tokens": 50,
+            "output_tokens": 100,
+            "total_tokens": 150,
+            "input_tokens_details": {"text_tokens": 10, "image_tokens": 40},
+        },
+    }
+
+
+def error(message: str, *, code: str | None = None, kind: str = "invalid_request_error") -> dict[str, object]:
+    """An error's body."""
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}

@@ -1,0 +1,44 @@
+"""The patience of the drivers under test: one attempt each, and a client that gives up before the worker base does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelex.cogt.model_backends.backend import InferenceBackend
+from pipelex.cogt.model_backends.model_spec import CallPolicy, InferenceModelSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipelex.cogt.model_backends.model_spec import Capability
+    from pipelex.plugins.inference_backend_registry import InferenceFamily
+
+CLIENT_POLICY = CallPolicy(max_attempts=1, timeout_s=1.0)
+MODEL_POLICY = CallPolicy(max_attempts=1, timeout_s=9.0)
+KIT_POLICY = CallPolicy(max_attempts=1, timeout_s=1.5, max_reasks=0)
+
+
+def backend_at(endpoint: str | None, **extras: str | int | float | bool) -> InferenceBackend:
+    """Return a backend whose client waits one second."""
+    return InferenceBackend(name="test", endpoint=endpoint, api_key="test-key", policy=CLIENT_POLICY, extras=extras)
+
+
+def model_of(
+    family: InferenceFamily,
+    sdk: str,
+    model_id: str,
+    *capabilities: Capability,
+    policy: CallPolicy = MODEL_POLICY,
+    extras: Mapping[str, str | int | float | bool] | None = None,
+) -> InferenceModelSpec:
+    """Return a model of the backend that :func:`backend_at` makes."""
+    return InferenceModelSpec(
+        name=f"test/{model_id}",
+        family=family,
+        backend_name="test",
+        sdk=sdk,
+        model_id=model_id,
+        capabilities=frozenset(capabilities),
+        policy=policy,
+        extras=extras or {},
+    )

@@ -1,0 +1,79 @@
+"""Portkey: the headers that its gateway asks for.
+
+https://portkey.ai/docs/api-reference/inference-api/headers
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipelex.cogt.model_backends.backend import InferenceBackend
+from pipelex.cogt.model_backends.model_spec import Capability
+from pipelex.generated.builtins import PortkeyPlugin
+from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.testing.llm import LLMConformance
+from tests.providers import replay as scripted
+from tests.providers.calls import KEY, Caller
+from tests.providers.openai import wire
+from tests.providers.openai.test_openai_conformance import CHAT, QUICK
+from tests.providers.openai.vendors import ChatVendor
+
+if TYPE_CHECKING:
+    from pipelex.plugins.contract import PipelexPlugin
+    from tests.providers.replay import Replay
+
+pytest_plugins = ["pipelex.testing"]
+
+SDKS = ["portkey_completions", "portkey_responses"]
+
+
+def headers_sent(replay: Replay, sdk: str, **extras: str) -> dict[str, str]:
+    replay.on("*", scripted.answer(wire.response("Hi") if "responses" in sdk else wire.completion("Hi")))
+    caller = Caller(
+        plugin=PortkeyPlugin(), family=InferenceFamily.LLM, sdk=sdk, endpoint=f"{replay.url}/v1", extras=extras
+    )
+    assert "Hi" == caller.llm(lambda worker: worker.gen_text("Hello"))
+    return dict(replay.last.headers)
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+def test_the_key_goes_in_portkeys_own_header(replay: Replay, sdk: str) -> None:
+    headers = headers_sent(replay, sdk)
+    assert (KEY, "Bearer no-key") == (headers["x-portkey-api-key"], headers["authorization"])
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+def test_the_provider_and_its_key_go_beside_it(replay: Replay, sdk: str) -> None:
+    headers = headers_sent(replay, sdk, x_portkey_provider="mistral-ai", provider_key="mistral-key")
+    names = ("x-portkey-api-key", "x-portkey-provider", "authorization")
+    assert [KEY, "mistral-ai", "Bearer mistral-key"] == [headers[name] for name in names]
+
+
+def test_a_config_and_metadata_are_headers_too(replay: Replay) -> None:
+    headers = headers_sent(replay, SDKS[0], x_portkey_config="pc-1", x_portkey_metadata='{"env": "test"}')
+    assert ("pc-1", '{"env": "test"}') == (headers["x-portkey-config"], headers["x-portkey-metadata"])
+
+
+class TestPortkey(LLMConformance):
+    """Chat completions through Portkey, in the conformance kit."""
+
+    sdk = "portkey_completions"
+    model_id = "@openai/gpt-x"
+    capabilities = CHAT - {Capability.REASONING_EFFORT}
+    sdk_imports = ("openai",)
+    extra = "portkey"
+    secret_extras = ("provider_key",)
+    policy = QUICK
+
+    def plugin(self) -> PipelexPlugin:
+        return PortkeyPlugin()
+
+    def vendor(self) -> ChatVendor:
+        return ChatVendor()
+
+    def backend(self, endpoint: str | None) -> InferenceBackend:
+        return InferenceBackend(
+            name="kit", endpoint=f"{endpoint}/v1", policy=self.policy, extras={"provider_key": "a-canary-of-the-vendor"}
+        )
