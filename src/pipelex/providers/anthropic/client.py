@@ -1,0 +1,99 @@
+"""Anthropic's async clients, for its own API and for Amazon Bedrock, and the listing of its models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anthropic import AsyncAnthropic, AsyncAnthropicBedrock
+
+from pipelex.cogt.exceptions import InferenceRequestError, ModelListingUnsupportedError
+from pipelex.cogt.model_backends.listed_model import ListedModel
+from pipelex.plugins.inference_backend_registry import require_sdk
+from pipelex.plugins.sdk_client_registry import PerLoopClient
+from pipelex.providers.anthropic.errors import classify
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipelex.cogt.model_backends.backend import InferenceBackend
+
+_NO_KEY = "none"  # an endpoint without a key: what the environment holds for another one is not sent to it
+_LARGEST_PAGE = 1000
+
+
+def make_client(
+    *, sdk: str, backend: InferenceBackend
+) -> PerLoopClient[AsyncAnthropic] | PerLoopClient[AsyncAnthropicBedrock]:
+    """Make the client of a backend. Nothing is sent before the first call.
+
+    Args:
+        sdk: ``"anthropic"``, or ``"bedrock_anthropic"`` for Claude on Amazon Bedrock.
+        backend: The backend's record; for Bedrock its extras ``region`` and ``profile`` are read here.
+
+    Raises:
+        InferenceRequestError: The region of Amazon Bedrock is not known.
+    """
+    if sdk == "bedrock_anthropic":
+        _make_bedrock_client(backend)  # so that wrong settings show here rather than in the first call
+        return PerLoopClient(lambda: _make_bedrock_client(backend))
+    return PerLoopClient(lambda: _make_anthropic_client(backend))
+
+
+def _make_anthropic_client(backend: InferenceBackend) -> AsyncAnthropic:
+    return AsyncAnthropic(
+        api_key=backend.api_key or _NO_KEY,
+        base_url=backend.endpoint,
+        timeout=backend.policy.timeout_s,
+        max_retries=0,
+    )
+
+
+def _make_bedrock_client(backend: InferenceBackend) -> AsyncAnthropicBedrock:
+    """Make the client for Bedrock: with a Bedrock API key where there is one, else with the usual AWS credentials."""
+    # botocore signs the requests and decodes the streams; who never calls Bedrock need not install it.
+    require_sdk(
+        spec="boto3", extra="bedrock", msg="The sdk 'bedrock_anthropic' needs the AWS SDK beside Anthropic's own."
+    )
+    try:
+        return AsyncAnthropicBedrock(
+            api_key=backend.api_key,
+            aws_region=backend.get_extra("region", default="") or None,
+            aws_profile=backend.get_extra("profile", default="") or None,
+            base_url=backend.endpoint,
+            timeout=backend.policy.timeout_s,
+            max_retries=0,
+        )
+    except ValueError as exc:
+        msg = f"{exc} In [backends.{backend.name}] the keys are region and profile"
+        raise InferenceRequestError(msg, provider=backend.name) from exc
+
+
+async def list_models(
+    *,
+    sdk: str,
+    backend_name: str,
+    backend: InferenceBackend,
+    flat: bool,  # noqa: ARG001 - the call shape of all listers
+    any_listed: bool,  # noqa: ARG001
+) -> Sequence[ListedModel] | None:
+    """List the models of Anthropic's own API; on Bedrock they are listed by the bedrock plugin's sdks.
+
+    Raises:
+        ModelListingUnsupportedError: The sdk is ``bedrock_anthropic``, whose client cannot list.
+        InferenceError: The listing failed; its subclass says how.
+    """
+    if sdk == "bedrock_anthropic":
+        raise ModelListingUnsupportedError(sdk=sdk)
+    try:
+        async with _make_anthropic_client(backend) as client:
+            return [
+                ListedModel(
+                    id=model.id, created=model.created_at, owner="anthropic", context_window=model.max_input_tokens
+                )
+                async for model in client.models.list(limit=_LARGEST_PAGE)
+            ]
+    except Exception as exc:
+        named = classify(exc, provider=backend_name)
+        if named is None:
+            raise
+        raise named from exc

@@ -1,0 +1,365 @@
+"""Amazon Bedrock through the two AWS SDKs, behind one interface: boto3 on threads, aiobotocore on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from botocore import UNSIGNED
+from botocore.exceptions import NoRegionError, ProfileNotFound
+
+from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.model_backends.listed_model import ListedModel
+from pipelex.plugins.sdk_client_registry import PerLoopClient
+from pipelex.providers.bedrock.errors import classify
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Queue
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+
+    from pipelex.cogt.model_backends.backend import InferenceBackend
+
+ReturnT = TypeVar("ReturnT")
+
+_LONGEST_CONNECT_S = 60.0
+
+
+class BedrockClient(Protocol):
+    """What the driver asks of Bedrock, whichever SDK carries it. Requests and answers are those of the AWS API."""
+
+    async def converse(self, request: dict[str, object]) -> dict[str, Any]:
+        """Send a Converse request."""
+        ...
+
+    def converse_stream(self, request: dict[str, object]) -> AsyncGenerator[dict[str, Any], None]:
+        """Send a ConverseStream request and yield its events."""
+        ...
+
+    async def list_foundation_models(self) -> list[dict[str, Any]]:
+        """Return the summaries of the models of the region."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close all connections. May be called again."""
+        ...
+
+
+class _Settings:
+    """What both SDKs are told of a backend.
+
+    Args:
+        backend: The backend's record; its extras ``region``, ``profile`` and ``control_endpoint`` are read here.
+    """
+
+    def __init__(self, backend: InferenceBackend) -> None:
+        self.name = backend.name
+        self.region = backend.get_extra("region", default="") or None
+        self.profile = backend.get_extra("profile", default="") or None
+        self._endpoint = backend.endpoint
+        self._control_endpoint = backend.get_extra("control_endpoint", default="") or backend.endpoint
+        self._api_key = backend.api_key
+        self._policy = backend.policy
+
+    def of_service(self, service: str) -> dict[str, Any]:
+        """Return the arguments that make the client of a service."""
+        endpoint = self._endpoint if service == "bedrock-runtime" else self._control_endpoint
+        return {"service_name": service, "endpoint_url": endpoint, "region_name": self.region}
+
+    def options(self) -> dict[str, Any]:
+        """Return what the SDK's ``Config`` is made of."""
+        options: dict[str, Any] = {
+            "connect_timeout": min(self._policy.timeout_s, _LONGEST_CONNECT_S),
+            "read_timeout": self._policy.timeout_s,
+            "retries": {"total_max_attempts": 1, "mode": "standard"},
+            "max_pool_connections": self._policy.max_concurrency,
+        }
+        if self._api_key is not None:
+            options["signature_version"] = UNSIGNED  # a Bedrock API key takes the place of a signature
+        return options
+
+    def prepare(self, client: Any) -> None:
+        """Let a client send the Bedrock API key where there is one: the SDKs read it from the environment only."""
+        if self._api_key is not None:
+            value = f"Bearer {self._api_key}"
+
+            def authorize(request: Any, **_: object) -> None:
+                request.headers["Authorization"] = value
+
+            client.meta.events.register("before-send", authorize)
+
+    def refuse(self, error: Exception) -> InferenceRequestError:
+        """Return the error for settings with which no client can be made."""
+        msg = f"{error} In [backends.{self.name}] the keys are region and profile"
+        return InferenceRequestError(msg, provider=self.name)
+
+
+class ThreadedBedrock:
+    """Bedrock through boto3, one thread for each call under way.
+
+    The threads are daemons of their own rather than a pool's: a pool is as small as the machine, and Python waits for
+    its threads before it ends, which after an interrupt would be until the last answer.
+
+    Args:
+        backend: The backend's record.
+    """
+
+    def __init__(self, *, backend: InferenceBackend) -> None:
+        import boto3
+
+        self._settings = _Settings(backend)
+        self._lock = Lock()
+        self._clients: dict[str, Any] = {}
+        try:
+            self._session = boto3.Session(region_name=self._settings.region, profile_name=self._settings.profile)
+            self._client("bedrock-runtime")
+        except (NoRegionError, ProfileNotFound) as exc:
+            raise self._settings.refuse(exc) from exc
+
+    async def converse(self, request: dict[str, object]) -> dict[str, Any]:
+        """Send a Converse request. One that is given up runs on to its time-out on its thread: boto3 cannot stop it."""
+        return await _on_thread(lambda: dict(self._client("bedrock-runtime").converse(**request)))
+
+    async def converse_stream(self, request: dict[str, object]) -> AsyncGenerator[dict[str, Any], None]:
+        """Send a ConverseStream request and yield its events; leaving early breaks the connection."""
+        events: Queue[dict[str, Any] | Exception | None] = asyncio.Queue()
+        pump = _Pump(asyncio.get_running_loop(), events)
+        Thread(
+            target=pump.run,
+            args=(lambda: self._client("bedrock-runtime").converse_stream(**request)["stream"],),
+            name="pipelex-bedrock-stream",
+            daemon=True,
+        ).start()
+        try:
+            while (event := await events.get()) is not None:
+                if isinstance(event, Exception):
+                    raise event
+                yield event
+        finally:
+            pump.leave()
+
+    async def list_foundation_models(self) -> list[dict[str, Any]]:
+        """Return the summaries of the models of the region."""
+        answer = await _on_thread(lambda: self._client("bedrock").list_foundation_models())
+        return list(answer["modelSummaries"])
+
+    async def aclose(self) -> None:
+        """Close all connections. May be called again."""
+        with self._lock:
+            clients, self._clients = self._clients, {}
+        for client in clients.values():
+            client.close()
+
+    def _client(self, service: str) -> Any:
+        with self._lock:  # making a client is not safe under threads, using one is
+            if service not in self._clients:
+                from botocore.config import Config
+
+                config = Config(**self._settings.options())
+                client = self._session.client(**self._settings.of_service(service), config=config)
+                self._settings.prepare(client)
+                self._clients[service] = client
+            return self._clients[service]
+
+
+async def _on_thread(function: Callable[[], ReturnT]) -> ReturnT:
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[ReturnT] = loop.create_future()
+
+    def settle(result: ReturnT | None, error: Exception | None) -> None:
+        if future.done():  # given up meanwhile
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]  # without an error there is a result
+
+    def run() -> None:
+        try:
+            outcome: tuple[ReturnT | None, Exception | None] = (function(), None)
+        except Exception as exc:
+            outcome = (None, exc)
+        _post(loop, settle, *outcome)
+
+    Thread(target=run, name="pipelex-bedrock-call", daemon=True).start()
+    return await future
+
+
+def _post(loop: AbstractEventLoop, callback: Callable[..., object], *args: object) -> None:
+    try:
+        loop.call_soon_threadsafe(callback, *args)
+    except RuntimeError:  # the loop was closed meanwhile: nobody waits any more
+        return
+
+
+class _Pump:
+    """Brings the events of a blocking stream to the event loop of its call.
+
+    Args:
+        loop: The loop.
+        events: Where the events go; an exception or ``None`` is the last of them.
+    """
+
+    def __init__(self, loop: AbstractEventLoop, events: Queue[dict[str, Any] | Exception | None]) -> None:
+        self._loop = loop
+        self._events = events
+        self._lock = Lock()
+        self._left = False
+        self._stream: Any = None
+
+    def run(self, open_stream: Callable[[], Any]) -> None:
+        """Open the stream and read it to its end; runs on a thread of its own."""
+        last: Exception | None = None
+        try:
+            stream = open_stream()
+            with self._lock:
+                self._stream = stream
+            for event in stream:
+                if self._left:
+                    break
+                self._put(event)
+        except Exception as exc:
+            last = exc
+        finally:
+            if self._stream is not None:
+                self._stream.close()
+        self._put(last)
+
+    def leave(self) -> None:
+        """Break the connection, so that the thread wakes up where it waits for the next event."""
+        with self._lock:
+            self._left = True
+            # boto3 gives no way to its socket; urllib3, below it, wakes up whoever reads.
+            shutdown = getattr(getattr(self._stream, "_raw_stream", None), "shutdown", None)
+        if shutdown is not None:
+            try:
+                shutdown()
+            except (OSError, ValueError, RuntimeError):  # it was over already
+                return
+
+    def _put(self, event: dict[str, Any] | Exception | None) -> None:
+        _post(self._loop, self._events.put_nowait, event)
+
+
+class LoopBedrock:
+    """Bedrock through aiobotocore, on the event loop of the caller.
+
+    Args:
+        backend: The backend's record.
+    """
+
+    def __init__(self, *, backend: InferenceBackend) -> None:
+        from aiobotocore.session import AioSession
+
+        self._settings = _Settings(backend)
+        self._session = AioSession(profile=self._settings.profile)
+        self._runtimes = PerLoopClient(lambda: _Opening(lambda: self._open("bedrock-runtime")))
+
+    async def converse(self, request: dict[str, object]) -> dict[str, Any]:
+        """Send a Converse request."""
+        client = await (await self._runtimes.get()).client()
+        return dict(await client.converse(**request))
+
+    async def converse_stream(self, request: dict[str, object]) -> AsyncGenerator[dict[str, Any], None]:
+        """Send a ConverseStream request and yield its events; leaving early closes the connection."""
+        client = await (await self._runtimes.get()).client()
+        stream = (await client.converse_stream(**request))["stream"]
+        try:
+            async for event in stream:
+                yield event
+        finally:
+            stream.close()
+
+    async def list_foundation_models(self) -> list[dict[str, Any]]:
+        """Return the summaries of the models of the region."""
+        client = await self._open("bedrock")
+        try:
+            return list((await client.list_foundation_models())["modelSummaries"])
+        finally:
+            await client.close()
+
+    async def aclose(self) -> None:
+        """Close all connections. May be called again."""
+        await self._runtimes.aclose()
+
+    async def _open(self, service: str) -> Any:
+        from aiobotocore.config import AioConfig
+
+        config = AioConfig(**self._settings.options())
+        try:
+            context = self._session.create_client(**self._settings.of_service(service), config=config)
+            client = await context.__aenter__()  # closed by its own close(), later and elsewhere
+        except (NoRegionError, ProfileNotFound) as exc:
+            raise self._settings.refuse(exc) from exc
+        self._settings.prepare(client)
+        return client
+
+
+class _Opening:
+    """A client that is opened by the first call of a loop, for all of them.
+
+    Args:
+        open_client: Opens it; tried again by the next call where it failed.
+    """
+
+    def __init__(self, open_client: Callable[[], Coroutine[object, object, Any]]) -> None:
+        self._open_client = open_client
+        self._task: asyncio.Task[Any] | None = None
+
+    async def client(self) -> Any:
+        """Return the client. A caller who gives up while it is opened does not take it from the others."""
+        if self._task is None or (self._task.done() and not self._is_open(self._task)):
+            self._task = asyncio.create_task(self._open_client())
+        return await asyncio.shield(self._task)
+
+    async def aclose(self) -> None:
+        """Close the client, if it was ever opened."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        if self._is_open(self._task):
+            await self._task.result().close()
+
+    @staticmethod
+    def _is_open(task: asyncio.Task[Any]) -> bool:
+        return not task.cancelled() and task.exception() is None
+
+
+def make_client(*, sdk: str, backend: InferenceBackend) -> BedrockClient:
+    """Make the client of a backend. Nothing is sent before the first call.
+
+    Args:
+        sdk: ``"bedrock_boto3"`` or ``"bedrock_aioboto"``.
+        backend: The backend's record.
+
+    Raises:
+        InferenceRequestError: The region or the profile is not known.
+    """
+    return LoopBedrock(backend=backend) if sdk == "bedrock_aioboto" else ThreadedBedrock(backend=backend)
+
+
+async def list_models(
+    *,
+    sdk: str,
+    backend_name: str,
+    backend: InferenceBackend,
+    flat: bool,  # noqa: ARG001 - the call shape of all listers
+    any_listed: bool,  # noqa: ARG001
+) -> Sequence[ListedModel] | None:
+    """List the foundation models of the region; AWS returns them all at once, and says neither age nor context.
+
+    Raises:
+        InferenceError: The listing failed; its subclass says how.
+    """
+    client = make_client(sdk=sdk, backend=backend)
+    try:
+        summaries = await client.list_foundation_models()
+    except Exception as exc:
+        named = classify(exc, provider=backend_name)
+        if named is None:
+            raise
+        raise named from exc
+    finally:
+        await client.aclose()
+    return [ListedModel(id=summary["modelId"], owner=summary.get("providerName")) for summary in summaries]

@@ -1,0 +1,189 @@
+"""LLM calls served by Amazon Bedrock's Converse, which says the same for the models of all vendors."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError, InferenceServerError
+from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+from pipelex.cogt.llm.llm_job import LLMTextChunk, ReasoningEffort
+from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+from pipelex.providers.bedrock.errors import classify
+from pipelex.providers.bedrock.schema import for_bedrock
+from pipelex.reporting.reporting_protocol import InferenceUsage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pipelex.cogt.exceptions import InferenceError
+    from pipelex.cogt.inference.media import MediaSource
+    from pipelex.cogt.llm.llm_job import LLMJob
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+    from pipelex.providers.bedrock.client import BedrockClient
+    from pipelex.reporting.reporting_protocol import ReportingProtocol
+
+_FINISH_REASONS = {
+    "end_turn": FinishReason.STOP,
+    "stop_sequence": FinishReason.STOP,
+    "tool_use": FinishReason.STOP,  # the only tool that we ever offer is the answer itself
+    "max_tokens": FinishReason.LENGTH,
+    "model_context_window_exceeded": FinishReason.LENGTH,
+    "content_filtered": FinishReason.CONTENT_FILTER,
+    "guardrail_intervened": FinishReason.CONTENT_FILTER,
+}
+_IMAGE_FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
+_DOCUMENT_FORMATS = {"application/pdf": "pdf"}
+_BY_SCHEMA, _BY_TOOL = "json_schema", "tool"
+
+
+class BedrockLLMWorker(LLMWorkerAbstract):
+    """Serves LLM calls through Converse and ConverseStream.
+
+    Args:
+        sdk_instance: The backend's client.
+        inference_model: The model that this worker serves; its extra ``structured_by`` says how it is made to answer
+            with JSON: ``"json_schema"`` (the default) or ``"tool"``, for models without structured output of their own.
+        reporting_delegate: Where usage and time are reported, if anywhere.
+    """
+
+    def __init__(
+        self,
+        *,
+        sdk_instance: BedrockClient,
+        inference_model: InferenceModelSpec,
+        reporting_delegate: ReportingProtocol | None,
+    ) -> None:
+        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
+        self._client = sdk_instance
+
+    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
+        return await self._ask(await self._request(job))
+
+    async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> InferenceResult[str]:
+        request = await self._request(job)
+        try:
+            schema = for_bedrock(json_schema)
+        except ValueError as exc:
+            raise self._named(InferenceRequestError, f"The type asked for cannot be met: {exc}") from exc
+        structured_by = self.inference_model.extras.get("structured_by", _BY_SCHEMA)
+        if structured_by == _BY_TOOL:
+            return await self._ask({**request, "toolConfig": _answer_tool(schema)})
+        if structured_by != _BY_SCHEMA:
+            msg = f"The model's 'structured_by' is '{structured_by}'; it is '{_BY_SCHEMA}' or '{_BY_TOOL}'"
+            raise self._named(InferenceRequestError, msg)
+        definition = {"name": "answer", "schema": json.dumps(schema)}
+        text_format = {"type": "json_schema", "structure": {"jsonSchema": definition}}
+        effort = request.get("outputConfig", {})
+        return await self._ask({**request, "outputConfig": {**effort, "textFormat": text_format}})
+
+    async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
+        usage: InferenceUsage | None = None
+        reason: FinishReason | None = None
+        events = self._client.converse_stream(await self._request(job))
+        try:
+            async for event in events:
+                text = event.get("contentBlockDelta", {}).get("delta", {}).get("text")
+                if text:
+                    yield LLMTextChunk(text=text)
+                if "messageStop" in event:
+                    reason = self._reason(event["messageStop"]["stopReason"])
+                if "metadata" in event:
+                    usage = _usage(event["metadata"].get("usage"))
+        finally:
+            await events.aclose()
+        if reason is None:
+            raise self._named(InferenceServerError, "The stream ended before the answer was whole")
+        model_id = self.inference_model.model_id
+        yield LLMTextChunk(text="", usage=usage, finish_reason=reason, model_served=model_id)
+
+    def _classify_error(self, error: Exception) -> InferenceError | None:
+        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
+
+    def _named(self, kind: type[InferenceError], message: str) -> InferenceError:
+        return kind(message, provider=self.inference_model.backend_name, model=self.inference_model.name)
+
+    def _reason(self, said: str) -> FinishReason:
+        if said.startswith("malformed_"):
+            raise self._named(InferenceInvalidAnswerError, f"The model's answer is broken ({said})")
+        return _FINISH_REASONS.get(said, FinishReason.OTHER)
+
+    async def _ask(self, request: dict[str, Any]) -> InferenceResult[str]:
+        answer = await self._client.converse(request)
+        message, reason = answer.get("output", {}).get("message"), answer.get("stopReason")
+        if message is None or reason is None:
+            raise self._named(InferenceInvalidAnswerError, "The answer is none of Bedrock's Converse")
+        return InferenceResult(
+            content="".join(_text(block) for block in message["content"]),
+            usage=_usage(answer.get("usage")),
+            finish_reason=self._reason(reason),
+            model_served=self.inference_model.model_id,
+        )
+
+    async def _request(self, job: LLMJob) -> dict[str, Any]:
+        """Say a job in the Converse format; what it does not set is left to the model."""
+        params, prompt = job.params, job.prompt
+        if params.seed is not None:
+            raise self._named(InferenceRequestError, "Bedrock's Converse knows no seed. Take it from 'capabilities'")
+        settings: dict[str, object] = {
+            "maxTokens": params.max_tokens or self.inference_model.max_output_tokens,
+            "temperature": params.temperature,
+            "stopSequences": list(params.stop) or None,
+        }
+        request: dict[str, Any] = {
+            "modelId": self.inference_model.model_id,
+            "messages": [{"role": "user", "content": await self._content(job)}],
+            "inferenceConfig": {name: value for name, value in settings.items() if value is not None},
+        }
+        if prompt.system_text is not None:
+            request["system"] = [{"text": prompt.system_text}]
+        if params.reasoning_effort is ReasoningEffort.NONE:
+            msg = "Bedrock's Converse knows no reasoning_effort 'none': low, medium or high"
+            raise self._named(InferenceRequestError, msg)
+        if params.reasoning_effort is not None:
+            request["outputConfig"] = {"effort": params.reasoning_effort.value}
+        return request
+
+    async def _content(self, job: LLMJob) -> list[dict[str, object]]:
+        """Return what the user says, the files before the text that speaks of them. Bedrock fetches no addresses."""
+        prompt = job.prompt
+        images: list[dict[str, object]] = [
+            {"image": await self._file(image, _IMAGE_FORMATS)} for image in prompt.images
+        ]
+        documents: list[dict[str, object]] = [
+            {"document": {"name": f"document {number}", **await self._file(document, _DOCUMENT_FORMATS)}}
+            for number, document in enumerate(prompt.documents, start=1)
+        ]
+        return [*images, *documents, {"text": prompt.user_text}]
+
+    async def _file(self, source: MediaSource, formats: dict[str, str]) -> dict[str, object]:
+        fetched = await source.fetched()
+        media_type = fetched.media_type()
+        if media_type not in formats:
+            msg = f"A file is of the type {media_type}; taken are {', '.join(formats)}"
+            raise self._named(InferenceRequestError, msg)
+        return {"format": formats[media_type], "source": {"bytes": fetched.data}}
+
+
+def _answer_tool(schema: dict[str, object]) -> dict[str, object]:
+    """Offer one tool and oblige the model to call it: what it is called with is the answer."""
+    tool = {"name": "answer", "description": "Give the answer.", "inputSchema": {"json": schema}}
+    return {"tools": [{"toolSpec": tool}], "toolChoice": {"tool": {"name": "answer"}}}
+
+
+def _text(block: dict[str, Any]) -> str:
+    if "toolUse" in block:
+        return json.dumps(block["toolUse"]["input"])
+    return str(block.get("text", ""))
+
+
+def _usage(counts: dict[str, int] | None) -> InferenceUsage | None:
+    """Read the counts; AWS counts the cached tokens beside the others."""
+    if counts is None:
+        return None
+    cached = counts.get("cacheReadInputTokens")
+    return InferenceUsage(
+        input_tokens=counts["inputTokens"] + (cached or 0) + counts.get("cacheWriteInputTokens", 0),
+        output_tokens=counts["outputTokens"],
+        cached_input_tokens=cached,
+    )

@@ -1,0 +1,104 @@
+"""Mistral's client, and the listing of its models."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import httpx2
+from mistralai.client import Mistral
+from mistralai.client.models import BaseModelCard, FTModelCard
+
+from pipelex.cogt.model_backends.listed_model import ListedModel
+from pipelex.plugins.sdk_client_registry import PerLoopClient
+from pipelex.providers.mistral.errors import classify
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipelex.cogt.model_backends.backend import InferenceBackend
+
+_NO_KEY = "none"  # an endpoint without a key: what the environment holds for another one is not sent to it
+
+
+class MistralClient:
+    """Mistral's SDK, with the one method that closes all its connections.
+
+    Args:
+        backend: The backend's record.
+    """
+
+    def __init__(self, *, backend: InferenceBackend) -> None:
+        # The SDK closes its clients in a finalizer only; these are ours, so that they can be closed when they should.
+        # How many calls run at once is the base's matter.
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=backend.policy.max_concurrency)
+        self._async_client = httpx2.AsyncClient(follow_redirects=True, limits=limits)
+        self._unused_client = httpx2.Client(transport=_NoTransport())
+        self.sdk = Mistral(
+            api_key=backend.api_key or _NO_KEY,
+            server_url=backend.endpoint,
+            client=self._unused_client,
+            async_client=self._async_client,
+            retry_config=None,
+            timeout_ms=max(1, round(backend.policy.timeout_s * 1000)),
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections. May be called again."""
+        await self._async_client.aclose()
+        self._unused_client.close()
+
+
+class _NoTransport(httpx2.BaseTransport):
+    """For the synchronous client that the SDK wants and we never use: setting up TLS for it would take its time."""
+
+
+def make_client(
+    *,
+    sdk: str,  # noqa: ARG001 - the call shape of all clients
+    backend: InferenceBackend,
+) -> PerLoopClient[MistralClient]:
+    """Make the client of a backend. Nothing is sent before the first call.
+
+    Args:
+        sdk: The sdk.
+        backend: The backend's record.
+    """
+    return PerLoopClient(lambda: MistralClient(backend=backend))
+
+
+async def list_models(
+    *,
+    sdk: str,  # noqa: ARG001 - the call shape of all listers
+    backend_name: str,
+    backend: InferenceBackend,
+    flat: bool,  # noqa: ARG001
+    any_listed: bool,  # noqa: ARG001
+) -> Sequence[ListedModel] | None:
+    """List the models that the key may use; Mistral returns them all at once.
+
+    Raises:
+        InferenceError: The listing failed; its subclass says how.
+    """
+    client = MistralClient(backend=backend)
+    try:
+        models = (await client.sdk.models.list_async()).data or []
+    except Exception as exc:
+        named = classify(exc, provider=backend_name)
+        if named is None:
+            raise
+        raise named from exc
+    finally:
+        await client.aclose()
+    return [_row(model) for model in models if isinstance(model, BaseModelCard | FTModelCard)]
+
+
+def _row(model: BaseModelCard | FTModelCard) -> ListedModel:
+    """Return what the vendor said of a model; what the SDK puts in where it said nothing is left out."""
+    said = model.model_fields_set
+    return ListedModel(
+        id=model.id,
+        created=datetime.fromtimestamp(model.created, tz=UTC) if model.created is not None else None,
+        owner=model.owned_by if "owned_by" in said else None,
+        context_window=model.max_context_length if "max_context_length" in said else None,
+    )

@@ -1,0 +1,149 @@
+"""Document extraction by Mistral's OCR: Markdown with its tables, images with their places and captions."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from mistralai.client.models import OCRCaptionBlock, OCRImageBlock
+from mistralai.client.types import UNSET
+
+from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
+from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage
+from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
+from pipelex.cogt.inference.inference_result import InferenceResult
+from pipelex.providers.mistral.errors import classify
+from pipelex.providers.mistral.llm import address
+from pipelex.reporting.reporting_protocol import InferenceUsage
+
+if TYPE_CHECKING:
+    from mistralai.client.models import DocumentUnionTypedDict, OCRImageObject, OCRPageDimensions, OCRPageObject
+
+    from pipelex.cogt.exceptions import InferenceError
+    from pipelex.cogt.extract.extract_job import ExtractJob
+    from pipelex.cogt.inference.media import MediaSource
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+    from pipelex.plugins.sdk_client_registry import PerLoopClient
+    from pipelex.providers.mistral.client import MistralClient
+    from pipelex.reporting.reporting_protocol import ReportingProtocol
+
+_POINTS_PER_INCH = 72
+
+
+class MistralExtractWorker(ExtractWorkerAbstract):
+    """Serves document extraction through Mistral's OCR.
+
+    Args:
+        sdk_instance: The backend's client.
+        inference_model: The model that this worker serves.
+        reporting_delegate: Where usage and time are reported, if anywhere.
+    """
+
+    def __init__(
+        self,
+        *,
+        sdk_instance: PerLoopClient[MistralClient],
+        inference_model: InferenceModelSpec,
+        reporting_delegate: ReportingProtocol | None,
+    ) -> None:
+        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
+        self._clients = sdk_instance
+
+    async def _extract_pages(self, job: ExtractJob) -> InferenceResult[tuple[ExtractedPage, ...]]:
+        self._refuse_unknown(job)
+        wanted = job.params.pages
+        response = await (await self._clients.get()).sdk.ocr.process_async(
+            model=self.inference_model.model_id,
+            document=await _document(job.document),
+            pages=sorted({number - 1 for number in wanted}) if wanted else UNSET,
+            include_image_base64=job.params.embedded_images,
+            include_blocks=job.params.embedded_images,  # the captions are among them
+        )
+        pages = {page.index + 1: page for page in response.pages}
+        missing = [number for number in wanted if number not in pages]
+        if missing:
+            raise self._named(InferenceRequestError, f"The document has no page {missing[0]}")
+        try:
+            content = tuple(
+                _page(number, pages[number], with_images=job.params.embedded_images)
+                for number in wanted or sorted(pages)
+            )
+        except ValueError as exc:
+            raise self._named(InferenceInvalidAnswerError, f"An image of the answer cannot be read: {exc}") from exc
+        return InferenceResult(
+            content=content,
+            usage=InferenceUsage(pages=response.usage_info.pages_processed),
+            model_served=response.model,
+        )
+
+    def _classify_error(self, error: Exception) -> InferenceError | None:
+        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
+
+    def _named(self, kind: type[InferenceError], message: str) -> InferenceError:
+        return kind(message, provider=self.inference_model.backend_name, model=self.inference_model.name)
+
+    def _refuse_unknown(self, job: ExtractJob) -> None:
+        """Refuse what the model may have been declared to do by mistake, and pages that cannot be."""
+        for name in ("password", "page_view_dpi"):
+            if getattr(job.params, name) is not None:
+                msg = f"Mistral's OCR knows no {name}. Take it from the model's 'capabilities'"
+                raise self._named(InferenceRequestError, msg)
+        wrong = [number for number in job.params.pages if number < 1]
+        if wrong:
+            raise self._named(InferenceRequestError, f"There is no page {wrong[0]}: pages are counted from 1")
+
+
+async def _document(source: MediaSource) -> DocumentUnionTypedDict:
+    if source.media_type().startswith("image/"):
+        return {"type": "image_url", "image_url": await address(source)}
+    return {"type": "document_url", "document_url": await address(source)}
+
+
+def _page(number: int, page: OCRPageObject, *, with_images: bool) -> ExtractedPage:
+    size = page.dimensions
+    captions = _captions(page)
+    return ExtractedPage(
+        number=number,
+        text=_markdown(page),
+        width=_points(size.width, size) if size is not None else None,
+        height=_points(size.height, size) if size is not None else None,
+        images=tuple(
+            _image(image, size=size, caption=captions.get(image.id))
+            for image in page.images
+            if with_images and image.image_base64
+        ),
+    )
+
+
+def _markdown(page: OCRPageObject) -> str:
+    """Return a page's Markdown, with the tables that came beside it in the places that point to them."""
+    text = page.markdown.replace("\r\n", "\n")
+    for table in page.tables or []:
+        text = text.replace(f"[{table.id}]({table.id})", table.content)
+    return text
+
+
+def _captions(page: OCRPageObject) -> dict[str, str]:
+    """Return the captions by image: a caption is the block that follows its image in reading order."""
+    blocks = page.blocks if isinstance(page.blocks, list) else []
+    return {
+        image.image_id: caption.content
+        for image, caption in pairwise(blocks)
+        if isinstance(image, OCRImageBlock) and isinstance(caption, OCRCaptionBlock)
+    }
+
+
+def _points(pixels: int | None, size: OCRPageDimensions | None) -> float | None:
+    """Return a distance on the picture that OCR made of a page, in PDF points."""
+    return pixels * _POINTS_PER_INCH / size.dpi if pixels is not None and size is not None and size.dpi else None
+
+
+def _image(image: OCRImageObject, *, size: OCRPageDimensions | None, caption: str | None) -> ExtractedImage:
+    """Read an image: a ``data:`` address, or bare base64 of a JPEG in older answers."""
+    kind, comma, encoded = (image.image_base64 or "").rpartition(",")
+    mime_type = kind.removeprefix("data:").partition(";")[0] if comma else "image/jpeg"
+    corners = (image.top_left_x, image.top_left_y, image.bottom_right_x, image.bottom_right_y)
+    known = [distance for corner in corners if (distance := _points(corner, size)) is not None]
+    box = BoundingBox(left=known[0], top=known[1], right=known[2], bottom=known[3]) if len(known) == 4 else None
+    return ExtractedImage(data=b64decode(encoded, validate=True), mime_type=mime_type, box=box, caption=caption)

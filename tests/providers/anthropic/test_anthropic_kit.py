@@ -1,0 +1,84 @@
+"""The conformance kit on both sdks of the plugin: Anthropic's own SDK, over a socket, and a replay of its format."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pipelex.cogt.model_backends.backend import InferenceBackend
+from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
+from pipelex.generated.builtins import AnthropicPlugin
+from pipelex.testing.llm import LLMConformance
+from pipelex.testing.loopback import HttpReply, HttpRequest, LoopbackVendor
+from pipelex.testing.vendor import Fault
+from tests.providers.anthropic import wire
+from tests.providers.bedrock import frames
+from tests.providers.replay import named_sse
+
+if TYPE_CHECKING:
+    from pipelex.cogt.inference.inference_result import InferenceResult
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+
+pytest_plugins = ["pipelex.testing"]
+
+_AT_ONCE = "a broken answer is repeated: see test_anthropic_llm.py for its kind"
+
+
+class AnthropicVendor(LoopbackVendor[str]):
+    """Anthropic's API as its documentation describes it."""
+
+    def reply(self, request: HttpRequest, answer: InferenceResult[str]) -> HttpReply:
+        stop_reason = wire.STOP_REASONS[answer.finish_reason]
+        if request.json().get("stream"):
+            return named_sse(wire.events(answer.content, stop_reason=stop_reason))
+        return HttpReply.json(wire.message(answer.content, stop_reason=stop_reason))
+
+    def refusal(self, request: HttpRequest, status: int) -> HttpReply:
+        return HttpReply.json(wire.error(status), status=status)
+
+
+class BedrockVendor(AnthropicVendor):
+    """Bedrock's InvokeModel with Claude behind it: the same messages, streams in AWS's frames."""
+
+    def reply(self, request: HttpRequest, answer: InferenceResult[str]) -> HttpReply:
+        stop_reason = wire.STOP_REASONS[answer.finish_reason]
+        if request.target.endswith("/invoke-with-response-stream"):
+            events = wire.events(answer.content, stop_reason=stop_reason)
+            return frames.stream(*(frames.chunk(event) for _, event in events))
+        return HttpReply.json(wire.message(answer.content, stop_reason=stop_reason))
+
+    def refusal(self, request: HttpRequest, status: int) -> HttpReply:
+        return HttpReply.json({"message": "The kit asked for it"}, status=status)
+
+
+class TestAnthropic(LLMConformance):
+    sdk = "anthropic"
+    model_id = wire.MODEL_ID
+    capabilities = frozenset(LLMConformance.family_capabilities) - {Capability.SEED}
+    sdk_imports = ("anthropic",)
+    extra = "anthropic"
+    cannot = {Fault.TRUNCATED: _AT_ONCE}  # noqa: RUF012 - as the kit declares it
+    concurrency = 64
+
+    def plugin(self) -> AnthropicPlugin:
+        return AnthropicPlugin()
+
+    def vendor(self) -> AnthropicVendor:
+        return AnthropicVendor()
+
+    def model(self) -> InferenceModelSpec:
+        return replace(super().model(), policy=CallPolicy(max_attempts=1, timeout_s=9.0))
+
+    def backend(self, endpoint: str | None) -> InferenceBackend:
+        return InferenceBackend(name="kit", endpoint=endpoint, policy=CallPolicy(timeout_s=1.0))
+
+
+class TestBedrockAnthropic(TestAnthropic):
+    sdk = "bedrock_anthropic"
+    model_id = "anthropic.claude-haiku-4-5-20251001-v1:0"
+
+    def vendor(self) -> BedrockVendor:
+        return BedrockVendor()
+
+    def backend(self, endpoint: str | None) -> InferenceBackend:
+        return replace(super().backend(endpoint), extras={"region": "eu-west-1"})

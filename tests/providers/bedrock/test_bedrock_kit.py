@@ -1,0 +1,62 @@
+"""The conformance kit on both sdks of the plugin: boto3 and aiobotocore, over a socket, on a replay of AWS's format."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pipelex.cogt.model_backends.backend import InferenceBackend
+from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
+from pipelex.generated.builtins import BedrockPlugin
+from pipelex.testing.llm import LLMConformance
+from pipelex.testing.loopback import HttpReply, HttpRequest, LoopbackVendor
+from pipelex.testing.vendor import Fault
+from tests.providers.bedrock import frames, wire
+
+if TYPE_CHECKING:
+    from pipelex.cogt.inference.inference_result import InferenceResult
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+
+pytest_plugins = ["pipelex.testing"]
+
+
+class ConverseVendor(LoopbackVendor[str]):
+    """Bedrock's Converse as its documentation describes it."""
+
+    def reply(self, request: HttpRequest, answer: InferenceResult[str]) -> HttpReply:
+        stop_reason = wire.STOP_REASONS[answer.finish_reason]
+        if request.target.endswith("/converse-stream"):
+            return frames.stream(*wire.events(answer.content, stop_reason=stop_reason))
+        return HttpReply.json(wire.text(answer.content, stop_reason=stop_reason))
+
+    def refusal(self, request: HttpRequest, status: int) -> HttpReply:
+        return wire.error(status)
+
+
+class TestBedrockAioboto(LLMConformance):
+    sdk = "bedrock_aioboto"
+    model_id = wire.MODEL_ID
+    capabilities = frozenset(LLMConformance.family_capabilities) - {Capability.SEED}
+    sdk_imports = ("boto3", "aiobotocore")
+    extra = "bedrock"
+    cannot = {  # noqa: RUF012 - as the kit declares it
+        Fault.TRUNCATED: "a broken answer is repeated: see test_bedrock_llm.py for its kind",
+    }
+    concurrency = 64
+
+    def plugin(self) -> BedrockPlugin:
+        return BedrockPlugin()
+
+    def vendor(self) -> ConverseVendor:
+        return ConverseVendor()
+
+    def model(self) -> InferenceModelSpec:
+        return replace(super().model(), policy=CallPolicy(max_attempts=1, timeout_s=9.0))
+
+    def backend(self, endpoint: str | None) -> InferenceBackend:
+        policy = CallPolicy(timeout_s=1.0)
+        return InferenceBackend(name="kit", endpoint=endpoint, policy=policy, extras={"region": "eu-west-1"})
+
+
+class TestBedrockBoto3(TestBedrockAioboto):
+    sdk = "bedrock_boto3"

@@ -1,0 +1,107 @@
+"""The conformance kit on both families of the plugin: Mistral's own SDK, over a socket, and a replay of its format."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pipelex.cogt.inference.inference_result import FinishReason
+from pipelex.cogt.model_backends.backend import InferenceBackend
+from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
+from pipelex.generated.builtins import MistralPlugin
+from pipelex.testing.extract import ExtractConformance
+from pipelex.testing.llm import LLMConformance
+from pipelex.testing.loopback import HttpReply, HttpRequest, LoopbackVendor
+from pipelex.testing.vendor import Fault
+from tests.providers.mistral import wire
+
+if TYPE_CHECKING:
+    from pipelex.cogt.extract.extract_job import ExtractedPage
+    from pipelex.cogt.inference.inference_result import InferenceResult
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+
+pytest_plugins = ["pipelex.testing"]
+
+_AT_ONCE = "a broken answer is repeated: see test_mistral_llm.py for its kind"
+_POLICY = CallPolicy(max_attempts=1, timeout_s=9.0)
+_IMPATIENT = CallPolicy(timeout_s=1.0)
+
+
+class ChatVendor(LoopbackVendor[str]):
+    """Mistral's chat completions as its documentation describes them."""
+
+    def reply(self, request: HttpRequest, answer: InferenceResult[str]) -> HttpReply:
+        reason = wire.FINISH_REASONS[answer.finish_reason]
+        if request.json().get("stream"):
+            return HttpReply.events(wire.chunks(answer.content, finish_reason=reason))
+        return HttpReply.json(wire.completion(answer.content, finish_reason=reason))
+
+    def refusal(self, request: HttpRequest, status: int) -> HttpReply:
+        return HttpReply.json(wire.error(), status=status)
+
+
+class OcrVendor(LoopbackVendor["tuple[ExtractedPage, ...]"]):
+    """Mistral's OCR as its documentation describes it."""
+
+    def reply(self, request: HttpRequest, answer: InferenceResult[tuple[ExtractedPage, ...]]) -> HttpReply:
+        return HttpReply.json(wire.ocr(*(self._page(page) for page in answer.content)))
+
+    def refusal(self, request: HttpRequest, status: int) -> HttpReply:
+        return HttpReply.json(wire.error(), status=status)
+
+    @staticmethod
+    def _page(page: ExtractedPage) -> dict[str, object]:
+        corners = {"top_left_x": 1, "top_left_y": 2, "bottom_right_x": 3, "bottom_right_y": 4}
+        images = [
+            {"id": f"img-{index}", "image_base64": f"data:image/png;base64,{b64encode(image.data).decode()}", **corners}
+            for index, image in enumerate(page.images)
+        ]
+        return wire.page(page.number, page.text, images=images)
+
+
+class TestMistralLLM(LLMConformance):
+    sdk = "mistral"
+    model_id = wire.MODEL_ID
+    capabilities = frozenset(LLMConformance.family_capabilities)
+    sdk_imports = ("mistralai",)
+    extra = "mistral"
+    cannot = {  # noqa: RUF012 - as the kit declares it
+        Fault.TRUNCATED: _AT_ONCE,
+        FinishReason.CONTENT_FILTER: "Mistral documents no finish reason for it",
+    }
+    concurrency = 64
+
+    def plugin(self) -> MistralPlugin:
+        return MistralPlugin()
+
+    def vendor(self) -> ChatVendor:
+        return ChatVendor()
+
+    def model(self) -> InferenceModelSpec:
+        return replace(super().model(), policy=_POLICY)
+
+    def backend(self, endpoint: str | None) -> InferenceBackend:
+        return InferenceBackend(name="kit", endpoint=endpoint, policy=_IMPATIENT)
+
+
+class TestMistralExtract(ExtractConformance):
+    sdk = "mistral"
+    model_id = wire.OCR_MODEL_ID
+    capabilities = frozenset({Capability.URL, Capability.PAGES, Capability.EMBEDDED_IMAGES})
+    sdk_imports = ("mistralai",)
+    extra = "mistral"
+    cannot = {Fault.TRUNCATED: _AT_ONCE}  # noqa: RUF012 - as the kit declares it
+    concurrency = 64
+
+    def plugin(self) -> MistralPlugin:
+        return MistralPlugin()
+
+    def vendor(self) -> OcrVendor:
+        return OcrVendor()
+
+    def model(self) -> InferenceModelSpec:
+        return replace(super().model(), policy=_POLICY)
+
+    def backend(self, endpoint: str | None) -> InferenceBackend:
+        return InferenceBackend(name="kit", endpoint=endpoint, policy=_IMPATIENT)
