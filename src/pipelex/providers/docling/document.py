@@ -1,0 +1,175 @@
+"""What Docling reads, page by page in our words. Everything here runs on Docling's own thread (see ``extract``)."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from docling.datamodel.backend_options import PdfBackendOptions
+from docling.datamodel.base_models import (
+    ConversionStatus,
+    DocumentStream,
+    FormatToExtensions,
+    FormatToMimeType,
+    InputFormat,
+)
+from docling.datamodel.pipeline_options import NativePdfPipelineOptions
+from docling.document_converter import DocumentConverter, PdfFormatOption
+from docling.pipeline.native_pdf_pipeline import NativePdfPipeline
+
+from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from docling.datamodel.document import ConversionResult
+    from docling_core.types.doc.document import DoclingDocument
+    from docling_core.types.doc.items.picture.picture import PictureItem
+    from PIL.Image import Image
+
+    from pipelex.cogt.extract.extract_job import ExtractJobParams
+
+_FORMATS = (
+    InputFormat.PDF,
+    InputFormat.DOCX,
+    InputFormat.PPTX,
+    InputFormat.XLSX,
+    InputFormat.HTML,
+    InputFormat.MD,
+    InputFormat.CSV,
+)
+_POINTS_PER_INCH = 72
+_UNITS_PER_POINT = {InputFormat.PDF: 1.0, InputFormat.PPTX: 12_700.0}  # elsewhere there is no size in print
+_LARGEST_DPI = 600
+
+
+class DocumentError(Exception):
+    """A document cannot be read, or not as asked; the message says which and why."""
+
+
+def read(data: bytes, *, name: str, params: ExtractJobParams, timeout_s: float) -> tuple[ExtractedPage, ...]:
+    """Read a document.
+
+    A format without pages (DOCX, HTML, Markdown, CSV) comes as one page; slides and sheets are pages.
+
+    Args:
+        data: The document.
+        name: Its name, whose ending tells its format; without one, its first bytes do.
+        params: What to take from it.
+        timeout_s: After how long to give up a PDF, in seconds, between two of its pages.
+
+    Raises:
+        DocumentError: It cannot be read, or lacks what was asked for.
+    """
+    if params.page_view_dpi is not None and not 1 <= params.page_view_dpi <= _LARGEST_DPI:
+        msg = f"page_view_dpi is {params.page_view_dpi}; it lies from 1 to {_LARGEST_DPI}"
+        raise DocumentError(msg)
+    converted = _convert(data, name, params, timeout_s)
+    kind, document = converted.input.format, converted.document
+    if kind is not InputFormat.PDF and (params.page_view_dpi is not None or params.password is not None):
+        msg = f"page_view_dpi and password are for PDF, and {name} is {kind.value}"
+        raise DocumentError(msg)
+    numbers = _choose(converted, params.pages, name)
+    return tuple(_page(document, number, kind, params) for number in numbers)
+
+
+def name_of(media_type: str) -> str:
+    """Return a name whose ending says a media type; without an ending where the type says nothing."""
+    for kind in _FORMATS:
+        if media_type in FormatToMimeType[kind]:
+            return f"document.{FormatToExtensions[kind][0]}"
+    return "document"
+
+
+def _convert(data: bytes, name: str, params: ExtractJobParams, timeout_s: float) -> ConversionResult:
+    dpi = params.page_view_dpi
+    pdf = PdfFormatOption(
+        pipeline_cls=NativePdfPipeline,  # Docling's other ones run models, whose weights come from a hub
+        pipeline_options=NativePdfPipelineOptions(
+            document_timeout=timeout_s,
+            generate_page_images=dpi is not None,
+            images_scale=(dpi or _POINTS_PER_INCH) / _POINTS_PER_INCH,
+            generate_picture_images=params.embedded_images,
+        ),
+        backend_options=PdfBackendOptions.model_validate(
+            {"password": params.password, "include_bitmap_images": params.embedded_images}
+        ),
+    )
+    converter = DocumentConverter(allowed_formats=list(_FORMATS), format_options={InputFormat.PDF: pdf})
+    converted = converter.convert(DocumentStream(name=name, stream=BytesIO(data)), raises_on_error=False)
+    if converted.status is not ConversionStatus.SUCCESS:
+        raise DocumentError(_why(converted, name, has_password=params.password is not None))
+    return converted
+
+
+def _why(converted: ConversionResult, name: str, *, has_password: bool) -> str:
+    """Say what went wrong with a document."""
+    if converted.status is ConversionStatus.SKIPPED:
+        return f"{name} is of a format that is not read here. Read are: {', '.join(kind.value for kind in _FORMATS)}"
+    about = "damaged, or the password given does not open it" if has_password else "damaged or encrypted"
+    if converted.input.format is not InputFormat.PDF:
+        about = "damaged"
+    said = "; ".join(error.error_message for error in converted.errors)
+    return f"{name} cannot be read as {converted.input.format.value}: it is {about} ({said})"
+
+
+def _choose(converted: ConversionResult, wanted: tuple[int, ...], name: str) -> tuple[int, ...]:
+    """Return the pages asked for, all of them where none were named."""
+    there = tuple(sorted(converted.document.pages)) or (1,)
+    missing = next((number for number in wanted if number not in there), None)
+    if missing is not None:
+        msg = f"{name} has no page {missing}: its pages are {there[0]} to {there[-1]}"
+        raise DocumentError(msg)
+    return wanted or there
+
+
+def _page(document: DoclingDocument, number: int, kind: InputFormat, params: ExtractJobParams) -> ExtractedPage:
+    page = document.pages.get(number)
+    per_point = _UNITS_PER_POINT.get(kind)
+    size = page.size if page is not None else None
+    view = page.image.pil_image if page is not None and page.image is not None else None
+    return ExtractedPage(
+        number=number,
+        text=_text(document, number, kind),
+        width=size.width / per_point if size is not None and per_point is not None else None,
+        height=size.height / per_point if size is not None and per_point is not None else None,
+        images=tuple(_images(document, number, per_point)) if params.embedded_images else (),
+        view=ExtractedImage(data=_png(view), mime_type="image/png") if view is not None else None,
+    )
+
+
+def _text(document: DoclingDocument, number: int, kind: InputFormat) -> str:
+    """Return the text of a page: Markdown, but for PDF, where nothing is known of it but its lines."""
+    if kind is InputFormat.PDF:
+        return "\n".join(line.text for line in document.texts if any(place.page_no == number for place in line.prov))
+    page_no = number if document.pages else None
+    return document.export_to_markdown(page_no=page_no, image_placeholder="")
+
+
+def _images(document: DoclingDocument, number: int, per_point: float | None) -> Iterator[ExtractedImage]:
+    for picture in document.pictures:
+        if document.pages and not any(place.page_no == number for place in picture.prov):
+            continue
+        image = picture.get_image(document)
+        if image is not None:  # a picture that is linked to, not embedded, has none
+            yield ExtractedImage(
+                data=_png(image),
+                mime_type="image/png",
+                box=_box(document, picture, per_point),
+                caption=picture.caption_text(document) or None,
+            )
+
+
+def _box(document: DoclingDocument, picture: PictureItem, per_point: float | None) -> BoundingBox | None:
+    """Return where a picture stands, in points from the top left of its page."""
+    if per_point is None or not picture.prov:
+        return None
+    place = picture.prov[0]
+    box = place.bbox.to_top_left_origin(document.pages[place.page_no].size.height)
+    return BoundingBox(left=box.l / per_point, top=box.t / per_point, right=box.r / per_point, bottom=box.b / per_point)
+
+
+def _png(image: Image) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()

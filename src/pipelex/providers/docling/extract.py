@@ -1,0 +1,63 @@
+"""Document extraction by Docling: office documents, web pages and PDF, without any model."""
+
+from __future__ import annotations
+
+import asyncio
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
+from pipelex.cogt.inference.inference_result import InferenceResult
+from pipelex.providers.docling.document import DocumentError, name_of, read
+from pipelex.reporting.reporting_protocol import InferenceUsage
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from pipelex.cogt.exceptions import InferenceError
+    from pipelex.cogt.extract.extract_job import ExtractedPage, ExtractJob
+    from pipelex.cogt.inference.media import MediaSource
+
+_lock = Lock()
+_executor: ThreadPoolExecutor | None = None
+
+
+def _docling_thread() -> ThreadPoolExecutor:
+    """Return the one thread of this process on which Docling runs: it promises nothing for more than one."""
+    global _executor  # noqa: PLW0603 - one thread a process is the point
+    with _lock:
+        if _executor is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            _executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pipelex-docling")
+        return _executor
+
+
+class DoclingExtractWorker(ExtractWorkerAbstract):
+    """Serves document extraction from DOCX, PPTX, XLSX, HTML, Markdown, CSV and PDF: no key, no network, no model."""
+
+    async def _extract_pages(self, job: ExtractJob) -> InferenceResult[tuple[ExtractedPage, ...]]:
+        source = await job.document.fetched()
+        name = _name(job.document, source)
+        limit = self.inference_model.policy.timeout_s
+        # A conversion that waits for its turn is dropped when the call is given up; one that runs, runs to its end.
+        reading = _docling_thread().submit(read, source.data or b"", name=name, params=job.params, timeout_s=limit)
+        pages = await asyncio.wrap_future(reading)
+        return InferenceResult(
+            content=pages, usage=InferenceUsage(pages=len(pages)), model_served=self.inference_model.model_id
+        )
+
+    def _classify_error(self, error: Exception) -> InferenceError | None:
+        if isinstance(error, DocumentError | OSError):
+            return InferenceRequestError(
+                str(error), provider=self.inference_model.backend_name, model=self.inference_model.name
+            )
+        return None
+
+
+def _name(given: MediaSource, fetched: MediaSource) -> str:
+    """Return a name whose ending tells the document's format."""
+    if given.path is not None and given.mime_type is None:
+        return given.path.name
+    return name_of(fetched.media_type())

@@ -1,0 +1,150 @@
+"""Google's async client for Gemini, and the listing of its models."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+import httpx2
+from google.genai import Client
+from google.genai.types import HttpOptions, HttpRetryOptions
+
+from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.model_backends.listed_model import ListedModel
+from pipelex.plugins.sdk_client_registry import PerLoopClient
+from pipelex.providers.google.errors import classify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from google.genai.models import AsyncModels
+
+    from pipelex.cogt.model_backends.backend import InferenceBackend
+
+_NO_KEY = "none"  # an endpoint without a key: what the environment holds for another one is not sent to it
+_LARGEST_PAGE = 1000
+
+_opened: ContextVar[list[httpx2.Response] | None] = ContextVar("_opened", default=None)
+
+
+@contextmanager
+def remember_responses(responses: list[httpx2.Response]) -> Iterator[None]:
+    """Collect the HTTP responses that are opened meanwhile by this task.
+
+    The SDK's streams, left early, leave their response to the garbage collector: who leaves one closes it.
+    """
+    token = _opened.set(responses)
+    try:
+        yield
+    finally:
+        _opened.reset(token)
+
+
+async def _remember(response: httpx2.Response) -> None:
+    responses = _opened.get()
+    if responses is not None:
+        responses.append(response)
+
+
+class GoogleClient:
+    """The SDK's async client, and the HTTP client below it.
+
+    The HTTP client is ours because the SDK would change to another HTTP library where that one happens to be
+    installed, whose failures and limits are not the same.
+
+    Args:
+        backend: The backend's record. With the extra ``project`` it is the Gemini Enterprise platform (Vertex AI) of
+            that project and of the extra ``location``, with Google's usual credentials in place of a key.
+
+    Raises:
+        InferenceRequestError: The backend's settings do not go together.
+    """
+
+    def __init__(self, *, backend: InferenceBackend) -> None:
+        self._http = httpx2.AsyncClient(
+            timeout=backend.policy.timeout_s,
+            follow_redirects=True,
+            event_hooks={"response": [_remember]},
+            # How many calls run at once is the base's matter.
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=backend.policy.max_concurrency),
+        )
+        self._unused_http = httpx2.Client(transport=_NoTransport())
+        options = HttpOptions(
+            base_url=backend.endpoint,
+            api_version=backend.get_extra("api_version", default="") or None,
+            timeout=round(backend.policy.timeout_s * 1000),
+            retry_options=HttpRetryOptions(attempts=1),
+            httpx_async_client=self._http,
+            httpx_client=self._unused_http,
+        )
+        project = backend.get_extra("project", default="")
+        try:
+            if project:
+                location = backend.get_extra("location", default="global")
+                self._sdk = Client(enterprise=True, project=project, location=location, http_options=options).aio
+            else:
+                self._sdk = Client(enterprise=False, api_key=backend.api_key or _NO_KEY, http_options=options).aio
+        except ValueError as exc:
+            msg = f"{exc} The keys of [backends.{backend.name}] are api_key, project and location"
+            raise InferenceRequestError(msg, provider=backend.name) from exc
+
+    @property
+    def models(self) -> AsyncModels:
+        """What the SDK does with models: generate and list."""
+        return self._sdk.models
+
+    async def aclose(self) -> None:
+        """Close all clients: the SDK leaves an HTTP client open that it was given."""
+        await self._sdk.aclose()
+        await self._http.aclose()
+        self._unused_http.close()
+
+
+class _NoTransport(httpx2.BaseTransport):
+    """For the synchronous client that the SDK wants and we never use: setting up TLS for it would take its time."""
+
+
+def make_client(
+    *,
+    sdk: str,  # noqa: ARG001 - the call shape of all clients
+    backend: InferenceBackend,
+) -> PerLoopClient[GoogleClient]:
+    """Make the client of a backend. Nothing is sent before the first call.
+
+    Args:
+        sdk: The sdk.
+        backend: The backend's record.
+    """
+    return PerLoopClient(lambda: GoogleClient(backend=backend))
+
+
+async def list_models(
+    *,
+    sdk: str,  # noqa: ARG001 - the call shape of all listers
+    backend_name: str,
+    backend: InferenceBackend,
+    flat: bool,  # noqa: ARG001
+    any_listed: bool,  # noqa: ARG001
+) -> Sequence[ListedModel] | None:
+    """List the models that the key may call.
+
+    Raises:
+        InferenceError: The listing failed; its subclass says how.
+    """
+    client = GoogleClient(backend=backend)
+    try:
+        pager = await client.models.list(config={"page_size": _LARGEST_PAGE})
+        return [
+            ListedModel(
+                id=(model.name or "").rpartition("/")[2], owner="google", context_window=model.input_token_limit
+            )
+            async for model in pager
+        ]
+    except Exception as exc:
+        named = classify(exc, provider=backend_name)
+        if named is None:
+            raise
+        raise named from exc
+    finally:
+        await client.aclose()

@@ -1,0 +1,52 @@
+"""What the exceptions of Google's SDK mean."""
+
+from __future__ import annotations
+
+from google.auth.exceptions import GoogleAuthError
+from google.genai.errors import APIError, UnknownApiResponseError
+from pydantic import ValidationError
+
+from pipelex.cogt.exceptions import InferenceAuthenticationError, InferenceError, InferenceInvalidAnswerError
+
+_BAD_KEY = {"API_KEY_INVALID", "API_KEY_EXPIRED"}  # they come with the status 400
+
+
+def classify(error: Exception, *, provider: str, model: str | None = None) -> InferenceError | None:
+    """Name the kind of inference error that an exception of the SDK is.
+
+    Args:
+        error: What the SDK raised.
+        provider: The backend that was called.
+        model: The model that was asked for.
+    """
+    if isinstance(error, APIError):
+        return _of_status(error, provider=provider, model=model)
+    if isinstance(error, GoogleAuthError):  # of the enterprise platform, which takes credentials in place of a key
+        return InferenceAuthenticationError(str(error), provider=provider, model=model)
+    if isinstance(error, UnknownApiResponseError | ValidationError):
+        msg = f"The answer is not what the Gemini API is documented to answer ({type(error).__name__})"
+        return InferenceInvalidAnswerError(msg, provider=provider, model=model)
+    return InferenceError.from_transport(error, provider=provider, model=model)
+
+
+def _of_status(error: APIError, *, provider: str, model: str | None) -> InferenceError:
+    details = _details(error)
+    headers = {str(name): str(value) for name, value in dict(getattr(error.response, "headers", None) or {}).items()}
+    delay = next((str(detail["retryDelay"]) for detail in details if "retryDelay" in detail), None)
+    if delay is not None:  # a protobuf duration, "34s": Google says it in the body rather than in a header
+        headers = {"retry-after": delay.removesuffix("s"), **headers}
+    bad_key = any(detail.get("reason") in _BAD_KEY for detail in details)
+    return InferenceError.from_status(
+        401 if bad_key else error.code or 500,
+        error.message or f"Google answered {error.status or 'with an error'}",
+        provider=provider,
+        model=model,
+        headers=headers,
+    )
+
+
+def _details(error: APIError) -> list[dict[str, object]]:
+    """Return the structured details of an error, as google.rpc.Status has them."""
+    body = error.details.get("error", error.details) if isinstance(error.details, dict) else {}
+    details = body.get("details") if isinstance(body, dict) else None
+    return [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []

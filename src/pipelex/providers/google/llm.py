@@ -1,0 +1,162 @@
+"""LLM calls served by Gemini."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from google.genai.types import (
+    AutomaticFunctionCallingConfig,
+    Content,
+    GenerateContentConfig,
+    Part,
+    ThinkingConfig,
+    ThinkingLevel,
+)
+
+from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError, InferenceServerError
+from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+from pipelex.cogt.llm.llm_job import LLMTextChunk, ReasoningEffort
+from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+from pipelex.providers.google.client import remember_responses
+from pipelex.providers.google.content import file_parts, finish_reason_of, text_of, usage_of
+from pipelex.providers.google.errors import classify
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from google.genai.types import GenerateContentResponse
+    from httpx2 import Response
+
+    from pipelex.cogt.exceptions import InferenceError
+    from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+    from pipelex.plugins.sdk_client_registry import PerLoopClient
+    from pipelex.providers.google.client import GoogleClient
+    from pipelex.reporting.reporting_protocol import InferenceUsage, ReportingProtocol
+
+_LEVELS = {
+    ReasoningEffort.LOW: ThinkingLevel.LOW,
+    ReasoningEffort.MEDIUM: ThinkingLevel.MEDIUM,
+    ReasoningEffort.HIGH: ThinkingLevel.HIGH,
+}
+# Models before Gemini 3 take tokens in place of a level; these are the numbers that Google's own OpenAI-compatible
+# endpoint uses (ai.google.dev/gemini-api/docs/openai).
+_BUDGETS = {
+    ReasoningEffort.NONE: 0,
+    ReasoningEffort.LOW: 1024,
+    ReasoningEffort.MEDIUM: 8192,
+    ReasoningEffort.HIGH: 24576,
+}
+
+
+class GoogleLLMWorker(LLMWorkerAbstract):
+    """Serves LLM calls through Gemini's generateContent.
+
+    Args:
+        sdk_instance: The backend's client.
+        inference_model: The model that this worker serves. With the extra ``thinking = "budget"`` its reasoning
+            effort is said in tokens, as models before Gemini 3 want it.
+        reporting_delegate: Where usage and time are reported, if anywhere.
+    """
+
+    def __init__(
+        self,
+        *,
+        sdk_instance: PerLoopClient[GoogleClient],
+        inference_model: InferenceModelSpec,
+        reporting_delegate: ReportingProtocol | None,
+    ) -> None:
+        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
+        self._clients = sdk_instance
+
+    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
+        return await self._ask(job, self._config(job))
+
+    async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> InferenceResult[str]:
+        config = self._config(job)
+        config.response_mime_type = "application/json"
+        config.response_json_schema = json_schema
+        return await self._ask(job, config)
+
+    async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
+        usage: InferenceUsage | None = None
+        reason: FinishReason | None = None
+        served: str | None = None
+        async with aclosing(self._responses(job)) as responses:
+            async for response in responses:
+                usage = usage_of(response) or usage  # each piece has the counts so far
+                reason = finish_reason_of(response) or reason
+                served = response.model_version or served
+                yield LLMTextChunk(text=text_of(response))
+        if reason is None:
+            raise self._named(InferenceServerError, "The stream ended before the answer was whole")
+        yield LLMTextChunk(text="", usage=usage, finish_reason=reason, model_served=served)
+
+    async def _responses(self, job: LLMJob) -> AsyncGenerator[GenerateContentResponse, None]:
+        """Draw the pieces of a stream, and close what is below it, which the SDK would leave open."""
+        opened: list[Response] = []
+        models = (await self._clients.get()).models
+        stream = await models.generate_content_stream(
+            model=self.inference_model.model_id, contents=await self._contents(job), config=self._config(job)
+        )
+        try:
+            while True:
+                with remember_responses(opened):
+                    response = await anext(stream, None)
+                if response is None:
+                    return
+                yield response
+        finally:
+            for http_response in opened:
+                await http_response.aclose()
+
+    def _classify_error(self, error: Exception) -> InferenceError | None:
+        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
+
+    def _named(self, kind: type[InferenceError], message: str) -> InferenceError:
+        return kind(message, provider=self.inference_model.backend_name, model=self.inference_model.name)
+
+    async def _ask(self, job: LLMJob, config: GenerateContentConfig) -> InferenceResult[str]:
+        models = (await self._clients.get()).models
+        response = await models.generate_content(
+            model=self.inference_model.model_id, contents=await self._contents(job), config=config
+        )
+        reason = finish_reason_of(response)
+        if reason is None:
+            raise self._named(InferenceInvalidAnswerError, "The answer holds no candidate that was brought to an end")
+        return InferenceResult(
+            content=text_of(response),
+            usage=usage_of(response),
+            finish_reason=reason,
+            model_served=response.model_version,
+        )
+
+    async def _contents(self, job: LLMJob) -> list[Content]:
+        """Return what the user says, the files before the text that speaks of them."""
+        files = await file_parts((*job.prompt.images, *job.prompt.documents))
+        return [Content(role="user", parts=[*files, Part.from_text(text=job.prompt.user_text)])]
+
+    def _config(self, job: LLMJob) -> GenerateContentConfig:
+        """Say how to answer; what the job does not set is left to the model."""
+        params = job.params
+        return GenerateContentConfig(
+            system_instruction=job.prompt.system_text,
+            temperature=params.temperature,
+            max_output_tokens=params.max_tokens or self.inference_model.max_output_tokens,
+            seed=params.seed,
+            stop_sequences=list(params.stop) or None,
+            thinking_config=self._thinking(params),
+            automatic_function_calling=AutomaticFunctionCallingConfig(disable=True),
+        )
+
+    def _thinking(self, params: LLMJobParams) -> ThinkingConfig | None:
+        effort = params.reasoning_effort
+        if effort is None:
+            return None
+        if self.inference_model.extras.get("thinking") == "budget":
+            return ThinkingConfig(thinking_budget=_BUDGETS[effort])
+        if effort not in _LEVELS:
+            msg = f"Gemini always thinks: reasoning_effort '{effort}' is none of {', '.join(_LEVELS)}"
+            raise self._named(InferenceRequestError, msg)
+        return ThinkingConfig(thinking_level=_LEVELS[effort])

@@ -1,0 +1,39 @@
+"""Hugging Face's async inference client: for its inference providers, or for an endpoint of one's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from huggingface_hub import AsyncInferenceClient
+
+from pipelex.plugins.sdk_client_registry import PerLoopClient
+
+if TYPE_CHECKING:
+    from huggingface_hub.inference._providers import PROVIDER_OR_POLICY_T
+
+    from pipelex.cogt.model_backends.backend import InferenceBackend
+
+_NO_KEY = "none"  # an endpoint without a key: what the environment holds for another one is not sent to it
+
+
+def make_client(
+    *,
+    sdk: str,  # noqa: ARG001 - the call shape of all clients
+    backend: InferenceBackend,
+) -> PerLoopClient[AsyncInferenceClient]:
+    """Make the client of a backend. Nothing is sent before the first call.
+
+    Args:
+        sdk: The sdk.
+        backend: The backend's record. Its ``endpoint`` is the address of an Inference Endpoint. Without one, its
+            extra ``provider`` says who serves (``"together"``, ``"nscale"``), and without that it is the first one
+            that Hugging Face names for the model.
+    """
+    return PerLoopClient(
+        lambda: AsyncInferenceClient(
+            base_url=backend.endpoint,
+            provider=cast("PROVIDER_OR_POLICY_T", backend.get_extra("provider", default="auto")),
+            api_key=backend.api_key or _NO_KEY,
+            timeout=backend.policy.timeout_s,
+        )
+    )

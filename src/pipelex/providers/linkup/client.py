@@ -1,0 +1,74 @@
+"""Linkup's client, with one pool of connections and errors that tell all that came."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from linkup import LinkupClient
+
+from pipelex.plugins.sdk_client_registry import PerLoopClient
+
+if TYPE_CHECKING:
+    from pipelex.cogt.model_backends.backend import InferenceBackend
+
+_NO_KEY = "none"  # an endpoint without a key: what the environment holds for another one is not sent to it
+
+
+class LinkupStatusError(Exception):
+    """Linkup answered with an error; the SDK's own exceptions keep neither the status nor the headers.
+
+    Args:
+        response: The answer.
+    """
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        super().__init__(f"status {response.status_code}")
+
+
+class PooledLinkupClient(LinkupClient):
+    """The SDK's client over one HTTP client: the SDK itself sets up another one, certificates and all, for each call.
+
+    Args:
+        api_key: Linkup's key.
+        base_url: The base URL.
+    """
+
+    def __init__(self, *, api_key: str, base_url: str) -> None:
+        super().__init__(api_key=api_key, base_url=base_url)
+        limits = httpx.Limits(max_connections=None)  # how many calls run at once is the base's matter
+        self._http = httpx.AsyncClient(base_url=base_url, headers=self._headers(), limits=limits)
+
+    async def _async_request(  # what the SDK's async methods send with
+        self,
+        method: str,
+        url: str,
+        *,
+        json: dict[str, Any] | list[dict[str, Any]] | None = None,
+        params: dict[str, Any] | None = None,
+        timeout: float | None,
+    ) -> httpx.Response:
+        response = await self._http.request(method, url, json=json, params=params, timeout=timeout)
+        if response.status_code != 200:
+            raise LinkupStatusError(response)
+        return response
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+
+def make_client(
+    *,
+    sdk: str,  # noqa: ARG001 - the call shape of all clients
+    backend: InferenceBackend,
+) -> PerLoopClient[PooledLinkupClient]:
+    """Make the client of a backend. Nothing is sent before the first call.
+
+    Args:
+        sdk: The sdk.
+        backend: The backend's record.
+    """
+    base_url = backend.endpoint or "https://api.linkup.so/v1"
+    return PerLoopClient(lambda: PooledLinkupClient(api_key=backend.api_key or _NO_KEY, base_url=base_url))

@@ -1,0 +1,95 @@
+"""Web pages as Markdown, fetched by Linkup."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.extract.extract_job import ExtractedImage, ExtractedPage
+from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
+from pipelex.cogt.inference.inference_result import InferenceResult
+from pipelex.cogt.inference.media import MediaSource
+from pipelex.providers.linkup.errors import classify
+from pipelex.reporting.reporting_protocol import InferenceUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from linkup import LinkupFetchImageExtraction
+
+    from pipelex.cogt.exceptions import InferenceError
+    from pipelex.cogt.extract.extract_job import ExtractJob
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+    from pipelex.plugins.sdk_client_registry import PerLoopClient
+    from pipelex.providers.linkup.client import PooledLinkupClient
+    from pipelex.reporting.reporting_protocol import ReportingProtocol
+
+_LARGEST_IMAGE = 20_000_000  # bytes
+_IMAGE_S = 30.0
+
+
+class LinkupFetchWorker(ExtractWorkerAbstract):
+    """Serves web pages and PDF documents on the web as one page of Markdown.
+
+    With the model's extra ``render_js = true`` the page's scripts run first.
+
+    Args:
+        sdk_instance: The backend's client.
+        inference_model: The model that this worker serves.
+        reporting_delegate: Where usage and time are reported, if anywhere.
+    """
+
+    def __init__(
+        self,
+        *,
+        sdk_instance: PerLoopClient[PooledLinkupClient],
+        inference_model: InferenceModelSpec,
+        reporting_delegate: ReportingProtocol | None,
+    ) -> None:
+        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
+        self._clients = sdk_instance
+
+    async def _extract_pages(self, job: ExtractJob) -> InferenceResult[tuple[ExtractedPage, ...]]:
+        address = self._address(job)
+        fetched = await (await self._clients.get()).async_fetch(
+            address,
+            render_js=True if self.inference_model.extras.get("render_js") else None,
+            extract_images=job.params.embedded_images or None,
+            timeout=self.inference_model.policy.timeout_s,
+        )
+        images = await _images(fetched.images or ()) if job.params.embedded_images else ()
+        page = ExtractedPage(number=1, text=fetched.markdown.replace("\r\n", "\n"), images=images)
+        return InferenceResult(
+            content=(page,), usage=InferenceUsage(pages=1), model_served=self.inference_model.model_id
+        )
+
+    def _classify_error(self, error: Exception) -> InferenceError | None:
+        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
+
+    def _address(self, job: ExtractJob) -> str:
+        """Return the page's address; refuse what Linkup cannot be told."""
+        params = job.params
+        if params.pages or params.password is not None or params.page_view_dpi is not None:
+            msg = "Linkup fetches a whole page as it is: it knows no pages, password and page_view_dpi"
+        elif job.document.url is None:
+            msg = "Linkup fetches an http or https address, and neither bytes nor a file"
+        else:
+            return job.document.url
+        raise InferenceRequestError(msg, provider=self.inference_model.backend_name, model=self.inference_model.name)
+
+
+async def _images(found: Iterable[LinkupFetchImageExtraction]) -> tuple[ExtractedImage, ...]:
+    images = await asyncio.gather(*(_image(image) for image in found))
+    return tuple(image for image in images if image is not None)
+
+
+async def _image(found: LinkupFetchImageExtraction) -> ExtractedImage | None:
+    """Fetch an image of the page; one that cannot be had is left out with a warning."""
+    try:
+        source = await MediaSource(url=found.url).fetched(max_bytes=_LARGEST_IMAGE, timeout_s=_IMAGE_S)
+    except (OSError, ValueError) as exc:
+        logging.getLogger(__name__).warning("An image of the page is left out: %s", exc)
+        return None
+    return ExtractedImage(data=source.data or b"", mime_type=source.media_type(), caption=found.alt or None)

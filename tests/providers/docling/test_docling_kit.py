@@ -1,0 +1,34 @@
+"""The conformance kit: Docling reads the kit's documents itself."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipelex.generated.builtins import DoclingPlugin
+from pipelex.testing.extract import ExtractConformance
+from pipelex.testing.vendor import IN_PROCESS, RealEngine, Trait
+
+if TYPE_CHECKING:
+    from pipelex.cogt.extract.extract_job import ExtractedPage
+
+pytest_plugins = ["pipelex.testing"]
+pytestmark = pytest.mark.skipif(find_spec("docling") is None, reason="the extra 'docling' is not installed")
+
+
+class TestDocling(ExtractConformance):
+    sdk = "docling_sdk"
+    model_id = "docling"
+    capabilities = frozenset(ExtractConformance.family_capabilities)
+    sdk_imports = ("docling",)
+    extra = "docling"
+    cannot = {**IN_PROCESS, Trait.CLIENT: "it keeps no client"}  # noqa: RUF012 - as the kit declares it
+    patience_s = 60.0
+
+    def plugin(self) -> DoclingPlugin:
+        return DoclingPlugin()
+
+    def vendor(self) -> RealEngine[tuple[ExtractedPage, ...]]:
+        return RealEngine()

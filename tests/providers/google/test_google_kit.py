@@ -1,0 +1,75 @@
+"""The conformance kit on both families of the plugin, over a socket, with Google's SDK and a replay of its format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
+from pipelex.cogt.model_backends.model_spec import Capability
+from pipelex.generated.builtins import GooglePlugin
+from pipelex.testing.img_gen import ImgGenConformance
+from pipelex.testing.llm import LLMConformance
+from pipelex.testing.loopback import HttpReply, HttpRequest, LoopbackVendor
+from tests.providers.google import wire
+from tests.providers.patience import KIT_POLICY
+
+if TYPE_CHECKING:
+    from pipelex.cogt.inference.inference_result import InferenceResult
+
+pytest_plugins = ["pipelex.testing"]
+
+
+class GeminiVendor(LoopbackVendor[str]):
+    """The Gemini API as its documentation describes it, answering with text."""
+
+    def reply(self, request: HttpRequest, answer: InferenceResult[str]) -> HttpReply:
+        reason = wire.FINISH_REASONS[answer.finish_reason]
+        if ":streamGenerateContent" in request.target:
+            return HttpReply.events(wire.pieces(answer.content, reason=reason), last=None)
+        return HttpReply.json(wire.text(answer.content, reason=reason))
+
+    def refusal(self, request: HttpRequest, status: int) -> HttpReply:
+        return HttpReply.json(wire.error(status), status=status)
+
+
+class GeminiImageVendor(LoopbackVendor[tuple[GeneratedImage, ...]]):
+    """The Gemini API as its documentation describes it, answering with images."""
+
+    def reply(self, request: HttpRequest, answer: InferenceResult[tuple[GeneratedImage, ...]]) -> HttpReply:
+        reason = wire.FINISH_REASONS[answer.finish_reason]
+        return HttpReply.json(wire.image(*(image.data for image in answer.content), reason=reason))
+
+    def refusal(self, request: HttpRequest, status: int) -> HttpReply:
+        return HttpReply.json(wire.error(status), status=status)
+
+
+class TestGoogleLLM(LLMConformance):
+    sdk = "google"
+    model_id = wire.MODEL_ID
+    capabilities = frozenset(LLMConformance.family_capabilities)
+    sdk_imports = ("google.genai", "httpx2")
+    extra = "google"
+    concurrency = 64
+    policy = KIT_POLICY
+
+    def plugin(self) -> GooglePlugin:
+        return GooglePlugin()
+
+    def vendor(self) -> GeminiVendor:
+        return GeminiVendor()
+
+
+class TestGoogleImgGen(ImgGenConformance):
+    sdk = "google"
+    model_id = wire.IMAGE_MODEL_ID
+    capabilities = frozenset({Capability.IMAGES, Capability.ASPECT_RATIO, Capability.QUALITY, Capability.SEED})
+    sdk_imports = ("google.genai", "httpx2")
+    extra = "google"
+    concurrency = 64
+    policy = KIT_POLICY
+
+    def plugin(self) -> GooglePlugin:
+        return GooglePlugin()
+
+    def vendor(self) -> GeminiImageVendor:
+        return GeminiImageVendor()
