@@ -29,6 +29,8 @@ SymbolPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z
 """``module:name`` or ``module:Class.member``; ``module:*`` for a whole module."""
 Line = Annotated[str, StringConstraints(pattern=r"^\S[^\r\n]*$", max_length=90)]
 """Prose on one line."""
+RequirementText = Annotated[str, StringConstraints(pattern=r"^\S[^\r\n]*$", max_length=300)]
+"""A requirement on a distribution (PEP 508): with its extras it may be long."""
 
 
 class _Table(BaseModel):
@@ -74,7 +76,9 @@ class Requirement(_Table):
     import_name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*$")] = Field(
         alias="import", description="Its import name; may be dotted."
     )
-    requirement: Line = Field(description="The requirement on its distribution, word for word as in pyproject.toml.")
+    requirement: RequirementText = Field(
+        description="The requirement on its distribution, word for word as in pyproject.toml."
+    )
 
 
 class WorkerRow(_Table):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pipelex.config.settings import Settings
 from pipelex.config.toml_file import TomlFile
+from pipelex.exceptions import UnknownModelError
+from pipelex.plugins.inference_backend_registry import InferenceFamily
 from tests.house.tree import PROJECT, ROOT, SPEC, SRC
 
 if TYPE_CHECKING:
@@ -120,9 +123,22 @@ def test_a_model_that_no_builtin_serves_is_found() -> None:
     assert ["planted"] == unserved_models(packaged_settings(planted))
 
 
-def test_every_backend_of_a_builtin_is_reached_from_the_catalogue() -> None:
-    reached = {(model.family.value, model.sdk) for model in packaged_settings().models()}
-    assert set() == registered_backends() - reached
+def test_every_family_of_a_builtin_is_reached_from_the_packaged_defaults() -> None:
+    """By a model of the catalogue, or as backend/model-id; a second sdk of one vendor is chosen in the user's file."""
+    settings = packaged_settings()
+    reached = {(model.family.value, model.sdk) for model in settings.models()}
+    for name in settings.backend_names():
+        for family in InferenceFamily:
+            with suppress(UnknownModelError):
+                reached.add((family.value, settings.resolve_model(f"{name}/any", family=family).sdk))
+    served = {(builtin["name"], row["family"]) for builtin in BUILTINS for row in builtin["workers"]}
+    values = {family["name"]: family["value"] for family in SPEC["family"]}
+    assert served == {
+        (builtin["name"], row["family"])
+        for builtin in BUILTINS
+        for row in builtin["workers"]
+        if (values[row["family"]], row["sdk"]) in reached
+    }
 
 
 def test_the_default_models_are_in_the_catalogue() -> None:
@@ -134,8 +150,6 @@ def test_the_default_models_are_in_the_catalogue() -> None:
 
 
 def test_the_family_enum_is_the_one_of_the_spec() -> None:
-    from pipelex.plugins.inference_backend_registry import InferenceFamily
-
     assert {family["name"]: family["value"] for family in SPEC["family"]} == {
         family.name: family.value for family in InferenceFamily
     }

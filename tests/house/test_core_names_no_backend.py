@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAMES_BACKENDS = ("pipelex/providers/", "pipelex/generated/", "pipelex/spi/")
-EVERYDAY_WORDS = frozenset({"local"})
+EVERYDAY_WORDS = frozenset({"local", "gateway"})
 """Names that are words of plain English too: of these, only a whole string literal counts."""
+TRANSPORTS = frozenset({"httpx", "httpx2"})
+"""What a driver needs and no vendor made: an HTTP library says nothing of a backend."""
 
 
 def names_of(builtin: dict[str, object]) -> Iterator[str]:
@@ -38,7 +40,7 @@ def _rows(builtin: dict[str, object], key: str) -> list[dict[str, str]]:
     return rows
 
 
-NAMES = sorted({name.lower() for builtin in SPEC["builtin"] for name in names_of(builtin)})
+NAMES = sorted({name.lower() for builtin in SPEC["builtin"] for name in names_of(builtin)} - TRANSPORTS)
 _IN_ANY_SPELLING = "|".join(re.sub(r"[-_.]+", "[-_. ]?", name) for name in NAMES if name not in EVERYDAY_WORDS)
 PATTERN = re.compile(rf"(?<![a-z0-9])({_IN_ANY_SPELLING})(?![a-z0-9])", re.IGNORECASE)
 

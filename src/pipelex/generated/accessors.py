@@ -18,10 +18,39 @@ if TYPE_CHECKING:
     from pipelex.plugins.sdk_client_registry import SdkClientRegistry
     from pipelex.reporting.reporting_protocol import ReportingProtocol
 
-LLMSdk: TypeAlias = Literal["llama_cpp"]
+LLMSdk: TypeAlias = Literal[
+    "anthropic",
+    "azure_openai",
+    "azure_openai_responses",
+    "bedrock_aioboto",
+    "bedrock_anthropic",
+    "bedrock_boto3",
+    "gateway_completions",
+    "gateway_responses",
+    "google",
+    "llama_cpp",
+    "mistral",
+    "openai",
+    "openai_responses",
+    "openrouter",
+    "portkey_completions",
+    "portkey_responses",
+]
 """The sdks that the built-in plugins serve in the family LLM."""
-ExtractSdk: TypeAlias = Literal["pypdfium2"]
+ImgGenSdk: TypeAlias = Literal[
+    "azure_rest_img_gen",
+    "fal",
+    "gateway_img_gen",
+    "google",
+    "huggingface_img_gen",
+    "openai_img_gen",
+    "openrouter_img_gen",
+]
+"""The sdks that the built-in plugins serve in the family IMG_GEN."""
+ExtractSdk: TypeAlias = Literal["docling_sdk", "gateway_extract", "linkup_fetch", "mistral", "pypdfium2"]
 """The sdks that the built-in plugins serve in the family EXTRACT."""
+SearchSdk: TypeAlias = Literal["gateway_search", "linkup"]
+"""The sdks that the built-in plugins serve in the family SEARCH."""
 
 
 @overload
@@ -92,6 +121,30 @@ def make_llm_worker(
             returned=type(worker),
         )
     return worker
+
+
+@overload
+def make_img_gen_worker(
+    registry: InferenceBackendRegistry,
+    *,
+    sdk: ImgGenSdk,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> ImgGenWorkerAbstract: ...
+
+
+@overload
+def make_img_gen_worker(
+    registry: InferenceBackendRegistry,
+    *,
+    sdk: str,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> ImgGenWorkerAbstract: ...
 
 
 def make_img_gen_worker(
@@ -208,6 +261,30 @@ def make_extract_worker(
             returned=type(worker),
         )
     return worker
+
+
+@overload
+def make_search_worker(
+    registry: InferenceBackendRegistry,
+    *,
+    sdk: SearchSdk,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> SearchWorkerAbstract: ...
+
+
+@overload
+def make_search_worker(
+    registry: InferenceBackendRegistry,
+    *,
+    sdk: str,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> SearchWorkerAbstract: ...
 
 
 def make_search_worker(

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
+    from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
     from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
     from pipelex.cogt.model_backends.backend import InferenceBackend
     from pipelex.cogt.model_backends.listed_model import ListedModel
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+    from pipelex.cogt.search.search_worker_abstract import SearchWorkerAbstract
     from pipelex.plugins.contract import PipelexPlugin
     from pipelex.plugins.registrar import PluginRegistrar
     from pipelex.plugins.sdk_client_registry import SdkClientRegistry
@@ -51,6 +53,544 @@ class Pypdfium2Plugin:
             family=InferenceFamily.EXTRACT,
             sdk="pypdfium2",
             make_worker=_make_extract_pypdfium2_worker,
+        )
+
+
+_OPENAI_MISSING_MSG = (
+    "Plugin 'openai' (OpenAI's models, at OpenAI or at Azure, and every server that speaks OpenAI's format) needs an "
+    "optional package."
+)
+
+
+def _make_llm_openai_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> LLMWorkerAbstract:
+    require_sdk(spec="openai", extra="openai", msg=_OPENAI_MISSING_MSG)
+    from pipelex.providers.openai.client import make_client
+    from pipelex.providers.openai.llm import OpenAICompletionsWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return OpenAICompletionsWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+def _make_llm_openai_responses_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> LLMWorkerAbstract:
+    require_sdk(spec="openai", extra="openai", msg=_OPENAI_MISSING_MSG)
+    from pipelex.providers.openai.client import make_client
+    from pipelex.providers.openai.llm_responses import OpenAIResponsesWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return OpenAIResponsesWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+def _make_img_gen_openai_img_gen_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> ImgGenWorkerAbstract:
+    require_sdk(spec="openai", extra="openai", msg=_OPENAI_MISSING_MSG)
+    from pipelex.providers.openai.client import make_client
+    from pipelex.providers.openai.img_gen import OpenAIImgGenWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return OpenAIImgGenWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+async def _list_openai_models(
+    *,
+    sdk: str,
+    backend_name: str,
+    backend: InferenceBackend,
+    flat: bool,
+    any_listed: bool,
+) -> Sequence[ListedModel] | None:
+    require_sdk(spec="openai", extra="openai", msg=_OPENAI_MISSING_MSG)
+    from pipelex.providers.openai.client import list_models
+
+    return await list_models(
+        sdk=sdk,
+        backend_name=backend_name,
+        backend=backend,
+        flat=flat,
+        any_listed=any_listed,
+    )
+
+
+class OpenaiPlugin:
+    """OpenAI's models, at OpenAI or at Azure, and every server that speaks OpenAI's format."""
+
+    name: Final = "openai"
+    targets_api: Final = 1
+
+    def register(self, registrar: PluginRegistrar) -> None:
+        """Contribute this plugin's backends, model listers and commands."""
+        registrar.add_inference_backend(family=InferenceFamily.LLM, sdk="openai", make_worker=_make_llm_openai_worker)
+        registrar.add_inference_backend(
+            family=InferenceFamily.LLM,
+            sdk="azure_openai",
+            make_worker=_make_llm_openai_worker,
+        )
+        registrar.add_inference_backend(
+            family=InferenceFamily.LLM,
+            sdk="openai_responses",
+            make_worker=_make_llm_openai_responses_worker,
+        )
+        registrar.add_inference_backend(
+            family=InferenceFamily.LLM,
+            sdk="azure_openai_responses",
+            make_worker=_make_llm_openai_responses_worker,
+        )
+        registrar.add_inference_backend(
+            family=InferenceFamily.IMG_GEN,
+            sdk="openai_img_gen",
+            make_worker=_make_img_gen_openai_img_gen_worker,
+        )
+        registrar.add_model_lister(sdk="openai", lister=_list_openai_models)
+        registrar.add_model_lister(sdk="azure_openai", lister=_list_openai_models)
+        registrar.add_model_lister(sdk="openai_responses", lister=_list_openai_models)
+        registrar.add_model_lister(sdk="azure_openai_responses", lister=_list_openai_models)
+
+
+_GATEWAY_MISSING_MSG = (
+    "Plugin 'gateway' (any gateway that speaks OpenAI's format: language, images, documents and search) needs an "
+    "optional package."
+)
+
+
+def _make_llm_gateway_completions_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> LLMWorkerAbstract:
+    require_sdk(spec="openai", extra="gateway", msg=_GATEWAY_MISSING_MSG)
+    require_sdk(spec="httpx", extra="gateway", msg=_GATEWAY_MISSING_MSG)
+    from pipelex.providers.openai.client import make_client
+    from pipelex.providers.openai.llm import OpenAICompletionsWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return OpenAICompletionsWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+def _make_llm_gateway_responses_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> LLMWorkerAbstract:
+    require_sdk(spec="openai", extra="gateway", msg=_GATEWAY_MISSING_MSG)
+    require_sdk(spec="httpx", extra="gateway", msg=_GATEWAY_MISSING_MSG)
+    from pipelex.providers.openai.client import make_client
+    from pipelex.providers.openai.llm_responses import OpenAIResponsesWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return OpenAIResponsesWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+def _make_img_gen_gateway_img_gen_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> ImgGenWorkerAbstract:
+    require_sdk(spec="openai", extra="gateway", msg=_GATEWAY_MISSING_MSG)
+    require_sdk(spec="httpx", extra="gateway", msg=_GATEWAY_MISSING_MSG)
+    from pipelex.providers.openai.client import make_client
+    from pipelex.providers.openai.img_gen import OpenAIImgGenWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return OpenAIImgGenWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+def _make_extract_gateway_extract_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> ExtractWorkerAbstract:
+    require_sdk(spec="openai", extra="gateway", msg=_GATEWAY_MISSING_MSG)
+    require_sdk(spec="httpx", extra="gateway", msg=_GATEWAY_MISSING_MSG)
+    from pipelex.providers.gateway.client import make_client
+    from pipelex.providers.gateway.extract import GatewayExtractWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return GatewayExtractWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+def _make_search_gateway_search_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> SearchWorkerAbstract:
+    require_sdk(spec="openai", extra="gateway", msg=_GATEWAY_MISSING_MSG)
+    require_sdk(spec="httpx", extra="gateway", msg=_GATEWAY_MISSING_MSG)
+    from pipelex.providers.gateway.client import make_client
+    from pipelex.providers.gateway.search import GatewaySearchWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return GatewaySearchWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+async def _list_gateway_models(
+    *,
+    sdk: str,
+    backend_name: str,
+    backend: InferenceBackend,
+    flat: bool,
+    any_listed: bool,
+) -> Sequence[ListedModel] | None:
+    require_sdk(spec="openai", extra="gateway", msg=_GATEWAY_MISSING_MSG)
+    require_sdk(spec="httpx", extra="gateway", msg=_GATEWAY_MISSING_MSG)
+    from pipelex.providers.openai.client import list_models
+
+    return await list_models(
+        sdk=sdk,
+        backend_name=backend_name,
+        backend=backend,
+        flat=flat,
+        any_listed=any_listed,
+    )
+
+
+class GatewayPlugin:
+    """Any gateway that speaks OpenAI's format: language, images, documents and search."""
+
+    name: Final = "gateway"
+    targets_api: Final = 1
+
+    def register(self, registrar: PluginRegistrar) -> None:
+        """Contribute this plugin's backends, model listers and commands."""
+        registrar.add_inference_backend(
+            family=InferenceFamily.LLM,
+            sdk="gateway_completions",
+            make_worker=_make_llm_gateway_completions_worker,
+        )
+        registrar.add_inference_backend(
+            family=InferenceFamily.LLM,
+            sdk="gateway_responses",
+            make_worker=_make_llm_gateway_responses_worker,
+        )
+        registrar.add_inference_backend(
+            family=InferenceFamily.IMG_GEN,
+            sdk="gateway_img_gen",
+            make_worker=_make_img_gen_gateway_img_gen_worker,
+        )
+        registrar.add_inference_backend(
+            family=InferenceFamily.EXTRACT,
+            sdk="gateway_extract",
+            make_worker=_make_extract_gateway_extract_worker,
+        )
+        registrar.add_inference_backend(
+            family=InferenceFamily.SEARCH,
+            sdk="gateway_search",
+            make_worker=_make_search_gateway_search_worker,
+        )
+        registrar.add_model_lister(sdk="gateway_completions", lister=_list_gateway_models)
+
+
+_PORTKEY_MISSING_MSG = "Plugin 'portkey' (models through Portkey's gateway) needs an optional package."
+
+
+def _make_llm_portkey_completions_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> LLMWorkerAbstract:
+    require_sdk(spec="openai", extra="portkey", msg=_PORTKEY_MISSING_MSG)
+    from pipelex.providers.openai.client import make_client
+    from pipelex.providers.openai.llm import OpenAICompletionsWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return OpenAICompletionsWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+def _make_llm_portkey_responses_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> LLMWorkerAbstract:
+    require_sdk(spec="openai", extra="portkey", msg=_PORTKEY_MISSING_MSG)
+    from pipelex.providers.openai.client import make_client
+    from pipelex.providers.openai.llm_responses import OpenAIResponsesWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return OpenAIResponsesWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+async def _list_portkey_models(
+    *,
+    sdk: str,
+    backend_name: str,
+    backend: InferenceBackend,
+    flat: bool,
+    any_listed: bool,
+) -> Sequence[ListedModel] | None:
+    require_sdk(spec="openai", extra="portkey", msg=_PORTKEY_MISSING_MSG)
+    from pipelex.providers.openai.client import list_models
+
+    return await list_models(
+        sdk=sdk,
+        backend_name=backend_name,
+        backend=backend,
+        flat=flat,
+        any_listed=any_listed,
+    )
+
+
+class PortkeyPlugin:
+    """Models through Portkey's gateway."""
+
+    name: Final = "portkey"
+    targets_api: Final = 1
+
+    def register(self, registrar: PluginRegistrar) -> None:
+        """Contribute this plugin's backends, model listers and commands."""
+        registrar.add_inference_backend(
+            family=InferenceFamily.LLM,
+            sdk="portkey_completions",
+            make_worker=_make_llm_portkey_completions_worker,
+        )
+        registrar.add_inference_backend(
+            family=InferenceFamily.LLM,
+            sdk="portkey_responses",
+            make_worker=_make_llm_portkey_responses_worker,
+        )
+        registrar.add_model_lister(sdk="portkey_completions", lister=_list_portkey_models)
+
+
+_OPENROUTER_MISSING_MSG = (
+    "Plugin 'openrouter' (the models of many vendors, through OpenRouter) needs an optional package."
+)
+
+
+def _make_llm_openrouter_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> LLMWorkerAbstract:
+    require_sdk(spec="openai", extra="openrouter", msg=_OPENROUTER_MISSING_MSG)
+    from pipelex.providers.openai.client import make_client
+    from pipelex.providers.openai.llm import OpenAICompletionsWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return OpenAICompletionsWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+def _make_img_gen_openrouter_img_gen_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> ImgGenWorkerAbstract:
+    require_sdk(spec="openai", extra="openrouter", msg=_OPENROUTER_MISSING_MSG)
+    from pipelex.providers.openai.client import make_client
+    from pipelex.providers.openai.img_gen import OpenRouterImgGenWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return OpenRouterImgGenWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+async def _list_openrouter_models(
+    *,
+    sdk: str,
+    backend_name: str,
+    backend: InferenceBackend,
+    flat: bool,
+    any_listed: bool,
+) -> Sequence[ListedModel] | None:
+    require_sdk(spec="openai", extra="openrouter", msg=_OPENROUTER_MISSING_MSG)
+    from pipelex.providers.openai.client import list_models
+
+    return await list_models(
+        sdk=sdk,
+        backend_name=backend_name,
+        backend=backend,
+        flat=flat,
+        any_listed=any_listed,
+    )
+
+
+class OpenrouterPlugin:
+    """The models of many vendors, through OpenRouter."""
+
+    name: Final = "openrouter"
+    targets_api: Final = 1
+
+    def register(self, registrar: PluginRegistrar) -> None:
+        """Contribute this plugin's backends, model listers and commands."""
+        registrar.add_inference_backend(
+            family=InferenceFamily.LLM,
+            sdk="openrouter",
+            make_worker=_make_llm_openrouter_worker,
+        )
+        registrar.add_inference_backend(
+            family=InferenceFamily.IMG_GEN,
+            sdk="openrouter_img_gen",
+            make_worker=_make_img_gen_openrouter_img_gen_worker,
+        )
+        registrar.add_model_lister(sdk="openrouter", lister=_list_openrouter_models)
+
+
+_AZURE_REST_MISSING_MSG = (
+    "Plugin 'azure_rest' (image models deployed at Azure, by its REST API) needs an optional package."
+)
+
+
+def _make_img_gen_azure_rest_img_gen_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> ImgGenWorkerAbstract:
+    require_sdk(spec="httpx", extra="azure", msg=_AZURE_REST_MISSING_MSG)
+    from pipelex.providers.azure_rest.client import make_client
+    from pipelex.providers.azure_rest.img_gen import AzureImgGenWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return AzureImgGenWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+class AzureRestPlugin:
+    """Image models deployed at Azure, by its REST API."""
+
+    name: Final = "azure_rest"
+    targets_api: Final = 1
+
+    def register(self, registrar: PluginRegistrar) -> None:
+        """Contribute this plugin's backends, model listers and commands."""
+        registrar.add_inference_backend(
+            family=InferenceFamily.IMG_GEN,
+            sdk="azure_rest_img_gen",
+            make_worker=_make_img_gen_azure_rest_img_gen_worker,
         )
 
 
@@ -127,5 +667,529 @@ class LocalPlugin:
         )
 
 
-BUILTIN_PLUGINS: tuple[PipelexPlugin, ...] = (Pypdfium2Plugin(), LocalPlugin())
-CORE_UNCONDITIONAL: frozenset[str] = frozenset()
+_GOOGLE_MISSING_MSG = "Plugin 'google' (Gemini: language and image models) needs an optional package."
+
+
+def _make_llm_google_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> LLMWorkerAbstract:
+    require_sdk(spec="google.genai", extra="google", msg=_GOOGLE_MISSING_MSG)
+    require_sdk(spec="httpx2", extra="google", msg=_GOOGLE_MISSING_MSG)
+    from pipelex.providers.google.client import make_client
+    from pipelex.providers.google.llm import GoogleLLMWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return GoogleLLMWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+def _make_img_gen_google_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> ImgGenWorkerAbstract:
+    require_sdk(spec="google.genai", extra="google", msg=_GOOGLE_MISSING_MSG)
+    require_sdk(spec="httpx2", extra="google", msg=_GOOGLE_MISSING_MSG)
+    from pipelex.providers.google.client import make_client
+    from pipelex.providers.google.img_gen import GoogleImgGenWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return GoogleImgGenWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+async def _list_google_models(
+    *,
+    sdk: str,
+    backend_name: str,
+    backend: InferenceBackend,
+    flat: bool,
+    any_listed: bool,
+) -> Sequence[ListedModel] | None:
+    require_sdk(spec="google.genai", extra="google", msg=_GOOGLE_MISSING_MSG)
+    require_sdk(spec="httpx2", extra="google", msg=_GOOGLE_MISSING_MSG)
+    from pipelex.providers.google.client import list_models
+
+    return await list_models(
+        sdk=sdk,
+        backend_name=backend_name,
+        backend=backend,
+        flat=flat,
+        any_listed=any_listed,
+    )
+
+
+class GooglePlugin:
+    """Gemini: language and image models."""
+
+    name: Final = "google"
+    targets_api: Final = 1
+
+    def register(self, registrar: PluginRegistrar) -> None:
+        """Contribute this plugin's backends, model listers and commands."""
+        registrar.add_inference_backend(family=InferenceFamily.LLM, sdk="google", make_worker=_make_llm_google_worker)
+        registrar.add_inference_backend(
+            family=InferenceFamily.IMG_GEN,
+            sdk="google",
+            make_worker=_make_img_gen_google_worker,
+        )
+        registrar.add_model_lister(sdk="google", lister=_list_google_models)
+
+
+_FAL_MISSING_MSG = "Plugin 'fal' (the image models that fal.ai hosts) needs an optional package."
+
+
+def _make_img_gen_fal_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> ImgGenWorkerAbstract:
+    require_sdk(spec="fal_client", extra="fal", msg=_FAL_MISSING_MSG)
+    require_sdk(spec="httpx", extra="fal", msg=_FAL_MISSING_MSG)
+    from pipelex.providers.fal.client import make_client
+    from pipelex.providers.fal.img_gen import FalImgGenWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return FalImgGenWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+class FalPlugin:
+    """The image models that fal.ai hosts."""
+
+    name: Final = "fal"
+    targets_api: Final = 1
+
+    def register(self, registrar: PluginRegistrar) -> None:
+        """Contribute this plugin's backends, model listers and commands."""
+        registrar.add_inference_backend(family=InferenceFamily.IMG_GEN, sdk="fal", make_worker=_make_img_gen_fal_worker)
+
+
+_HUGGINGFACE_MISSING_MSG = (
+    "Plugin 'huggingface' (image models through Hugging Face's inference providers and endpoints) needs an optional "
+    "package."
+)
+
+
+def _make_img_gen_huggingface_img_gen_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> ImgGenWorkerAbstract:
+    require_sdk(spec="huggingface_hub", extra="huggingface", msg=_HUGGINGFACE_MISSING_MSG)
+    require_sdk(spec="PIL", extra="huggingface", msg=_HUGGINGFACE_MISSING_MSG)
+    from pipelex.providers.huggingface.client import make_client
+    from pipelex.providers.huggingface.img_gen import HuggingFaceImgGenWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return HuggingFaceImgGenWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+class HuggingfacePlugin:
+    """Image models through Hugging Face's inference providers and endpoints."""
+
+    name: Final = "huggingface"
+    targets_api: Final = 1
+
+    def register(self, registrar: PluginRegistrar) -> None:
+        """Contribute this plugin's backends, model listers and commands."""
+        registrar.add_inference_backend(
+            family=InferenceFamily.IMG_GEN,
+            sdk="huggingface_img_gen",
+            make_worker=_make_img_gen_huggingface_img_gen_worker,
+        )
+
+
+_LINKUP_MISSING_MSG = "Plugin 'linkup' (web search and web pages, by Linkup) needs an optional package."
+
+
+def _make_extract_linkup_fetch_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> ExtractWorkerAbstract:
+    require_sdk(spec="linkup", extra="linkup", msg=_LINKUP_MISSING_MSG)
+    require_sdk(spec="httpx", extra="linkup", msg=_LINKUP_MISSING_MSG)
+    from pipelex.providers.linkup.client import make_client
+    from pipelex.providers.linkup.extract import LinkupFetchWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return LinkupFetchWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+def _make_search_linkup_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> SearchWorkerAbstract:
+    require_sdk(spec="linkup", extra="linkup", msg=_LINKUP_MISSING_MSG)
+    require_sdk(spec="httpx", extra="linkup", msg=_LINKUP_MISSING_MSG)
+    from pipelex.providers.linkup.client import make_client
+    from pipelex.providers.linkup.search import LinkupSearchWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return LinkupSearchWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+class LinkupPlugin:
+    """Web search and web pages, by Linkup."""
+
+    name: Final = "linkup"
+    targets_api: Final = 1
+
+    def register(self, registrar: PluginRegistrar) -> None:
+        """Contribute this plugin's backends, model listers and commands."""
+        registrar.add_inference_backend(
+            family=InferenceFamily.EXTRACT,
+            sdk="linkup_fetch",
+            make_worker=_make_extract_linkup_fetch_worker,
+        )
+        registrar.add_inference_backend(
+            family=InferenceFamily.SEARCH,
+            sdk="linkup",
+            make_worker=_make_search_linkup_worker,
+        )
+
+
+_DOCLING_MISSING_MSG = (
+    "Plugin 'docling' (office documents, web pages and PDF, read in process by Docling) needs an optional package."
+)
+
+
+def _make_extract_docling_sdk_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,  # noqa: ARG001
+    sdk_clients: SdkClientRegistry,  # noqa: ARG001
+    reporting_delegate: ReportingProtocol | None,
+) -> ExtractWorkerAbstract:
+    require_sdk(spec="docling", extra="docling", msg=_DOCLING_MISSING_MSG)
+    from pipelex.providers.docling.extract import DoclingExtractWorker
+
+    return DoclingExtractWorker(
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+class DoclingPlugin:
+    """Office documents, web pages and PDF, read in process by Docling."""
+
+    name: Final = "docling"
+    targets_api: Final = 1
+
+    def register(self, registrar: PluginRegistrar) -> None:
+        """Contribute this plugin's backends, model listers and commands."""
+        registrar.add_inference_backend(
+            family=InferenceFamily.EXTRACT,
+            sdk="docling_sdk",
+            make_worker=_make_extract_docling_sdk_worker,
+        )
+
+
+_ANTHROPIC_MISSING_MSG = (
+    "Plugin 'anthropic' (Claude, through Anthropic's API or on Amazon Bedrock) needs an optional package."
+)
+
+
+def _make_llm_anthropic_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> LLMWorkerAbstract:
+    require_sdk(spec="anthropic", extra="anthropic", msg=_ANTHROPIC_MISSING_MSG)
+    from pipelex.providers.anthropic.client import make_client
+    from pipelex.providers.anthropic.llm import AnthropicLLMWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return AnthropicLLMWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+async def _list_anthropic_models(
+    *,
+    sdk: str,
+    backend_name: str,
+    backend: InferenceBackend,
+    flat: bool,
+    any_listed: bool,
+) -> Sequence[ListedModel] | None:
+    require_sdk(spec="anthropic", extra="anthropic", msg=_ANTHROPIC_MISSING_MSG)
+    from pipelex.providers.anthropic.client import list_models
+
+    return await list_models(
+        sdk=sdk,
+        backend_name=backend_name,
+        backend=backend,
+        flat=flat,
+        any_listed=any_listed,
+    )
+
+
+class AnthropicPlugin:
+    """Claude, through Anthropic's API or on Amazon Bedrock."""
+
+    name: Final = "anthropic"
+    targets_api: Final = 1
+
+    def register(self, registrar: PluginRegistrar) -> None:
+        """Contribute this plugin's backends, model listers and commands."""
+        registrar.add_inference_backend(
+            family=InferenceFamily.LLM,
+            sdk="anthropic",
+            make_worker=_make_llm_anthropic_worker,
+        )
+        registrar.add_inference_backend(
+            family=InferenceFamily.LLM,
+            sdk="bedrock_anthropic",
+            make_worker=_make_llm_anthropic_worker,
+        )
+        registrar.add_model_lister(sdk="anthropic", lister=_list_anthropic_models)
+        registrar.add_model_lister(sdk="bedrock_anthropic", lister=_list_anthropic_models)
+
+
+_MISTRAL_MISSING_MSG = "Plugin 'mistral' (Mistral's models and its OCR) needs an optional package."
+
+
+def _make_llm_mistral_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> LLMWorkerAbstract:
+    require_sdk(spec="mistralai", extra="mistral", msg=_MISTRAL_MISSING_MSG)
+    require_sdk(spec="httpx2", extra="mistral", msg=_MISTRAL_MISSING_MSG)
+    from pipelex.providers.mistral.client import make_client
+    from pipelex.providers.mistral.llm import MistralLLMWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return MistralLLMWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+def _make_extract_mistral_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> ExtractWorkerAbstract:
+    require_sdk(spec="mistralai", extra="mistral", msg=_MISTRAL_MISSING_MSG)
+    require_sdk(spec="httpx2", extra="mistral", msg=_MISTRAL_MISSING_MSG)
+    from pipelex.providers.mistral.client import make_client
+    from pipelex.providers.mistral.extract import MistralExtractWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return MistralExtractWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+async def _list_mistral_models(
+    *,
+    sdk: str,
+    backend_name: str,
+    backend: InferenceBackend,
+    flat: bool,
+    any_listed: bool,
+) -> Sequence[ListedModel] | None:
+    require_sdk(spec="mistralai", extra="mistral", msg=_MISTRAL_MISSING_MSG)
+    require_sdk(spec="httpx2", extra="mistral", msg=_MISTRAL_MISSING_MSG)
+    from pipelex.providers.mistral.client import list_models
+
+    return await list_models(
+        sdk=sdk,
+        backend_name=backend_name,
+        backend=backend,
+        flat=flat,
+        any_listed=any_listed,
+    )
+
+
+class MistralPlugin:
+    """Mistral's models and its OCR."""
+
+    name: Final = "mistral"
+    targets_api: Final = 1
+
+    def register(self, registrar: PluginRegistrar) -> None:
+        """Contribute this plugin's backends, model listers and commands."""
+        registrar.add_inference_backend(family=InferenceFamily.LLM, sdk="mistral", make_worker=_make_llm_mistral_worker)
+        registrar.add_inference_backend(
+            family=InferenceFamily.EXTRACT,
+            sdk="mistral",
+            make_worker=_make_extract_mistral_worker,
+        )
+        registrar.add_model_lister(sdk="mistral", lister=_list_mistral_models)
+
+
+_BEDROCK_MISSING_MSG = "Plugin 'bedrock' (the models of all vendors on Amazon Bedrock) needs an optional package."
+
+
+def _make_llm_bedrock_boto3_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> LLMWorkerAbstract:
+    require_sdk(spec="boto3", extra="bedrock", msg=_BEDROCK_MISSING_MSG)
+    require_sdk(spec="aiobotocore", extra="bedrock", msg=_BEDROCK_MISSING_MSG)
+    from pipelex.providers.bedrock.client import make_client
+    from pipelex.providers.bedrock.llm import BedrockLLMWorker
+
+    model_handle = ModelHandle.make_for_inference_model(inference_model=inference_model)
+    sdk_instance = sdk_clients.get_or_create(
+        handle=model_handle,
+        build=lambda: make_client(sdk=model_handle.sdk, backend=backend),
+    )
+    return BedrockLLMWorker(
+        sdk_instance=sdk_instance,
+        inference_model=inference_model,
+        reporting_delegate=reporting_delegate,
+    )
+
+
+async def _list_bedrock_models(
+    *,
+    sdk: str,
+    backend_name: str,
+    backend: InferenceBackend,
+    flat: bool,
+    any_listed: bool,
+) -> Sequence[ListedModel] | None:
+    require_sdk(spec="boto3", extra="bedrock", msg=_BEDROCK_MISSING_MSG)
+    require_sdk(spec="aiobotocore", extra="bedrock", msg=_BEDROCK_MISSING_MSG)
+    from pipelex.providers.bedrock.client import list_models
+
+    return await list_models(
+        sdk=sdk,
+        backend_name=backend_name,
+        backend=backend,
+        flat=flat,
+        any_listed=any_listed,
+    )
+
+
+class BedrockPlugin:
+    """The models of all vendors on Amazon Bedrock."""
+
+    name: Final = "bedrock"
+    targets_api: Final = 1
+
+    def register(self, registrar: PluginRegistrar) -> None:
+        """Contribute this plugin's backends, model listers and commands."""
+        registrar.add_inference_backend(
+            family=InferenceFamily.LLM,
+            sdk="bedrock_boto3",
+            make_worker=_make_llm_bedrock_boto3_worker,
+        )
+        registrar.add_inference_backend(
+            family=InferenceFamily.LLM,
+            sdk="bedrock_aioboto",
+            make_worker=_make_llm_bedrock_boto3_worker,
+        )
+        registrar.add_model_lister(sdk="bedrock_boto3", lister=_list_bedrock_models)
+        registrar.add_model_lister(sdk="bedrock_aioboto", lister=_list_bedrock_models)
+
+
+BUILTIN_PLUGINS: tuple[PipelexPlugin, ...] = (
+    Pypdfium2Plugin(),
+    OpenaiPlugin(),
+    GatewayPlugin(),
+    PortkeyPlugin(),
+    OpenrouterPlugin(),
+    AzureRestPlugin(),
+    LocalPlugin(),
+    GooglePlugin(),
+    FalPlugin(),
+    HuggingfacePlugin(),
+    LinkupPlugin(),
+    DoclingPlugin(),
+    AnthropicPlugin(),
+    MistralPlugin(),
+    BedrockPlugin(),
+)
+CORE_UNCONDITIONAL: frozenset[str] = frozenset({"openai"})

@@ -30,7 +30,7 @@ class MissingDependencyError(PipelexError):
     """An optional package is missing at the moment that it is used.
 
     Args:
-        dependency_name: The package that cannot be imported, as its import name (``"google.genai"``).
+        dependency_name: The package that cannot be imported, as its import name (``"acme.client"``).
         extra_name: The extra that brings it, as in ``pipelex[extra]``.
         message: What the package is needed for.
     """

@@ -58,7 +58,7 @@ def require_sdk(*, spec: str, extra: str, msg: str) -> None:
     """Make sure that an optional package is there, without importing it.
 
     Args:
-        spec: The package's import name; may be dotted (``"google.genai"``).
+        spec: The package's import name; may be dotted (``"acme.client"``).
         extra: The extra that brings it, as in ``pipelex[extra]``.
         msg: What the package is needed for, as a sentence.
 

@@ -2,13 +2,39 @@
 """One SDK client per model handle, built once, closed with the registry."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from pipelex.plugins.model_handle import ModelHandle
 
-__all__ = ["SdkClientRegistry"]
+__all__ = ["PerLoopClient", "SdkClientRegistry"]
 
 ClientT = TypeVar("ClientT")
+
+
+class PerLoopClient(Generic[ClientT]):
+    """An async SDK client for each event loop that calls it.
+
+    The connections of an async client belong to the loop that opened them: a caller who runs ``asyncio.run`` twice,
+    or mixes it with the synchronous methods, needs a client in each. Each is closed by its own ``aclose`` or
+    ``close``, when its loop ends or with this object, whichever comes first.
+
+    Args:
+        build: Makes a client; called once in each loop, while it runs.
+    """
+
+    def __init__(self, build: Callable[[], ClientT]) -> None: ...
+
+    async def get(self) -> ClientT:
+        """Return the client of the running loop, building it on first use.
+
+        Raises:
+            RuntimeError: This object has been closed.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close the clients of all loops. May be called again."""
+        ...
 
 
 class SdkClientRegistry:

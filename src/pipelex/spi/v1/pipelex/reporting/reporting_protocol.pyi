@@ -32,6 +32,10 @@ class InferenceUsage:
     pages: int | None = None
     searches: int | None = None
 
+    def plus(self, other: InferenceUsage | None) -> InferenceUsage:
+        """Add up what two parts of one call used; what either knows counts, what neither knows stays unknown."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceRecord:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from pipelex.cogt.model_backends.model_spec import CallPolicy
+
 __all__ = ["InferenceBackend"]
 
 ExtraT = TypeVar("ExtraT", str, int, float, bool)
@@ -18,12 +20,14 @@ class InferenceBackend:
         name: The configured name, as in ``[backends.<name>]``.
         endpoint: The base URL, where it differs from the SDK's own default.
         api_key: The key, already read from its environment variable.
+        policy: How patient the calls are: time-outs of the client, attempts, concurrency.
         extras: Whatever else the backend's table holds (region, deployment, account).
     """
 
     name: str
     endpoint: str | None = None
     api_key: str | None = None
+    policy: CallPolicy = ...
     extras: Mapping[str, str | int | float | bool] = ...
 
     def get_extra(self, key: str, *, default: ExtraT) -> ExtraT:

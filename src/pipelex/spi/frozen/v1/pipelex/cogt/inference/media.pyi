@@ -43,3 +43,35 @@ class MediaSource:
             ValueError: The source is an address, which is not fetched here.
         """
         ...
+
+    def media_type(self) -> str:
+        """Return the media type: as declared, or by the name's ending, or by the first bytes.
+
+        Returns:
+            The type; ``"application/octet-stream"`` where nothing tells.
+        """
+        ...
+
+    async def fetched(self, *, max_bytes: int = 100_000_000, timeout_s: float = 60.0) -> MediaSource:
+        """Return this source with its bytes, read from its file or fetched from its address.
+
+        Args:
+            max_bytes: The most bytes to take.
+            timeout_s: The longest time to wait for any answer, in seconds.
+
+        Returns:
+            A source with ``data`` and ``mime_type``.
+
+        Raises:
+            OSError: The file cannot be read, or the address not reached; a ``TimeoutError`` is one.
+            ValueError: There are more bytes than ``max_bytes``.
+        """
+        ...
+
+    async def as_base64(self) -> str:
+        """Return the bytes in base64, as many wire formats want them; errors as for :meth:`fetched`."""
+        ...
+
+    async def as_data_url(self) -> str:
+        """Return the bytes as a ``data:`` address (RFC 2397); errors as for :meth:`fetched`."""
+        ...

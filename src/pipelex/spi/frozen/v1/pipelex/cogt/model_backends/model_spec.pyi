@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 
-__all__ = ["Capability", "InferenceModelSpec"]
+__all__ = ["CallPolicy", "Capability", "InferenceModelSpec"]
 
 
 class Capability(StrEnum):
@@ -58,6 +58,29 @@ class Capability(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CallPolicy:
+    """How patient the calls to a backend are: the same for all its models, set in its table.
+
+    Attributes:
+        timeout_s: How long one attempt may take, in seconds, from request to whole answer. While an answer is
+            streamed: from one piece to the next.
+        max_attempts: How often a call is sent at most; only failures that are known to be transient are repeated.
+        deadline_s: How long a call may take with all its attempts and pauses, in seconds.
+        max_retry_after_s: The longest pause that a backend may ask for (``Retry-After``), in seconds; a call that
+            is asked to wait longer fails at once, and its error says how long.
+        max_reasks: How often a model is shown what is wrong with its structured answer and asked again.
+        max_concurrency: How many calls run at once; the others wait their turn.
+    """
+
+    timeout_s: float = 300.0
+    max_attempts: int = 3
+    deadline_s: float = 600.0
+    max_retry_after_s: float = 60.0
+    max_reasks: int = 1
+    max_concurrency: int = 64
+
+
+@dataclass(frozen=True, kw_only=True)
 class InferenceModelSpec:
     """A model as the catalogue resolves it; its ``sdk`` alone decides which worker serves it.
 
@@ -70,6 +93,7 @@ class InferenceModelSpec:
         capabilities: What it declares to be able to do.
         context_window: Its context window in tokens, where known.
         max_output_tokens: The longest answer in tokens to ask for where the job does not say.
+        policy: How patient the calls to its backend are.
         extras: Whatever else its table in the catalogue holds, for its driver.
     """
 
@@ -81,4 +105,5 @@ class InferenceModelSpec:
     capabilities: frozenset[Capability] = ...
     context_window: int | None = None
     max_output_tokens: int | None = None
+    policy: CallPolicy = ...
     extras: Mapping[str, str | int | float | bool] = ...
