@@ -5,6 +5,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+SDKS   := $(VENV)/.sdks
+# Every driver's SDK. ministack pins an older botocore than aiobotocore takes, so it comes without its own wishes.
+EXTRAS := anthropic,azure,bedrock,docling,fal,gateway,google,huggingface,linkup,local,mistral,openai,openrouter,portkey
+MINISTACK := hypercorn pyyaml defusedxml jsonata-python graphql-core==3.2.12
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -18,21 +22,34 @@ demo: weights ## a stranger's plugin, a caught mistake, a model's answer, a PDF'
 	@$(BIN)/python -m demo
 
 .PHONY: test
-test: lint check ## everything that must pass: lint, types, generated files, tests
+test: lint check ## everything that must pass quickly: lint, types, generated files, tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+.PHONY: test-drivers
+test-drivers: $(SDKS) ## every vendor's driver through its official SDK, over a socket, and the conformance kit
+	$(BIN)/python -m pytest tests/providers -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m heavy -n 2 --dist loadfile
+
+.PHONY: test-servers
+test-servers: $(SDKS) ## the drivers against servers that others wrote for node
+	$(BIN)/python -m pytest tests/servers -n 2 --dist loadfile
+
+.PHONY: test-slow
+test-slow: $(SDKS) ## the gateway against a large proxy of another project
+	$(BIN)/python -m pytest tests/slow
 
 .PHONY: rehearse
 rehearse: $(READY) ## carry five changes of the contract through on copies of the project: diff, bump, upgrade
 	$(BIN)/python -m pytest tests/rehearsals -m rehearsal -n 2
 
 .PHONY: lint
-lint: $(READY) ## ruff (rules and format), mypy --strict
+lint: $(SDKS) ## ruff (rules and format), mypy --strict
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
 .PHONY: check
-check: $(READY) ## hold the generated files against spi.toml and src/
+check: $(SDKS) ## hold the generated files against spi.toml and src/
 	$(BIN)/python -m codegen --check --full
 	$(BIN)/python -m pipelex.checking.rules_page --check
 	$(BIN)/python -m codegen diff --accept-declared --no-witness
@@ -65,4 +82,10 @@ $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --group dev --editable '.[local]'
+	@touch $@
+
+$(SDKS): $(READY)
+	$(BIN)/python -m pip install --quiet --group dev --editable '.[$(EXTRAS)]'
+	$(BIN)/python -m pip install --quiet $(MINISTACK)
+	$(BIN)/python -m pip install --quiet --no-deps ministack==1.5.33
 	@touch $@
