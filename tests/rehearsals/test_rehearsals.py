@@ -5,12 +5,15 @@ What a maintainer does by hand is done by ``edit``; all else are the commands of
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from codegen.spec import parse_spec
 from tests.rehearsals.conftest import ROOT, Copy
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.rehearsal
 
@@ -110,15 +113,16 @@ OWN_HOOK = """\
     async def _gen_text("""
 
 
+def _is_an_llm_driver(path: Path) -> bool:
+    return "(LLMWorkerAbstract):" in path.read_text(encoding="utf-8")
+
+
 def test_a_required_hook_is_added_to_the_llm_base(project: Copy) -> None:
     project.edit(LLM, ("    @abstractmethod\n    async def _gen_text", HOOK))
-    project.edit(
-        "src/pipelex/providers/local/llm.py",
-        (
-            "    async def _gen_text(",
-            OWN_HOOK,
-        ),
-    )
+    drivers = [path for path in (project.root / "src/pipelex/providers").glob("*/*.py") if _is_an_llm_driver(path)]
+    assert len(drivers) > 1
+    for path in drivers:
+        project.edit(path.relative_to(project.root).as_posix(), ("    async def _gen_text(", OWN_HOOK))
     project.codegen()
     seen = finding(project, "abstract-added")
     assert seen["breaking"]
@@ -248,7 +252,7 @@ class EmbeddingsWorkerAbstract(InferenceWorkerAbstract):
         Args:
             job: The job.
         """
-        return await run_call(self, "embed", self._embed(job))
+        return await run_call(self, "embed", lambda: self._embed(job))
 
     @abstractmethod
     async def _embed(self, job: EmbeddingsJob) -> InferenceResult[tuple[tuple[float, ...], ...]]:
