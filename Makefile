@@ -60,7 +60,7 @@ generate: $(READY) ## write the generated files anew
 	$(BIN)/python -m pipelex.checking.rules_page
 
 .PHONY: bench
-bench: $(READY) ## measure import, boot and commands; writes benchmarks/RESULTS.md
+bench: $(READY) ## measure everything beside its peers, in half an hour; writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
 
 .PHONY: wheel
@@ -73,7 +73,7 @@ weights: $(READY) ## fetch the local model's weights (93 MB, once, into your cac
 
 .PHONY: clean
 clean: ## remove all that make made in this folder, .venv too
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .codegen-cache .cache
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .codegen-cache .bench-cache .cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is older than pyproject.toml when the dependencies may have changed.
