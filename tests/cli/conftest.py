@@ -41,9 +41,9 @@ class Terminal:
         self._patch = patch
         self._capfd = capfd
 
-    def run(self, *arguments: str | os.PathLike[str], stdin: str | None = None) -> Outcome:
-        """Run a command; without ``stdin`` nothing is piped in."""
-        piped = io.TextIOWrapper(io.BytesIO((stdin or "").encode()), encoding="utf-8")
+    def run(self, *arguments: str | os.PathLike[str], stdin: str | None = None, typed: str = "") -> Outcome:
+        """Run a command; without ``stdin`` nothing is piped in, and what is typed comes from the terminal."""
+        piped = io.TextIOWrapper(io.BytesIO((typed if stdin is None else stdin).encode()), encoding="utf-8")
         self._patch.setattr(piped, "isatty", lambda: stdin is None)
         self._patch.setattr("sys.stdin", piped)
         self._capfd.readouterr()

@@ -36,6 +36,7 @@ class CoreCommand(NamedTuple):
 
 
 COMMANDS = {
+    "init": CoreCommand("pipelex.cli.init:init", "Write a project's configuration."),
     "llm": CoreCommand("pipelex.cli.llm:llm", "Ask a language model."),
     "img-gen": CoreCommand("pipelex.cli.img_gen:img_gen", "Make images of a prompt."),
     "extract": CoreCommand("pipelex.cli.extract:extract", "Turn documents into text."),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipelex.plugins.inference_backend_registry import InferenceFamily
 
 FILE_NAMES = ("pipelex.toml", "models.toml")
-_DEFAULTS = Path(__file__).parent / "defaults"
+DEFAULTS = Path(__file__).parent / "defaults"
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 _SECRET_KEY = re.compile(r"key|token|secret|password|credential", re.IGNORECASE)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -66,7 +66,7 @@ class Settings:
         """
         from pipelex.config.toml_file import TomlFile
 
-        paths = [path for name in FILE_NAMES for path in (_DEFAULTS / name, *reversed(config_files(start, name)))]
+        paths = [path for name in FILE_NAMES for path in (DEFAULTS / name, *reversed(config_files(start, name)))]
         return cls(TomlFile.read(path) for path in paths)
 
     def resolve_model(
@@ -132,6 +132,14 @@ class Settings:
     def backend_names(self) -> tuple[str, ...]:
         """Return the names of the configured backends."""
         return tuple(self._backends)
+
+    def families_of(self, backend_name: str) -> tuple[InferenceFamily, ...]:
+        """Return the families that a backend's tables describe.
+
+        Raises:
+            UnknownBackendError: No file describes this backend.
+        """
+        return tuple(self._backend(backend_name).families)
 
     def sdks_of(self, backend_name: str) -> tuple[str, ...]:
         """Return every sdk that a backend's tables and its catalogue models use, each once.

@@ -69,7 +69,7 @@ class TomlFile:
             reason: What is wrong with it. Must not hold a value that may be secret.
         """
         return ConfigurationError(
-            file=str(self.path), line=self.line_of(key), key=".".join(_quoted(part) for part in key), reason=reason
+            file=str(self.path), line=self.line_of(key), key=".".join(quoted(part) for part in key), reason=reason
         )
 
     def line_of(self, key: KeyPath) -> int | None:
@@ -123,5 +123,6 @@ def _common_depth(stated: KeyPath, key: KeyPath) -> int:
     return depth
 
 
-def _quoted(part: str) -> str:
+def quoted(part: str) -> str:
+    """Return a part of a key as TOML has it, in quotes where it needs them."""
     return part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else f'"{part}"'

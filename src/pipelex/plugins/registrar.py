@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PluginRegistrar"]
 
-CORE_COMMANDS = frozenset({"completion", "doctor", "extract", "img-gen", "llm", "plugins", "search", "show", "spi"})
+CORE_COMMANDS = frozenset(
+    {"completion", "doctor", "extract", "img-gen", "init", "llm", "plugins", "search", "show", "spi"}
+)
 """The commands that no plugin may shadow; a test holds the command line to this list."""
 
 

@@ -1,0 +1,129 @@
+"""The files that a project begins with: cut out of the packaged defaults, whose comments they keep."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import fields
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipelex.cogt.model_backends.model_spec import CallPolicy
+from pipelex.config.settings import DEFAULTS, FILE_NAMES, Settings
+from pipelex.config.toml_file import TomlFile, quoted
+from pipelex.plugins.inference_backend_registry import InferenceFamily
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_MAIN, _CATALOGUE = FILE_NAMES
+_TABLE = re.compile(r"^\[backends\.([\w-]+)(\.\w+)?\]$", re.MULTILINE)
+_VARIABLE = re.compile(r"^[^#\n]*\$\{(\w+)\}", re.MULTILINE)
+_ANY_MODEL = "MODEL-ID"
+_HEADING = """\
+# Written by "pipelex init". What stands here overrides the packaged defaults, key by key.
+# A key is never written here: "${VARIABLE}" is read from the environment when its backend is used."""
+
+
+class StarterBackend(NamedTuple):
+    """A backend that a project can begin with.
+
+    Attributes:
+        name: Its name.
+        families: The families that it serves.
+        text: Its own table as TOML, below the comment on it.
+    """
+
+    name: str
+    families: tuple[InferenceFamily, ...]
+    text: str
+
+    @classmethod
+    def of_sdk(cls, sdk: str, families: tuple[InferenceFamily, ...]) -> StarterBackend:
+        """Make the backend of an installed plugin's sdk, whose name it bears."""
+        variable = re.sub(r"\W", "_", sdk).upper()
+        return cls(sdk, families, f'[backends.{quoted(sdk)}]\n# api_key = "${{{variable}_API_KEY}}"')
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that its table takes values from."""
+        return tuple(_VARIABLE.findall(self.text))
+
+    def model(self, family: InferenceFamily, settings: Settings) -> str | None:
+        """Return the name of its first model of a family in the catalogue."""
+        return next((spec.name for spec in settings.models(family) if spec.backend_name == self.name), None)
+
+
+def packaged_backends() -> dict[str, StarterBackend]:
+    """Return the backends of the packaged defaults, by name."""
+    settings = packaged_settings()
+    _, _, _, _, *tables = _parts(_MAIN)
+    found: dict[str, StarterBackend] = {}
+    for part in tables:
+        header = _TABLE.search(part)
+        if header is not None and header[1] not in found:  # of several tables, the first is commented
+            text = f"{part[: header.start()]}[backends.{header[1]}]" if header[2] else part
+            found[header[1]] = StarterBackend(header[1], settings.families_of(header[1]), text)
+    return found
+
+
+def packaged_settings() -> Settings:
+    """Return the packaged defaults alone."""
+    return Settings(TomlFile.read(DEFAULTS / name) for name in FILE_NAMES)
+
+
+def starter_files(backends: Sequence[StarterBackend]) -> dict[str, str]:
+    """Return the texts of the files by name, the same for the same backends.
+
+    Args:
+        backends: Those that the project begins with; the first that has a model of a family gives the default.
+    """
+    settings = packaged_settings()
+    _, plugins, defaults, about_backends, *_ = _parts(_MAIN)
+    main = (
+        _HEADING,
+        _commented(plugins),
+        "\n".join((defaults[: defaults.index("]") + 1], *_defaults(backends, settings))),
+        "\n".join((about_backends, *_patience())),
+        *(backend.text for backend in backends),
+    )
+    catalogue = (_parts(_CATALOGUE)[0], *(_commented(_example(backend, settings)) for backend in backends))
+    return {_MAIN: "\n\n".join(main) + "\n", _CATALOGUE: "\n\n".join(catalogue) + "\n"}
+
+
+def _parts(name: str) -> list[str]:
+    """Return what blank lines separate in a packaged file."""
+    return TomlFile.read(DEFAULTS / name).text.rstrip().split("\n\n")
+
+
+def _commented(text: str) -> str:
+    return "\n".join(f"# {line}" for line in text.splitlines())
+
+
+def _defaults(backends: Sequence[StarterBackend], settings: Settings) -> Iterator[str]:
+    """Yield a line for each family that is served: its default model, where the catalogue has one."""
+    for family in InferenceFamily:
+        serving = [backend for backend in backends if family in backend.families]
+        models = [model for backend in serving if (model := backend.model(family, settings))]
+        if models:
+            yield f'{family} = "{models[0]}"'
+        elif serving:
+            yield f'# {family} = "{serving[0].name}/{_ANY_MODEL}"'
+
+
+def _patience() -> Iterator[str]:
+    yield "# In any backend's table, how patient its calls are; these values hold where it does not say:"
+    yield from (f"# {field.name} = {field.default}" for field in fields(CallPolicy))
+
+
+def _example(backend: StarterBackend, settings: Settings) -> str:
+    """Return the table of a model by a name of one's own."""
+    family = backend.families[0]
+    known = backend.model(family, settings)
+    lines = {
+        "family": family.value,
+        "backend": backend.name,
+        "model_id": settings.resolve_model(known, family=family).model_id if known else _ANY_MODEL,
+    }
+    return "\n".join(
+        (f"[models.{quoted(f'my-{backend.name}')}]", *(f"{key} = {json.dumps(value)}" for key, value in lines.items()))
+    )
