@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import EntryPoint
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from pipelex.plugins.contract import PLUGIN_API_VERSION
 from pipelex.plugins.inference_backend_registry import InferenceFamily
-from pipelex.plugins.installed import InstalledPlugin
+from pipelex.plugins.installed import EntryPoint, InstalledPlugin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,5 +68,4 @@ def installed(
     module = ModuleType(f"entry_of_{distribution.replace('-', '_')}_{name.replace('-', '_')}")
     module.thing = loads  # type: ignore[attr-defined]  # a module made for this test
     sys.modules[module.__name__] = module
-    entry_point = EntryPoint(name=name, value=f"{module.__name__}:thing", group="pipelex.plugins")
-    return InstalledPlugin(name, distribution, version, entry_point)
+    return InstalledPlugin(name, distribution, version, EntryPoint(module.__name__, "thing"))

@@ -24,7 +24,7 @@ from pipelex.plugins.exceptions import (
     PluginError,
 )
 from pipelex.plugins.inference_backend_registry import InferenceFamily
-from pipelex.plugins.installed import InstalledPlugin
+from pipelex.plugins.installed import EntryPoint, InstalledPlugin
 from tests.plugins.shapes import Plugin, installed, list_models, make_worker
 
 if TYPE_CHECKING:
@@ -108,10 +108,8 @@ class TestFaults:
         assert ("acme", attribute) == (error.plugin_name, error.what)
 
     def test_an_import_that_fails_is_a_broken_plugin_in_phase_load(self) -> None:
-        plugin = installed(Plugin())
-        assert plugin.entry_point is not None
-        absent = type(plugin.entry_point)(name="acme", value="no_such_module_anywhere:x", group="pipelex.plugins")
-        error = only_error(survey(plugin._replace(entry_point=absent)))
+        absent = EntryPoint("no_such_module_anywhere", "x")
+        error = only_error(survey(installed(Plugin())._replace(entry_point=absent)))
         assert isinstance(error, BrokenPluginError)
         assert ("acme", "load", "acme-dist 1.0") == (error.plugin_name, error.phase, error.distribution)
         assert "no_such_module_anywhere" in error.reason

@@ -1,14 +1,60 @@
-"""The plugins that installed distributions announce, read from their metadata; no plugin is imported here."""
+"""The plugins that installed distributions announce, read from their metadata; no plugin is imported here.
+
+Where the path holds plain folders alone, as nearly every path does, their ``entry_points.txt`` files are read as they
+lie: at every boot, so that nothing is ever stale, and for less than importing ``importlib.metadata`` would cost.
+Whatever else the path holds is that module's matter, and the answer is the same.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import os
+import re
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from importlib.metadata import Distribution, EntryPoint
+    from collections.abc import Callable, Iterator, Mapping
+    from importlib.metadata import Distribution
 
 ENTRY_POINT_GROUP = "pipelex.plugins"
+
+_FILE = "entry_points.txt"
+_SEPARATORS = re.compile(r"[-_.]+")
+_REFERENCE = re.compile(r"([\w.]+)\s*(?::\s*([\w.]+)\s*)?(?:\[.*\]\s*)?")
+_USUAL_HEAD = re.compile(r"Metadata-Version: [!-~]+\nName: ([!-~]+)\nVersion: ([!-~]+)\n(?![ \t])")
+
+
+class EntryPoint(NamedTuple):
+    """Where a plugin is.
+
+    Attributes:
+        module: The module to import.
+        attr: The dotted way to it in that module; empty where the module itself is meant.
+    """
+
+    module: str
+    attr: str
+
+    @classmethod
+    def parse(cls, value: str) -> EntryPoint | None:
+        """Read ``module:attribute``; ``None`` where it is nothing of the kind. Extras behind it tell nothing here."""
+        match = _REFERENCE.fullmatch(value)
+        return cls(match[1], match[2] or "") if match else None
+
+    @property
+    def value(self) -> str:
+        """The entry point as it is written: ``module:attribute``."""
+        return f"{self.module}:{self.attr}" if self.attr else self.module
+
+    def load(self) -> Any:
+        """Import the module and return what is meant; whatever that raises is the plugin's."""
+        from importlib import import_module
+
+        found: Any = import_module(self.module)
+        for name in filter(None, self.attr.split(".")):
+            found = getattr(found, name)
+        return found
 
 
 class InstalledPlugin(NamedTuple):
@@ -31,58 +77,121 @@ class InstalledPlugin(NamedTuple):
 
 def installed_plugins() -> list[InstalledPlugin]:
     """Return what the installed distributions announce, in an order that no path or hash seed changes."""
-    from importlib.metadata import distributions
-
-    found = [plugin for dist in distributions() for plugin in _plugins_of(dist)]
-    unique = {(plugin.distribution, plugin.version, plugin.name): plugin for plugin in found}
-    return sorted(unique.values(), key=lambda plugin: (canonical(plugin.name), plugin.distribution, plugin.version))
+    listed = _listed()
+    found = {plugin for announced in (_asked() if listed is None else listed) for plugin in _plugins_of(announced)}
+    return sorted(found, key=lambda plugin: (canonical(plugin.name), *map(str, plugin[1:]), plugin.name))
 
 
 def canonical(name: str) -> str:
     """Spell a name in the one way that PEP 503 compares: ``Acme_AI`` and ``acme-ai`` are the same."""
-    import re
-
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return _SEPARATORS.sub("-", name).lower()
 
 
-def _plugins_of(dist: Distribution) -> Iterator[InstalledPlugin]:
+class _Announced(NamedTuple):
+    """An ``entry_points.txt`` that concerns us.
+
+    Attributes:
+        text: What it says; ``None`` where it is not UTF-8 text.
+        identify: Finds the name and the version of its distribution.
+        is_shadowed: Tells of a distribution's name whether another of that name stands earlier on the path.
+    """
+
+    text: str | None
+    identify: Callable[[], tuple[str, str]]
+    is_shadowed: Callable[[str], bool]
+
+
+def _listed() -> list[_Announced] | None:
+    """Read the metadata folders on the path; ``None`` where there is more on it than listing folders can find."""
+    from importlib.machinery import PathFinder
+
+    if any(hasattr(finder, "find_distributions") for finder in sys.meta_path if finder is not PathFinder):
+        return None
+    announced: list[_Announced] = []
+    firsts: dict[str, str | None] = {}  # by the name of a distribution, what the first one on the path says
+    for entry in sys.path:
+        if type(entry) is not str or entry.lower().endswith(".egg"):
+            return None
+        folder = entry or "."
+        try:
+            names = os.listdir(folder)
+        except (FileNotFoundError, PermissionError):  # nearly every path names a zip file that is not there
+            continue
+        except (OSError, ValueError):  # a zip file that is there, or no path at all
+            return None
+        for name in names:
+            if name.lower().endswith((".dist-info", ".egg-info")):
+                path = f"{folder}/{name}"
+                text = _read(f"{path}/{_FILE}")
+                firsts.setdefault(canonical(name.rpartition(".")[0].partition("-")[0]), text)
+                if text is None or ENTRY_POINT_GROUP in text:
+                    is_shadowed = partial(_is_other, firsts, text)
+                    announced.append(_Announced(text, partial(_identity_at, path), is_shadowed))
+    return announced
+
+
+def _read(path: str) -> str | None:
+    """Return a file's text, an empty one where it cannot be read, ``None`` where it is not UTF-8.
+
+    With the system's own calls: there may be hundreds of these files, and Python's files cost twice as much.
+    """
     try:
-        text = dist.read_text("entry_points.txt") or ""
-    except UnicodeDecodeError:  # nobody can tell whether it announces a plugin, so it is not left out without a word
-        name, version = _identity(dist)
-        yield InstalledPlugin(name, name, version, None, "entry_points.txt cannot be read: it is not UTF-8 text")
-        return
-    if ENTRY_POINT_GROUP not in text:
-        return
-    name, version = _identity(dist)
-    if _is_shadowed(name, text):
-        return
-    import configparser
-
-    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]  # configparser's documented way to keep case
+        file = os.open(path, os.O_RDONLY)
+    except OSError:
+        return ""
     try:
-        parser.read_string(text)
-        rows = dict(parser[ENTRY_POINT_GROUP]) if ENTRY_POINT_GROUP in parser else {}
-    except configparser.Error as exc:
-        fault = f"entry_points.txt cannot be read: {str(exc).splitlines()[0]}"
-        yield InstalledPlugin(name=name, distribution=name, version=version, entry_point=None, fault=fault)
-        return
-    for row_name, value in rows.items():
-        yield _plugin(row_name, value, name, version)
+        data = chunk = os.read(file, 65536)
+        while chunk:
+            chunk = os.read(file, 65536)
+            data += chunk
+        text = data.decode()
+    except OSError:  # a folder of that name
+        return ""
+    except UnicodeDecodeError:
+        return None
+    finally:
+        os.close(file)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _plugin(row_name: str, value: str, distribution: str, version: str) -> InstalledPlugin:
-    from importlib.metadata import EntryPoint
-
-    entry_point = EntryPoint(name=row_name, value=value, group=ENTRY_POINT_GROUP)
-    if EntryPoint.pattern.match(value) is None:
-        fault = f"the entry point {row_name} = {value!r} is not of the form 'module:attribute'"
-        return InstalledPlugin(row_name, distribution, version, None, fault)
-    return InstalledPlugin(row_name, distribution, version, entry_point)
+def _is_other(firsts: Mapping[str, str | None], text: str | None, name: str) -> bool:
+    return firsts.get(canonical(name), text) not in (text, None)
 
 
-def _identity(dist: Distribution) -> tuple[str, str]:
+def _identity_at(path: str) -> tuple[str, str]:
+    """Return a distribution's name and version from a file that begins as every build tool writes it."""
+    for file in ("METADATA", "PKG-INFO"):
+        if head := _USUAL_HEAD.match(_read(f"{path}/{file}") or ""):
+            return head[1], head[2]
+    from importlib.metadata import Distribution
+
+    return _identity_of(Distribution.at(path))
+
+
+def _asked() -> Iterator[_Announced]:
+    """Ask importlib.metadata, and through it whatever finder is installed, for the distributions."""
+    from importlib.metadata import distributions
+
+    for dist in distributions():
+        try:
+            text = dist.read_text(_FILE) or ""
+        except UnicodeDecodeError:
+            yield _Announced(None, partial(_identity_of, dist), lambda _name: False)
+        else:
+            if ENTRY_POINT_GROUP in text:
+                yield _Announced(text, partial(_identity_of, dist), partial(_is_other_found, text))
+
+
+def _is_other_found(text: str, name: str) -> bool:
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        return distribution(name).read_text(_FILE) != text
+    except (PackageNotFoundError, ValueError):
+        return False
+
+
+def _identity_of(dist: Distribution) -> tuple[str, str]:
     """Return a distribution's name and version; a broken one still has something to be called by."""
     try:
         return str(dist.metadata["Name"]), str(dist.version)
@@ -90,11 +199,25 @@ def _identity(dist: Distribution) -> tuple[str, str]:
         return "(a distribution without a name)", "(unknown)"
 
 
-def _is_shadowed(name: str, text: str) -> bool:
-    """Tell whether another installation of the same distribution stands earlier on the path."""
-    from importlib.metadata import PackageNotFoundError, distribution
+def _plugins_of(announced: _Announced) -> Iterator[InstalledPlugin]:
+    name, version = announced.identify()
+    if announced.text is None:  # nobody can tell whether it announces a plugin, so it is not left out without a word
+        yield InstalledPlugin(name, name, version, None, f"{_FILE} cannot be read: it is not UTF-8 text")
+        return
+    if announced.is_shadowed(name):
+        return
+    import configparser
 
+    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # configparser's documented way to keep case
     try:
-        return distribution(name).read_text("entry_points.txt") != text
-    except (PackageNotFoundError, ValueError):
-        return False
+        parser.read_string(announced.text)
+        rows = dict(parser[ENTRY_POINT_GROUP]) if ENTRY_POINT_GROUP in parser else {}
+    except configparser.Error as exc:
+        fault = f"{_FILE} cannot be read: {str(exc).splitlines()[0]}"
+        yield InstalledPlugin(name, name, version, None, fault)
+        return
+    for row_name, value in rows.items():
+        entry_point = EntryPoint.parse(value)
+        fault = f"the entry point {row_name} = {value!r} is not of the form 'module:attribute'"
+        yield InstalledPlugin(row_name, name, version, entry_point, None if entry_point else fault)
