@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelex.checking import check as check_module
+from pipelex.checking import judging
 from pipelex.checking import spi_tree as spi_tree_module
 from pipelex.checking.cache import cache_folder
 from pipelex.checking.check import check
@@ -35,8 +35,8 @@ def test_what_did_not_change_is_not_worked_out_again(tmp_path: Path, monkeypatch
         raise AssertionError
 
     with monkeypatch.context() as patched:
-        patched.setattr(check_module, "type_errors", never)
-        patched.setattr(check_module, "probe", never)
+        patched.setattr(judging, "type_errors", never)
+        patched.setattr(judging, "probe", never)
         assert first == check([str(tmp_path)])
     (tmp_path / "src/my_pkg/helper.py").write_text("X = 1\n", encoding="utf-8")
     assert 0 == check([str(tmp_path)]).exit_code
@@ -153,9 +153,9 @@ def test_a_plugin_for_another_version_is_not_run_against_the_installed_registrar
         probed.append(target)
         return ProbeReport()
 
-    monkeypatch.setattr(check_module, "probe", probe)
+    monkeypatch.setattr(judging, "probe", probe)
     for name, installed in (("same", PLUGIN_API_VERSION), ("other", PLUGIN_API_VERSION + 1)):
-        monkeypatch.setattr(check_module, "PLUGIN_API_VERSION", installed)
+        monkeypatch.setattr(judging, "PLUGIN_API_VERSION", installed)
         write_example(tmp_path / name, helper("X = 1\n"))
         check([str(tmp_path / name)])
         assert 1 == len(probed), name

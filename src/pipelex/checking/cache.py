@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 
 def cache_folder() -> Path | None:
@@ -28,8 +33,34 @@ def _base() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pipelex"
 
 
-def read_verdict(key: str) -> object | None:
-    """Return what was stored under a digest of all that it depends on; ``None`` where nothing that can be read was.
+def digest(texts: Iterable[str]) -> str:
+    """Return a digest of texts, in their order.
+
+    Args:
+        texts: The texts.
+    """
+    whole = hashlib.sha256()
+    for text in texts:
+        whole.update(f"{len(text)}:".encode())
+        whole.update(text.encode("utf-8", "surrogateescape"))
+    return whole.hexdigest()
+
+
+def digest_of(path: str | Path) -> str:
+    """Return a digest of a file; empty where it is none that can be read.
+
+    Args:
+        path: The file.
+    """
+    file = Path(path)
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+    except OSError:
+        return ""
+
+
+def read_verdict(key: str) -> dict[str, Any] | None:
+    """Return what was stored under a digest of all that it depends on; ``None`` where nothing that still holds was.
 
     Args:
         key: The digest.
@@ -40,29 +71,32 @@ def read_verdict(key: str) -> object | None:
     if folder is None:
         return None
     try:
-        stored: object = json.loads((folder / "verdicts" / f"{key}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        stored = json.loads((folder / "verdicts" / f"{key}.json").read_text(encoding="utf-8"))
+        still_holds = all(digest_of(path) == digest for path, digest in stored["read"].items())
+    except (AttributeError, KeyError, OSError, TypeError, ValueError):  # damaged, or of another make
         return None
-    return stored
+    return stored if still_holds else None
 
 
-def write_verdict(key: str, verdict: object) -> None:
+def write_verdict(key: str, verdict: dict[str, Any], *, read: Mapping[str, str]) -> None:
     """Store something under a digest; a folder that cannot be written costs nothing but time.
 
     Args:
         key: The digest.
         verdict: What JSON can hold.
+        read: The files that it depends on beyond the digest, each with its own; where one cannot be told, nothing is
+            stored.
     """
     import json
 
     folder = cache_folder()
-    if folder is None:
+    if folder is None or not all(read.values()):
         return
     path = folder / "verdicts" / f"{key}.json"
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(exist_ok=True)
-        temporary.write_text(json.dumps(verdict), encoding="utf-8")
+        temporary.write_text(json.dumps({**verdict, "read": dict(read)}), encoding="utf-8")
         os.replace(temporary, path)
         _drop_old(path.parent)
     except OSError:

@@ -31,6 +31,7 @@ REFUSED_WHILE_REGISTERING = (
     "signal.", "sys.addaudithook", "sys.setprofile", "sys.settrace", "time.sleep", "winreg.",
 )  # fmt: skip
 _WRITING = set("wax+")
+_STANDARD_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _PRELOADED = (
     "pipelex.plugins.registrar",
     "pipelex.plugins.contribution_checks",
@@ -57,6 +58,7 @@ class Probe:
         self.phase = ""
         self.entry = 0
         self.files = set(order["files"])
+        self.read: set[str] = set()
 
     def report(self, kind: str, **facts: object) -> None:
         """Write one line of the report, at once."""
@@ -74,6 +76,8 @@ class Probe:
 
     def audit(self, event: str, arguments: tuple[object, ...]) -> None:
         """Refuse what the phase does not allow; the interpreter calls this before it does anything of note."""
+        if event == "open" and isinstance(arguments[0], str | bytes):
+            self.read.add(_source(os.path.abspath(os.fsdecode(arguments[0]))))
         if not self.phase or not self._is_refused(event, arguments):
             return
         phase, self.phase = self.phase, ""  # what reporting does is our own doing
@@ -193,6 +197,14 @@ def _detail(arguments: tuple[object, ...]) -> str:
     return repr(shown)[:80] if isinstance(shown, str | bytes | int) else type(shown).__name__
 
 
+def _source(path: str) -> str:
+    """Return the file that a compiled one was made of; any other as it is."""
+    folder, name = os.path.split(path)
+    if os.path.basename(folder) != "__pycache__":
+        return path
+    return os.path.join(os.path.dirname(folder), f"{name.partition('.')[0]}.py")
+
+
 def _origin(function: object) -> tuple[str, str, int]:
     """Return a callable's qualified name, and its file and first line where it is a plain function."""
     name = str(getattr(function, "__qualname__", type(function).__qualname__))
@@ -231,11 +243,12 @@ def main() -> NoReturn:
     sys.meta_path.insert(0, probe)
     import importlib
 
+    sys.addaudithook(probe.audit)
     for name in _PRELOADED:
         importlib.import_module(name)
     _watch_threads()
-    sys.addaudithook(probe.audit)
     probe.run()
+    probe.report("read", files=sorted(path for path in probe.read if not path.startswith(_STANDARD_LIBRARY)))
     probe.report("end")
     os._exit(0)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelex.checking.cache import digest, digest_of, read_verdict, write_verdict
 from pipelex.checking.findings import CheckError
 
 if TYPE_CHECKING:
@@ -23,10 +24,12 @@ class ProbeReport:
     Attributes:
         lines: Its report, a line per thing seen.
         ended: How the process ended, where it did not get to the end.
+        read: The files that it depends on, with their digests: all that was read beyond the standard library.
     """
 
     lines: tuple[dict[str, Any], ...] = field(default=())
     ended: str | None = None
+    read: dict[str, str] = field(default_factory=dict)
 
     def of(self, kind: str, entry: int | None = None) -> list[dict[str, Any]]:
         """Return the lines of a kind, of one entry point or of all.
@@ -39,7 +42,7 @@ class ProbeReport:
 
 
 def probe(target: Target) -> ProbeReport:
-    """Load and register the plugins of a target.
+    """Load and register the plugins of a target, or tell what came of it when all that was read was the same.
 
     Args:
         target: The target; one without entry points is not run at all.
@@ -48,27 +51,40 @@ def probe(target: Target) -> ProbeReport:
         CheckError: The process cannot be started.
     """
     import json
-    import secrets
-    import subprocess
     import sys
-    import tempfile
 
     if not target.entry_points:
         return ProbeReport()
-    nonce = secrets.token_hex(16)
     order = {
-        "nonce": nonce,
         "pipelex": str(_SOURCE_ROOT),
         "paths": [str(path) for path in target.paths],
         "modules": list(target.modules) + list(target.context),
         "files": [str(module.path) for module in target.modules.values()],
         "entries": [(entry.module, entry.attribute) for entry in target.entry_points],
     }
+    key = digest(("probe", sys.version, digest_of(CHILD), digest_of(__file__), json.dumps(order)))
+    stored = read_verdict(key)
+    if stored is not None:
+        return ProbeReport(lines=tuple(stored["lines"]), read=stored["read"])
+    report = _run(target, order)
+    if report.ended is None:
+        write_verdict(key, {"lines": report.lines}, read=report.read)
+    return report
+
+
+def _run(target: Target, order: dict[str, Any]) -> ProbeReport:
+    import json
+    import secrets
+    import subprocess
+    import sys
+    import tempfile
+
+    nonce = secrets.token_hex(16)
     ended = None
     try:
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-B", str(CHILD)],
-            input=json.dumps(order),
+            input=json.dumps({**order, "nonce": nonce}),
             capture_output=True,
             text=True,
             encoding="utf-8",
@@ -90,7 +106,8 @@ def probe(target: Target) -> ProbeReport:
             reason = f"the probe failed: {said.strip().splitlines()[-1]}"
             raise CheckError(target=target.label, reason=reason, mend="Install pipelex again, or report this")
         ended = f"it ended the process (exit code {code})"
-    return ProbeReport(lines=lines, ended=ended)
+    read = {path: digest_of(path) for line in lines if line["kind"] == "read" for path in line["files"]}
+    return ProbeReport(lines=tuple(line for line in lines if line["kind"] != "read"), ended=ended, read=read)
 
 
 def _decoded(output: str | bytes | None) -> str:

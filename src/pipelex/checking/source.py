@@ -61,15 +61,12 @@ class Import:
 
 
 class SourceModule:
-    """A parsed module.
+    """A module, parsed when its tree is first asked for.
 
     Args:
         name: Its dotted name.
         path: Its file.
         text: Its text.
-
-    Raises:
-        CheckError: It cannot be parsed.
     """
 
     def __init__(self, name: str, path: Path, text: str) -> None:
@@ -78,16 +75,31 @@ class SourceModule:
         self.text = text
         self.lines = text.splitlines()
         self.is_package = path.stem == "__init__"
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """Its tree.
+
+        Raises:
+            CheckError: It is no Python.
+        """
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a doubtful escape in a string is not ours to judge
-                self.tree = ast.parse(text)
+                return ast.parse(self.text)
         except (SyntaxError, ValueError) as exc:
-            where = f"{path}:{exc.lineno}" if isinstance(exc, SyntaxError) else str(path)
+            where = f"{self.path}:{exc.lineno}" if isinstance(exc, SyntaxError) else str(self.path)
             reason = exc.msg if isinstance(exc, SyntaxError) else str(exc)
             raise CheckError(
                 target=where, reason=f"it is no Python ({reason})", mend="Correct it and run again"
             ) from exc
+
+    def is_unchanged(self) -> bool:
+        """Tell whether its file still holds the text that was read."""
+        try:
+            return _text_of(self.path) == self.text
+        except (OSError, SyntaxError, UnicodeDecodeError):
+            return False
 
     def place(self, node: ast.AST) -> Place:
         """Return where a node stands.
@@ -253,20 +265,23 @@ def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def read_module(name: str, path: Path) -> SourceModule:
-    """Read and parse a module.
+    """Read a module.
 
     Args:
         name: Its dotted name.
         path: Its file.
 
     Raises:
-        CheckError: It cannot be read or parsed.
+        CheckError: It cannot be read.
     """
     try:
-        with tokenize.open(path) as file:
-            text = file.read()
+        return SourceModule(name, path, _text_of(path))
     except (OSError, SyntaxError, UnicodeDecodeError) as exc:
         raise CheckError(
             target=str(path), reason=f"it cannot be read ({exc})", mend="Correct it and run again"
         ) from exc
-    return SourceModule(name, path, text)
+
+
+def _text_of(path: Path) -> str:
+    with tokenize.open(path) as file:
+        return file.read()

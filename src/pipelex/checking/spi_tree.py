@@ -86,10 +86,10 @@ class SpiTree:
         """The published names by module; kept in the store, since parsing all stubs takes as long as the rules."""
         key = f"published-{self.digest}"
         stored = cache.read_verdict(key)
-        if not isinstance(stored, dict):
-            stored = {module: _exported(self._tree(module)) for module in self.stubs}
-            cache.write_verdict(key, stored)
-        return {str(module): frozenset(names) for module, names in stored.items()}
+        if stored is None:
+            stored = {"names": {module: _exported(self._tree(module)) for module in self.stubs}}
+            cache.write_verdict(key, stored, read={})
+        return {str(module): frozenset(names) for module, names in stored["names"].items()}
 
     @cached_property
     def packages(self) -> frozenset[str]:
@@ -140,12 +140,8 @@ class SpiTree:
 
     @cached_property
     def digest(self) -> str:
-        """A digest of the whole tree, by the size and time of its files: it is no one's to edit."""
-        import hashlib
-
-        stats = ((path, path.stat()) for path in self.stubs.values())
-        lines = (f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats)
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        """A digest of the whole tree: the same on every machine."""
+        return cache.digest(text for module, path in self.stubs.items() for text in (module, cache.digest_of(path)))
 
     def _class(self, name: str) -> ast.ClassDef:
         tree = self._tree(self.home[name])

@@ -6,6 +6,8 @@ the root's help, which lists their commands, and any command that is not one of 
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from importlib import import_module
@@ -181,6 +183,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a character that a terminal does not know must not end a command
             stream.reconfigure(errors="backslashreplace")
+    if arguments is None:
+        atexit.register(gc.freeze)  # the process ends here: nobody needs the memory that a last collection would find
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given[: given.index("--") if "--" in given else None]
     try:

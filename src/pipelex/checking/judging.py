@@ -1,0 +1,143 @@
+"""Works out what is found in targets: mypy for many of them at once, the probe and the rules for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelex.checking.findings import CheckError
+from pipelex.checking.purity_probe import ProbeReport, probe
+from pipelex.checking.rules.catalogue import all_rules
+from pipelex.checking.subject import Subject
+from pipelex.checking.type_check import type_errors
+from pipelex.checking.type_findings import TYPE_RULES
+from pipelex.checking.waivers import apply_waivers
+from pipelex.plugins.contract import PLUGIN_API_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from pipelex.checking.findings import Finding
+    from pipelex.checking.rules.rule import Rule
+    from pipelex.checking.spi_tree import SpiTree
+    from pipelex.checking.targets import Target
+    from pipelex.checking.type_check import MypyError
+
+_IMPORT_ERRORS = ("import-not-found", "import-untyped", "attr-defined", "name-defined", "misc")
+
+
+class Judge:
+    """The judge of several targets.
+
+    Args:
+        spi: The API version to check against.
+        targets: The targets; their modules are type-checked at once, as far as their names do not clash.
+        progress: Told what is under way.
+    """
+
+    def __init__(self, spi: SpiTree, targets: Sequence[Target], progress: Callable[[str], None]) -> None:
+        self._spi = spi
+        self._progress = progress
+        self._types: dict[int, list[MypyError] | CheckError] = {}
+        sound = [target for target in targets if self._is_python(target)]
+        for group in _groups_without_clashes(sound):
+            self._check_types(group)
+
+    def findings(self, target: Target) -> tuple[tuple[Finding, ...], ProbeReport]:
+        """Return what is found in a target, in order, and what the probe saw on the way.
+
+        Args:
+            target: The target.
+
+        Raises:
+            CheckError: There is no verdict on it.
+        """
+        errors = self._types[id(target)]
+        if isinstance(errors, CheckError):
+            raise errors
+        # what is installed is the registrar of one version: a plugin for another is judged by its stubs alone
+        report = probe(target) if self._spi.api_version == PLUGIN_API_VERSION else ProbeReport()
+        subject = Subject(target, self._spi, errors, report)
+        found = [finding for rule in all_rules() for finding in _apply(rule, subject)]
+        found = apply_waivers(subject.modules, _without_repetitions(found))
+        return tuple(sorted(dict.fromkeys(found), key=lambda finding: finding.order)), report
+
+    def _is_python(self, target: Target) -> bool:
+        try:
+            for module in target.modules.values():
+                module.tree  # noqa: B018 - asking for it parses it
+        except CheckError as exc:
+            self._types[id(target)] = exc
+        return id(target) not in self._types
+
+    def _check_types(self, group: list[Target]) -> None:
+        self._progress(f"type-checking {len(group)} target{'s' if len(group) > 1 else ''}")
+        try:
+            errors = type_errors(group, self._spi)
+        except CheckError as exc:
+            if len(group) > 1:  # find out whose fault it is
+                for target in group:
+                    self._check_types([target])
+            else:
+                self._types[id(group[0])] = exc
+            return
+        for target in group:
+            own = {str(module.path) for module in target.modules.values()}
+            self._types[id(target)] = [error for error in errors if error.file in own]
+
+
+def _groups_without_clashes(targets: Sequence[Target]) -> Iterator[list[Target]]:
+    """Put together what mypy can check in one run: targets in which a module name means the same file."""
+    groups: list[tuple[dict[str, Path], list[Target]]] = []
+    for target in targets:
+        paths = {name: module.path for name, module in {**target.modules, **target.context}.items()}
+        for known, members in groups:
+            if all(known.get(name, path) == path for name, path in paths.items()):
+                known.update(paths)
+                members.append(target)
+                break
+        else:
+            groups.append((paths, [target]))
+    yield from (members for _, members in groups)
+
+
+def _apply(rule: Rule, subject: Subject) -> list[Finding]:
+    """Run a rule; one that fails over something that nobody thought of leaves the target unchecked, not clean."""
+    try:
+        return list(rule.check(subject))
+    except CheckError:
+        raise
+    except Exception as exc:
+        reason = f"rule {rule.id} failed over it ({type(exc).__name__}: {exc})"
+        raise CheckError(
+            target=subject.target.label, reason=reason, mend="This is a fault of the check: report it"
+        ) from exc
+
+
+def _without_repetitions(findings: list[Finding]) -> list[Finding]:
+    """Drop what mypy says about something that a rule has said better."""
+    imports = {
+        (finding.place.file, line)
+        for finding in findings
+        if finding.rule.startswith("PX2") and finding.rule not in ("PX209", "PX210")
+        for line in range(finding.place.line, max(finding.place.line, finding.last_line) + 1)
+    }
+    heavy = {(finding.place.file, finding.place.line) for finding in findings if finding.rule == "PX210"}
+    covers = {finding.covers for finding in findings if finding.covers}
+    return [finding for finding in findings if not _is_repetition(finding, imports, heavy, covers)]
+
+
+def _is_repetition(
+    finding: Finding, imports: set[tuple[Path, int]], heavy: set[tuple[Path, int]], covers: set[str]
+) -> bool:
+    if finding.rule == "PX304" and finding.message.partition("InvalidContributionError")[1]:  # what the registrar says
+        said = {"make_worker": " make_worker of ", "lister": " lister of "}
+        return any(text in finding.message and f'Argument "{name}"' in covers for name, text in said.items())
+    if finding.rule == "PX303":
+        return (finding.place.file, finding.place.line) in heavy
+    if finding.rule not in TYPE_RULES:
+        return False
+    of_import = finding.message.endswith(tuple(f"[mypy: {code}]" for code in _IMPORT_ERRORS))
+    if of_import and (finding.place.file, finding.place.line) in imports:
+        return True
+    return any(cover in finding.message for cover in covers)

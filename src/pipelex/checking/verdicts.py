@@ -1,0 +1,78 @@
+"""What was found before, told again as long as all that it was found in is the same.
+
+A verdict is stored under a digest of what was handed to the check and of the check itself, and holds as long as the
+files that the plugin read while it was loaded are what they were. So none outlives the source, the metadata, the
+stubs, the rules, mypy or Python.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelex.checking.cache import digest, digest_of, read_verdict, write_verdict
+from pipelex.checking.findings import Finding, Place
+from pipelex.checking.spi_tree import SPI_FOLDER
+from pipelex.checking.type_check import mypy_version
+from pipelex.plugins.contract import PLUGIN_API_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pipelex.checking.spi_tree import SpiTree
+    from pipelex.checking.targets import Target
+
+
+def key_of(target: Target, spi: SpiTree) -> str:
+    """Return a digest of all that is known of a target before it is looked into, and of what looks into it.
+
+    Args:
+        target: The target.
+        spi: The API version that it is checked against.
+    """
+    tools = (sys.version, sys.platform, mypy_version(), str(PLUGIN_API_VERSION), str(spi.api_version), spi.digest)
+    facts = (target.label, target.root, target.paths, target.entry_points, target.metadata, target.builtin)
+    modules = sorted({**target.modules, **target.context}.items())
+    texts = (text for name, module in modules for text in (name, str(module.path), module.text))
+    return digest((*tools, _own_digest(), repr(facts), *texts))
+
+
+def recall(key: str) -> tuple[Finding, ...] | None:
+    """Return what was found, if it still holds.
+
+    Args:
+        key: What it was stored under.
+    """
+    stored = read_verdict(key)
+    return tuple(map(_finding, stored["findings"])) if stored is not None else None
+
+
+def keep(key: str, target: Target, findings: Iterable[Finding], read: Mapping[str, str]) -> None:
+    """Store what was found, unless a module was changed while it was looked into.
+
+    Args:
+        key: What to store it under.
+        target: What it was found in.
+        findings: What was found.
+        read: The files that the plugin read while it was loaded, with their digests.
+    """
+    if all(module.is_unchanged() for module in target.modules.values()):
+        write_verdict(key, {"findings": [_row(finding) for finding in findings]}, read=read)
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    return {**vars(finding), "place": {**vars(finding.place), "file": str(finding.place.file)}}
+
+
+def _finding(row: dict[str, Any]) -> Finding:
+    place = Place(**{**row["place"], "file": Path(row["place"]["file"])})
+    return Finding(**{**row, "place": place})
+
+
+@cache
+def _own_digest() -> str:
+    """Return a digest of what judges: the rules and all that they stand on."""
+    files = (SPI_FOLDER / "spi.lock", *sorted(Path(__file__).parent.rglob("*.py")))
+    return digest(text for path in files for text in (path.name, digest_of(path)))
