@@ -44,6 +44,7 @@ class Caller:
         api_key: The backend's key.
         extras: The backend's extras.
         policy: The policy, of the backend and of the model.
+        client_policy: The policy of the backend, by which the SDK goes, where it is another one.
         model_id: The vendor's id of the model.
         model_extras: The model's extras.
         log: Where the calls are reported.
@@ -56,6 +57,7 @@ class Caller:
     api_key: str | None = KEY
     extras: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     policy: CallPolicy = ONCE
+    client_policy: CallPolicy | None = None
     model_id: str = "gpt-x"
     model_extras: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     max_output_tokens: int | None = None
@@ -64,8 +66,9 @@ class Caller:
     @property
     def backend(self) -> InferenceBackend:
         """The backend's record."""
+        policy = self.client_policy or self.policy
         return InferenceBackend(
-            name="vendor", endpoint=self.endpoint, api_key=self.api_key, policy=self.policy, extras=self.extras
+            name="vendor", endpoint=self.endpoint, api_key=self.api_key, policy=policy, extras=self.extras
         )
 
     @property

@@ -161,3 +161,30 @@ class NobodyThere:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._socket.close()
+
+
+class Deaf:
+    """An address of 127.0.0.1 that takes no connection and refuses none: whoever calls it waits."""
+
+    def __init__(self) -> None:
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen(0)
+        self._waiting = [socket.socket() for _ in range(4)]  # they fill the queue that nobody serves
+        for caller in self._waiting:
+            caller.setblocking(False)
+            caller.connect_ex(self._listener.getsockname())
+
+    @property
+    def url(self) -> str:
+        """The address: no connection to it comes about."""
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> Deaf:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for caller in (*self._waiting, self._listener):
+            caller.close()

@@ -153,7 +153,9 @@ class InferenceError(CogtError):
             provider=provider,
             model=model,
             status_code=status_code,
-            request_id=next((value for name, value in lowered.items() if name.endswith(_REQUEST_ID_ENDINGS)), None),
+            request_id=next(
+                (lowered[name] for end in _REQUEST_ID_ENDINGS for name in lowered if name.endswith(end)), None
+            ),
             retry_after=_seconds_to_wait(lowered.get("retry-after")),
         )
 
@@ -337,8 +339,8 @@ _KIND_OF_TRANSPORT_FAULT: dict[str, type[InferenceError]] = {
     "ConnectionError": InferenceServerError,
     "JSONDecodeError": InferenceInvalidAnswerError,
 }
-_REQUEST_ID_ENDINGS = ("request-id", "requestid", "correlation-id", "cf-ray")
-"""What the names of the headers that hold a vendor's request id end with."""
+_REQUEST_ID_ENDINGS = ("request-id", "requestid", "correlation-id", "call-id", "trace-id", "cf-ray")
+"""What the names of the headers that hold a vendor's request id end with, the most telling one first."""
 
 
 def _seconds_to_wait(retry_after: str | None) -> float | None:

@@ -37,7 +37,7 @@ class Fault(StrEnum):
     MALFORMED = "malformed"
     """The vendor answers 200 with something else than its format: InferenceInvalidAnswerError or ...ServerError."""
     TRUNCATED = "truncated"
-    """The connection ends in the middle of the answer: an error that is not retryable, for it may be charged."""
+    """The connection ends in the middle of the answer: InferenceServerError, or as where it is malformed."""
 
 
 class Trait(StrEnum):

@@ -10,7 +10,6 @@ from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
 from pipelex.generated.builtins import AnthropicPlugin
 from pipelex.testing.llm import LLMConformance
 from pipelex.testing.loopback import HttpReply, HttpRequest, LoopbackVendor
-from pipelex.testing.vendor import Fault
 from tests.providers.anthropic import wire
 from tests.providers.bedrock import frames
 from tests.providers.replay import named_sse
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
 
 pytest_plugins = ["pipelex.testing"]
-
-_AT_ONCE = "a broken answer is repeated: see test_anthropic_llm.py for its kind"
 
 
 class AnthropicVendor(LoopbackVendor[str]):
@@ -57,7 +54,6 @@ class TestAnthropic(LLMConformance):
     capabilities = frozenset(LLMConformance.family_capabilities) - {Capability.SEED}
     sdk_imports = ("anthropic",)
     extra = "anthropic"
-    cannot = {Fault.TRUNCATED: _AT_ONCE}  # noqa: RUF012 - as the kit declares it
     concurrency = 64
 
     def plugin(self) -> AnthropicPlugin:

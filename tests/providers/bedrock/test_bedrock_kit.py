@@ -10,7 +10,6 @@ from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
 from pipelex.generated.builtins import BedrockPlugin
 from pipelex.testing.llm import LLMConformance
 from pipelex.testing.loopback import HttpReply, HttpRequest, LoopbackVendor
-from pipelex.testing.vendor import Fault
 from tests.providers.bedrock import frames, wire
 
 if TYPE_CHECKING:
@@ -39,9 +38,6 @@ class TestBedrockAioboto(LLMConformance):
     capabilities = frozenset(LLMConformance.family_capabilities) - {Capability.SEED}
     sdk_imports = ("boto3", "aiobotocore")
     extra = "bedrock"
-    cannot = {  # noqa: RUF012 - as the kit declares it
-        Fault.TRUNCATED: "a broken answer is repeated: see test_bedrock_llm.py for its kind",
-    }
     concurrency = 64
 
     def plugin(self) -> BedrockPlugin:

@@ -13,7 +13,6 @@ from pipelex.generated.builtins import MistralPlugin
 from pipelex.testing.extract import ExtractConformance
 from pipelex.testing.llm import LLMConformance
 from pipelex.testing.loopback import HttpReply, HttpRequest, LoopbackVendor
-from pipelex.testing.vendor import Fault
 from tests.providers.mistral import wire
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["pipelex.testing"]
 
-_AT_ONCE = "a broken answer is repeated: see test_mistral_llm.py for its kind"
 _POLICY = CallPolicy(max_attempts=1, timeout_s=9.0)
 _IMPATIENT = CallPolicy(timeout_s=1.0)
 
@@ -67,7 +65,6 @@ class TestMistralLLM(LLMConformance):
     sdk_imports = ("mistralai",)
     extra = "mistral"
     cannot = {  # noqa: RUF012 - as the kit declares it
-        Fault.TRUNCATED: _AT_ONCE,
         FinishReason.CONTENT_FILTER: "Mistral documents no finish reason for it",
     }
     concurrency = 64
@@ -91,7 +88,6 @@ class TestMistralExtract(ExtractConformance):
     capabilities = frozenset({Capability.URL, Capability.PAGES, Capability.EMBEDDED_IMAGES})
     sdk_imports = ("mistralai",)
     extra = "mistral"
-    cannot = {Fault.TRUNCATED: _AT_ONCE}  # noqa: RUF012 - as the kit declares it
     concurrency = 64
 
     def plugin(self) -> MistralPlugin:
