@@ -10,6 +10,7 @@ import argparse
 import subprocess
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from benchmarks.environments import ROOT, Environments, say
 from benchmarks.plotting import draw
 from benchmarks.report import page
 from benchmarks.section import Bench, Section
-from benchmarks.sections import boot
+from benchmarks.sections import boot, calls, discovery, lookups, peers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "boot": boot.section,
+    "first": calls.first,
+    **{f"calls-{vendor}": partial(calls.section, vendor) for vendor in calls.VENDORS},
+    "lookups": lookups.section,
+    "discovery": discovery.section,
+    "peers": peers.section,
 }
 MEASURED, NOT_ALL_MEASURED = 0, 1
 
@@ -48,7 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         bench = Bench(environments, Path(folder), url)
         sections = [SECTIONS[name](bench) for name in wanted]
         for section in sections:
-            say(f"warming up: {section.name}")
             section.warm_up()
         for number in range(1, options.rounds + 1):
             for section in sections:

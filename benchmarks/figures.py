@@ -51,9 +51,11 @@ class Figure:
             return ""
         if judged <= self.limit:
             return "met"
-        return (
-            f"over by {judged - self.limit:.0f}" if self.unit == "modules" else f"over by {judged / self.limit - 1:.0%}"
-        )
+        return f"over by {judged - self.limit:.0f}" if self.unit == "modules" else _over(judged / self.limit)
+
+
+def _over(times: float) -> str:
+    return f"over by {times - 1:.1%}" if times < 2 else f"{times:.1f} times the limit"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 CPU time is user and system time of the process as the kernel accounts for it when the process has ended; so nothing of
 the harness, of the server or of a neighbour's waiting is in it. A program may print figures of its own, one JSON object
-on its last line: what is measured inside a process that does more than that (calls, after a warm-up).
+on its last line: what is measured inside a process that does more than that (calls, after a warm-up), a number or many.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ class Samples:
         self._series: dict[tuple[str, str], Series] = {}
         self._failed: dict[str, str] = {}
 
-    def add(self, program: str, quantity: str, value: float) -> None:
-        """Add a value."""
-        self._series.setdefault((program, quantity), Series()).append(value)
+    def add(self, program: str, quantity: str, values: list[float]) -> None:
+        """Add values."""
+        self._series.setdefault((program, quantity), Series()).extend(values)
 
     def give_up(self, program: str, reason: str) -> None:
         """Note that a program cannot be measured; it is not run again."""
@@ -107,8 +107,8 @@ def run_interleaved(programs: list[Program], samples: Samples, *, passes: int) -
             if samples.has_failed(program.name):
                 continue
             try:
-                for quantity, value in run_once(program).items():
-                    samples.add(program.name, quantity, value)
+                for quantity, values in run_once(program).items():
+                    samples.add(program.name, quantity, values)
             except NotMeasuredError as exc:
                 samples.give_up(program.name, str(exc))
 
@@ -128,7 +128,7 @@ def warm_up(programs: list[Program], samples: Samples) -> None:
                 samples.give_up(program.name, str(exc))
 
 
-def run_once(program: Program) -> dict[str, float]:
+def run_once(program: Program) -> dict[str, list[float]]:
     """Run a program and return its CPU and wall time, in seconds, and what it printed of its own.
 
     Raises:
@@ -151,15 +151,13 @@ def run_once(program: Program) -> dict[str, float]:
             process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
             raise NotMeasuredError(f"it ended with {process.returncode}: {_last_line(errors.fileno())}")
-        figures = {"cpu": usage.ru_utime + usage.ru_stime, "wall": wall}
+        figures = {"cpu": [usage.ru_utime + usage.ru_stime], "wall": [wall]}
         return {**figures, **_own_figures(_last_line(output.fileno()))}
 
 
-def _own_figures(line: str) -> dict[str, float]:
-    if not line.startswith("{"):
-        return {}
-    own: dict[str, float] = json.loads(line)
-    return own
+def _own_figures(line: str) -> dict[str, list[float]]:
+    own: dict[str, float | list[float]] = json.loads(line) if line.startswith("{") else {}
+    return {quantity: values if isinstance(values, list) else [values] for quantity, values in own.items()}
 
 
 def _last_line(descriptor: int) -> str:

@@ -38,9 +38,10 @@ class Section:
         bench: What it is measured with.
         name: By what ``--only`` picks it.
         passes: How often a round runs its programs, one after the other: more often the shorter they are.
+        warms_up: Whether the programs run once before the first round; not those that warm up by themselves.
     """
 
-    def __init__(self, bench: Bench, name: str, *, passes: int = 1) -> None:
+    def __init__(self, bench: Bench, name: str, *, passes: int = 1, warms_up: bool = True) -> None:
         self.name = name
         self.samples = Samples()
         self.folder = bench.folder / name
@@ -48,6 +49,7 @@ class Section:
         self.url = bench.url
         self._environments = bench.environments
         self._passes = passes
+        self._warms_up = warms_up
         self._programs: list[Program] = []
         self._tables: list[tuple[str, str, Sequence[Row]]] = []
         self._curves: list[tuple[Curve, dict[str, dict[int, tuple[str, str]]]]] = []
@@ -102,8 +104,10 @@ class Section:
         self._curves.append((curve, lines))
 
     def warm_up(self) -> None:
-        """Run everything once, unmeasured."""
-        warm_up(self._programs, self.samples)
+        """Run everything once, unmeasured, where that is not the programs' own business."""
+        if self._warms_up:
+            say(f"warming up: {self.name}, {len(self._programs)} programs")
+            warm_up(self._programs, self.samples)
 
     def run(self, number: int, rounds: int) -> None:
         """Run a round."""
