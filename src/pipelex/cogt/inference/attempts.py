@@ -6,9 +6,8 @@ One policy for all drivers; the retries of the SDKs themselves are switched off.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 from weakref import WeakKeyDictionary
 
 from pipelex.cogt.exceptions import (
@@ -21,6 +20,7 @@ from pipelex.cogt.exceptions import (
 )
 from pipelex.cogt.inference.inference_worker_abstract import close_iterator
 from pipelex.cogt.inference.media import MediaReadError
+from pipelex.cogt.inference.piece_limit import PieceLimit
 from pipelex.exceptions import PipelexError, redact
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 
@@ -75,61 +75,64 @@ async def streamed(
     """
     stream: AsyncIterator[ItemT] | None = None
 
-    async def first() -> tuple[bool, ItemT | None]:
+    async def first() -> tuple[AsyncIterator[ItemT], ItemT] | None:
         nonlocal stream
         if stream is not None:
             await close_iterator(stream)
         stream = open_stream()
-        return await _next(stream)
+        try:
+            return stream, await anext(stream)
+        except StopAsyncIteration:
+            return None
 
     try:
-        there, item = await attempted(worker, first)
-        while there and stream is not None:
-            yield item  # type: ignore[misc]  # None only stands where nothing is there
-            there, item = await _limited(worker, lambda: _next(stream))
+        begun = await attempted(worker, first)
+        if begun is None:
+            return
+        pieces, item = begun
+        with PieceLimit(worker.inference_model.policy.timeout_s) as limit:
+            while True:
+                yield item
+                try:
+                    item = await limit.next(pieces)
+                except StopAsyncIteration:
+                    return
+                except Exception as exc:
+                    _raise_named(worker, exc, is_late=limit.is_over)
     finally:
         if stream is not None:
             await close_iterator(stream)
 
 
-async def _next(stream: AsyncIterator[ItemT] | None) -> tuple[bool, ItemT | None]:
-    if stream is None:
-        return False, None
-    try:
-        return True, await anext(stream)
-    except StopAsyncIteration:
-        return False, None
-
-
-@asynccontextmanager
-async def _turn(model: InferenceModelSpec) -> AsyncIterator[None]:
-    """Wait until the backend may be called once more at the same time."""
+def _turn(model: InferenceModelSpec) -> asyncio.Semaphore:
+    """Return what waits until the backend may be called once more at the same time."""
     turns = _turns.setdefault(asyncio.get_running_loop(), {})
     turn = turns.get(model.backend_name)
     if turn is None:
         turn = turns[model.backend_name] = asyncio.Semaphore(model.policy.max_concurrency)
-    async with turn:
-        yield
+    return turn
 
 
 async def _attempt(worker: InferenceWorkerAbstract, hook: Callable[[], Awaitable[ResultT]]) -> ResultT:
-    async with _turn(worker.inference_model):
-        return await _limited(worker, hook)
+    """Run a hook once, in its turn and under its time limit."""
+    model = worker.inference_model
+    async with _turn(model):
+        limit = asyncio.timeout(model.policy.timeout_s)
+        try:
+            async with limit:
+                return await hook()
+        except Exception as exc:
+            _raise_named(worker, exc, is_late=limit.expired())
 
 
-async def _limited(worker: InferenceWorkerAbstract, hook: Callable[[], Awaitable[ResultT]]) -> ResultT:
-    """Run a hook once, under its time limit; an SDK's own exception leaves as an InferenceError."""
-    limit = asyncio.timeout(worker.inference_model.policy.timeout_s)
-    try:
-        async with limit:
-            return await hook()
-    except PipelexError as error:
+def _raise_named(worker: InferenceWorkerAbstract, error: Exception, *, is_late: bool) -> NoReturn:
+    """Raise what a hook raised as one of our errors; an SDK's own exception leaves as an InferenceError."""
+    if isinstance(error, PipelexError):
         raise _of_family(worker, error) from error.__cause__
-    except Exception as exc:
-        scrub(exc)
-        if isinstance(exc, TimeoutError) and limit.expired():
-            raise _of_family(worker, _timed_out(worker.inference_model)) from exc
-        raise _of_family(worker, _classified(worker, exc)) from exc
+    scrub(error)
+    if is_late and isinstance(error, TimeoutError):
+        raise _of_family(worker, _timed_out(worker.inference_model)) from error
+    raise _of_family(worker, _classified(worker, error)) from error
 
 
 def _classified(worker: InferenceWorkerAbstract, error: Exception) -> InferenceError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from functools import partial
+from functools import lru_cache, partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -229,13 +229,18 @@ class ObjectAdapter(Generic[ObjectT]):
     """
 
     def __init__(self, schema: type[ObjectT]) -> None:
+        import json
+
         from pydantic import TypeAdapter
 
         self._adapter: TypeAdapter[ObjectT] = TypeAdapter(schema)
+        self._json_schema = json.dumps(self._adapter.json_schema())
 
     def json_schema(self) -> dict[str, object]:
-        """Return the JSON schema that the answer has to fit."""
-        return dict(self._adapter.json_schema())
+        """Return the JSON schema that the answer has to fit; a new one each time, for drivers to change."""
+        import json
+
+        return dict(json.loads(self._json_schema))
 
     def validate(self, worker: InferenceWorkerAbstract, text: str) -> ObjectT:
         """Validate JSON text.
@@ -255,3 +260,18 @@ class ObjectAdapter(Generic[ObjectT]):
             )
             msg = f"The answer does not fit the type that was asked for: {problems}"
             raise InferenceInvalidAnswerError(msg, provider=model.backend_name, model=model.name) from exc
+
+
+def object_adapter(schema: type[ObjectT]) -> ObjectAdapter[ObjectT]:
+    """Return the adapter of a type. Those last used are kept: making one takes longer than all else in a call."""
+    try:
+        kept: ObjectAdapter[ObjectT] = _kept_adapter(schema, repr(schema))  # type: ignore[arg-type]  # hashed or refused
+    except TypeError:  # a type that cannot be hashed, as some annotations cannot
+        return ObjectAdapter(schema)
+    return kept
+
+
+@lru_cache(maxsize=128)
+def _kept_adapter(schema: type[ObjectT], _spelling: str) -> ObjectAdapter[ObjectT]:
+    """Make an adapter; the spelling tells ``A | B`` from ``B | A``, which are equal and mean two things."""
+    return ObjectAdapter(schema)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 from pipelex.cogt.inference.inference_worker_abstract import (
     CallReport,
     InferenceWorkerAbstract,
-    ObjectAdapter,
     close_iterator,
+    object_adapter,
     refuse_undeclared,
     run_call,
     run_object_call,
@@ -19,7 +19,7 @@ from pipelex.cogt.llm.llm_job import LLMJob, LLMTextChunk
 from pipelex.cogt.model_backends.model_spec import Capability
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from pipelex.cogt.inference.inference_result import InferenceResult
 
@@ -65,12 +65,8 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
             InferenceError: The call failed; its subclass says how.
         """
         job = _accept(self, job, Capability.STRUCTURED_OUTPUT)
-        adapter = ObjectAdapter(schema)
+        adapter = object_adapter(schema)
         json_schema = adapter.json_schema()
-
-        def hook(asked: LLMJob) -> Awaitable[InferenceResult[str]]:
-            return self._gen_object(asked, json_schema)
-
         return await run_object_call(
             self,
             "gen_object",

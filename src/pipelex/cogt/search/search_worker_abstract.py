@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pipelex.cogt.inference.inference_worker_abstract import (
     InferenceWorkerAbstract,
-    ObjectAdapter,
+    object_adapter,
     refuse_undeclared,
     run_call,
     run_object_call,
@@ -61,7 +61,7 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
             InferenceError: The call failed; its subclass says how.
         """
         job = _accept(self, job, Capability.STRUCTURED_OUTPUT)
-        adapter = ObjectAdapter(schema)
+        adapter = object_adapter(schema)
         json_schema = adapter.json_schema()
 
         def hook(asked: SearchJob) -> Awaitable[InferenceResult[str]]:

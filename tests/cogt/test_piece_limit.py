@@ -1,0 +1,183 @@
+"""The time limit from piece to piece: what ``asyncio.timeout`` around each would do, with one timer a stream."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipelex.cogt.inference.piece_limit import PieceLimit
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+NEVER_S = 3600.0
+SOON_S = 0.001
+
+
+async def pieces(count: int) -> AsyncIterator[int]:
+    for number in range(count):
+        yield number
+
+
+async def silence() -> AsyncIterator[int]:
+    await asyncio.Event().wait()
+    yield 0
+
+
+async def deaf() -> AsyncIterator[int]:
+    """Let the first cancellation pass unheard."""
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        yield 1
+    await asyncio.Event().wait()
+
+
+def cancellations() -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    return task.cancelling()
+
+
+async def with_piece_limit(stream: AsyncIterator[int], limit_s: float) -> list[int]:
+    drawn = []
+    with PieceLimit(limit_s) as limit:
+        while True:
+            try:
+                drawn.append(await limit.next(stream))
+            except StopAsyncIteration:
+                return drawn
+
+
+async def with_a_timer_each(stream: AsyncIterator[int], limit_s: float) -> list[int]:
+    drawn = []
+    while True:
+        try:
+            async with asyncio.timeout(limit_s):
+                drawn.append(await anext(stream))
+        except StopAsyncIteration:
+            return drawn
+
+
+def test_every_piece_is_handed_on() -> None:
+    assert [0, 1, 2] == asyncio.run(with_piece_limit(pieces(3), NEVER_S))
+
+
+@pytest.mark.parametrize("draw", [with_piece_limit, with_a_timer_each])
+def test_a_piece_that_does_not_come_is_a_time_out_and_leaves_no_cancellation_behind(
+    draw: Callable[[AsyncIterator[int], float], Awaitable[list[int]]],
+) -> None:
+    async def run() -> None:
+        with pytest.raises(TimeoutError):
+            await draw(silence(), SOON_S)
+        assert 0 == cancellations()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("draw", [with_piece_limit, with_a_timer_each])
+def test_a_stream_that_hears_no_cancellation_goes_on_and_is_limited_all_the_same(
+    draw: Callable[[AsyncIterator[int], float], Awaitable[list[int]]],
+) -> None:
+    async def run() -> None:
+        stream = deaf()
+        with pytest.raises(TimeoutError):
+            await draw(stream, SOON_S)
+        assert 0 == cancellations()
+
+    asyncio.run(run())
+
+
+def test_who_cancels_the_caller_gets_a_cancellation() -> None:
+    async def run() -> None:
+        task = asyncio.ensure_future(with_piece_limit(silence(), NEVER_S))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+
+
+def test_a_cancellation_beside_a_time_out_is_a_cancellation() -> None:
+    async def run() -> None:
+        limit = PieceLimit(NEVER_S)
+        task = asyncio.ensure_future(limit.next(silence()))
+        await asyncio.sleep(0)
+        limit._since -= 2 * NEVER_S
+        limit._look()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not limit.is_over
+
+    asyncio.run(run())
+
+
+class FakeLoop:
+    """A clock that is set, and timers that are only written down."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.timers: list[float] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, _callback: object) -> asyncio.TimerHandle:
+        self.timers.append(when)
+        return asyncio.get_running_loop().call_later(NEVER_S, bool)
+
+
+def test_the_wait_counts_from_its_own_beginning_and_the_time_between_pieces_not_at_all() -> None:
+    async def run() -> None:
+        loop = FakeLoop()
+        with PieceLimit(10) as limit:
+            limit._loop = loop  # type: ignore[assignment]  # all that it uses of a loop
+            loop.now = 100
+            limit._look()  # nobody waits
+            loop.now = 104
+            task = asyncio.ensure_future(limit.next(silence()))
+            await asyncio.sleep(0)
+            loop.now = 110
+            limit._look()  # it has waited for 6
+            assert 0 == task.cancelling()
+            loop.now = 114
+            limit._look()
+            assert 1 == task.cancelling()
+            assert [110, 114, 124] == loop.timers
+            with pytest.raises(TimeoutError):
+                await task
+
+    asyncio.run(run())
+
+
+def timers_of(draw: Callable[[AsyncIterator[int], float], Awaitable[list[int]]], count: int) -> int:
+    """Count the timers that are set while a stream is drawn."""
+    timers = 0
+
+    async def run() -> None:
+        nonlocal timers
+        loop = asyncio.get_running_loop()
+        call_at = loop.call_at
+
+        def counting(*args: object, **kwargs: object) -> asyncio.TimerHandle:
+            nonlocal timers
+            timers += 1
+            return call_at(*args, **kwargs)  # type: ignore[arg-type]  # handed on as they came
+
+        loop.call_at = counting  # type: ignore[method-assign]  # of this loop alone
+        assert count == len(await draw(pieces(count), NEVER_S))
+
+    asyncio.run(run())
+    return timers
+
+
+def test_a_stream_of_a_thousand_pieces_sets_one_timer() -> None:
+    assert 1 == timers_of(with_piece_limit, 1000)
+
+
+def test_a_timer_for_each_piece_is_found() -> None:
+    assert 1000 <= timers_of(with_a_timer_each, 1000)
