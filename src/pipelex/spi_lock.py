@@ -39,11 +39,15 @@ class SpiLock(NamedTuple):
     Attributes:
         api_version: The version of the plugin API.
         revision: Its additive revision.
+        entry_point_group: Where installed plugins declare themselves.
+        families: The value and the worker (``module:Class``) of each member of ``InferenceFamily``.
         builtins: The built-in plugins.
     """
 
     api_version: int
     revision: int
+    entry_point_group: str
+    families: dict[str, tuple[str, str]]
     builtins: tuple[LockedBuiltin, ...]
 
 
@@ -56,6 +60,8 @@ def read_spi_lock() -> SpiLock:
     return SpiLock(
         api_version=int(data["api_version"]),
         revision=int(data["revision"]),
+        entry_point_group=str(data["entry_point_group"]),
+        families={name: (row.partition(" ")[0], row.partition(" ")[2]) for name, row in data["families"].items()},
         builtins=tuple(
             LockedBuiltin(
                 name=str(row["name"]),

@@ -11,7 +11,7 @@ import pytest
 from pipelex.checking.check import check
 from pipelex.checking.examples import SAMPLE, write_example
 from pipelex.checking.findings import CheckError
-from pipelex.checking.spi_tree import builtin_rows
+from pipelex.checking.spi_tree import lock
 from pipelex.checking.targets import resolve
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def test_an_installed_plugin_is_not_imported_by_the_check(installed: Path) -> No
     assert not {name for name in set(sys.modules) - before if name.startswith("my_pkg")}
 
 
-@pytest.mark.parametrize("name", sorted(builtin_rows()))
+@pytest.mark.parametrize("name", [row.name for row in lock().builtins])
 def test_every_builtin_is_clean_without_a_waiver(name: str) -> None:
     (target,) = resolve(f"builtin:{name}")
     (checked,) = check([f"builtin:{name}"]).checked

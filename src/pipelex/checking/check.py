@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipelex.checking import verdicts
 from pipelex.checking.findings import CheckError
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 CLEAN, FOUND, NOT_COMPLETED = 0, 1, 2
 
 
-@dataclass(frozen=True, kw_only=True)
-class Checked:
+class Checked(NamedTuple):
     """What the check of one target came to.
 
     Attributes:
@@ -45,8 +43,7 @@ class Checked:
         return sum(finding.severity == "error" for finding in self.findings)
 
 
-@dataclass(frozen=True, kw_only=True)
-class CheckResult:
+class CheckResult(NamedTuple):
     """What the check came to.
 
     Attributes:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pipelex.exceptions import PipelexError
 
@@ -29,8 +28,7 @@ class CheckError(PipelexError):
         super().__init__(f"{target}: could not be checked: {reason}. {mend}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Place:
+class Place(NamedTuple):
     """Where something stands.
 
     Attributes:
@@ -48,12 +46,12 @@ class Place:
     source: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing that a rule found.
 
     Attributes:
         rule: The rule's id.
+        name: The rule's name.
         severity: A note never changes the exit code.
         place: Where.
         message: What is wrong.
@@ -64,6 +62,7 @@ class Finding:
     """
 
     rule: str
+    name: str
     place: Place
     message: str
     expected: str
@@ -71,6 +70,11 @@ class Finding:
     severity: Severity = "error"
     covers: str = ""
     last_line: int = 0
+
+    @property
+    def page(self) -> str:
+        """The rule's entry in the documentation."""
+        return f"docs/rules.md#{self.rule.lower()}"
 
     @property
     def order(self) -> tuple[str, int, int, str, str]:

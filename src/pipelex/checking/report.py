@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pipelex.checking.findings import CheckError
-from pipelex.checking.rules.catalogue import all_rules, rule_named
+from pipelex.checking.rules.catalogue import all_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,9 +57,7 @@ def _as_text(result: CheckResult) -> Iterator[str]:
 
 def _finding_as_text(finding: Finding) -> Iterator[str]:
     place = finding.place
-    rule = rule_named(finding.rule)
-    name = f" {rule.name}" if rule is not None else ""
-    yield f"{shown(place.file)}:{place.line}:{place.column}: {finding.severity} {finding.rule}{name}"
+    yield f"{shown(place.file)}:{place.line}:{place.column}: {finding.severity} {finding.rule} {finding.name}"
     yield f"  {finding.message}"
     if place.source.strip():
         number = str(place.line)
@@ -133,10 +131,9 @@ def _as_data(result: CheckResult) -> dict[str, object]:
 
 
 def _finding_as_data(finding: Finding) -> dict[str, object]:
-    rule = rule_named(finding.rule)
     return {
         "rule": finding.rule,
-        "name": rule.name if rule is not None else "",
+        "name": finding.name,
         "severity": finding.severity,
         "file": shown(finding.place.file),
         "line": finding.place.line,
@@ -145,7 +142,7 @@ def _finding_as_data(finding: Finding) -> dict[str, object]:
         "message": finding.message,
         "expected": finding.expected,
         "mend": finding.mend,
-        "page": rule.page if rule is not None else "",
+        "page": finding.page,
     }
 
 

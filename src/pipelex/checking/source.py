@@ -7,9 +7,8 @@ import io
 import re
 import tokenize
 import warnings
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipelex.checking.findings import CheckError, Place
 
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 WAIVER = re.compile(r"#\s*pipelex:\s*allow\[(?P<ids>[^\]]*)\](?P<reason>.*)$")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Waiver:
+class Waiver(NamedTuple):
     """One ``# pipelex: allow[ID] reason``.
 
     Attributes:
@@ -37,8 +35,7 @@ class Waiver:
     line: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Import:
+class Import(NamedTuple):
     """One imported name.
 
     Attributes:

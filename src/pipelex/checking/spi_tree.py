@@ -5,27 +5,26 @@ from __future__ import annotations
 import ast
 import functools
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from pipelex.checking import cache
 from pipelex.checking.findings import CheckError
+from pipelex.spi_lock import SpiLock, read_spi_lock
 
 SPI_FOLDER = Path(__file__).resolve().parents[1] / "spi"
 PACKAGE = "pipelex"
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One parameter of a call shape, all of which are keywords without a default."""
 
     name: str
     annotation: str
 
 
-@dataclass(frozen=True)
-class CallShape:
+class CallShape(NamedTuple):
     """The signature that a contributed callable has to have.
 
     Attributes:
@@ -39,25 +38,6 @@ class CallShape:
     parameters: tuple[Parameter, ...]
     returns: str
     is_async: bool
-
-
-@dataclass(frozen=True)
-class BuiltinRow:
-    """What the lock says about a built-in.
-
-    Attributes:
-        name: Its name.
-        backends: Its ``family/sdk`` keys.
-        listers: The sdks that it lists.
-        imports: The packages that it guards.
-        extra: The extra that brings them.
-    """
-
-    name: str
-    backends: tuple[str, ...]
-    listers: tuple[str, ...]
-    imports: tuple[str, ...]
-    extra: str | None
 
 
 class SpiTree:
@@ -135,8 +115,7 @@ class SpiTree:
     @cached_property
     def families(self) -> dict[str, str]:
         """The class of the family's workers by the member of ``InferenceFamily``."""
-        rows = lock().get("families", {})
-        return {name: row.rpartition(":")[2] for name, row in rows.items() if isinstance(row, str)}
+        return {name: worker.rpartition(":")[2] for name, (_, worker) in lock().families.items()}
 
     @cached_property
     def digest(self) -> str:
@@ -192,33 +171,14 @@ def spi_tree(api_version: int | None = None) -> SpiTree:
     return SpiTree(wanted, SPI_FOLDER / f"v{wanted}")
 
 
-@functools.cache
-def lock() -> dict[str, dict[str, object]]:
+def lock() -> SpiLock:
     """Return what ``spi.lock`` says.
 
     Raises:
         CheckError: It cannot be read.
     """
-    import tomli
-
     try:
-        data: dict[str, dict[str, object]] = tomli.loads((SPI_FOLDER / "spi.lock").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
+        return read_spi_lock()
+    except (OSError, ValueError, KeyError) as exc:
         mend = "Install pipelex again; in a clone, run: python -m codegen"
-        raise CheckError(target="spi.lock", reason=f"it cannot be read ({exc})", mend=mend) from exc
-    return data
-
-
-def builtin_rows() -> dict[str, BuiltinRow]:
-    """Return the built-ins that the lock names."""
-    rows: object = lock().get("builtin", [])
-    found = {}
-    for row in rows if isinstance(rows, list) else []:
-        found[row["name"]] = BuiltinRow(
-            name=row["name"],
-            backends=tuple(row["backends"]),
-            listers=tuple(row["listers"]),
-            imports=tuple(row["imports"]),
-            extra=row.get("extra"),
-        )
-    return found
+        raise CheckError(target="spi.lock", reason=f"it cannot be read ({exc!r})", mend=mend) from exc

@@ -6,17 +6,17 @@ import ast
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipelex.checking.findings import CheckError, Place
 from pipelex.checking.source import SourceModule, read_module
-from pipelex.checking.spi_tree import builtin_rows, lock
+from pipelex.checking.spi_tree import lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from importlib.metadata import Distribution
 
-    from pipelex.checking.spi_tree import BuiltinRow
+    from pipelex.spi_lock import LockedBuiltin
 
 BUILTIN_PREFIX = "builtin:"
 BUILTINS_MODULE = "pipelex.generated.builtins"
@@ -32,8 +32,7 @@ _NOT_SHIPPED = frozenset(
 _NOT_SHIPPED_FILES = frozenset({"conftest.py", "noxfile.py", "setup.py", "tasks.py"})
 
 
-@dataclass(frozen=True, kw_only=True)
-class EntryPoint:
+class EntryPoint(NamedTuple):
     """How a plugin is found.
 
     Attributes:
@@ -49,8 +48,7 @@ class EntryPoint:
     place: Place | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Metadata:
+class Metadata(NamedTuple):
     """What a distribution says of itself.
 
     Attributes:
@@ -98,7 +96,7 @@ class Target:
     modules: dict[str, SourceModule]
     entry_points: tuple[EntryPoint, ...] = ()
     metadata: Metadata | None = None
-    builtin: BuiltinRow | None = None
+    builtin: LockedBuiltin | None = None
     context: dict[str, SourceModule] = field(default_factory=dict)
     paths: tuple[Path, ...] = ()
 
@@ -308,7 +306,7 @@ def _reachable(names: Iterable[str], find: Callable[[str], Path | None]) -> dict
 
 def entry_point_group() -> str:
     """Return the entry-point group that plugins are declared in."""
-    return str(lock()["entry_point_group"])
+    return lock().entry_point_group
 
 
 def _pyproject(label: str, path: Path) -> Metadata:
@@ -451,7 +449,7 @@ def _editable_folder(dist: Distribution) -> Path | None:
 def _builtin(label: str) -> Target:
     """Make a target of a built-in: its generated class and closures, and the provider modules that they import."""
     name = label.removeprefix(BUILTIN_PREFIX)
-    rows = builtin_rows()
+    rows = {row.name: row for row in lock().builtins}
     if name not in rows:
         raise _unknown(label, f"there is no such built-in (there are: {', '.join(rows)})")
     everything = _reachable([BUILTINS_MODULE], _find_ours)

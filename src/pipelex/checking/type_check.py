@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipelex.checking.cache import cache_folder
 from pipelex.checking.findings import CheckError
@@ -46,8 +45,7 @@ the SDK is installed must not fail here, nor the other way round.
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class MypyError:
+class MypyError(NamedTuple):
     """One error of mypy's.
 
     Attributes:

@@ -63,7 +63,7 @@ def keep(key: str, target: Target, findings: Iterable[Finding], read: Mapping[st
 
 
 def _row(finding: Finding) -> dict[str, Any]:
-    return {**vars(finding), "place": {**vars(finding.place), "file": str(finding.place.file)}}
+    return {**finding._asdict(), "place": {**finding.place._asdict(), "file": str(finding.place.file)}}
 
 
 def _finding(row: dict[str, Any]) -> Finding:

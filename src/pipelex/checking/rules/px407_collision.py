@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipelex.checking.examples import plugin
 from pipelex.checking.rules.rule import Rule
-from pipelex.checking.spi_tree import builtin_rows
+from pipelex.checking.spi_tree import lock
 from pipelex.checking.targets import canonical
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def _check(subject: Subject) -> Iterator[Finding]:
     if subject.target.builtin is not None:
         return
-    rows = builtin_rows().values()
+    rows = lock().builtins
     names = {canonical(row.name): row.name for row in rows}
     backends = {(family.lower(), sdk): row.name for row in rows for family, _, sdk in map(_split, row.backends)}
     listers = {sdk: row.name for row in rows for sdk in row.listers}
@@ -39,7 +39,7 @@ def _check(subject: Subject) -> Iterator[Finding]:
 
 def _held(family: str, *others: str) -> str:
     """Return an sdk that a built-in holds in a family and in none of some others."""
-    held = [key.partition("/") for row in builtin_rows().values() for key in row.backends]
+    held = [key.partition("/") for row in lock().builtins for key in row.backends]
     elsewhere = {sdk for other, _, sdk in held if other in others}
     return max(sdk for other, _, sdk in held if other == family and sdk not in elsewhere)
 

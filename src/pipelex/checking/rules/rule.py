@@ -67,6 +67,7 @@ class Rule:
         """
         return Finding(
             rule=self.id,
+            name=self.name,
             severity=self.severity,
             place=place,
             message=message,
