@@ -141,21 +141,20 @@ class Contract:
 
     @cached_property
     def _worker_bases(self) -> set[str]:
-        """The classes that a driver derives from: the families' worker bases, and the published bases of those."""
+        """What a driver derives from: the families' worker bases, their published bases, and what extends those."""
+        bases = {
+            f"{source.name}:{name}": _bases(source, definition)
+            for source in self._sources.values()
+            for name, definition in source.definitions.items()
+        }
         found: set[str] = set()
         pending = [family.worker for family in self.spec_file.spec.family]
         while pending:
             reference = pending.pop()
-            module, _, name = reference.partition(":")
-            source = self._sources.get(module)
-            definition = source.definitions.get(name) if source else None
-            if reference in found or source is None or definition is None:
-                continue
-            found.add(reference)
-            if isinstance(definition.node, cst.ClassDef):
-                bases = (dotted_name(base.value) for base in definition.node.bases)
-                pending += [source.imports.get(base, f"{module}:{base}") for base in bases]
-        return found
+            if reference in bases and reference not in found:
+                found.add(reference)
+                pending += bases[reference]
+        return found | {reference for reference, below in bases.items() if found.intersection(below)}
 
     def _close(self, module: PublishedModule, reducer: Reducer, signature: Signature) -> None:
         """Make sure that a signature mentions nothing but what is published, or the vocabulary."""
@@ -268,3 +267,11 @@ class _Mentions(cst.CSTVisitor):
         first = node.slice[0] if node.slice else None
         if is_callable and m.matches(first or cst.Pass(), m.SubscriptElement(m.Index(m.Ellipsis()))):
             self.loose_callable = True
+
+
+def _bases(source: SourceModule, definition: Definition) -> list[str]:
+    """Return the bases of a class, as references; of anything else there are none."""
+    if not isinstance(definition.node, cst.ClassDef):
+        return []
+    names = (dotted_name(base.value) for base in definition.node.bases)
+    return [source.imports.get(name, f"{source.name}:{name}") for name in names]

@@ -95,7 +95,10 @@ class WorkerRow(_Table):
 class Lister(_Table):
     """The model lister of a built-in."""
 
-    function: Reference = Field(alias="list", description="The function, as module:function under pipelex.providers.")
+    function: Reference = Field(
+        alias="list", description="The function (*, sdk, backend), as module:function under pipelex.providers."
+    )
+    errors: Reference = Field(description="The table of the vendor's errors: (exception) -> InferenceError | None.")
     sdks: list[Identifier] = Field(min_length=1, description="The sdks that it lists; the plugin's own.")
 
 

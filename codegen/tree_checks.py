@@ -98,6 +98,7 @@ def _references(builtin: Builtin) -> Iterator[tuple[KeyPath, str]]:
         yield ("client",), builtin.client
     if builtin.lister is not None:
         yield ("lister", "list"), builtin.lister.function
+        yield ("lister", "errors"), builtin.lister.errors
     for place, command in enumerate(builtin.commands):
         yield ("commands", place, "run"), command.run
     for place, row in enumerate(builtin.workers):

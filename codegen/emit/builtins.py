@@ -53,6 +53,7 @@ class _ListerClosure:
 
     name: str
     function: str
+    errors: str
     imports: list[str]
 
 
@@ -153,7 +154,12 @@ def _lister(builtin: Builtin, stem: str) -> _ListerClosure | None:
     return _ListerClosure(
         name=f"_list_{stem}_models",
         function=builtin.lister.function.partition(":")[2],
-        imports=[f"{_PROVIDERS}.{builtin.lister.function}"],
+        errors=builtin.lister.errors.partition(":")[2],
+        imports=[
+            f"{_CONTRACT}.model_lister_registry:NamedErrors",
+            f"{_PROVIDERS}.{builtin.lister.function}",
+            f"{_PROVIDERS}.{builtin.lister.errors}",
+        ],
     )
 
 

@@ -42,7 +42,7 @@ def _sync(usage_log: UsageLog) -> dict[str, object]:
             "pieces": list(worker.stream_text_sync("one two")),
             "first_piece_alone": first,
             "worker_module": type(worker).__module__,
-            "clients_built": len({id(vars(px.llm(MODEL))["_client"]) for _ in range(3)}),
+            "clients_built": len({id(vars(px.llm(MODEL))["_sdk_instance"]) for _ in range(3)}),
         }
 
 

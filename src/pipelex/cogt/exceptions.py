@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from pipelex.exceptions import PipelexError
+from pipelex.exceptions import PipelexError, redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,6 +82,8 @@ class InferenceErrorCategory(StrEnum):
 class InferenceError(CogtError):
     """A model call failed. Its subclasses are the kinds; this class itself is the kind *unknown*.
 
+    A driver says what went wrong and nothing more: whom it called is filled in where the error leaves the worker.
+
     Args:
         message: What the vendor said, without any secret.
         provider: The backend that was called, by its configured name. An open string.
@@ -101,14 +103,14 @@ class InferenceError(CogtError):
         self,
         message: str,
         *,
-        provider: str,
+        provider: str = "",
         model: str | None = None,
         status_code: int | None = None,
         request_id: str | None = None,
         retry_after: float | None = None,
         retryable: bool | None = None,
     ) -> None:
-        self.message = message
+        self.message: str = redact(message)
         self.provider = provider
         self.model = model
         self.status_code = status_code
@@ -116,22 +118,27 @@ class InferenceError(CogtError):
         self.retry_after = retry_after
         if retryable is not None:
             self.retryable = retryable
-        details = [f"model '{model}'"] if model else []
-        if status_code is not None:
-            details.append(f"status {status_code}")
-        if request_id:
-            details.append(f"request {request_id}")
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        details = [f"model '{self.model}'"] if self.model else []
+        if self.status_code is not None:
+            details.append(f"status {self.status_code}")
+        if self.request_id:
+            details.append(f"request {self.request_id}")
         about = f" ({', '.join(details)})" if details else ""
-        super().__init__(f"[{provider}] {message}{about}")
+        return f"[{self.provider}] {self.message}{about}" if self.provider else f"{self.message}{about}"
 
     @staticmethod
     def from_status(
         status_code: int,
         message: str,
         *,
-        provider: str,
+        provider: str = "",
         model: str | None = None,
         headers: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
     ) -> InferenceError:
         """Make the error of the kind that an HTTP status means, for a driver's ``_classify_error``.
 
@@ -142,6 +149,8 @@ class InferenceError(CogtError):
             model: The model that was asked for.
             headers: The answer's headers: ``Retry-After`` (RFC 9110, seconds or a date) and the vendor's request
                 id are read from them.
+            request_id: The vendor's id of the request, where its headers do not tell.
+            retry_after: Seconds to wait before another attempt, where the headers do not tell.
 
         Returns:
             An error of one of the kinds; of this class itself where the status means nothing in particular.
@@ -154,13 +163,13 @@ class InferenceError(CogtError):
             model=model,
             status_code=status_code,
             request_id=next(
-                (lowered[name] for end in _REQUEST_ID_ENDINGS for name in lowered if name.endswith(end)), None
+                (lowered[name] for end in _REQUEST_ID_ENDINGS for name in lowered if name.endswith(end)), request_id
             ),
-            retry_after=_seconds_to_wait(lowered.get("retry-after")),
+            retry_after=_seconds_to_wait(lowered["retry-after"]) if "retry-after" in lowered else retry_after,
         )
 
     @staticmethod
-    def from_transport(error: BaseException, *, provider: str, model: str | None = None) -> InferenceError | None:
+    def from_transport(error: BaseException, *, provider: str = "", model: str | None = None) -> InferenceError | None:
         """Make the error that a failure below HTTP means, for a driver's ``_classify_error``.
 
         The SDKs speak through several HTTP libraries and wrap what these raise, so the exception and those that it
@@ -260,7 +269,7 @@ class UnsupportedCapabilityError(InferenceError):
 
 
 class InferenceCapacityError(InferenceError):
-    """The request is too large for the model, or a quota is used up (HTTP 413)."""
+    """The request is too large for the model, or a quota is used up (HTTP 402, 413)."""
 
     category = InferenceErrorCategory.CAPACITY
 
@@ -289,9 +298,23 @@ class InferenceAmbiguousError(InferenceError):
     category = InferenceErrorCategory.AMBIGUOUS
 
 
+def say_whom(error: InferenceError, *, provider: str, model: str | None = None) -> None:
+    """Fill in whom a call went to, where the driver that made its error did not.
+
+    Args:
+        error: The error, on its way out.
+        provider: The backend that was called.
+        model: The model that was asked for.
+    """
+    if not error.provider:
+        error.provider, error.model = provider, error.model or model
+        error.args = (redact(error._text()),)
+
+
 _KIND_OF_STATUS: dict[int, type[InferenceError]] = {
     400: InferenceRequestError,
     401: InferenceAuthenticationError,
+    402: InferenceCapacityError,
     403: InferenceAuthenticationError,
     404: InferenceModelNotFoundError,
     408: InferenceTimeoutError,
@@ -343,10 +366,8 @@ _REQUEST_ID_ENDINGS = ("request-id", "requestid", "correlation-id", "call-id", "
 """What the names of the headers that hold a vendor's request id end with, the most telling one first."""
 
 
-def _seconds_to_wait(retry_after: str | None) -> float | None:
+def _seconds_to_wait(retry_after: str) -> float | None:
     """Read a ``Retry-After`` header: seconds, or the date until which to wait."""
-    if retry_after is None:
-        return None
     try:
         return max(0.0, float(retry_after))
     except ValueError:

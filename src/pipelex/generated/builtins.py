@@ -136,19 +136,16 @@ async def _list_openai_models(
     sdk: str,
     backend_name: str,
     backend: InferenceBackend,
-    flat: bool,
-    any_listed: bool,
-) -> Sequence[ListedModel] | None:
+    flat: bool,  # noqa: ARG001
+    any_listed: bool,  # noqa: ARG001
+) -> Sequence[ListedModel]:
     require_sdk(spec="openai", extra="openai", msg=_OPENAI_MISSING_MSG)
+    from pipelex.plugins.model_lister_registry import NamedErrors
     from pipelex.providers.openai.client import list_models
+    from pipelex.providers.openai.errors import classify
 
-    return await list_models(
-        sdk=sdk,
-        backend_name=backend_name,
-        backend=backend,
-        flat=flat,
-        any_listed=any_listed,
-    )
+    with NamedErrors(classify, provider=backend_name):
+        return await list_models(sdk=sdk, backend=backend)
 
 
 class OpenaiPlugin:
@@ -317,20 +314,17 @@ async def _list_gateway_models(
     sdk: str,
     backend_name: str,
     backend: InferenceBackend,
-    flat: bool,
-    any_listed: bool,
-) -> Sequence[ListedModel] | None:
+    flat: bool,  # noqa: ARG001
+    any_listed: bool,  # noqa: ARG001
+) -> Sequence[ListedModel]:
     require_sdk(spec="openai", extra="gateway", msg=_GATEWAY_MISSING_MSG)
     require_sdk(spec="httpx", extra="gateway", msg=_GATEWAY_MISSING_MSG)
+    from pipelex.plugins.model_lister_registry import NamedErrors
     from pipelex.providers.openai.client import list_models
+    from pipelex.providers.openai.errors import classify
 
-    return await list_models(
-        sdk=sdk,
-        backend_name=backend_name,
-        backend=backend,
-        flat=flat,
-        any_listed=any_listed,
-    )
+    with NamedErrors(classify, provider=backend_name):
+        return await list_models(sdk=sdk, backend=backend)
 
 
 class GatewayPlugin:
@@ -423,19 +417,16 @@ async def _list_portkey_models(
     sdk: str,
     backend_name: str,
     backend: InferenceBackend,
-    flat: bool,
-    any_listed: bool,
-) -> Sequence[ListedModel] | None:
+    flat: bool,  # noqa: ARG001
+    any_listed: bool,  # noqa: ARG001
+) -> Sequence[ListedModel]:
     require_sdk(spec="openai", extra="portkey", msg=_PORTKEY_MISSING_MSG)
+    from pipelex.plugins.model_lister_registry import NamedErrors
     from pipelex.providers.openai.client import list_models
+    from pipelex.providers.openai.errors import classify
 
-    return await list_models(
-        sdk=sdk,
-        backend_name=backend_name,
-        backend=backend,
-        flat=flat,
-        any_listed=any_listed,
-    )
+    with NamedErrors(classify, provider=backend_name):
+        return await list_models(sdk=sdk, backend=backend)
 
 
 class PortkeyPlugin:
@@ -515,19 +506,16 @@ async def _list_openrouter_models(
     sdk: str,
     backend_name: str,
     backend: InferenceBackend,
-    flat: bool,
-    any_listed: bool,
-) -> Sequence[ListedModel] | None:
+    flat: bool,  # noqa: ARG001
+    any_listed: bool,  # noqa: ARG001
+) -> Sequence[ListedModel]:
     require_sdk(spec="openai", extra="openrouter", msg=_OPENROUTER_MISSING_MSG)
+    from pipelex.plugins.model_lister_registry import NamedErrors
     from pipelex.providers.openai.client import list_models
+    from pipelex.providers.openai.errors import classify
 
-    return await list_models(
-        sdk=sdk,
-        backend_name=backend_name,
-        backend=backend,
-        flat=flat,
-        any_listed=any_listed,
-    )
+    with NamedErrors(classify, provider=backend_name):
+        return await list_models(sdk=sdk, backend=backend)
 
 
 class OpenrouterPlugin:
@@ -625,19 +613,15 @@ async def _list_local_models(
     sdk: str,
     backend_name: str,
     backend: InferenceBackend,
-    flat: bool,
-    any_listed: bool,
-) -> Sequence[ListedModel] | None:
+    flat: bool,  # noqa: ARG001
+    any_listed: bool,  # noqa: ARG001
+) -> Sequence[ListedModel]:
     require_sdk(spec="xllamacpp", extra="local", msg=_LOCAL_MISSING_MSG)
-    from pipelex.providers.local.client import list_models
+    from pipelex.plugins.model_lister_registry import NamedErrors
+    from pipelex.providers.local.client import classify, list_models
 
-    return await list_models(
-        sdk=sdk,
-        backend_name=backend_name,
-        backend=backend,
-        flat=flat,
-        any_listed=any_listed,
-    )
+    with NamedErrors(classify, provider=backend_name):
+        return await list_models(sdk=sdk, backend=backend)
 
 
 def _run_local_command(argv: Sequence[str]) -> int:
@@ -723,20 +707,17 @@ async def _list_google_models(
     sdk: str,
     backend_name: str,
     backend: InferenceBackend,
-    flat: bool,
-    any_listed: bool,
-) -> Sequence[ListedModel] | None:
+    flat: bool,  # noqa: ARG001
+    any_listed: bool,  # noqa: ARG001
+) -> Sequence[ListedModel]:
     require_sdk(spec="google.genai", extra="google", msg=_GOOGLE_MISSING_MSG)
     require_sdk(spec="httpx2", extra="google", msg=_GOOGLE_MISSING_MSG)
+    from pipelex.plugins.model_lister_registry import NamedErrors
     from pipelex.providers.google.client import list_models
+    from pipelex.providers.google.errors import classify
 
-    return await list_models(
-        sdk=sdk,
-        backend_name=backend_name,
-        backend=backend,
-        flat=flat,
-        any_listed=any_listed,
-    )
+    with NamedErrors(classify, provider=backend_name):
+        return await list_models(sdk=sdk, backend=backend)
 
 
 class GooglePlugin:
@@ -979,19 +960,16 @@ async def _list_anthropic_models(
     sdk: str,
     backend_name: str,
     backend: InferenceBackend,
-    flat: bool,
-    any_listed: bool,
-) -> Sequence[ListedModel] | None:
+    flat: bool,  # noqa: ARG001
+    any_listed: bool,  # noqa: ARG001
+) -> Sequence[ListedModel]:
     require_sdk(spec="anthropic", extra="anthropic", msg=_ANTHROPIC_MISSING_MSG)
+    from pipelex.plugins.model_lister_registry import NamedErrors
     from pipelex.providers.anthropic.client import list_models
+    from pipelex.providers.anthropic.errors import classify
 
-    return await list_models(
-        sdk=sdk,
-        backend_name=backend_name,
-        backend=backend,
-        flat=flat,
-        any_listed=any_listed,
-    )
+    with NamedErrors(classify, provider=backend_name):
+        return await list_models(sdk=sdk, backend=backend)
 
 
 class AnthropicPlugin:
@@ -1072,20 +1050,17 @@ async def _list_mistral_models(
     sdk: str,
     backend_name: str,
     backend: InferenceBackend,
-    flat: bool,
-    any_listed: bool,
-) -> Sequence[ListedModel] | None:
+    flat: bool,  # noqa: ARG001
+    any_listed: bool,  # noqa: ARG001
+) -> Sequence[ListedModel]:
     require_sdk(spec="mistralai", extra="mistral", msg=_MISTRAL_MISSING_MSG)
     require_sdk(spec="httpx2", extra="mistral", msg=_MISTRAL_MISSING_MSG)
+    from pipelex.plugins.model_lister_registry import NamedErrors
     from pipelex.providers.mistral.client import list_models
+    from pipelex.providers.mistral.errors import classify
 
-    return await list_models(
-        sdk=sdk,
-        backend_name=backend_name,
-        backend=backend,
-        flat=flat,
-        any_listed=any_listed,
-    )
+    with NamedErrors(classify, provider=backend_name):
+        return await list_models(sdk=sdk, backend=backend)
 
 
 class MistralPlugin:
@@ -1137,20 +1112,17 @@ async def _list_bedrock_models(
     sdk: str,
     backend_name: str,
     backend: InferenceBackend,
-    flat: bool,
-    any_listed: bool,
-) -> Sequence[ListedModel] | None:
+    flat: bool,  # noqa: ARG001
+    any_listed: bool,  # noqa: ARG001
+) -> Sequence[ListedModel]:
     require_sdk(spec="boto3", extra="bedrock", msg=_BEDROCK_MISSING_MSG)
     require_sdk(spec="aiobotocore", extra="bedrock", msg=_BEDROCK_MISSING_MSG)
+    from pipelex.plugins.model_lister_registry import NamedErrors
     from pipelex.providers.bedrock.client import list_models
+    from pipelex.providers.bedrock.errors import classify
 
-    return await list_models(
-        sdk=sdk,
-        backend_name=backend_name,
-        backend=backend,
-        flat=flat,
-        any_listed=any_listed,
-    )
+    with NamedErrors(classify, provider=backend_name):
+        return await list_models(sdk=sdk, backend=backend)
 
 
 class BedrockPlugin:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import TracebackType
 
+    from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.model_backends.backend import InferenceBackend
     from pipelex.cogt.model_backends.listed_model import ListedModel
 
-__all__ = ["ListModelsFn"]
+__all__ = ["ListModelsFn", "NamedErrors"]
 
 
 class ListModelsFn(Protocol):
@@ -42,6 +44,45 @@ class ListModelsFn(Protocol):
             MissingDependencyError: The SDK is not installed.
         """
         ...
+
+
+class NamedErrors:
+    """A ``with`` block that an SDK's exception leaves as the InferenceError that it means: what a lister is written in.
+
+    Args:
+        classify: The vendor's table, the same that its workers use; ``None`` from it lets the exception pass.
+        provider: The configured name of the backend.
+    """
+
+    __slots__ = ("_classify", "_provider")
+
+    def __init__(self, classify: Callable[[Exception], InferenceError | None], *, provider: str) -> None:
+        self._classify = classify
+        self._provider = provider
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Name what went wrong.
+
+        Raises:
+            InferenceError: The error that the exception means.
+        """
+        if not isinstance(error, Exception):
+            return
+        from pipelex.cogt.exceptions import InferenceError, say_whom
+        from pipelex.cogt.inference.attempts import scrub
+
+        named = error if isinstance(error, InferenceError) else self._classify(error)
+        if named is None:
+            return
+        say_whom(named, provider=self._provider)
+        if named is not error:
+            scrub(error)
+            raise named from error
 
 
 class ModelListerRegistry:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["PerLoopClient", "SdkClientRegistry"]
 
 ClientT = TypeVar("ClientT")
+ClientT_co = TypeVar("ClientT_co", covariant=True)
 
 
 def _new_lock() -> Lock:
@@ -22,7 +23,7 @@ def _new_lock() -> Lock:
     return Lock()
 
 
-class PerLoopClient(Generic[ClientT]):
+class PerLoopClient(Generic[ClientT_co]):
     """An async SDK client for each event loop that calls it.
 
     The connections of an async client belong to the loop that opened them: a caller who runs ``asyncio.run`` twice,
@@ -35,12 +36,12 @@ class PerLoopClient(Generic[ClientT]):
 
     __slots__ = ("_build", "_closed", "_keepers")
 
-    def __init__(self, build: Callable[[], ClientT]) -> None:
+    def __init__(self, build: Callable[[], ClientT_co]) -> None:
         self._build = build
-        self._keepers: dict[AbstractEventLoop, tuple[ClientT, AsyncGenerator[None, None]]] = {}
+        self._keepers: dict[AbstractEventLoop, tuple[ClientT_co, AsyncGenerator[None, None]]] = {}
         self._closed = False
 
-    async def get(self) -> ClientT:
+    async def get(self) -> ClientT_co:
         """Return the client of the running loop, building it on first use.
 
         Raises:
@@ -61,7 +62,7 @@ class PerLoopClient(Generic[ClientT]):
         await anext(keeper)
         return client
 
-    async def _keep(self, loop: AbstractEventLoop, client: ClientT) -> AsyncGenerator[None, None]:
+    async def _keep(self, loop: AbstractEventLoop, client: object) -> AsyncGenerator[None, None]:
         """Hold a client until its loop ends: that is when asyncio closes the generators that were begun in it."""
         try:
             yield

@@ -30,7 +30,9 @@ from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams, LLMPrompt, ReasoningE
 from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability, InferenceModelSpec
 from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.plugins.model_lister_registry import NamedErrors
 from pipelex.providers.anthropic.client import list_models, make_client
+from pipelex.providers.anthropic.errors import classify
 from pipelex.providers.anthropic.llm import AnthropicLLMWorker
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from pipelex.reporting.usage_log import UsageLog
@@ -385,9 +387,10 @@ def test_the_listing_of_bedrock_is_unsupported() -> None:
         run(listed("http://127.0.0.1:9", sdk="bedrock_anthropic"))
 
 
-async def listed(endpoint: str, sdk: str = "anthropic") -> Sequence[ListedModel] | None:
+async def listed(endpoint: str, sdk: str = "anthropic") -> Sequence[ListedModel]:
     backend = InferenceBackend(name="claude", endpoint=endpoint, api_key=KEY, policy=ONCE)
-    return await list_models(sdk=sdk, backend_name="claude", backend=backend, flat=False, any_listed=False)
+    with NamedErrors(classify, provider="claude"):
+        return await list_models(sdk=sdk, backend=backend)
 
 
 def test_bedrock_without_a_region_says_where_to_write_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

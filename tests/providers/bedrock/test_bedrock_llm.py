@@ -32,7 +32,9 @@ from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams, LLMPrompt, ReasoningE
 from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability, InferenceModelSpec
 from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.plugins.model_lister_registry import NamedErrors
 from pipelex.providers.bedrock.client import list_models, make_client
+from pipelex.providers.bedrock.errors import classify
 from pipelex.providers.bedrock.llm import BedrockLLMWorker
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from pipelex.reporting.usage_log import UsageLog
@@ -365,8 +367,9 @@ def test_nobody_there_is_known_not_to_have_arrived(sdk: str) -> None:
         run(make_worker(nobody.url, sdk=sdk).gen_text("Hello"))
 
 
-async def listed(endpoint: str, sdk: str) -> Sequence[ListedModel] | None:
-    return await list_models(sdk=sdk, backend_name="aws", backend=make_backend(endpoint), flat=False, any_listed=False)
+async def listed(endpoint: str, sdk: str) -> Sequence[ListedModel]:
+    with NamedErrors(classify, provider="aws"):
+        return await list_models(sdk=sdk, backend=make_backend(endpoint))
 
 
 @both_sdks

@@ -28,7 +28,9 @@ from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.plugins.model_lister_registry import NamedErrors
 from pipelex.providers.google.client import list_models, make_client
+from pipelex.providers.google.errors import classify
 from pipelex.providers.google.llm import GoogleLLMWorker
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from pipelex.reporting.usage_log import UsageLog
@@ -231,9 +233,7 @@ def test_how_long_to_wait_is_read_from_the_body_or_the_header(replay: Replay) ->
 def test_the_listing_follows_its_pages(replay: Replay) -> None:
     first = {"models": [{"name": "models/gemini-a", "inputTokenLimit": 1000}], "nextPageToken": "more"}
     replay.on("*", answer(first), answer({"models": [{"name": "models/gemini-b"}]}))
-    listing = list_models(
-        sdk="google", backend_name="test", backend=backend_at(replay.url), flat=False, any_listed=False
-    )
+    listing = list_models(sdk="google", backend=backend_at(replay.url))
     assert [
         ListedModel(id="gemini-a", owner="google", context_window=1000),
         ListedModel(id="gemini-b", owner="google"),
@@ -243,10 +243,8 @@ def test_the_listing_follows_its_pages(replay: Replay) -> None:
 
 def test_a_listing_that_fails_is_a_named_error(replay: Replay) -> None:
     replay.on("*", answer(wire.error(401), status=401))
-    listing = list_models(
-        sdk="google", backend_name="test", backend=backend_at(replay.url), flat=False, any_listed=False
-    )
-    with pytest.raises(InferenceAuthenticationError):
+    listing = list_models(sdk="google", backend=backend_at(replay.url))
+    with pytest.raises(InferenceAuthenticationError), NamedErrors(classify, provider="test"):
         asyncio.run(listing)
 
 

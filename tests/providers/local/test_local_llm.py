@@ -166,11 +166,11 @@ def test_a_stream_comes_in_pieces_that_make_the_whole(worker: LlamaCppLLMWorker,
     assert log.records[0].usage.output_tokens == pytest.approx(len(pieces), abs=2)
 
 
-def test_a_stream_begins_before_the_answer_is_whole(worker: LlamaCppLLMWorker) -> None:
+def test_a_stream_begins_before_the_answer_is_whole(engine: LocalEngine, worker: LlamaCppLLMWorker) -> None:
     """After the first piece hundreds of tokens are still to come, so the engine must still be at work."""
     stream = worker.stream_text_sync(ask("Tell a long story about a fox.", temperature=0, max_tokens=2000))
     assert next(stream)
-    calls_waiting = worker._engine._thread().submit(int)
+    calls_waiting = engine._thread().submit(int)
     assert not calls_waiting.done()
     del stream
     assert calls_waiting.result(timeout=10) == 0
@@ -323,21 +323,21 @@ def test_cancelling_stops_the_generation(worker: LlamaCppLLMWorker, log: UsageLo
 
 
 def test_a_call_cancelled_before_its_turn_is_never_run(
-    worker: LlamaCppLLMWorker, monkeypatch: pytest.MonkeyPatch
+    engine: LocalEngine, worker: LlamaCppLLMWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_requests: list[object] = []
-    monkeypatch.setattr(worker._engine, "_run", lambda *args: run_requests.append(args))
+    monkeypatch.setattr(engine, "_run", lambda *args: run_requests.append(args))
 
     async def run() -> None:
         turn = threading.Event()
-        worker._engine._thread().submit(turn.wait, 10)
+        engine._thread().submit(turn.wait, 10)
         call = asyncio.ensure_future(worker.gen_text("Hello"))
         await asyncio.sleep(0)  # lets the call take its place in the queue
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
         turn.set()
-        await asyncio.wrap_future(worker._engine._thread().submit(int))
+        await asyncio.wrap_future(engine._thread().submit(int))
 
     asyncio.run(run())
     assert run_requests == []
@@ -417,8 +417,8 @@ def test_one_core_is_left_to_the_others(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_known_models_are_listed() -> None:
     async def rows(**extras: str | int) -> list[tuple[str, int | None]]:
         backend = InferenceBackend(name="local", extras=extras)
-        listed = await list_models(sdk="llama_cpp", backend_name="local", backend=backend, flat=False, any_listed=False)
-        return [(row.id, row.context_window) for row in listed or ()]
+        listed = await list_models(sdk="llama_cpp", backend=backend)
+        return [(row.id, row.context_window) for row in listed]
 
     assert [("smollm2-135m-instruct", 8192)] == asyncio.run(rows())
     assert [("own", 1024)] == asyncio.run(rows(weights="/models/own.gguf", n_ctx=1024))

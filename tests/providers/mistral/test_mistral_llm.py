@@ -25,7 +25,9 @@ from pipelex.cogt.exceptions import (
 )
 from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams, LLMPrompt, ReasoningEffort
+from pipelex.plugins.model_lister_registry import NamedErrors
 from pipelex.providers.mistral.client import list_models
+from pipelex.providers.mistral.errors import classify
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from pipelex.reporting.usage_log import UsageLog
 from tests.providers.mistral import wire
@@ -246,10 +248,9 @@ def test_nobody_there_is_known_not_to_have_arrived() -> None:
         run(llm_worker(nobody.url).gen_text("Hello"))
 
 
-async def listed(endpoint: str) -> Sequence[ListedModel] | None:
-    return await list_models(
-        sdk="mistral", backend_name="mistral-eu", backend=backend(endpoint), flat=False, any_listed=False
-    )
+async def listed(endpoint: str) -> Sequence[ListedModel]:
+    with NamedErrors(classify, provider="mistral-eu"):
+        return await list_models(sdk="mistral", backend=backend(endpoint))
 
 
 def test_the_listing_tells_what_the_vendor_said(replay: Replay) -> None:

@@ -17,6 +17,7 @@ from pipelex.cogt.exceptions import (
     InferenceRateLimitError,
     InferenceRequestError,
     InferenceTimeoutError,
+    say_whom,
 )
 from pipelex.cogt.inference.inference_worker_abstract import close_iterator
 from pipelex.cogt.inference.media import MediaReadError
@@ -137,23 +138,21 @@ def _raise_named(worker: InferenceWorkerAbstract, error: Exception, *, is_late: 
 
 def _classified(worker: InferenceWorkerAbstract, error: Exception) -> InferenceError:
     """Name an SDK's exception by the driver's own table; a stranger to it is of the kind *unknown*."""
-    model = worker.inference_model
     if isinstance(error, MediaReadError):
-        return InferenceRequestError(redact(str(error)), provider=model.backend_name, model=model.name)
-    named = worker._classify_error(error)
-    if named is not None:
-        return named
-    return InferenceError(redact(f"{type(error).__name__}: {error}"), provider=model.backend_name, model=model.name)
+        return InferenceRequestError(str(error))
+    return worker._classify_error(error) or InferenceError(f"{type(error).__name__}: {error}")
 
 
 def _timed_out(model: InferenceModelSpec) -> InferenceTimeoutError:
     msg = f"No answer within {model.policy.timeout_s:g} s. Set timeout_s in [backends.{model.backend_name}] for more"
-    return InferenceTimeoutError(msg, provider=model.backend_name, model=model.name)
+    return InferenceTimeoutError(msg)
 
 
 def _of_family(worker: InferenceWorkerAbstract, error: PipelexError) -> PipelexError:
-    """Say what a time-out means where each request is charged when it arrives: nobody knows whether it was."""
+    """Say whom was called, and what a time-out means where a request is charged when it arrives: nobody can tell."""
     model = worker.inference_model
+    if isinstance(error, InferenceError):
+        say_whom(error, provider=model.backend_name, model=model.name)
     if model.family is InferenceFamily.IMG_GEN and isinstance(error, InferenceTimeoutError):
         msg = f"{error.message}. The image may have been made and charged, so the request is not repeated"
         return InferenceAmbiguousError(msg, provider=model.backend_name, model=model.name)

@@ -10,20 +10,15 @@ from pipelex.cogt.exceptions import InferenceRequestError, ModelListingUnsupport
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.inference_backend_registry import require_sdk
 from pipelex.plugins.sdk_client_registry import PerLoopClient
-from pipelex.providers.anthropic.errors import classify
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pipelex.cogt.model_backends.backend import InferenceBackend
 
 _NO_KEY = "none"  # an endpoint without a key: what the environment holds for another one is not sent to it
 _LARGEST_PAGE = 1000
 
 
-def make_client(
-    *, sdk: str, backend: InferenceBackend
-) -> PerLoopClient[AsyncAnthropic] | PerLoopClient[AsyncAnthropicBedrock]:
+def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[AsyncAnthropic | AsyncAnthropicBedrock]:
     """Make the client of a backend. Nothing is sent before the first call.
 
     Args:
@@ -68,32 +63,16 @@ def _make_bedrock_client(backend: InferenceBackend) -> AsyncAnthropicBedrock:
         raise InferenceRequestError(msg, provider=backend.name) from exc
 
 
-async def list_models(
-    *,
-    sdk: str,
-    backend_name: str,
-    backend: InferenceBackend,
-    flat: bool,  # noqa: ARG001 - the call shape of all listers
-    any_listed: bool,  # noqa: ARG001
-) -> Sequence[ListedModel] | None:
+async def list_models(*, sdk: str, backend: InferenceBackend) -> list[ListedModel]:
     """List the models of Anthropic's own API; on Bedrock they are listed by the bedrock plugin's sdks.
 
     Raises:
         ModelListingUnsupportedError: The sdk is ``bedrock_anthropic``, whose client cannot list.
-        InferenceError: The listing failed; its subclass says how.
     """
     if sdk == "bedrock_anthropic":
         raise ModelListingUnsupportedError(sdk=sdk)
-    try:
-        async with _make_anthropic_client(backend) as client:
-            return [
-                ListedModel(
-                    id=model.id, created=model.created_at, owner="anthropic", context_window=model.max_input_tokens
-                )
-                async for model in client.models.list(limit=_LARGEST_PAGE)
-            ]
-    except Exception as exc:
-        named = classify(exc, provider=backend_name)
-        if named is None:
-            raise
-        raise named from exc
+    async with _make_anthropic_client(backend) as client:
+        return [
+            ListedModel(id=model.id, created=model.created_at, owner="anthropic", context_window=model.max_input_tokens)
+            async for model in client.models.list(limit=_LARGEST_PAGE)
+        ]

@@ -6,7 +6,6 @@ from anthropic import AnthropicError, APIResponseValidationError, APIStatusError
 
 from pipelex.cogt.exceptions import (
     InferenceAuthenticationError,
-    InferenceCapacityError,
     InferenceError,
     InferenceInvalidAnswerError,
 )
@@ -33,33 +32,25 @@ _STATUS_OF_TYPE = {
 }
 
 
-def classify(error: Exception, *, provider: str, model: str | None = None) -> InferenceError | None:
+def classify(error: Exception) -> InferenceError | None:
     """Name the kind of inference error that an exception of the SDK is.
 
     Args:
         error: What the SDK raised.
-        provider: The backend that was called.
-        model: The model that was asked for.
     """
     if isinstance(error, APIStatusError):
-        return _of_status(error, provider=provider, model=model)
+        return _of_status(error)
     if isinstance(error, APIResponseValidationError):
-        return InferenceInvalidAnswerError(error.message, provider=provider, model=model)
-    named = InferenceError.from_transport(error, provider=provider, model=model)
+        return InferenceInvalidAnswerError(error.message)
+    named = InferenceError.from_transport(error)
     if named is not None or not isinstance(error, AnthropicError | RuntimeError):
         return named
     if "credentials" in str(error):  # a RuntimeError where AWS has none: the SDK has no class of its own for it
-        return InferenceAuthenticationError(str(error), provider=provider, model=model)
+        return InferenceAuthenticationError(str(error))
     return None
 
 
-def _of_status(error: APIStatusError, *, provider: str, model: str | None) -> InferenceError:
+def _of_status(error: APIStatusError) -> InferenceError:
     message = error.api_message or error.message
     status = error.status_code if error.status_code >= 400 else _STATUS_OF_TYPE.get(str(error.type).lower(), 500)
-    if status == 402:
-        return InferenceCapacityError(
-            message, provider=provider, model=model, status_code=status, request_id=error.request_id
-        )
-    return InferenceError.from_status(
-        status, message, provider=provider, model=model, headers=dict(error.response.headers)
-    )
+    return InferenceError.from_status(status, message, headers=dict(error.response.headers))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, cast
 
-from anthropic import transform_schema
+from anthropic import AsyncAnthropic, AsyncAnthropicBedrock, transform_schema
 from anthropic.types import Message
 
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError, InferenceServerError
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk, ReasoningEffort
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.providers.anthropic.errors import classify
@@ -17,7 +18,6 @@ from pipelex.reporting.reporting_protocol import InferenceUsage
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from anthropic import AsyncAnthropic, AsyncAnthropicBedrock
     from anthropic.types import (
         Base64ImageSourceParam,
         Base64PDFSourceParam,
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.inference.media import MediaSource
     from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams
-    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-    from pipelex.plugins.sdk_client_registry import PerLoopClient
-    from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 _FINISH_REASONS = {
     "end_turn": FinishReason.STOP,
@@ -54,24 +51,8 @@ _IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _MAX_TOKENS = 8192  # the API wants a limit; this is it where neither the job nor the catalogue says
 
 
-class AnthropicLLMWorker(LLMWorkerAbstract):
-    """Serves LLM calls through Anthropic's messages API.
-
-    Args:
-        sdk_instance: The backend's client.
-        inference_model: The model that this worker serves.
-        reporting_delegate: Where usage and time are reported, if anywhere.
-    """
-
-    def __init__(
-        self,
-        *,
-        sdk_instance: PerLoopClient[AsyncAnthropic] | PerLoopClient[AsyncAnthropicBedrock],
-        inference_model: InferenceModelSpec,
-        reporting_delegate: ReportingProtocol | None,
-    ) -> None:
-        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
-        self._clients = sdk_instance
+class AnthropicLLMWorker(SdkWorker[AsyncAnthropic | AsyncAnthropicBedrock], LLMWorkerAbstract):
+    """Serves LLM calls through Anthropic's messages API."""
 
     async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
         return await self._ask(job)
@@ -84,7 +65,7 @@ class AnthropicLLMWorker(LLMWorkerAbstract):
         usage: InferenceUsage | None = None
         reason: FinishReason | None = None
         ended = False
-        messages = (await self._clients.get()).messages
+        messages = (await self._client()).messages
         async with await messages.create(**request, stream=True, extra_body=_extra_body(job.params)) as events:
             async for event in events:
                 if event.type == "message_start":
@@ -98,22 +79,19 @@ class AnthropicLLMWorker(LLMWorkerAbstract):
                 elif event.type == "message_stop":
                     ended = True
         if not ended:
-            raise self._named(InferenceServerError, "The stream ended before the answer was whole")
+            raise InferenceServerError("The stream ended before the answer was whole")
         yield LLMTextChunk(text="", usage=usage, finish_reason=reason)
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
-        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
-
-    def _named(self, kind: type[InferenceError], message: str) -> InferenceError:
-        return kind(message, provider=self.inference_model.backend_name, model=self.inference_model.name)
+        return classify(error)
 
     async def _ask(self, job: LLMJob, json_schema: dict[str, object] | None = None) -> InferenceResult[str]:
         request = await self._request(job, json_schema)
-        messages = (await self._clients.get()).messages
+        messages = (await self._client()).messages
         message: object = await messages.create(**request, extra_body=_extra_body(job.params))
         # The SDK neither looks whether the answer is JSON nor whether it is a message.
         if not isinstance(message, Message) or not {"content", "usage"} <= message.model_fields_set:
-            raise self._named(InferenceInvalidAnswerError, "The answer is no message of Anthropic's API")
+            raise InferenceInvalidAnswerError("The answer is no message of Anthropic's API")
         return InferenceResult(
             content="".join(block.text for block in message.content if block.type == "text"),
             usage=_usage(message.usage),
@@ -125,7 +103,7 @@ class AnthropicLLMWorker(LLMWorkerAbstract):
         """Say a job in the messages format; what it does not set is left to the model."""
         params = job.params
         if params.seed is not None:
-            raise self._named(InferenceRequestError, "Anthropic's API knows no seed. Take it from 'capabilities'")
+            raise InferenceRequestError("Anthropic's API knows no seed. Take it from 'capabilities'")
         request: MessageCreateParamsBase = {
             "model": self.inference_model.model_id,
             "max_tokens": params.max_tokens or self.inference_model.max_output_tokens or _MAX_TOKENS,
@@ -160,7 +138,7 @@ class AnthropicLLMWorker(LLMWorkerAbstract):
         media_type = fetched.media_type()
         if media_type not in _IMAGE_TYPES:
             msg = f"An image is of the type {media_type}; taken are {', '.join(_IMAGE_TYPES)}"
-            raise self._named(InferenceRequestError, msg)
+            raise InferenceRequestError(msg)
         known = cast("Literal['image/jpeg', 'image/png', 'image/gif', 'image/webp']", media_type)
         return {"type": "base64", "media_type": known, "data": await fetched.as_base64()}
 
@@ -170,7 +148,7 @@ class AnthropicLLMWorker(LLMWorkerAbstract):
         fetched = await document.fetched()
         if fetched.media_type() != "application/pdf":
             msg = f"A document is of the type {fetched.media_type()}; taken is application/pdf"
-            raise self._named(InferenceRequestError, msg)
+            raise InferenceRequestError(msg)
         return {"type": "base64", "media_type": "application/pdf", "data": await fetched.as_base64()}
 
     def _takes_addresses(self) -> bool:
@@ -192,11 +170,11 @@ class AnthropicLLMWorker(LLMWorkerAbstract):
         """
         if _has_open_object(json_schema):
             msg = "Anthropic's structured output knows no objects with free keys (dict): use a list of key and value"
-            raise self._named(InferenceRequestError, msg)
+            raise InferenceRequestError(msg)
         try:
             return transform_schema(json_schema)
         except ValueError as exc:
-            raise self._named(InferenceRequestError, f"The type asked for cannot be met: {exc}") from exc
+            raise InferenceRequestError(f"The type asked for cannot be met: {exc}") from exc
 
 
 def _has_open_object(schema: object) -> bool:

@@ -63,11 +63,7 @@ class AzureClient(httpx.AsyncClient):
         return response.raise_for_status()
 
 
-def make_client(
-    *,
-    sdk: str,  # noqa: ARG001 - the call shape of all clients
-    backend: InferenceBackend,
-) -> PerLoopClient[AzureClient]:
+def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[AzureClient]:  # noqa: ARG001
     """Make the client of a backend, one for each event loop.
 
     Args:

@@ -21,25 +21,21 @@ _KIND_OF_CODE: dict[str, type[InferenceError]] = {
 }
 
 
-def classify(error: Exception, *, provider: str, model: str) -> InferenceError | None:
+def classify(error: Exception) -> InferenceError | None:
     """Name what an exception means.
 
     Args:
         error: What was raised.
-        provider: The backend that was called.
-        model: The model that was asked for.
     """
     if not isinstance(error, httpx.HTTPStatusError):
-        return InferenceError.from_transport(error, provider=provider, model=model)
+        return InferenceError.from_transport(error)
     status, headers = error.response.status_code, error.response.headers
     code, message = _code_and_message(error.response)
     kind = _KIND_OF_CODE.get(code)
     if kind is None:
-        return InferenceError.from_status(status, message, provider=provider, model=model, headers=headers)
+        return InferenceError.from_status(status, message, headers=headers)
     return kind(
         message,
-        provider=provider,
-        model=model,
         status_code=status,
         request_id=headers.get("apim-request-id") or headers.get("x-request-id"),
     )

@@ -6,52 +6,34 @@ https://learn.microsoft.com/azure/ai-foundry/openai/how-to/dall-e
 from __future__ import annotations
 
 from base64 import b64decode
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from pipelex.cogt.exceptions import InferenceAmbiguousError, InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.media import MediaSource
+from pipelex.cogt.inference.sdk_worker import SdkWorker
+from pipelex.providers.azure_rest.client import AzureClient
 from pipelex.providers.azure_rest.errors import classify
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
-    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-    from pipelex.plugins.sdk_client_registry import PerLoopClient
-    from pipelex.providers.azure_rest.client import AzureClient
-    from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 _QUALITIES = ("low", "medium", "high", "auto")
 
 
-class AzureImgGenWorker(ImgGenWorkerAbstract):
-    """Serves image generation by a deployment of an Azure resource; the model's id is the deployment's name.
-
-    Args:
-        sdk_instance: The backend's HTTP clients.
-        inference_model: The model that this worker serves.
-        reporting_delegate: Where usage and time are reported, if anywhere.
-    """
-
-    def __init__(
-        self,
-        *,
-        sdk_instance: PerLoopClient[AzureClient],
-        inference_model: InferenceModelSpec,
-        reporting_delegate: ReportingProtocol | None,
-    ) -> None:
-        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
-        self._clients = sdk_instance
+class AzureImgGenWorker(SdkWorker[AzureClient], ImgGenWorkerAbstract):
+    """Serves image generation by a deployment of an Azure resource; the model's id is the deployment's name."""
 
     async def _gen_image_list(self, job: ImgGenJob) -> InferenceResult[tuple[GeneratedImage, ...]]:
         files = []
         for number, image in enumerate(job.prompt.images, start=1):
             fetched = await image.fetched()
             files.append(("image[]", (f"image{number}.png", fetched.data or b"", fetched.media_type())))
-        client = await self._clients.get()
+        client = await self._client()
         response = await client.post_to(
             "images/edits" if files else "images/generations",
             deployment=self.inference_model.model_id,
@@ -61,23 +43,23 @@ class AzureImgGenWorker(ImgGenWorkerAbstract):
         answer = response.json()
         rows = answer.get("data") if isinstance(answer, dict) else None
         if not isinstance(rows, list) or len(rows) < job.count:
-            self._fail(InferenceInvalidAnswerError, f"{job.count} images were asked for, and fewer came")
+            raise InferenceInvalidAnswerError(f"{job.count} images were asked for, and fewer came")
         images = tuple([await self._image(row) for row in rows[: job.count]])
         return InferenceResult(
             content=images, usage=_usage(answer.get("usage"), len(images)), model_served=self.inference_model.model_id
         )
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
-        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
+        return classify(error)
 
     def _fields(self, job: ImgGenJob) -> dict[str, object]:
         params, prompt = job.params, job.prompt
         refused = {"aspect_ratio": params.aspect_ratio, "seed": params.seed, "negative_text": prompt.negative_text}
         for name, value in refused.items():
             if value is not None:
-                self._fail(InferenceRequestError, f"Azure's Images API takes no '{name}': leave it out")
+                raise InferenceRequestError(f"Azure's Images API takes no '{name}': leave it out")
         if params.quality is not None and params.quality not in _QUALITIES:
-            self._fail(InferenceRequestError, f"The quality '{params.quality}' is none of {', '.join(_QUALITIES)}")
+            raise InferenceRequestError(f"The quality '{params.quality}' is none of {', '.join(_QUALITIES)}")
         fields: dict[str, object] = {"prompt": prompt.text, "n": job.count}
         if params.size is not None:
             width, height = params.size
@@ -94,18 +76,15 @@ class AzureImgGenWorker(ImgGenWorkerAbstract):
             try:
                 source = MediaSource(data=b64decode(encoded, validate=True))
             except ValueError as exc:
-                self._fail(InferenceInvalidAnswerError, "The answer holds an image that is no base64", cause=exc)
+                raise InferenceInvalidAnswerError("The answer holds an image that is no base64") from exc
         elif isinstance(url, str):
             try:
                 source = await MediaSource(url=url).fetched()
             except (OSError, ValueError) as exc:
-                self._fail(InferenceAmbiguousError, f"The image was made, and cannot be fetched: {exc}", cause=exc)
+                raise InferenceAmbiguousError(f"The image was made, and cannot be fetched: {exc}") from exc
         else:
-            self._fail(InferenceInvalidAnswerError, "The answer holds an image without bytes and without address")
+            raise InferenceInvalidAnswerError("The answer holds an image without bytes and without address")
         return GeneratedImage(data=source.data or b"", mime_type=source.media_type())
-
-    def _fail(self, kind: type[InferenceError], message: str, *, cause: Exception | None = None) -> NoReturn:
-        raise kind(message, provider=self.inference_model.backend_name, model=self.inference_model.name) from cause
 
 
 def _usage(counts: object, images: int) -> InferenceUsage:

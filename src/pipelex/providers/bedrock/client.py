@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -12,11 +13,10 @@ from botocore.exceptions import NoRegionError, ProfileNotFound
 from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
-from pipelex.providers.bedrock.errors import classify
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Queue
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine
 
     from pipelex.cogt.model_backends.backend import InferenceBackend
 
@@ -339,27 +339,8 @@ def make_client(*, sdk: str, backend: InferenceBackend) -> BedrockClient:
     return LoopBedrock(backend=backend) if sdk == "bedrock_aioboto" else ThreadedBedrock(backend=backend)
 
 
-async def list_models(
-    *,
-    sdk: str,
-    backend_name: str,
-    backend: InferenceBackend,
-    flat: bool,  # noqa: ARG001 - the call shape of all listers
-    any_listed: bool,  # noqa: ARG001
-) -> Sequence[ListedModel] | None:
-    """List the foundation models of the region; AWS returns them all at once, and says neither age nor context.
-
-    Raises:
-        InferenceError: The listing failed; its subclass says how.
-    """
-    client = make_client(sdk=sdk, backend=backend)
-    try:
+async def list_models(*, sdk: str, backend: InferenceBackend) -> list[ListedModel]:
+    """List the foundation models of the region; AWS returns them all at once, and says neither age nor context."""
+    async with aclosing(make_client(sdk=sdk, backend=backend)) as client:
         summaries = await client.list_foundation_models()
-    except Exception as exc:
-        named = classify(exc, provider=backend_name)
-        if named is None:
-            raise
-        raise named from exc
-    finally:
-        await client.aclose()
     return [ListedModel(id=summary["modelId"], owner=summary.get("providerName")) for summary in summaries]

@@ -51,29 +51,27 @@ _KIND_OF_WORDS: dict[str, type[InferenceError]] = {
 }
 
 
-def classify(error: Exception, *, provider: str, model: str | None = None) -> InferenceError | None:
+def classify(error: Exception) -> InferenceError | None:
     """Name the kind of inference error that an exception of the SDK is.
 
     Args:
         error: What the SDK raised.
-        provider: The backend that was called.
-        model: The model that was asked for.
     """
     if isinstance(error, ClientError):
-        return _of_response(error, provider=provider, model=model)
+        return _of_response(error)
     if isinstance(error, _CREDENTIAL_ERRORS):
-        return InferenceAuthenticationError(str(error), provider=provider, model=model)
+        return InferenceAuthenticationError(str(error))
     if isinstance(error, ParamValidationError):
-        return InferenceRequestError(str(error), provider=provider, model=model)
+        return InferenceRequestError(str(error))
     if isinstance(error, ParserError):  # of the binary frames of a stream
-        return InferenceInvalidAnswerError(f"The stream is damaged: {error}", provider=provider, model=model)
-    named = InferenceError.from_transport(error, provider=provider, model=model)
+        return InferenceInvalidAnswerError(f"The stream is damaged: {error}")
+    named = InferenceError.from_transport(error)
     if named is None and isinstance(error, BotoCoreError):
-        return InferenceError(str(error), provider=provider, model=model)
+        return InferenceError(str(error))
     return named
 
 
-def _of_response(error: ClientError, *, provider: str, model: str | None) -> InferenceError:
+def _of_response(error: ClientError) -> InferenceError:
     said = error.response.get("Error", {})
     about = error.response.get("ResponseMetadata", {})
     code, message = str(said.get("Code", "")), str(said.get("Message") or error)
@@ -85,5 +83,5 @@ def _of_response(error: ClientError, *, provider: str, model: str | None) -> Inf
         kind = meant if status == 400 and words in message.lower() else kind
     if kind is not None:
         request_id = about.get("RequestId")
-        return kind(message, provider=provider, model=model, status_code=status, request_id=request_id)
-    return InferenceError.from_status(status, message, provider=provider, model=model, headers=headers)
+        return kind(message, status_code=status, request_id=request_id)
+    return InferenceError.from_status(status, message, headers=headers)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError, InferenceServerError
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk, ReasoningEffort
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+from pipelex.providers.bedrock.client import BedrockClient
 from pipelex.providers.bedrock.errors import classify
 from pipelex.providers.bedrock.schema import for_bedrock
 from pipelex.reporting.reporting_protocol import InferenceUsage
@@ -19,9 +21,6 @@ if TYPE_CHECKING:
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.inference.media import MediaSource
     from pipelex.cogt.llm.llm_job import LLMJob
-    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-    from pipelex.providers.bedrock.client import BedrockClient
-    from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 _FINISH_REASONS = {
     "end_turn": FinishReason.STOP,
@@ -37,7 +36,7 @@ _DOCUMENT_FORMATS = {"application/pdf": "pdf"}
 _BY_SCHEMA, _BY_TOOL = "json_schema", "tool"
 
 
-class BedrockLLMWorker(LLMWorkerAbstract):
+class BedrockLLMWorker(SdkWorker[BedrockClient], LLMWorkerAbstract):
     """Serves LLM calls through Converse and ConverseStream.
 
     Args:
@@ -47,16 +46,6 @@ class BedrockLLMWorker(LLMWorkerAbstract):
         reporting_delegate: Where usage and time are reported, if anywhere.
     """
 
-    def __init__(
-        self,
-        *,
-        sdk_instance: BedrockClient,
-        inference_model: InferenceModelSpec,
-        reporting_delegate: ReportingProtocol | None,
-    ) -> None:
-        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
-        self._client = sdk_instance
-
     async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
         return await self._ask(await self._request(job))
 
@@ -65,13 +54,13 @@ class BedrockLLMWorker(LLMWorkerAbstract):
         try:
             schema = for_bedrock(json_schema)
         except ValueError as exc:
-            raise self._named(InferenceRequestError, f"The type asked for cannot be met: {exc}") from exc
+            raise InferenceRequestError(f"The type asked for cannot be met: {exc}") from exc
         structured_by = self.inference_model.extras.get("structured_by", _BY_SCHEMA)
         if structured_by == _BY_TOOL:
             return await self._ask({**request, "toolConfig": _answer_tool(schema)})
         if structured_by != _BY_SCHEMA:
             msg = f"The model's 'structured_by' is '{structured_by}'; it is '{_BY_SCHEMA}' or '{_BY_TOOL}'"
-            raise self._named(InferenceRequestError, msg)
+            raise InferenceRequestError(msg)
         definition = {"name": "answer", "schema": json.dumps(schema)}
         text_format = {"type": "json_schema", "structure": {"jsonSchema": definition}}
         effort = request.get("outputConfig", {})
@@ -80,7 +69,8 @@ class BedrockLLMWorker(LLMWorkerAbstract):
     async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
         usage: InferenceUsage | None = None
         reason: FinishReason | None = None
-        events = self._client.converse_stream(await self._request(job))
+        client = await self._client()
+        events = client.converse_stream(await self._request(job))
         try:
             async for event in events:
                 text = event.get("contentBlockDelta", {}).get("delta", {}).get("text")
@@ -93,26 +83,23 @@ class BedrockLLMWorker(LLMWorkerAbstract):
         finally:
             await events.aclose()
         if reason is None:
-            raise self._named(InferenceServerError, "The stream ended before the answer was whole")
+            raise InferenceServerError("The stream ended before the answer was whole")
         model_id = self.inference_model.model_id
         yield LLMTextChunk(text="", usage=usage, finish_reason=reason, model_served=model_id)
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
-        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
-
-    def _named(self, kind: type[InferenceError], message: str) -> InferenceError:
-        return kind(message, provider=self.inference_model.backend_name, model=self.inference_model.name)
+        return classify(error)
 
     def _reason(self, said: str) -> FinishReason:
         if said.startswith("malformed_"):
-            raise self._named(InferenceInvalidAnswerError, f"The model's answer is broken ({said})")
+            raise InferenceInvalidAnswerError(f"The model's answer is broken ({said})")
         return _FINISH_REASONS.get(said, FinishReason.OTHER)
 
     async def _ask(self, request: dict[str, Any]) -> InferenceResult[str]:
-        answer = await self._client.converse(request)
+        answer = await (await self._client()).converse(request)
         message, reason = answer.get("output", {}).get("message"), answer.get("stopReason")
         if message is None or reason is None:
-            raise self._named(InferenceInvalidAnswerError, "The answer is none of Bedrock's Converse")
+            raise InferenceInvalidAnswerError("The answer is none of Bedrock's Converse")
         return InferenceResult(
             content="".join(_text(block) for block in message["content"]),
             usage=_usage(answer.get("usage")),
@@ -124,7 +111,7 @@ class BedrockLLMWorker(LLMWorkerAbstract):
         """Say a job in the Converse format; what it does not set is left to the model."""
         params, prompt = job.params, job.prompt
         if params.seed is not None:
-            raise self._named(InferenceRequestError, "Bedrock's Converse knows no seed. Take it from 'capabilities'")
+            raise InferenceRequestError("Bedrock's Converse knows no seed. Take it from 'capabilities'")
         settings: dict[str, object] = {
             "maxTokens": params.max_tokens or self.inference_model.max_output_tokens,
             "temperature": params.temperature,
@@ -139,7 +126,7 @@ class BedrockLLMWorker(LLMWorkerAbstract):
             request["system"] = [{"text": prompt.system_text}]
         if params.reasoning_effort is ReasoningEffort.NONE:
             msg = "Bedrock's Converse knows no reasoning_effort 'none': low, medium or high"
-            raise self._named(InferenceRequestError, msg)
+            raise InferenceRequestError(msg)
         if params.reasoning_effort is not None:
             request["outputConfig"] = {"effort": params.reasoning_effort.value}
         return request
@@ -161,7 +148,7 @@ class BedrockLLMWorker(LLMWorkerAbstract):
         media_type = fetched.media_type()
         if media_type not in formats:
             msg = f"A file is of the type {media_type}; taken are {', '.join(formats)}"
-            raise self._named(InferenceRequestError, msg)
+            raise InferenceRequestError(msg)
         return {"format": formats[media_type], "source": {"bytes": fetched.data}}
 
 

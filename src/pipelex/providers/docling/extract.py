@@ -50,9 +50,7 @@ class DoclingExtractWorker(ExtractWorkerAbstract):
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
         if isinstance(error, DocumentError | OSError):
-            return InferenceRequestError(
-                str(error), provider=self.inference_model.backend_name, model=self.inference_model.name
-            )
+            return InferenceRequestError(str(error))
         return None
 
 

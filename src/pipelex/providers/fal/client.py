@@ -94,17 +94,8 @@ class FalClient(AsyncClient):
         await self._http.aclose()
 
 
-def make_client(
-    *,
-    sdk: str,  # noqa: ARG001 - the call shape of all clients
-    backend: InferenceBackend,
-) -> PerLoopClient[FalClient]:
-    """Make the client of a backend. Nothing is sent before the first call.
-
-    Args:
-        sdk: The sdk.
-        backend: The backend's record.
-    """
+def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[FalClient]:  # noqa: ARG001
+    """Make the client of a backend. Nothing is sent before the first call."""
     return PerLoopClient(
         lambda: FalClient(key=backend.api_key or _NO_KEY, endpoint=backend.endpoint, timeout=backend.policy.timeout_s)
     )

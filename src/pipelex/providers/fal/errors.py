@@ -16,34 +16,27 @@ if TYPE_CHECKING:
 _REFUSED = "content_policy_violation"  # fal's error type where a filter stepped in (fal.ai/docs, "Errors")
 
 
-def classify(error: Exception, *, provider: str, model: str) -> InferenceError | None:
+def classify(error: Exception) -> InferenceError | None:
     """Name the kind of inference error that an exception of the SDK is.
 
     Args:
         error: What the SDK raised.
-        provider: The backend that was called.
-        model: The model that was asked for.
     """
     if isinstance(error, SubmissionError | FalClientHTTPError) and error.response is not None:
-        return _of_status(error.response, provider=provider, model=model)
+        return _of_status(error.response)
     if isinstance(error, JSONDecodeError | KeyError | TypeError):
         msg = f"The answer is not what fal's queue is documented to answer ({type(error).__name__})"
-        return InferenceInvalidAnswerError(msg, provider=provider, model=model)
-    return InferenceError.from_transport(error, provider=provider, model=model)
+        return InferenceInvalidAnswerError(msg)
+    return InferenceError.from_transport(error)
 
 
-def _of_status(response: Response, *, provider: str, model: str) -> InferenceError:
+def _of_status(response: Response) -> InferenceError:
     problems = _problems(response.content)
     text = "; ".join(said for _, said in problems) or f"fal answered with the status {response.status_code}"
     request_id = response.headers.get("x-fal-request-id")
     if any(kind == _REFUSED for kind, _ in problems):
-        return InferenceRefusedError(
-            text, provider=provider, model=model, status_code=response.status_code, request_id=request_id
-        )
-    headers = dict(response.headers)
-    if request_id is not None:
-        headers["x-request-id"] = request_id
-    return InferenceError.from_status(response.status_code, text, provider=provider, model=model, headers=headers)
+        return InferenceRefusedError(text, status_code=response.status_code, request_id=request_id)
+    return InferenceError.from_status(response.status_code, text, headers=response.headers)
 
 
 def _problems(body: bytes) -> list[tuple[str, str]]:

@@ -17,6 +17,8 @@ from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
 from pipelex.cogt.inference.media import MediaSource
+from pipelex.cogt.inference.sdk_worker import SdkWorker
+from pipelex.providers.fal.client import FalClient
 from pipelex.providers.fal.errors import classify
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
@@ -25,10 +27,6 @@ if TYPE_CHECKING:
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
-    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-    from pipelex.plugins.sdk_client_registry import PerLoopClient
-    from pipelex.providers.fal.client import FalClient
-    from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 _POLL_S = 0.25
 _CANCEL_S = 1.0  # how long to tell fal that nobody waits any more
@@ -36,31 +34,16 @@ _LARGEST_IMAGE = 50_000_000  # bytes
 _IMAGE_ARGUMENT = "image_argument"
 
 
-class FalImgGenWorker(ImgGenWorkerAbstract):
+class FalImgGenWorker(SdkWorker[FalClient], ImgGenWorkerAbstract):
     """Serves image generation through fal's queue.
 
     A job's parameters go out under the names that most of fal's image models share (fal.ai/docs, "Model Arguments").
     The model's extras go out as further arguments (``num_inference_steps = 4``), but for ``image_argument``: it names
     the argument that takes the input images, ``"image_url"`` (one image) where it is not set, or a list of them.
-
-    Args:
-        sdk_instance: The backend's client.
-        inference_model: The model that this worker serves.
-        reporting_delegate: Where usage and time are reported, if anywhere.
     """
 
-    def __init__(
-        self,
-        *,
-        sdk_instance: PerLoopClient[FalClient],
-        inference_model: InferenceModelSpec,
-        reporting_delegate: ReportingProtocol | None,
-    ) -> None:
-        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
-        self._clients = sdk_instance
-
     async def _gen_image_list(self, job: ImgGenJob) -> InferenceResult[tuple[GeneratedImage, ...]]:
-        client = await self._clients.get()
+        client = await self._client()
         handle = await client.submit(self.inference_model.model_id, await self._arguments(job))
         answer = await self._wait_for(handle)
         if any(answer.get("has_nsfw_concepts") or ()):  # fal then paints the image black
@@ -74,10 +57,7 @@ class FalImgGenWorker(ImgGenWorkerAbstract):
         )
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
-        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
-
-    def _named(self, kind: type[InferenceError], message: str) -> InferenceError:
-        return kind(message, provider=self.inference_model.backend_name, model=self.inference_model.name)
+        return classify(error)
 
     async def _wait_for(self, handle: AsyncRequestHandle) -> dict[str, Any]:
         """Wait until a generation is done. Whatever breaks on the way, it was begun and must not be begun again."""
@@ -93,7 +73,7 @@ class FalImgGenWorker(ImgGenWorkerAbstract):
             if not isinstance(named, InferenceConnectionError | InferenceRateLimitError):
                 raise
             msg = f"The generation {handle.request_id} was begun, but how it ended could not be asked: {named.message}"
-            raise self._named(InferenceAmbiguousError, msg) from exc
+            raise InferenceAmbiguousError(msg) from exc
 
     async def _arguments(self, job: ImgGenJob) -> dict[str, Any]:
         """Say a job in fal's words; what it does not set is left to the model."""
@@ -125,7 +105,7 @@ class FalImgGenWorker(ImgGenWorkerAbstract):
             return {name: addresses}
         if len(addresses) > 1:
             msg = f"'{name}' takes one image, not {len(addresses)}. Where the model takes more, set {_IMAGE_ARGUMENT}"
-            raise self._named(InferenceRequestError, msg)
+            raise InferenceRequestError(msg)
         return {name: addresses[0]}
 
     async def _image(self, file: dict[str, Any]) -> GeneratedImage:
@@ -147,4 +127,4 @@ class FalImgGenWorker(ImgGenWorkerAbstract):
         try:
             return await source.fetched(max_bytes=_LARGEST_IMAGE, timeout_s=self.inference_model.policy.timeout_s)
         except (OSError, ValueError) as exc:
-            raise self._named(InferenceAmbiguousError, f"The image was made and cannot be fetched. {exc}") from exc
+            raise InferenceAmbiguousError(f"The image was made and cannot be fetched. {exc}") from exc

@@ -35,14 +35,13 @@ def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[httpx.A
     return PerLoopClient(lambda: httpx.AsyncClient(base_url=endpoint, headers=headers, timeout=timeout))
 
 
-async def post(clients: PerLoopClient[httpx.AsyncClient], path: str, body: dict[str, object]) -> dict[str, object]:
+async def post(client: httpx.AsyncClient, path: str, body: dict[str, object]) -> dict[str, object]:
     """Send a request and return the JSON object that answers it.
 
     Raises:
         httpx.HTTPError: It failed.
         ValueError: The answer is no JSON object.
     """
-    client = await clients.get()
     response = await client.post(path, json=body)
     response.raise_for_status()
     answer = response.json()
@@ -55,22 +54,18 @@ class NoAnswerError(ValueError):
     """The answer is not what the format promises."""
 
 
-def classify(error: Exception, *, provider: str, model: str) -> InferenceError | None:
+def classify(error: Exception) -> InferenceError | None:
     """Name what an exception of a request means.
 
     Args:
         error: What was raised.
-        provider: The backend that was called.
-        model: The model that was asked for.
     """
     if isinstance(error, httpx.HTTPStatusError):
         answer = error.response
-        return InferenceError.from_status(
-            answer.status_code, _said(answer), provider=provider, model=model, headers=answer.headers
-        )
+        return InferenceError.from_status(answer.status_code, _said(answer), headers=answer.headers)
     if isinstance(error, NoAnswerError):
-        return InferenceInvalidAnswerError(str(error), provider=provider, model=model)
-    return InferenceError.from_transport(error, provider=provider, model=model)
+        return InferenceInvalidAnswerError(str(error))
+    return InferenceError.from_transport(error)
 
 
 def _said(response: httpx.Response) -> str:

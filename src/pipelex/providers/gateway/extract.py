@@ -6,57 +6,39 @@ https://docs.litellm.ai/docs/ocr
 from __future__ import annotations
 
 from base64 import b64decode
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
+
+import httpx
 
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.media import MediaSource
+from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.providers.gateway.client import NoAnswerError, classify, post
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import httpx
-
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.extract.extract_job import ExtractJob
-    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-    from pipelex.plugins.sdk_client_registry import PerLoopClient
-    from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 _POINTS_PER_INCH = 72
 _CORNERS = ("top_left_x", "top_left_y", "bottom_right_x", "bottom_right_y")
 
 
-class GatewayExtractWorker(ExtractWorkerAbstract):
-    """Serves document extraction by ``POST /ocr``.
-
-    Args:
-        sdk_instance: The backend's HTTP clients.
-        inference_model: The model that this worker serves.
-        reporting_delegate: Where usage and time are reported, if anywhere.
-    """
-
-    def __init__(
-        self,
-        *,
-        sdk_instance: PerLoopClient[httpx.AsyncClient],
-        inference_model: InferenceModelSpec,
-        reporting_delegate: ReportingProtocol | None,
-    ) -> None:
-        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
-        self._clients = sdk_instance
+class GatewayExtractWorker(SdkWorker[httpx.AsyncClient], ExtractWorkerAbstract):
+    """Serves document extraction by ``POST /ocr``."""
 
     async def _extract_pages(self, job: ExtractJob) -> InferenceResult[tuple[ExtractedPage, ...]]:
-        answer = await post(self._clients, "ocr", await self._request(job))
+        answer = await post(await self._client(), "ocr", await self._request(job))
         pages = {page.number: page for page in (_page(item) for item in _list(answer.get("pages"), "pages"))}
         wanted = job.params.pages or tuple(pages)
         missing = [number for number in wanted if number not in pages]
         if missing:
-            self._fail(InferenceInvalidAnswerError, f"The answer lacks the pages {', '.join(map(str, missing))}")
+            raise InferenceInvalidAnswerError(f"The answer lacks the pages {', '.join(map(str, missing))}")
         usage = answer.get("usage_info")
         processed = usage.get("pages_processed") if isinstance(usage, dict) else None
         served = answer.get("model")
@@ -67,13 +49,13 @@ class GatewayExtractWorker(ExtractWorkerAbstract):
         )
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
-        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
+        return classify(error)
 
     async def _request(self, job: ExtractJob) -> dict[str, object]:
         params = job.params
         for name in ("password", "page_view_dpi"):
             if getattr(params, name) is not None:
-                self._fail(InferenceRequestError, f"A gateway's /ocr takes no '{name}': leave it out")
+                raise InferenceRequestError(f"A gateway's /ocr takes no '{name}': leave it out")
         document = job.document
         kind = "image_url" if document.media_type().startswith("image/") else "document_url"
         place = document.url if document.url is not None else await document.as_data_url()
@@ -83,9 +65,6 @@ class GatewayExtractWorker(ExtractWorkerAbstract):
             "include_image_base64": params.embedded_images,
             **({"pages": [number - 1 for number in params.pages]} if params.pages else {}),
         }
-
-    def _fail(self, kind: type[InferenceError], message: str) -> NoReturn:
-        raise kind(message, provider=self.inference_model.backend_name, model=self.inference_model.name)
 
 
 def _page(item: object) -> ExtractedPage:

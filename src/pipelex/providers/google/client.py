@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,9 @@ from google.genai.types import HttpOptions, HttpRetryOptions
 from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
-from pipelex.providers.google.errors import classify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from google.genai.models import AsyncModels
 
@@ -105,35 +104,14 @@ class _NoTransport(httpx2.BaseTransport):
     """For the synchronous client that the SDK wants and we never use: setting up TLS for it would take its time."""
 
 
-def make_client(
-    *,
-    sdk: str,  # noqa: ARG001 - the call shape of all clients
-    backend: InferenceBackend,
-) -> PerLoopClient[GoogleClient]:
-    """Make the client of a backend. Nothing is sent before the first call.
-
-    Args:
-        sdk: The sdk.
-        backend: The backend's record.
-    """
+def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[GoogleClient]:  # noqa: ARG001
+    """Make the client of a backend. Nothing is sent before the first call."""
     return PerLoopClient(lambda: GoogleClient(backend=backend))
 
 
-async def list_models(
-    *,
-    sdk: str,  # noqa: ARG001 - the call shape of all listers
-    backend_name: str,
-    backend: InferenceBackend,
-    flat: bool,  # noqa: ARG001
-    any_listed: bool,  # noqa: ARG001
-) -> Sequence[ListedModel] | None:
-    """List the models that the key may call.
-
-    Raises:
-        InferenceError: The listing failed; its subclass says how.
-    """
-    client = GoogleClient(backend=backend)
-    try:
+async def list_models(*, sdk: str, backend: InferenceBackend) -> list[ListedModel]:  # noqa: ARG001
+    """List the models that the key may call."""
+    async with aclosing(GoogleClient(backend=backend)) as client:
         pager = await client.models.list(config={"page_size": _LARGEST_PAGE})
         return [
             ListedModel(
@@ -141,10 +119,3 @@ async def list_models(
             )
             async for model in pager
         ]
-    except Exception as exc:
-        named = classify(exc, provider=backend_name)
-        if named is None:
-            raise
-        raise named from exc
-    finally:
-        await client.aclose()

@@ -11,25 +11,23 @@ from pipelex.cogt.exceptions import InferenceAuthenticationError, InferenceError
 _BAD_KEY = {"API_KEY_INVALID", "API_KEY_EXPIRED"}  # they come with the status 400
 
 
-def classify(error: Exception, *, provider: str, model: str | None = None) -> InferenceError | None:
+def classify(error: Exception) -> InferenceError | None:
     """Name the kind of inference error that an exception of the SDK is.
 
     Args:
         error: What the SDK raised.
-        provider: The backend that was called.
-        model: The model that was asked for.
     """
     if isinstance(error, APIError):
-        return _of_status(error, provider=provider, model=model)
+        return _of_status(error)
     if isinstance(error, GoogleAuthError):  # of the enterprise platform, which takes credentials in place of a key
-        return InferenceAuthenticationError(str(error), provider=provider, model=model)
+        return InferenceAuthenticationError(str(error))
     if isinstance(error, UnknownApiResponseError | ValidationError):
         msg = f"The answer is not what the Gemini API is documented to answer ({type(error).__name__})"
-        return InferenceInvalidAnswerError(msg, provider=provider, model=model)
-    return InferenceError.from_transport(error, provider=provider, model=model)
+        return InferenceInvalidAnswerError(msg)
+    return InferenceError.from_transport(error)
 
 
-def _of_status(error: APIError, *, provider: str, model: str | None) -> InferenceError:
+def _of_status(error: APIError) -> InferenceError:
     details = _details(error)
     headers = {str(name): str(value) for name, value in dict(getattr(error.response, "headers", None) or {}).items()}
     delay = next((str(detail["retryDelay"]) for detail in details if "retryDelay" in detail), None)
@@ -39,8 +37,6 @@ def _of_status(error: APIError, *, provider: str, model: str | None) -> Inferenc
     return InferenceError.from_status(
         401 if bad_key else error.code or 500,
         error.message or f"Google answered {error.status or 'with an error'}",
-        provider=provider,
-        model=model,
         headers=headers,
     )
 

@@ -16,6 +16,8 @@ from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceReques
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+from pipelex.cogt.inference.sdk_worker import SdkWorker
+from pipelex.providers.google.client import GoogleClient
 from pipelex.providers.google.content import answer_parts, file_parts, finish_reason_of, text_of, usage_of
 from pipelex.providers.google.errors import classify
 
@@ -24,39 +26,20 @@ if TYPE_CHECKING:
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
-    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-    from pipelex.plugins.sdk_client_registry import PerLoopClient
-    from pipelex.providers.google.client import GoogleClient
-    from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 _LONGEST_SHOWN = 200  # characters of a text that came in place of an image
 
 
-class GoogleImgGenWorker(ImgGenWorkerAbstract):
+class GoogleImgGenWorker(SdkWorker[GoogleClient], ImgGenWorkerAbstract):
     """Serves image generation through Gemini's generateContent, one image a call.
 
     A quality is a resolution here: ``"1K"``, ``"2K"`` or ``"4K"``.
-
-    Args:
-        sdk_instance: The backend's client.
-        inference_model: The model that this worker serves.
-        reporting_delegate: Where usage and time are reported, if anywhere.
     """
-
-    def __init__(
-        self,
-        *,
-        sdk_instance: PerLoopClient[GoogleClient],
-        inference_model: InferenceModelSpec,
-        reporting_delegate: ReportingProtocol | None,
-    ) -> None:
-        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
-        self._clients = sdk_instance
 
     async def _gen_image_list(self, job: ImgGenJob) -> InferenceResult[tuple[GeneratedImage, ...]]:
         self._refuse_unknown(job)
         parts = [*await file_parts(job.prompt.images), Part.from_text(text=job.prompt.text)]
-        models = (await self._clients.get()).models
+        models = (await self._client()).models
         response = await models.generate_content(
             model=self.inference_model.model_id,
             contents=[Content(role="user", parts=parts)],
@@ -72,7 +55,7 @@ class GoogleImgGenWorker(ImgGenWorkerAbstract):
         if not images and reason is not FinishReason.CONTENT_FILTER:
             said = text_of(response)[:_LONGEST_SHOWN]
             msg = f"The model made no image{f', and said: {said}' if said else ''}"
-            raise self._named(InferenceInvalidAnswerError, msg)
+            raise InferenceInvalidAnswerError(msg)
         return InferenceResult(
             content=images,
             usage=usage_of(response, images=len(images)),
@@ -81,10 +64,7 @@ class GoogleImgGenWorker(ImgGenWorkerAbstract):
         )
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
-        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
-
-    def _named(self, kind: type[InferenceError], message: str) -> InferenceError:
-        return kind(message, provider=self.inference_model.backend_name, model=self.inference_model.name)
+        return classify(error)
 
     def _refuse_unknown(self, job: ImgGenJob) -> None:
         """Refuse what the model's record declares and Gemini has no word for."""
@@ -99,7 +79,7 @@ class GoogleImgGenWorker(ImgGenWorkerAbstract):
         given = [name for name, value in unknown.items() if value is not None]
         if given:
             msg = f"Gemini's image models know no {', '.join(given)}. Take it from 'capabilities'"
-            raise self._named(InferenceRequestError, msg)
+            raise InferenceRequestError(msg)
 
 
 def _image_config(job: ImgGenJob) -> ImageConfig | None:

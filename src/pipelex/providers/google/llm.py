@@ -16,9 +16,10 @@ from google.genai.types import (
 
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError, InferenceServerError
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk, ReasoningEffort
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
-from pipelex.providers.google.client import remember_responses
+from pipelex.providers.google.client import GoogleClient, remember_responses
 from pipelex.providers.google.content import file_parts, finish_reason_of, text_of, usage_of
 from pipelex.providers.google.errors import classify
 
@@ -30,10 +31,7 @@ if TYPE_CHECKING:
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams
-    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-    from pipelex.plugins.sdk_client_registry import PerLoopClient
-    from pipelex.providers.google.client import GoogleClient
-    from pipelex.reporting.reporting_protocol import InferenceUsage, ReportingProtocol
+    from pipelex.reporting.reporting_protocol import InferenceUsage
 
 _LEVELS = {
     ReasoningEffort.LOW: ThinkingLevel.LOW,
@@ -50,7 +48,7 @@ _BUDGETS = {
 }
 
 
-class GoogleLLMWorker(LLMWorkerAbstract):
+class GoogleLLMWorker(SdkWorker[GoogleClient], LLMWorkerAbstract):
     """Serves LLM calls through Gemini's generateContent.
 
     Args:
@@ -59,16 +57,6 @@ class GoogleLLMWorker(LLMWorkerAbstract):
             effort is said in tokens, as models before Gemini 3 want it.
         reporting_delegate: Where usage and time are reported, if anywhere.
     """
-
-    def __init__(
-        self,
-        *,
-        sdk_instance: PerLoopClient[GoogleClient],
-        inference_model: InferenceModelSpec,
-        reporting_delegate: ReportingProtocol | None,
-    ) -> None:
-        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
-        self._clients = sdk_instance
 
     async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
         return await self._ask(job, self._config(job))
@@ -90,13 +78,13 @@ class GoogleLLMWorker(LLMWorkerAbstract):
                 served = response.model_version or served
                 yield LLMTextChunk(text=text_of(response))
         if reason is None:
-            raise self._named(InferenceServerError, "The stream ended before the answer was whole")
+            raise InferenceServerError("The stream ended before the answer was whole")
         yield LLMTextChunk(text="", usage=usage, finish_reason=reason, model_served=served)
 
     async def _responses(self, job: LLMJob) -> AsyncGenerator[GenerateContentResponse, None]:
         """Draw the pieces of a stream, and close what is below it, which the SDK would leave open."""
         opened: list[Response] = []
-        models = (await self._clients.get()).models
+        models = (await self._client()).models
         stream = await models.generate_content_stream(
             model=self.inference_model.model_id, contents=await self._contents(job), config=self._config(job)
         )
@@ -112,19 +100,16 @@ class GoogleLLMWorker(LLMWorkerAbstract):
                 await http_response.aclose()
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
-        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
-
-    def _named(self, kind: type[InferenceError], message: str) -> InferenceError:
-        return kind(message, provider=self.inference_model.backend_name, model=self.inference_model.name)
+        return classify(error)
 
     async def _ask(self, job: LLMJob, config: GenerateContentConfig) -> InferenceResult[str]:
-        models = (await self._clients.get()).models
+        models = (await self._client()).models
         response = await models.generate_content(
             model=self.inference_model.model_id, contents=await self._contents(job), config=config
         )
         reason = finish_reason_of(response)
         if reason is None:
-            raise self._named(InferenceInvalidAnswerError, "The answer holds no candidate that was brought to an end")
+            raise InferenceInvalidAnswerError("The answer holds no candidate that was brought to an end")
         return InferenceResult(
             content=text_of(response),
             usage=usage_of(response),
@@ -158,5 +143,5 @@ class GoogleLLMWorker(LLMWorkerAbstract):
             return ThinkingConfig(thinking_budget=_BUDGETS[effort])
         if effort not in _LEVELS:
             msg = f"Gemini always thinks: reasoning_effort '{effort}' is none of {', '.join(_LEVELS)}"
-            raise self._named(InferenceRequestError, msg)
+            raise InferenceRequestError(msg)
         return ThinkingConfig(thinking_level=_LEVELS[effort])

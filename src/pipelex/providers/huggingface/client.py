@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 _NO_KEY = "none"  # an endpoint without a key: what the environment holds for another one is not sent to it
 
 
-def make_client(
-    *,
-    sdk: str,  # noqa: ARG001 - the call shape of all clients
-    backend: InferenceBackend,
-) -> PerLoopClient[AsyncInferenceClient]:
+def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[AsyncInferenceClient]:  # noqa: ARG001
     """Make the client of a backend. Nothing is sent before the first call.
 
     Args:

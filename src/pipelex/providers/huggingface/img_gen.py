@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from huggingface_hub import ImageToImageTargetSize
+from huggingface_hub import AsyncInferenceClient, ImageToImageTargetSize
 from huggingface_hub.inference._providers._common import _fetch_inference_provider_mapping
 from PIL.Image import MIME
 from PIL.ImageFile import ImageFile
@@ -14,44 +14,26 @@ from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceReques
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
 from pipelex.cogt.inference.inference_result import InferenceResult
+from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.providers.huggingface.errors import classify
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
-    from huggingface_hub import AsyncInferenceClient
     from PIL.Image import Image
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
-    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-    from pipelex.plugins.sdk_client_registry import PerLoopClient
-    from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 
-class HuggingFaceImgGenWorker(ImgGenWorkerAbstract):
+class HuggingFaceImgGenWorker(SdkWorker[AsyncInferenceClient], ImgGenWorkerAbstract):
     """Serves image generation through Hugging Face, one image a call.
 
     The model's extras go out as further parameters (``num_inference_steps = 4``).
-
-    Args:
-        sdk_instance: The backend's client.
-        inference_model: The model that this worker serves.
-        reporting_delegate: Where usage and time are reported, if anywhere.
     """
-
-    def __init__(
-        self,
-        *,
-        sdk_instance: PerLoopClient[AsyncInferenceClient],
-        inference_model: InferenceModelSpec,
-        reporting_delegate: ReportingProtocol | None,
-    ) -> None:
-        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
-        self._clients = sdk_instance
 
     async def _gen_image_list(self, job: ImgGenJob) -> InferenceResult[tuple[GeneratedImage, ...]]:
         self._refuse_unknown(job)
-        client = await self._clients.get()
+        client = await self._client()
         # A backend that is one endpoint serves one model, of which the SDK is told nothing.
         model = self.inference_model.model_id if client.model is None else None
         if model is not None:
@@ -64,10 +46,7 @@ class HuggingFaceImgGenWorker(ImgGenWorkerAbstract):
         )
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
-        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
-
-    def _named(self, kind: type[InferenceError], message: str) -> InferenceError:
-        return kind(message, provider=self.inference_model.backend_name, model=self.inference_model.name)
+        return classify(error)
 
     def _refuse_unknown(self, job: ImgGenJob) -> None:
         """Refuse what the model's record declares and no provider is told by the SDK."""
@@ -82,7 +61,7 @@ class HuggingFaceImgGenWorker(ImgGenWorkerAbstract):
         for name, is_asked in asked.items():
             if is_asked:
                 msg = f"The Hugging Face client has no way to ask for {name}. Take it from the job or 'capabilities'"
-                raise self._named(InferenceRequestError, msg)
+                raise InferenceRequestError(msg)
 
     async def _make(self, client: AsyncInferenceClient, model: str | None, job: ImgGenJob) -> Image:
         width, height = job.params.size or (None, None)
@@ -114,7 +93,7 @@ class HuggingFaceImgGenWorker(ImgGenWorkerAbstract):
     def _as_sent(self, image: Image) -> GeneratedImage:
         """Return the very file that came: the SDK hands over an image that is opened and not yet decoded."""
         if not isinstance(image, ImageFile) or image.fp is None:
-            raise self._named(InferenceInvalidAnswerError, "The SDK handed over something else than an image file")
+            raise InferenceInvalidAnswerError("The SDK handed over something else than an image file")
         with image:
             image.fp.seek(0)
             data = image.fp.read()

@@ -59,16 +59,7 @@ class PooledLinkupClient(LinkupClient):
         await self._http.aclose()
 
 
-def make_client(
-    *,
-    sdk: str,  # noqa: ARG001 - the call shape of all clients
-    backend: InferenceBackend,
-) -> PerLoopClient[PooledLinkupClient]:
-    """Make the client of a backend. Nothing is sent before the first call.
-
-    Args:
-        sdk: The sdk.
-        backend: The backend's record.
-    """
+def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[PooledLinkupClient]:  # noqa: ARG001
+    """Make the client of a backend. Nothing is sent before the first call."""
     base_url = backend.endpoint or "https://api.linkup.so/v1"
     return PerLoopClient(lambda: PooledLinkupClient(api_key=backend.api_key or _NO_KEY, base_url=base_url))

@@ -20,20 +20,18 @@ if TYPE_CHECKING:
 _USED_UP = {"INSUFFICIENT_FUNDS_CREDITS", "EXCEED_BUDGET_LIMIT"}  # they come with the status 429
 
 
-def classify(error: Exception, *, provider: str, model: str) -> InferenceError | None:
+def classify(error: Exception) -> InferenceError | None:
     """Name the kind of inference error that an exception of the SDK is.
 
     Args:
         error: What the SDK raised.
-        provider: The backend that was called.
-        model: The model that was asked for.
     """
     if isinstance(error, LinkupStatusError):
-        return _of_status(error.response, provider=provider, model=model)
+        return _of_status(error.response)
     if isinstance(error, ValidationError | JSONDecodeError):
         msg = f"The answer is not what Linkup is documented to answer ({type(error).__name__})"
-        return InferenceInvalidAnswerError(msg, provider=provider, model=model)
-    return InferenceError.from_transport(error, provider=provider, model=model)
+        return InferenceInvalidAnswerError(msg)
+    return InferenceError.from_transport(error)
 
 
 def code_of(response: Response) -> str:
@@ -41,12 +39,12 @@ def code_of(response: Response) -> str:
     return _error_of(response).get("code", "")
 
 
-def _of_status(response: Response, *, provider: str, model: str) -> InferenceError:
+def _of_status(response: Response) -> InferenceError:
     status = response.status_code
     message = _error_of(response).get("message") or f"Linkup answered with the status {status}"
-    if status == 402 or code_of(response) in _USED_UP:
-        return InferenceCapacityError(message, provider=provider, model=model, status_code=status)
-    return InferenceError.from_status(status, message, provider=provider, model=model, headers=dict(response.headers))
+    if code_of(response) in _USED_UP:
+        return InferenceCapacityError(message, status_code=status)
+    return InferenceError.from_status(status, message, headers=dict(response.headers))
 
 
 def _error_of(response: Response) -> dict[str, str]:

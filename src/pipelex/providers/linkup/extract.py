@@ -11,6 +11,8 @@ from pipelex.cogt.extract.extract_job import ExtractedImage, ExtractedPage
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.media import MediaSource
+from pipelex.cogt.inference.sdk_worker import SdkWorker
+from pipelex.providers.linkup.client import PooledLinkupClient
 from pipelex.providers.linkup.errors import classify
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
@@ -21,39 +23,20 @@ if TYPE_CHECKING:
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.extract.extract_job import ExtractJob
-    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-    from pipelex.plugins.sdk_client_registry import PerLoopClient
-    from pipelex.providers.linkup.client import PooledLinkupClient
-    from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 _LARGEST_IMAGE = 20_000_000  # bytes
 _IMAGE_S = 30.0
 
 
-class LinkupFetchWorker(ExtractWorkerAbstract):
+class LinkupFetchWorker(SdkWorker[PooledLinkupClient], ExtractWorkerAbstract):
     """Serves web pages and PDF documents on the web as one page of Markdown.
 
     With the model's extra ``render_js = true`` the page's scripts run first.
-
-    Args:
-        sdk_instance: The backend's client.
-        inference_model: The model that this worker serves.
-        reporting_delegate: Where usage and time are reported, if anywhere.
     """
-
-    def __init__(
-        self,
-        *,
-        sdk_instance: PerLoopClient[PooledLinkupClient],
-        inference_model: InferenceModelSpec,
-        reporting_delegate: ReportingProtocol | None,
-    ) -> None:
-        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
-        self._clients = sdk_instance
 
     async def _extract_pages(self, job: ExtractJob) -> InferenceResult[tuple[ExtractedPage, ...]]:
         address = self._address(job)
-        fetched = await (await self._clients.get()).async_fetch(
+        fetched = await (await self._client()).async_fetch(
             address,
             render_js=True if self.inference_model.extras.get("render_js") else None,
             extract_images=job.params.embedded_images or None,
@@ -66,7 +49,7 @@ class LinkupFetchWorker(ExtractWorkerAbstract):
         )
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
-        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
+        return classify(error)
 
     def _address(self, job: ExtractJob) -> str:
         """Return the page's address; refuse what Linkup cannot be told."""
@@ -77,7 +60,7 @@ class LinkupFetchWorker(ExtractWorkerAbstract):
             msg = "Linkup fetches an http or https address, and neither bytes nor a file"
         else:
             return job.document.url
-        raise InferenceRequestError(msg, provider=self.inference_model.backend_name, model=self.inference_model.name)
+        raise InferenceRequestError(msg)
 
 
 async def _images(found: Iterable[LinkupFetchImageExtraction]) -> tuple[ExtractedImage, ...]:

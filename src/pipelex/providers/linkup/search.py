@@ -6,9 +6,10 @@ from json import dumps
 from typing import TYPE_CHECKING, Any, cast
 
 from pipelex.cogt.inference.inference_result import InferenceResult
+from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.search.search_job import SearchAnswer, SearchSource
 from pipelex.cogt.search.search_worker_abstract import SearchWorkerAbstract
-from pipelex.providers.linkup.client import LinkupStatusError
+from pipelex.providers.linkup.client import LinkupStatusError, PooledLinkupClient
 from pipelex.providers.linkup.errors import classify, code_of
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
@@ -16,35 +17,16 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from pipelex.cogt.exceptions import InferenceError
-    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
     from pipelex.cogt.search.search_job import SearchJob
-    from pipelex.plugins.sdk_client_registry import PerLoopClient
-    from pipelex.providers.linkup.client import PooledLinkupClient
-    from pipelex.reporting.reporting_protocol import ReportingProtocol
 
     Depth = Literal["flash", "fast", "standard", "deep"]
 
 
-class LinkupSearchWorker(SearchWorkerAbstract):
+class LinkupSearchWorker(SdkWorker[PooledLinkupClient], SearchWorkerAbstract):
     """Serves web search by Linkup. The model's id is the depth: ``"flash"``, ``"fast"``, ``"standard"``, ``"deep"``.
 
     With the model's extra ``output = "results"`` the answer is the plain results, without a text over them.
-
-    Args:
-        sdk_instance: The backend's client.
-        inference_model: The model that this worker serves.
-        reporting_delegate: Where usage and time are reported, if anywhere.
     """
-
-    def __init__(
-        self,
-        *,
-        sdk_instance: PerLoopClient[PooledLinkupClient],
-        inference_model: InferenceModelSpec,
-        reporting_delegate: ReportingProtocol | None,
-    ) -> None:
-        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
-        self._clients = sdk_instance
 
     async def _search(self, job: SearchJob) -> InferenceResult[SearchAnswer]:
         ask = self._plain_results if self.inference_model.extras.get("output") == "results" else self._sourced_answer
@@ -56,7 +38,7 @@ class LinkupSearchWorker(SearchWorkerAbstract):
             return self._result(SearchAnswer(text=""))
 
     async def _search_structured(self, job: SearchJob, json_schema: dict[str, object]) -> InferenceResult[str]:
-        found = await (await self._clients.get()).async_search(
+        found = await (await self._client()).async_search(
             job.query,
             depth=self._depth,
             output_type="structured",
@@ -69,14 +51,14 @@ class LinkupSearchWorker(SearchWorkerAbstract):
         )
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
-        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
+        return classify(error)
 
     @property
     def _depth(self) -> Depth:
         return cast("Depth", self.inference_model.model_id)  # Linkup itself refuses a word that it does not know
 
     async def _sourced_answer(self, job: SearchJob) -> SearchAnswer:
-        found = await (await self._clients.get()).async_search(
+        found = await (await self._client()).async_search(
             job.query,
             depth=self._depth,
             output_type="sourcedAnswer",
@@ -90,7 +72,7 @@ class LinkupSearchWorker(SearchWorkerAbstract):
         return SearchAnswer(text=found.answer, sources=tuple(sources))
 
     async def _plain_results(self, job: SearchJob) -> SearchAnswer:
-        found = await (await self._clients.get()).async_search(
+        found = await (await self._client()).async_search(
             job.query,
             depth=self._depth,
             output_type="searchResults",

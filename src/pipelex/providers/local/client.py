@@ -5,18 +5,25 @@ from __future__ import annotations
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
-from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.exceptions import (
+    InferenceCapacityError,
+    InferenceModelNotFoundError,
+    InferenceRequestError,
+    InferenceServerError,
+)
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.providers.local.weights import KNOWN_WEIGHTS, require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from concurrent.futures import Future, ThreadPoolExecutor
     from pathlib import Path
 
+    from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.model_backends.backend import InferenceBackend
 
 _DEFAULT_CONTEXT = 4096
+_REQUEST_FAULTS = {"invalid_request_error", "not_supported_error"}
 _PROMPT_BATCH = 256  # tokens read between two looks at whether the call was given up
 
 
@@ -169,24 +176,25 @@ def default_threads() -> int:
     return max(1, usable - 1)
 
 
-def make_client(*, sdk: str, backend: InferenceBackend) -> LocalEngine:  # noqa: ARG001 - the call shape of all clients
-    """Make the engine of a backend. Nothing is loaded before the first call.
+def classify(error: Exception) -> InferenceError | None:
+    """Name the kind of inference error that a fault of the engine is."""
+    if isinstance(error, ModelLoadError):
+        return InferenceModelNotFoundError(str(error))
+    if not isinstance(error, EngineError):
+        return None
+    if error.kind == "exceed_context_size_error":
+        return InferenceCapacityError(f"The prompt does not fit: {error}")
+    if error.kind in _REQUEST_FAULTS:
+        return InferenceRequestError(f"llama.cpp refuses the request: {error}")
+    return InferenceServerError(f"llama.cpp failed: {error}")
 
-    Args:
-        sdk: The sdk.
-        backend: The backend's record.
-    """
+
+def make_client(*, sdk: str, backend: InferenceBackend) -> LocalEngine:  # noqa: ARG001
+    """Make the engine of a backend. Nothing is loaded before the first call."""
     return LocalEngine(backend=backend)
 
 
-async def list_models(
-    *,
-    sdk: str,  # noqa: ARG001 - the call shape of all listers
-    backend_name: str,  # noqa: ARG001
-    backend: InferenceBackend,
-    flat: bool,  # noqa: ARG001
-    any_listed: bool,  # noqa: ARG001
-) -> Sequence[ListedModel] | None:
+async def list_models(*, sdk: str, backend: InferenceBackend) -> list[ListedModel]:  # noqa: ARG001
     """List the models that can be called, whether their weights are fetched yet or not."""
     own = backend.get_extra("weights", default="")
     if own:

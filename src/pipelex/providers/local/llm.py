@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipelex.cogt.exceptions import (
-    InferenceCapacityError,
-    InferenceModelNotFoundError,
     InferenceRequestError,
-    InferenceServerError,
 )
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
-from pipelex.providers.local.client import EngineError, ModelLoadError
+from pipelex.providers.local.client import EngineError, LocalEngine, classify
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
@@ -23,34 +21,14 @@ if TYPE_CHECKING:
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams
-    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-    from pipelex.providers.local.client import LocalEngine
-    from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 _FINISH_REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
-_REQUEST_FAULTS = {"invalid_request_error", "not_supported_error"}
 _MAX_TOKENS = 1024  # where neither the job nor the catalogue says: a small model may never stop by itself
 _RANDOM_SEED = 2**32 - 1  # means "any seed" to the engine
 
 
-class LlamaCppLLMWorker(LLMWorkerAbstract):
-    """Serves LLM calls with weights on this machine: no key, no network.
-
-    Args:
-        sdk_instance: The backend's engine.
-        inference_model: The model that this worker serves.
-        reporting_delegate: Where usage and time are reported, if anywhere.
-    """
-
-    def __init__(
-        self,
-        *,
-        sdk_instance: LocalEngine,
-        inference_model: InferenceModelSpec,
-        reporting_delegate: ReportingProtocol | None,
-    ) -> None:
-        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
-        self._engine = sdk_instance
+class LlamaCppLLMWorker(SdkWorker[LocalEngine], LLMWorkerAbstract):
+    """Serves LLM calls with weights on this machine: no key, no network."""
 
     async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
         return await self._collect(self._request(job))
@@ -61,7 +39,7 @@ class LlamaCppLLMWorker(LLMWorkerAbstract):
         try:
             schema = for_grammar(json_schema)
         except ValueError as exc:
-            raise self._named(InferenceRequestError, f"The type asked for cannot be met: {exc}") from exc
+            raise InferenceRequestError(f"The type asked for cannot be met: {exc}") from exc
         answer_format = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
         return await self._collect({**self._request(job), "response_format": answer_format})
 
@@ -69,18 +47,7 @@ class LlamaCppLLMWorker(LLMWorkerAbstract):
         return self._generate(self._request(job))
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
-        if isinstance(error, ModelLoadError):
-            return self._named(InferenceModelNotFoundError, str(error))
-        if not isinstance(error, EngineError):
-            return None
-        if error.kind == "exceed_context_size_error":
-            return self._named(InferenceCapacityError, f"The prompt does not fit: {error}")
-        if error.kind in _REQUEST_FAULTS:
-            return self._named(InferenceRequestError, f"llama.cpp refuses the request: {error}")
-        return self._named(InferenceServerError, f"llama.cpp failed: {error}")
-
-    def _named(self, kind: type[InferenceError], message: str) -> InferenceError:
-        return kind(message, provider=self.inference_model.backend_name, model=self.inference_model.name)
+        return classify(error)
 
     def _request(self, job: LLMJob) -> dict[str, object]:
         """Say a job in the chat completions format; what it does not set stays at the engine's default."""
@@ -102,11 +69,11 @@ class LlamaCppLLMWorker(LLMWorkerAbstract):
     def _refuse_nonsense(self, params: LLMJobParams) -> None:
         """Refuse the values that the engine would quietly take for something else."""
         if params.max_tokens is not None and params.max_tokens < 1:
-            raise self._named(InferenceRequestError, f"max_tokens is {params.max_tokens}; the least is 1")
+            raise InferenceRequestError(f"max_tokens is {params.max_tokens}; the least is 1")
         if params.temperature is not None and params.temperature < 0:
-            raise self._named(InferenceRequestError, f"temperature is {params.temperature}; the least is 0")
+            raise InferenceRequestError(f"temperature is {params.temperature}; the least is 0")
         if params.seed is not None and not 0 <= params.seed < _RANDOM_SEED:
-            raise self._named(InferenceRequestError, f"seed is {params.seed}; it lies from 0 to {_RANDOM_SEED - 1}")
+            raise InferenceRequestError(f"seed is {params.seed}; it lies from 0 to {_RANDOM_SEED - 1}")
 
     async def _collect(self, request: dict[str, object]) -> InferenceResult[str]:
         pieces: list[str] = []
@@ -130,7 +97,8 @@ class LlamaCppLLMWorker(LLMWorkerAbstract):
         loop = asyncio.get_running_loop()
         events: Queue[dict[str, Any] | None] = asyncio.Queue()
         mailbox = _Mailbox(loop, events)
-        call = self._engine.submit(model_id=self.inference_model.model_id, request=request, on_event=mailbox.receive)
+        engine = await self._client()
+        call = engine.submit(model_id=self.inference_model.model_id, request=request, on_event=mailbox.receive)
         call.add_done_callback(mailbox.end)
         usage: InferenceUsage | None = None
         reason: FinishReason | None = None

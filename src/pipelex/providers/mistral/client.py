@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,8 @@ from mistralai.client.models import BaseModelCard, FTModelCard
 
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
-from pipelex.providers.mistral.errors import classify
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pipelex.cogt.model_backends.backend import InferenceBackend
 
 _NO_KEY = "none"  # an endpoint without a key: what the environment holds for another one is not sent to it
@@ -53,43 +51,15 @@ class _NoTransport(httpx2.BaseTransport):
     """For the synchronous client that the SDK wants and we never use: setting up TLS for it would take its time."""
 
 
-def make_client(
-    *,
-    sdk: str,  # noqa: ARG001 - the call shape of all clients
-    backend: InferenceBackend,
-) -> PerLoopClient[MistralClient]:
-    """Make the client of a backend. Nothing is sent before the first call.
-
-    Args:
-        sdk: The sdk.
-        backend: The backend's record.
-    """
+def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[MistralClient]:  # noqa: ARG001
+    """Make the client of a backend. Nothing is sent before the first call."""
     return PerLoopClient(lambda: MistralClient(backend=backend))
 
 
-async def list_models(
-    *,
-    sdk: str,  # noqa: ARG001 - the call shape of all listers
-    backend_name: str,
-    backend: InferenceBackend,
-    flat: bool,  # noqa: ARG001
-    any_listed: bool,  # noqa: ARG001
-) -> Sequence[ListedModel] | None:
-    """List the models that the key may use; Mistral returns them all at once.
-
-    Raises:
-        InferenceError: The listing failed; its subclass says how.
-    """
-    client = MistralClient(backend=backend)
-    try:
+async def list_models(*, sdk: str, backend: InferenceBackend) -> list[ListedModel]:  # noqa: ARG001
+    """List the models that the key may use; Mistral returns them all at once."""
+    async with aclosing(MistralClient(backend=backend)) as client:
         models = (await client.sdk.models.list_async()).data or []
-    except Exception as exc:
-        named = classify(exc, provider=backend_name)
-        if named is None:
-            raise
-        raise named from exc
-    finally:
-        await client.aclose()
     return [_row(model) for model in models if isinstance(model, BaseModelCard | FTModelCard)]
 
 

@@ -16,27 +16,23 @@ from pipelex.cogt.exceptions import (
 _LONGEST_SHOWN = 500  # characters of an answer that is no JSON
 
 
-def classify(error: Exception, *, provider: str, model: str | None = None) -> InferenceError | None:
+def classify(error: Exception) -> InferenceError | None:
     """Name the kind of inference error that an exception of the SDK is.
 
     Args:
         error: What the SDK raised.
-        provider: The backend that was called.
-        model: The model that was asked for.
     """
     if isinstance(error, NoResponseError):
-        return InferenceServerError(error.message, provider=provider, model=model)
+        return InferenceServerError(error.message)
     if not isinstance(error, MistralError):
-        return InferenceError.from_transport(error, provider=provider, model=model)
+        return InferenceError.from_transport(error)
     if isinstance(error, ResponseValidationError) or error.status_code < 400:
         msg = "The answer is none of Mistral's API"
-        return InferenceInvalidAnswerError(msg, provider=provider, model=model, status_code=error.status_code)
+        return InferenceInvalidAnswerError(msg, status_code=error.status_code)
     message, kind = _what_it_says(error.body)
     if kind == "invalid_model":  # with the status 400
-        return InferenceModelNotFoundError(message, provider=provider, model=model, status_code=error.status_code)
-    return InferenceError.from_status(
-        error.status_code, message, provider=provider, model=model, headers=dict(error.headers)
-    )
+        return InferenceModelNotFoundError(message, status_code=error.status_code)
+    return InferenceError.from_status(error.status_code, message, headers=dict(error.headers))
 
 
 def _what_it_says(body: str) -> tuple[str, str]:

@@ -13,6 +13,8 @@ from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceReques
 from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.inference.inference_result import InferenceResult
+from pipelex.cogt.inference.sdk_worker import SdkWorker
+from pipelex.providers.mistral.client import MistralClient
 from pipelex.providers.mistral.errors import classify
 from pipelex.providers.mistral.llm import address
 from pipelex.reporting.reporting_protocol import InferenceUsage
@@ -23,37 +25,17 @@ if TYPE_CHECKING:
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.extract.extract_job import ExtractJob
     from pipelex.cogt.inference.media import MediaSource
-    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-    from pipelex.plugins.sdk_client_registry import PerLoopClient
-    from pipelex.providers.mistral.client import MistralClient
-    from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 _POINTS_PER_INCH = 72
 
 
-class MistralExtractWorker(ExtractWorkerAbstract):
-    """Serves document extraction through Mistral's OCR.
-
-    Args:
-        sdk_instance: The backend's client.
-        inference_model: The model that this worker serves.
-        reporting_delegate: Where usage and time are reported, if anywhere.
-    """
-
-    def __init__(
-        self,
-        *,
-        sdk_instance: PerLoopClient[MistralClient],
-        inference_model: InferenceModelSpec,
-        reporting_delegate: ReportingProtocol | None,
-    ) -> None:
-        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
-        self._clients = sdk_instance
+class MistralExtractWorker(SdkWorker[MistralClient], ExtractWorkerAbstract):
+    """Serves document extraction through Mistral's OCR."""
 
     async def _extract_pages(self, job: ExtractJob) -> InferenceResult[tuple[ExtractedPage, ...]]:
         self._refuse_unknown(job)
         wanted = job.params.pages
-        response = await (await self._clients.get()).sdk.ocr.process_async(
+        response = await (await self._client()).sdk.ocr.process_async(
             model=self.inference_model.model_id,
             document=await _document(job.document),
             pages=sorted({number - 1 for number in wanted}) if wanted else UNSET,
@@ -63,14 +45,14 @@ class MistralExtractWorker(ExtractWorkerAbstract):
         pages = {page.index + 1: page for page in response.pages}
         missing = [number for number in wanted if number not in pages]
         if missing:
-            raise self._named(InferenceRequestError, f"The document has no page {missing[0]}")
+            raise InferenceRequestError(f"The document has no page {missing[0]}")
         try:
             content = tuple(
                 _page(number, pages[number], with_images=job.params.embedded_images)
                 for number in wanted or sorted(pages)
             )
         except ValueError as exc:
-            raise self._named(InferenceInvalidAnswerError, f"An image of the answer cannot be read: {exc}") from exc
+            raise InferenceInvalidAnswerError(f"An image of the answer cannot be read: {exc}") from exc
         return InferenceResult(
             content=content,
             usage=InferenceUsage(pages=response.usage_info.pages_processed),
@@ -78,20 +60,17 @@ class MistralExtractWorker(ExtractWorkerAbstract):
         )
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
-        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
-
-    def _named(self, kind: type[InferenceError], message: str) -> InferenceError:
-        return kind(message, provider=self.inference_model.backend_name, model=self.inference_model.name)
+        return classify(error)
 
     def _refuse_unknown(self, job: ExtractJob) -> None:
         """Refuse what the model may have been declared to do by mistake, and pages that cannot be."""
         for name in ("password", "page_view_dpi"):
             if getattr(job.params, name) is not None:
                 msg = f"Mistral's OCR knows no {name}. Take it from the model's 'capabilities'"
-                raise self._named(InferenceRequestError, msg)
+                raise InferenceRequestError(msg)
         wrong = [number for number in job.params.pages if number < 1]
         if wrong:
-            raise self._named(InferenceRequestError, f"There is no page {wrong[0]}: pages are counted from 1")
+            raise InferenceRequestError(f"There is no page {wrong[0]}: pages are counted from 1")
 
 
 async def _document(source: MediaSource) -> DocumentUnionTypedDict:

@@ -8,8 +8,10 @@ from mistralai.client.models import TextChunk
 
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceServerError
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+from pipelex.providers.mistral.client import MistralClient
 from pipelex.providers.mistral.errors import classify
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
@@ -27,10 +29,6 @@ if TYPE_CHECKING:
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.inference.media import MediaSource
     from pipelex.cogt.llm.llm_job import LLMJob
-    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-    from pipelex.plugins.sdk_client_registry import PerLoopClient
-    from pipelex.providers.mistral.client import MistralClient
-    from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 _FINISH_REASONS = {
     "stop": FinishReason.STOP,
@@ -40,24 +38,8 @@ _FINISH_REASONS = {
 }
 
 
-class MistralLLMWorker(LLMWorkerAbstract):
-    """Serves LLM calls through Mistral's chat completions.
-
-    Args:
-        sdk_instance: The backend's client.
-        inference_model: The model that this worker serves.
-        reporting_delegate: Where usage and time are reported, if anywhere.
-    """
-
-    def __init__(
-        self,
-        *,
-        sdk_instance: PerLoopClient[MistralClient],
-        inference_model: InferenceModelSpec,
-        reporting_delegate: ReportingProtocol | None,
-    ) -> None:
-        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
-        self._clients = sdk_instance
+class MistralLLMWorker(SdkWorker[MistralClient], LLMWorkerAbstract):
+    """Serves LLM calls through Mistral's chat completions."""
 
     async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
         return await self._ask(await self._request(job))
@@ -70,32 +52,29 @@ class MistralLLMWorker(LLMWorkerAbstract):
     async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
         usage: InferenceUsage | None = None
         reason: FinishReason | None = None
-        async with await (await self._clients.get()).sdk.chat.stream_async(**await self._request(job)) as events:
+        async with await (await self._client()).sdk.chat.stream_async(**await self._request(job)) as events:
             async for event in events:
                 usage = _usage(event.data.usage) or usage
                 for choice in event.data.choices[:1]:
                     reason = self._reason(choice.finish_reason) if choice.finish_reason else reason
                     yield LLMTextChunk(text=_text(choice.delta.content), model_served=event.data.model)
         if reason is None:
-            raise self._named(InferenceServerError, "The stream ended before the answer was whole")
+            raise InferenceServerError("The stream ended before the answer was whole")
         yield LLMTextChunk(text="", usage=usage, finish_reason=reason)
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
-        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
-
-    def _named(self, kind: type[InferenceError], message: str) -> InferenceError:
-        return kind(message, provider=self.inference_model.backend_name, model=self.inference_model.name)
+        return classify(error)
 
     def _reason(self, said: str) -> FinishReason:
         if said == "error":
-            raise self._named(InferenceServerError, "The model stopped with an error")
+            raise InferenceServerError("The model stopped with an error")
         return _FINISH_REASONS.get(said, FinishReason.OTHER)
 
     async def _ask(self, request: ChatCompletionRequestTypedDict) -> InferenceResult[str]:
-        response = await (await self._clients.get()).sdk.chat.complete_async(**request)
+        response = await (await self._client()).sdk.chat.complete_async(**request)
         choice = next(iter(response.choices), None)
         if choice is None or choice.message is None:
-            raise self._named(InferenceInvalidAnswerError, "The answer holds no choice")
+            raise InferenceInvalidAnswerError("The answer holds no choice")
         return InferenceResult(
             content=_text(choice.message.content),
             usage=_usage(response.usage),

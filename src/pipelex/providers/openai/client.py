@@ -11,11 +11,8 @@ from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
 from pipelex.providers.openai.dialects import AZURE_V1, Dialect, dialect_of
-from pipelex.providers.openai.errors import classify
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from openai.types import Model
 
     from pipelex.cogt.model_backends.backend import InferenceBackend
@@ -93,23 +90,10 @@ def _credentials(dialect: Dialect, backend: InferenceBackend) -> tuple[str, dict
     return backend.get_extra("provider_key", default="") or _NO_KEY, headers
 
 
-async def list_models(
-    *,
-    sdk: str,
-    backend_name: str,
-    backend: InferenceBackend,
-    flat: bool,  # noqa: ARG001 - the call shape of all listers
-    any_listed: bool,  # noqa: ARG001
-) -> Sequence[ListedModel] | None:
+async def list_models(*, sdk: str, backend: InferenceBackend) -> list[ListedModel]:
     """List the models that the key may use, page by page where there are several."""
     async with open_client(sdk=sdk, backend=backend) as client:
-        try:
-            return [_row(model) async for model in client.models.list()]
-        except Exception as exc:
-            error = classify(exc, provider=backend_name, model=None)
-            if error is None:
-                raise
-            raise error from exc
+        return [_row(model) async for model in client.models.list()]
 
 
 def _row(model: Model) -> ListedModel:

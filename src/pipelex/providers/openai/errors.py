@@ -39,57 +39,48 @@ _KIND_OF_CODE: dict[str, type[InferenceError]] = {
 }
 
 
-def classify(error: Exception, *, provider: str, model: str | None) -> InferenceError | None:
+def classify(error: Exception) -> InferenceError | None:
     """Name what an exception means.
 
     Args:
         error: What the SDK raised.
-        provider: The backend that was called.
-        model: The model that was asked for.
 
     Returns:
         The error of its kind; ``None`` where the exception is none of the SDK's.
     """
     if isinstance(error, APIStatusError):
-        named = InferenceError.from_status(
-            error.status_code, _said(error), provider=provider, model=model, headers=error.response.headers
-        )
+        named = InferenceError.from_status(error.status_code, _said(error), headers=error.response.headers)
         return _by_code(named, error.code, error.type)
     if isinstance(error, APIResponseValidationError):
-        return InferenceInvalidAnswerError(_said(error), provider=provider, model=model, status_code=error.status_code)
-    transport = InferenceError.from_transport(error, provider=provider, model=model)
+        return InferenceInvalidAnswerError(_said(error), status_code=error.status_code)
+    transport = InferenceError.from_transport(error)
     if transport is not None:
         return transport
     if isinstance(error, APIError) and not isinstance(error, APIConnectionError):
-        return of_code(error.code, error.type, message=_said(error), provider=provider, model=model)
+        return of_code(error.code, error.type, message=_said(error))
     return None
 
 
-def of_code(*codes: str | None, message: str, provider: str, model: str | None) -> InferenceError:
+def of_code(*codes: str | None, message: str) -> InferenceError:
     """Make the error that the vendor's own code means, where there is no status beside it.
 
     Args:
         codes: The codes that the answer bears, the most telling one first; a status may stand among them.
         message: What the vendor said.
-        provider: The backend that was called.
-        model: The model that was asked for.
     """
     status = next((int(code) for code in codes if code is not None and code.isdigit()), None)
-    if status is not None:
-        named = InferenceError.from_status(status, message, provider=provider, model=model)
-    else:
-        named = InferenceServerError(message, provider=provider, model=model)
+    named = InferenceServerError(message) if status is None else InferenceError.from_status(status, message)
     return _by_code(named, *codes)
 
 
-def in_answer(extra: Mapping[str, object] | None, *, provider: str, model: str | None) -> InferenceError | None:
+def in_answer(extra: Mapping[str, object] | None) -> InferenceError | None:
     """Find the error that a gateway put into an answer with status 200, as OpenRouter does."""
     error = (extra or {}).get("error")
     if not isinstance(error, dict):
         return None
     code = error.get("code")
     message = str(error.get("message") or "The backend answered with an error")
-    return of_code(str(code) if code is not None else None, message=message, provider=provider, model=model)
+    return of_code(str(code) if code is not None else None, message=message)
 
 
 def _by_code(named: InferenceError, *codes: str | None) -> InferenceError:
@@ -99,8 +90,6 @@ def _by_code(named: InferenceError, *codes: str | None) -> InferenceError:
         return named
     return kind(
         named.message,
-        provider=named.provider,
-        model=named.model,
         status_code=named.status_code,
         request_id=named.request_id,
         retry_after=named.retry_after,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from typing import TYPE_CHECKING, Literal, NoReturn, TypedDict, cast, get_args
+from typing import TYPE_CHECKING, Literal, TypedDict, cast, get_args
 
+from openai import AsyncOpenAI
 from openai.types import ImagesResponse
 
 from pipelex.cogt.exceptions import InferenceAmbiguousError, InferenceInvalidAnswerError, InferenceRequestError
@@ -12,6 +13,7 @@ from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.media import MediaSource
+from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.providers.openai.errors import classify
 from pipelex.providers.openai.inputs import address
 from pipelex.reporting.reporting_protocol import InferenceUsage
@@ -19,14 +21,10 @@ from pipelex.reporting.reporting_protocol import InferenceUsage
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from openai import AsyncOpenAI
     from openai.types import Image
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
-    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-    from pipelex.plugins.sdk_client_registry import PerLoopClient
-    from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 Quality = Literal["low", "medium", "high", "xhigh", "max", "auto", "standard"]
 
@@ -41,32 +39,16 @@ class _Options(TypedDict, total=False):
     background: Literal["transparent", "opaque"]
 
 
-class OpenAIImgGenWorker(ImgGenWorkerAbstract):
-    """Serves image generation by ``POST /images/generations``, and ``/images/edits`` where there are input images.
-
-    Args:
-        sdk_instance: The backend's clients.
-        inference_model: The model that this worker serves.
-        reporting_delegate: Where usage and time are reported, if anywhere.
-    """
-
-    def __init__(
-        self,
-        *,
-        sdk_instance: PerLoopClient[AsyncOpenAI],
-        inference_model: InferenceModelSpec,
-        reporting_delegate: ReportingProtocol | None,
-    ) -> None:
-        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
-        self._clients = sdk_instance
+class OpenAIImgGenWorker(SdkWorker[AsyncOpenAI], ImgGenWorkerAbstract):
+    """Serves image generation by ``POST /images/generations``, and ``/images/edits`` where there are input images."""
 
     async def _gen_image_list(self, job: ImgGenJob) -> InferenceResult[tuple[GeneratedImage, ...]]:
         response = await self._make(job)
         if not isinstance(response, ImagesResponse):
-            self._fail(InferenceInvalidAnswerError, "The answer is no list of images")
+            raise InferenceInvalidAnswerError("The answer is no list of images")
         images = tuple([await self._image(image, response.size) for image in response.data or ()])
         if len(images) < job.count:
-            self._fail(InferenceInvalidAnswerError, f"{job.count} images were asked for, {len(images)} came")
+            raise InferenceInvalidAnswerError(f"{job.count} images were asked for, {len(images)} came")
         usage = response.usage
         return InferenceResult(
             content=images[: job.count],
@@ -79,12 +61,12 @@ class OpenAIImgGenWorker(ImgGenWorkerAbstract):
         )
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
-        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
+        return classify(error)
 
     async def _make(self, job: ImgGenJob) -> ImagesResponse:
         self._refuse(job, "aspect_ratio", "seed", "negative_text")
         model, options = self.inference_model.model_id, self._options(job)
-        client = await self._clients.get()
+        client = await self._client()
         if not job.prompt.images:
             return await client.images.generate(model=model, prompt=job.prompt.text, **options)
         files = [await _upload(number, image) for number, image in enumerate(job.prompt.images, start=1)]
@@ -95,7 +77,7 @@ class OpenAIImgGenWorker(ImgGenWorkerAbstract):
         params = job.params
         if params.quality is not None and params.quality not in get_args(Quality):
             msg = f"The quality '{params.quality}' is none of {', '.join(get_args(Quality))}"
-            self._fail(InferenceRequestError, msg)
+            raise InferenceRequestError(msg)
         options = {
             "n": job.count if job.count > 1 else None,
             "size": f"{params.size[0]}x{params.size[1]}" if params.size is not None else None,
@@ -109,7 +91,7 @@ class OpenAIImgGenWorker(ImgGenWorkerAbstract):
         """Refuse what the API has no word for, although the model's table declares it."""
         for name in names:
             if any(getattr(record, name, None) is not None for record in (job.params, job.prompt)):
-                self._fail(InferenceRequestError, f"The Images API takes no '{name}': leave it out")
+                raise InferenceRequestError(f"The Images API takes no '{name}': leave it out")
 
     async def _image(self, image: Image, size: str | None) -> GeneratedImage:
         """Return an image of the answer; where it holds an address only, fetch it."""
@@ -120,21 +102,18 @@ class OpenAIImgGenWorker(ImgGenWorkerAbstract):
             kind = stated if isinstance(stated, str) else MediaSource(data=data).media_type()
             return GeneratedImage(data=data, mime_type=kind, width=width, height=height)
         if not image.url:
-            self._fail(InferenceInvalidAnswerError, "The answer holds an image without bytes and without address")
+            raise InferenceInvalidAnswerError("The answer holds an image without bytes and without address")
         try:
             fetched = await MediaSource(url=image.url).fetched()
         except (OSError, ValueError) as exc:
-            self._fail(InferenceAmbiguousError, f"The image was made, and cannot be fetched: {exc}", cause=exc)
+            raise InferenceAmbiguousError(f"The image was made, and cannot be fetched: {exc}") from exc
         return GeneratedImage(data=fetched.data or b"", mime_type=fetched.media_type(), width=width, height=height)
 
     def _decoded(self, text: str) -> bytes:
         try:
             return b64decode(text, validate=True)
         except ValueError as exc:
-            self._fail(InferenceInvalidAnswerError, "The answer holds an image that is no base64", cause=exc)
-
-    def _fail(self, kind: type[InferenceError], message: str, *, cause: Exception | None = None) -> NoReturn:
-        raise kind(message, provider=self.inference_model.backend_name, model=self.inference_model.name) from cause
+            raise InferenceInvalidAnswerError("The answer holds an image that is no base64") from exc
 
 
 class OpenRouterImgGenWorker(OpenAIImgGenWorker):
@@ -158,7 +137,7 @@ class OpenRouterImgGenWorker(OpenAIImgGenWorker):
             body["input_references"] = [
                 {"type": "image_url", "image_url": {"url": await address(image)}} for image in job.prompt.images
             ]
-        client = await self._clients.get()
+        client = await self._client()
         return await client.post("/images", body=body, cast_to=ImagesResponse)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, NoReturn, TypedDict, cast
+from typing import TYPE_CHECKING, Literal, TypedDict, cast
 
+from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletion
 
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceServerError
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.providers.openai.dialects import dialect_of
@@ -20,7 +22,6 @@ from pipelex.reporting.reporting_protocol import InferenceUsage
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from openai import AsyncOpenAI
     from openai.types import CompletionUsage
     from openai.types.chat import ChatCompletionChunk
     from openai.types.chat.chat_completion import Choice
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.llm.llm_job import LLMJob
-    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-    from pipelex.plugins.sdk_client_registry import PerLoopClient
-    from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 _FINISH_REASONS = {
     "stop": FinishReason.STOP,
@@ -51,24 +49,8 @@ class _Options(TypedDict, total=False):
     response_format: ResponseFormat
 
 
-class OpenAICompletionsWorker(LLMWorkerAbstract):
-    """Serves LLM calls by ``POST /chat/completions``.
-
-    Args:
-        sdk_instance: The backend's clients.
-        inference_model: The model that this worker serves.
-        reporting_delegate: Where usage and time are reported, if anywhere.
-    """
-
-    def __init__(
-        self,
-        *,
-        sdk_instance: PerLoopClient[AsyncOpenAI],
-        inference_model: InferenceModelSpec,
-        reporting_delegate: ReportingProtocol | None,
-    ) -> None:
-        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
-        self._clients = sdk_instance
+class OpenAICompletionsWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
+    """Serves LLM calls by ``POST /chat/completions``."""
 
     async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
         return await self._complete(job, self._options(job))
@@ -87,7 +69,7 @@ class OpenAICompletionsWorker(LLMWorkerAbstract):
         usage: InferenceUsage | None = None
         reason: FinishReason | None = None
         served: str | None = None
-        client = await self._clients.get()
+        client = await self._client()
         stream = await client.chat.completions.create(
             model=self.inference_model.model_id,
             messages=await chat_messages(job.prompt),
@@ -104,11 +86,11 @@ class OpenAICompletionsWorker(LLMWorkerAbstract):
                 if text:
                     yield LLMTextChunk(text=text)
         if reason is None:
-            self._fail(InferenceServerError, "The stream ended before the answer was whole")
+            raise InferenceServerError("The stream ended before the answer was whole")
         yield LLMTextChunk(text="", usage=usage, finish_reason=reason, model_served=served)
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
-        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
+        return classify(error)
 
     def _options(self, job: LLMJob) -> _Options:
         """Say how the model is to answer; what the job leaves open is not sent."""
@@ -124,7 +106,7 @@ class OpenAICompletionsWorker(LLMWorkerAbstract):
         return cast("_Options", {name: value for name, value in options.items() if value is not None})
 
     async def _complete(self, job: LLMJob, options: _Options) -> InferenceResult[str]:
-        client = await self._clients.get()
+        client = await self._client()
         completion = await client.chat.completions.create(
             model=self.inference_model.model_id, messages=await chat_messages(job.prompt), **options
         )
@@ -134,7 +116,7 @@ class OpenAICompletionsWorker(LLMWorkerAbstract):
         if choice.message.refusal:
             reason = FinishReason.CONTENT_FILTER
         if content is None and reason is FinishReason.STOP:
-            self._fail(InferenceInvalidAnswerError, "The answer holds no text")
+            raise InferenceInvalidAnswerError("The answer holds no text")
         return InferenceResult(
             content=content or "", usage=_usage(completion.usage), finish_reason=reason, model_served=completion.model
         )
@@ -142,11 +124,11 @@ class OpenAICompletionsWorker(LLMWorkerAbstract):
     def _first_choice(self, completion: ChatCompletion) -> Choice:
         """Return the answer; the SDK hands on whatever came, so a look-alike's oddities are met here."""
         if not isinstance(completion, ChatCompletion):
-            self._fail(InferenceInvalidAnswerError, "The answer is no chat completion")
+            raise InferenceInvalidAnswerError("The answer is no chat completion")
         self._raise_error_in(completion.model_extra)
         choice = next(iter(completion.choices or ()), None)
         if choice is None or choice.message is None:
-            self._fail(InferenceInvalidAnswerError, "The answer holds no choice")
+            raise InferenceInvalidAnswerError("The answer holds no choice")
         self._raise_error_in(choice.model_extra)
         return choice
 
@@ -161,12 +143,9 @@ class OpenAICompletionsWorker(LLMWorkerAbstract):
         return choice.delta.content or "", _reason(choice.finish_reason)
 
     def _raise_error_in(self, extra: dict[str, object] | None) -> None:
-        error = in_answer(extra, provider=self.inference_model.backend_name, model=self.inference_model.name)
+        error = in_answer(extra)
         if error is not None:
             raise error
-
-    def _fail(self, kind: type[InferenceError], message: str) -> NoReturn:
-        raise kind(message, provider=self.inference_model.backend_name, model=self.inference_model.name)
 
 
 def _reason(reason: str | None) -> FinishReason | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn, TypedDict, cast
+from typing import TYPE_CHECKING, TypedDict, cast
 
+from openai import AsyncOpenAI
 from openai.types.responses import Response
 
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError, InferenceServerError
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.providers.openai.errors import classify, of_code
@@ -19,15 +21,11 @@ from pipelex.reporting.reporting_protocol import InferenceUsage
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from openai import AsyncOpenAI
     from openai.types.responses import ResponseInputParam, ResponseStreamEvent, ResponseTextConfigParam, ResponseUsage
     from openai.types.shared_params import Reasoning
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.llm.llm_job import LLMJob
-    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-    from pipelex.plugins.sdk_client_registry import PerLoopClient
-    from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 _REASONS_OF_INCOMPLETE = {
     "max_output_tokens": FinishReason.LENGTH,
@@ -45,24 +43,8 @@ class _Options(TypedDict, total=False):
     text: ResponseTextConfigParam
 
 
-class OpenAIResponsesWorker(LLMWorkerAbstract):
-    """Serves LLM calls by ``POST /responses``. Nothing is stored at the vendor's.
-
-    Args:
-        sdk_instance: The backend's clients.
-        inference_model: The model that this worker serves.
-        reporting_delegate: Where usage and time are reported, if anywhere.
-    """
-
-    def __init__(
-        self,
-        *,
-        sdk_instance: PerLoopClient[AsyncOpenAI],
-        inference_model: InferenceModelSpec,
-        reporting_delegate: ReportingProtocol | None,
-    ) -> None:
-        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
-        self._clients = sdk_instance
+class OpenAIResponsesWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
+    """Serves LLM calls by ``POST /responses``. Nothing is stored at the vendor's."""
 
     async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
         return await self._respond(job, self._options(job))
@@ -79,7 +61,7 @@ class OpenAIResponsesWorker(LLMWorkerAbstract):
     async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
         last: LLMTextChunk | None = None
         options = self._options(job)
-        client = await self._clients.get()
+        client = await self._client()
         stream = await client.responses.create(
             model=self.inference_model.model_id,
             input=await self._input(job),
@@ -95,11 +77,11 @@ class OpenAIResponsesWorker(LLMWorkerAbstract):
                 elif chunk is not None:
                     yield chunk
         if last is None:
-            self._fail(InferenceServerError, "The stream ended before the answer was whole")
+            raise InferenceServerError("The stream ended before the answer was whole")
         yield last
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
-        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
+        return classify(error)
 
     def _options(self, job: LLMJob) -> _Options:
         """Say how the model is to answer; what the job leaves open is not sent."""
@@ -107,7 +89,7 @@ class OpenAIResponsesWorker(LLMWorkerAbstract):
         for name in ("seed", "stop"):
             if getattr(params, name) not in (None, ()):
                 msg = f"The Responses API takes no '{name}': leave it out, or reach the model by chat completions"
-                self._fail(InferenceRequestError, msg)
+                raise InferenceRequestError(msg)
         effort = params.reasoning_effort
         options: dict[str, object] = {
             "instructions": job.prompt.system_text,
@@ -121,12 +103,12 @@ class OpenAIResponsesWorker(LLMWorkerAbstract):
         return [{"type": "message", "role": "user", "content": await response_content(job.prompt)}]
 
     async def _respond(self, job: LLMJob, options: _Options) -> InferenceResult[str]:
-        client = await self._clients.get()
+        client = await self._client()
         response: object = await client.responses.create(
             model=self.inference_model.model_id, input=await self._input(job), store=False, **options
         )  # the SDK validates nothing
         if not isinstance(response, Response) or "output" not in response.model_fields_set:
-            self._fail(InferenceInvalidAnswerError, "The answer is no response of the Responses API")
+            raise InferenceInvalidAnswerError("The answer is no response of the Responses API")
         return self._result(response)
 
     def _result(self, response: Response) -> InferenceResult[str]:
@@ -134,8 +116,6 @@ class OpenAIResponsesWorker(LLMWorkerAbstract):
             raise of_code(
                 response.error.code,
                 message=response.error.message,
-                provider=self.inference_model.backend_name,
-                model=self.inference_model.name,
             )
         return InferenceResult(
             content=response.output_text,
@@ -161,13 +141,8 @@ class OpenAIResponsesWorker(LLMWorkerAbstract):
                 raise of_code(
                     event.code,
                     message=event.message,
-                    provider=self.inference_model.backend_name,
-                    model=self.inference_model.name,
                 )
         return None
-
-    def _fail(self, kind: type[InferenceError], message: str) -> NoReturn:
-        raise kind(message, provider=self.inference_model.backend_name, model=self.inference_model.name)
 
 
 def _reason(response: Response) -> FinishReason:

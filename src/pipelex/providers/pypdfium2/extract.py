@@ -64,9 +64,7 @@ class PdfiumExtractWorker(ExtractWorkerAbstract):
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
         if isinstance(error, DocumentError | OSError):
-            return InferenceRequestError(
-                str(error), provider=self.inference_model.backend_name, model=self.inference_model.name
-            )
+            return InferenceRequestError(str(error))
         return None
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from acme import AcmeClient, AcmeError
+from acme import AcmeClient
 
 from my_pkg.acme_errors import classify
 from pipelex.cogt.model_backends.listed_model import ListedModel
+from pipelex.plugins.model_lister_registry import NamedErrors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,10 +41,8 @@ async def list_acme_models(
         InferenceError: The server cannot be asked; its subclass says why.
     """
     client = AcmeClient(api_key=backend.api_key, base_url=backend.endpoint)
-    try:
+    with NamedErrors(classify, provider=backend_name):
         models = await client.list_models()
-    except AcmeError as exc:
-        raise classify(exc, provider=backend_name) from exc
     return [
         ListedModel(
             id=model.id,

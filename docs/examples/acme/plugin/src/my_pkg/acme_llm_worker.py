@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from acme import AcmeError
+from acme import AcmeClient
 
 from my_pkg.acme_errors import classify
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.reporting.reporting_protocol import InferenceUsage
@@ -16,12 +17,10 @@ from pipelex.reporting.reporting_protocol import InferenceUsage
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from acme import AcmeClient, Completion, Usage
+    from acme import Completion, Usage
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.llm.llm_job import LLMJob
-    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-    from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 _FINISH_REASONS = {
     "stop": FinishReason.STOP,
@@ -30,27 +29,12 @@ _FINISH_REASONS = {
 }
 
 
-class AcmeLLMWorker(LLMWorkerAbstract):
-    """Serves LLM calls through the Acme SDK.
-
-    Args:
-        sdk_instance: The client.
-        inference_model: The model that this worker serves.
-        reporting_delegate: Where usage and time are reported, if anywhere.
-    """
-
-    def __init__(
-        self,
-        *,
-        sdk_instance: AcmeClient,
-        inference_model: InferenceModelSpec,
-        reporting_delegate: ReportingProtocol | None,
-    ) -> None:
-        super().__init__(inference_model=inference_model, reporting_delegate=reporting_delegate)
-        self._client = sdk_instance
+class AcmeLLMWorker(SdkWorker[AcmeClient], LLMWorkerAbstract):
+    """Serves LLM calls through the Acme SDK."""
 
     async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
-        completion = await self._client.complete(
+        client = await self._client()
+        completion = await client.complete(
             model=self.inference_model.model_id,
             prompt=job.prompt.user_text,
             system=job.prompt.system_text,
@@ -59,7 +43,8 @@ class AcmeLLMWorker(LLMWorkerAbstract):
         return _result(completion)
 
     async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> InferenceResult[str]:
-        completion = await self._client.complete(
+        client = await self._client()
+        completion = await client.complete(
             model=self.inference_model.model_id,
             prompt=job.prompt.user_text,
             system=job.prompt.system_text,
@@ -69,7 +54,8 @@ class AcmeLLMWorker(LLMWorkerAbstract):
         return _result(completion)
 
     async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
-        pieces = self._client.stream(
+        client = await self._client()
+        pieces = client.stream(
             model=self.inference_model.model_id,
             prompt=job.prompt.user_text,
             system=job.prompt.system_text,
@@ -85,9 +71,7 @@ class AcmeLLMWorker(LLMWorkerAbstract):
                 )
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
-        if not isinstance(error, AcmeError):
-            return None
-        return classify(error, provider=self.inference_model.backend_name, model=self.inference_model.name)
+        return classify(error)
 
     def _max_tokens(self, job: LLMJob) -> int | None:
         return job.params.max_tokens or self.inference_model.max_output_tokens

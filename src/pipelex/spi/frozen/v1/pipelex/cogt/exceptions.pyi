@@ -63,6 +63,8 @@ class InferenceErrorCategory(StrEnum):
 class InferenceError(CogtError):
     """A model call failed. Its subclasses are the kinds; this class itself is the kind *unknown*.
 
+    A driver says what went wrong and nothing more: whom it called is filled in where the error leaves the worker.
+
     Args:
         message: What the vendor said, without any secret.
         provider: The backend that was called, by its configured name. An open string.
@@ -88,7 +90,7 @@ class InferenceError(CogtError):
         self,
         message: str,
         *,
-        provider: str,
+        provider: str = "",
         model: str | None = None,
         status_code: int | None = None,
         request_id: str | None = None,
@@ -101,9 +103,11 @@ class InferenceError(CogtError):
         status_code: int,
         message: str,
         *,
-        provider: str,
+        provider: str = "",
         model: str | None = None,
         headers: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
     ) -> InferenceError:
         """Make the error of the kind that an HTTP status means, for a driver's ``_classify_error``.
 
@@ -114,6 +118,8 @@ class InferenceError(CogtError):
             model: The model that was asked for.
             headers: The answer's headers: ``Retry-After`` (RFC 9110, seconds or a date) and the vendor's request
                 id are read from them.
+            request_id: The vendor's id of the request, where its headers do not tell.
+            retry_after: Seconds to wait before another attempt, where the headers do not tell.
 
         Returns:
             An error of one of the kinds; of this class itself where the status means nothing in particular.
@@ -121,7 +127,7 @@ class InferenceError(CogtError):
         ...
 
     @staticmethod
-    def from_transport(error: BaseException, *, provider: str, model: str | None = None) -> InferenceError | None:
+    def from_transport(error: BaseException, *, provider: str = "", model: str | None = None) -> InferenceError | None:
         """Make the error that a failure below HTTP means, for a driver's ``_classify_error``.
 
         The SDKs speak through several HTTP libraries and wrap what these raise, so the exception and those that it
@@ -206,7 +212,7 @@ class UnsupportedCapabilityError(InferenceError):
 
 
 class InferenceCapacityError(InferenceError):
-    """The request is too large for the model, or a quota is used up (HTTP 413)."""
+    """The request is too large for the model, or a quota is used up (HTTP 402, 413)."""
 
     category = InferenceErrorCategory.CAPACITY
 

@@ -10,8 +10,10 @@ __all__ = ["PerLoopClient", "SdkClientRegistry"]
 
 ClientT = TypeVar("ClientT")
 
+ClientT_co = TypeVar("ClientT_co", covariant=True)
 
-class PerLoopClient(Generic[ClientT]):
+
+class PerLoopClient(Generic[ClientT_co]):
     """An async SDK client for each event loop that calls it.
 
     The connections of an async client belong to the loop that opened them: a caller who runs ``asyncio.run`` twice,
@@ -22,9 +24,9 @@ class PerLoopClient(Generic[ClientT]):
         build: Makes a client; called once in each loop, while it runs.
     """
 
-    def __init__(self, build: Callable[[], ClientT]) -> None: ...
+    def __init__(self, build: Callable[[], ClientT_co]) -> None: ...
 
-    async def get(self) -> ClientT:
+    async def get(self) -> ClientT_co:
         """Return the client of the running loop, building it on first use.
 
         Raises:
