@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -127,3 +128,10 @@ def test_a_folder_that_cannot_be_made_is_named(terminal: Terminal) -> None:
     outcome = terminal.run("extract", terminal.write("a.pdf", "one"), "--out", "taken/o")
     assert (1, "") == (outcome.code, outcome.out)
     assert "taken/o: the folder cannot be written to" in outcome.err
+
+
+def test_the_usage_of_all_documents_is_one_sum(terminal: Terminal) -> None:
+    names = [terminal.write(name, "one|two") for name in ("a.txt", "b.txt")]
+    outcome = terminal.run("extract", *names, "--usage", "--json")
+    assert re.fullmatch(r"usage: (\d+ pages, )?\d+\.\d s, cost unknown\n", outcome.err)
+    assert {"duration_s", "usage", "cost_usd"} <= set(outcome.data)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,3 +52,34 @@ def test_json_tells_the_files(terminal: Terminal) -> None:
     data = terminal.run("img-gen", "a cat", "--out", "o", "--json").data
     assert [{"file": "o/image-1.png", "mime_type": "image/png", "width": 2, "height": 1}] == data["images"]
     assert data["model"] == "fake/painter"
+
+
+@pytest.mark.parametrize("name", ["cat.png", "new/cat.PNG"])
+def test_one_image_goes_into_the_file_that_is_named(terminal: Terminal, name: str) -> None:
+    assert (0, f"{name}\n", "") == terminal.run("img-gen", "a cat", "-o", name)
+    assert b"PNG" == (terminal.project / name).read_bytes()
+    outcome = terminal.run("img-gen", "a cat", "-o", name)
+    assert (1, 1) == (outcome.code, len(terminal.plugin.jobs))
+    assert f"{name}: it exists already" in outcome.err
+    assert 0 == terminal.run("img-gen", "a cat", "-o", name, "--force").code
+
+
+def test_a_file_that_holds_another_format_than_its_name_says_is_told(terminal: Terminal) -> None:
+    outcome = terminal.run("img-gen", "a cat", "-o", "cat.jpeg")
+    assert (0, "cat.jpeg\n") == (outcome.code, outcome.out)
+    assert "note: cat.jpeg holds image/png, as the model made it\n" == outcome.err
+
+
+def test_several_images_do_not_go_into_one_file(terminal: Terminal) -> None:
+    outcome = terminal.run("img-gen", "a cat", "-n", "2", "-o", "cat.png")
+    assert (2, []) == (outcome.code, terminal.plugin.jobs)
+    assert "name a folder" in outcome.err
+
+
+def test_a_folder_that_is_called_like_an_image_stays_a_folder(terminal: Terminal) -> None:
+    (terminal.project / "cats.png").mkdir()
+    assert (0, "cats.png/image-1.png\n", "") == terminal.run("img-gen", "a cat", "-o", "cats.png")
+
+
+def test_usage_is_told_on_stderr(terminal: Terminal) -> None:
+    assert re.fullmatch(r"usage: .*cost unknown\n", terminal.run("img-gen", "a cat", "-o", "o", "--usage").err)

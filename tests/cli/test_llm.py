@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -114,3 +115,27 @@ def test_what_the_model_does_not_declare_is_refused(terminal: Terminal) -> None:
     outcome = terminal.run("llm", "hello", "--seed", "1")
     assert (1, []) == (outcome.code, terminal.plugin.jobs)
     assert "'seed'" in outcome.err
+
+
+def test_usage_is_told_on_stderr(terminal: Terminal) -> None:
+    code, out, err = terminal.run("llm", "hello", "--usage")
+    assert (0, "echo: hello\n") == (code, out)
+    assert re.fullmatch(r"usage: 1 input tokens, 2 output tokens, \d+\.\d s, cost unknown\n", err)
+
+
+@pytest.mark.parametrize("mode", [[], ["--stream"], ["--json"]])
+def test_a_known_cost_is_told(terminal: Terminal, mode: list[str]) -> None:
+    """GPT-4 of June 2023 costs 30 dollars for a million tokens in and 60 for a million out."""
+    terminal.configure('[backends.fake]\nprice_list = "openai"\n')
+    outcome = terminal.run("llm", "hello", "-m", "fake/gpt-4-0613", "--usage", *mode)
+    known = "$0.000150" if "--stream" not in mode else "cost unknown"  # this stream does not say what it read
+    assert outcome.err.endswith(f" s, {known}\n")
+    if "--json" in mode:
+        assert pytest.approx(0.00015) == outcome.data["cost_usd"]
+
+
+def test_usage_is_told_of_a_call_that_failed(terminal: Terminal) -> None:
+    outcome = terminal.run("llm", "fail", "--usage", "--json")
+    told, error = outcome.err.splitlines()
+    assert re.fullmatch(r"usage: \d+\.\d s, cost unknown", told)
+    assert "InferenceRequestError" == json.loads(error)["error"]

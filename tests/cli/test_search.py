@@ -49,3 +49,9 @@ def test_no_configured_model_is_misuse(terminal: Terminal, monkeypatch: pytest.M
     outcome = terminal.run("search", "why")
     assert outcome.code == 2
     assert "Name one with --model" in outcome.err
+
+
+def test_usage_is_told_on_stderr(terminal: Terminal) -> None:
+    outcome = terminal.run("search", "why", "--usage")
+    assert outcome.err.startswith("usage: ")
+    assert outcome.err.endswith(" s, cost unknown\n")

@@ -11,7 +11,7 @@ import click
 
 from pipelex.cli.inputs import parse_pages, stdin_is_terminal
 from pipelex.cli.output import FAILED, OK, write_error, write_json
-from pipelex.cli.session import model_or_default, open_pipelex
+from pipelex.cli.session import model_or_default, noting_usage, open_pipelex, usage_option, usage_report
 from pipelex.exceptions import InputFileError, PipelexError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pipelex.cogt.extract.extract_job import ExtractedImage, ExtractedPage, ExtractJobParams
     from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
     from pipelex.cogt.inference.media import MediaSource
+    from pipelex.reporting.usage_log import UsageLog
 
 PAGE_BREAK = "\f"
 
@@ -39,6 +40,7 @@ PAGE_BREAK = "\f"
 @click.option("--images", is_flag=True, help="Take the images on the pages, too; needs --out.")
 @click.option("--views", type=click.IntRange(min=1), metavar="DPI", help="Take a picture of each page; needs --out.")
 @click.option("--force", is_flag=True, help="Replace files of the same names.")
+@usage_option
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def extract(
     *,
@@ -50,6 +52,7 @@ def extract(
     images: bool,
     views: int | None,
     force: bool,
+    tells_usage: bool,
     as_json: bool,
 ) -> int:
     """Turn documents into text: each FILE, an address, or standard input where it is "-" or left out.
@@ -59,18 +62,20 @@ def extract(
     """
     from pipelex.cogt.extract.extract_job import ExtractJobParams
     from pipelex.plugins.inference_backend_registry import InferenceFamily
+    from pipelex.reporting.usage_log import UsageLog
 
     names = _names(files)
     if out is None and (images or views is not None):
         msg = "Images are written to files: say with --out into which folder."
         raise click.UsageError(msg)
     params = ExtractJobParams(pages=pages, password=password, embedded_images=images, page_view_dpi=views)
-    with open_pipelex() as px:
+    log = UsageLog()
+    with noting_usage(log, wanted=tells_usage), open_pipelex(log) as px:
         worker = px.extract(model_or_default(px, model, InferenceFamily.EXTRACT))
         run = ExtractRun(worker, params, out, overwrite=force, as_json=as_json, headings=len(names) > 1)
         for name in names:
             run.take(name)
-    return run.finish()
+    return run.finish(log)
 
 
 def _names(files: tuple[str, ...]) -> tuple[str, ...]:
@@ -146,10 +151,10 @@ class ExtractRun:
             self._records.append({"file": name, "error": exc.to_dict()})
             write_error(exc, as_json=self._as_json, about=name)
 
-    def finish(self) -> int:
+    def finish(self, log: UsageLog) -> int:
         """Write the JSON, if it is wanted, and return the exit code."""
         if self._as_json:
-            write_json({"model": self._worker.inference_model.name, "documents": self._records})
+            write_json({"model": self._worker.inference_model.name, "documents": self._records, **usage_report(log)})
         return FAILED if self._failures else OK
 
     def _deliver(self, name: str, pages: Iterator[ExtractedPage]) -> None:

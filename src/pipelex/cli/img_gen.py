@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from pipelex.cli.inputs import media_sources, text_or_stdin
-from pipelex.cli.output import OK, write_json
-from pipelex.cli.session import call_report, model_or_default, open_pipelex
+from pipelex.cli.output import OK, note, write_json
+from pipelex.cli.session import call_report, model_or_default, noting_usage, open_pipelex, usage_option
 
 if TYPE_CHECKING:
     from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
@@ -30,7 +30,7 @@ def _parse_size(_ctx: click.Context, _param: click.Parameter, value: str | None)
 @click.command("img-gen")
 @click.argument("prompt", required=False)
 @click.option("-m", "--model", help="A name of the catalogue, or backend/model-id. Default: as configured.")
-@click.option("-o", "--out", type=click.Path(path_type=Path, file_okay=False), help="The folder for the images.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="The folder for the images, or the file for one.")
 @click.option("-n", "--count", type=click.IntRange(min=1), default=1, show_default=True, help="How many images.")
 @click.option("--size", callback=_parse_size, metavar="WxH", help="Width and height in pixels.")
 @click.option("--aspect-ratio", metavar="W:H", help="Width to height, as 16:9.")
@@ -41,6 +41,7 @@ def _parse_size(_ctx: click.Context, _param: click.Parameter, value: str | None)
 @click.option("--negative", metavar="TEXT", help="What the image does not show.")
 @click.option("--image", "images", multiple=True, metavar="FILE", help="An image to start from. Repeatable.")
 @click.option("--force", is_flag=True, help="Replace files of the same names.")
+@usage_option
 @click.option("--json", "as_json", is_flag=True, help="Write JSON; needs --out.")
 def img_gen(
     *,
@@ -57,12 +58,13 @@ def img_gen(
     negative: str | None,
     images: tuple[str, ...],
     force: bool,
+    tells_usage: bool,
     as_json: bool,
 ) -> int:
     """Make images of a PROMPT, or of what standard input holds where it is "-" or left out.
 
-    Images go into the folder --out as image-1.png and so on, and their paths to stdout. Without it, one image's
-    bytes go to stdout, which must be a file or a pipe.
+    Images go into the folder --out as image-1.png and so on, or into --out itself where it ends like an image, and
+    their paths to stdout. Without it, one image's bytes go to stdout, which must be a file or a pipe.
     """
     from pipelex.cogt.img_gen.img_gen_job import ImgGenJob, ImgGenJobParams, ImgGenPrompt
     from pipelex.plugins.inference_backend_registry import InferenceFamily
@@ -70,6 +72,9 @@ def img_gen(
 
     if out is None and (as_json or count > 1 or sys.stdout.isatty()):
         msg = "Say with --out into which folder the images go."
+        raise click.UsageError(msg)
+    if out is not None and count > 1 and _is_image_file(out):
+        msg = f"--out {out} is one file, and --count asks for {count} images: name a folder."
         raise click.UsageError(msg)
     job = ImgGenJob(
         prompt=ImgGenPrompt(
@@ -88,7 +93,7 @@ def img_gen(
     if out is not None and not force:
         _refuse_taken(out, count)
     log = UsageLog()
-    with open_pipelex(log) as px:
+    with noting_usage(log, wanted=tells_usage), open_pipelex(log) as px:
         made = px.img_gen(model_or_default(px, model, InferenceFamily.IMG_GEN)).gen_image_list_sync(job)
     if out is None:
         sys.stdout.buffer.write(made[0].data)
@@ -96,33 +101,47 @@ def img_gen(
     paths = _save(made, out, overwrite=force)
     if as_json:
         rows = [_as_data(image, path) for image, path in zip(made, paths, strict=True)]
-        write_json({"images": rows, **call_report(log.records[-1])})
+        write_json({"images": rows, **call_report(log)})
     else:
         for path in paths:
             click.echo(path)
     return OK
 
 
-def _refuse_taken(folder: Path, count: int) -> None:
+def _is_image_file(out: Path) -> bool:
+    from pipelex.cli.written_files import is_image_name
+
+    return is_image_name(out.name) and not out.is_dir()
+
+
+def _refuse_taken(out: Path, count: int) -> None:
     """Refuse before the call, which may cost money, what could not be saved after it.
 
     Raises:
-        OutputFileError: An image of one of the numbers is there already, whatever its format.
+        OutputFileError: The file, or an image of one of the numbers, is there already, whatever its format.
     """
     from pipelex.exceptions import OutputFileError
 
-    for number in range(1, count + 1):
-        for taken in folder.glob(f"image-{number}.*"):
+    patterns = [f"image-{number}.*" for number in range(1, count + 1)]
+    found = (path for pattern in patterns for path in out.glob(pattern))
+    for taken in [out] if _is_image_file(out) else found:
+        if taken.exists():
             raise OutputFileError(file=str(taken), reason="it exists already. Move it away, or pass --force")
 
 
-def _save(images: list[GeneratedImage], folder: Path, *, overwrite: bool) -> list[Path]:
+def _save(images: list[GeneratedImage], out: Path, *, overwrite: bool) -> list[Path]:
     """Write all images or none."""
     from pipelex.cli.written_files import ending_of, staged_files
 
+    names = [f"image-{number}{ending_of(image.mime_type)}" for number, image in enumerate(images, start=1)]
+    folder = out
+    if _is_image_file(out):
+        folder, names = out.parent, [out.name]
+        if out.suffix.lower().replace(".jpeg", ".jpg") != ending_of(images[0].mime_type):
+            note(f"note: {out} holds {images[0].mime_type}, as the model made it")
     with staged_files(folder, overwrite=overwrite) as files:
-        for number, image in enumerate(images, start=1):
-            files.add(f"image-{number}{ending_of(image.mime_type)}").write_bytes(image.data)
+        for name, image in zip(names, images, strict=True):
+            files.add(name).write_bytes(image.data)
         return files.place()
 
 

@@ -9,7 +9,7 @@ import click
 
 from pipelex.cli.inputs import media_sources, text_or_stdin
 from pipelex.cli.output import OK, write_json
-from pipelex.cli.session import answer_of_file, call_report, model_or_default, open_pipelex
+from pipelex.cli.session import answer_of_file, call_report, model_or_default, noting_usage, open_pipelex, usage_option
 
 if TYPE_CHECKING:
     from pipelex.cli.json_schema import SchemaAnswer
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--max-tokens", type=click.IntRange(min=1), help="The longest answer, in tokens.")
 @click.option("--seed", type=int, help="The seed of the randomness.")
 @click.option("--stop", multiple=True, metavar="TEXT", help="A text at which the answer ends. Repeatable.")
+@usage_option
 @click.option("--json", "as_json", is_flag=True, help="Write JSON; with --stream an object a line.")
 def llm(
     *,
@@ -42,6 +43,7 @@ def llm(
     max_tokens: int | None,
     seed: int | None,
     stop: tuple[str, ...],
+    tells_usage: bool,
     as_json: bool,
 ) -> int:
     """Ask a language model: PROMPT, or what standard input holds where it is "-" or left out.
@@ -65,7 +67,7 @@ def llm(
     )
     answer = answer_of_file(schema) if schema is not None else None
     log = UsageLog()
-    with open_pipelex(log) as px:
+    with noting_usage(log, wanted=tells_usage), open_pipelex(log) as px:
         worker = px.llm(model_or_default(px, model, InferenceFamily.LLM))
         if answer is not None:
             _write_object(worker, job, answer, log, as_json=as_json)
@@ -79,7 +81,7 @@ def llm(
 def _write_text(worker: LLMWorkerAbstract, job: LLMJob, log: UsageLog, *, as_json: bool) -> None:
     text = worker.gen_text_sync(job)
     if as_json:
-        write_json({"text": text, **_report(log)})
+        write_json({"text": text, **call_report(log)})
     else:
         click.echo(text)
 
@@ -92,7 +94,7 @@ def _write_pieces(worker: LLMWorkerAbstract, job: LLMJob, log: UsageLog, *, as_j
         else:
             click.echo(piece, nl=False)
     if as_json:
-        write_json({"text": "", **_report(log)}, indent=None)
+        write_json({"text": "", **call_report(log)}, indent=None)
     else:
         click.echo()
 
@@ -101,8 +103,4 @@ def _write_object(
     worker: LLMWorkerAbstract, job: LLMJob, schema: type[SchemaAnswer], log: UsageLog, *, as_json: bool
 ) -> None:
     answer = worker.gen_object_sync(job, schema)
-    write_json({"object": answer.value, **_report(log)} if as_json else answer.value)
-
-
-def _report(log: UsageLog) -> dict[str, object]:
-    return call_report(log.records[-1] if log.records else None)
+    write_json({"object": answer.value, **call_report(log)} if as_json else answer.value)

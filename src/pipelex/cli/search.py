@@ -9,7 +9,7 @@ import click
 
 from pipelex.cli.inputs import text_or_stdin
 from pipelex.cli.output import OK, write_json
-from pipelex.cli.session import answer_of_file, call_report, model_or_default, open_pipelex
+from pipelex.cli.session import answer_of_file, call_report, model_or_default, noting_usage, open_pipelex, usage_option
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,6 +28,7 @@ _DAY = click.DateTime(formats=["%Y-%m-%d"])
 @click.option("--from", "from_date", type=_DAY, metavar="YYYY-MM-DD", help="The earliest day of publication.")
 @click.option("--to", "to_date", type=_DAY, metavar="YYYY-MM-DD", help="The latest day of publication.")
 @click.option("--schema", type=click.Path(path_type=Path), help="Ask for JSON that fits this JSON Schema file.")
+@usage_option
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def search(
     *,
@@ -39,6 +40,7 @@ def search(
     from_date: datetime | None,
     to_date: datetime | None,
     schema: Path | None,
+    tells_usage: bool,
     as_json: bool,
 ) -> int:
     """Ask a search engine: QUERY, or what standard input holds where it is "-" or left out."""
@@ -56,17 +58,15 @@ def search(
     job = SearchJob(query=text_or_stdin(query, "query"), params=params)
     wanted = answer_of_file(schema) if schema is not None else None
     log = UsageLog()
-    with open_pipelex(log) as px:
+    with noting_usage(log, wanted=tells_usage), open_pipelex(log) as px:
         worker = px.search(model_or_default(px, model, InferenceFamily.SEARCH))
         if wanted is not None:
             found = worker.search_structured_sync(job, wanted).value
-            write_json({"object": found, **call_report(log.records[-1])} if as_json else found)
-            return OK
-        answer = worker.search_sync(job)
-    if as_json:
-        write_json({**_as_data(answer), **call_report(log.records[-1])})
-    else:
-        _write(answer)
+            write_json({"object": found, **call_report(log)} if as_json else found)
+        elif as_json:
+            write_json({**_as_data(worker.search_sync(job)), **call_report(log)})
+        else:
+            _write(worker.search_sync(job))
     return OK
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -9,13 +10,20 @@ import click
 from pipelex.cli.output import note
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pipelex.boot import Pipelex
     from pipelex.cli.json_schema import SchemaAnswer
     from pipelex.plugins.exceptions import PluginError
     from pipelex.plugins.inference_backend_registry import InferenceFamily
-    from pipelex.reporting.reporting_protocol import InferenceRecord, ReportingProtocol
+    from pipelex.reporting.reporting_protocol import InferenceUsage, ReportingProtocol
+    from pipelex.reporting.usage_log import UsageLog
+    from pipelex.reporting.usage_report import UsageTotals
+
+usage_option: Callable[[Callable[..., int]], Callable[..., int]] = click.option(
+    "--usage", "tells_usage", is_flag=True, help="Say on stderr what was used, how long it took and what it cost."
+)
 
 
 def open_pipelex(reporting_delegate: ReportingProtocol | None = None) -> Pipelex:
@@ -46,21 +54,52 @@ def model_or_default(px: Pipelex, model: str | None, family: InferenceFamily) ->
     return chosen
 
 
-def call_report(record: InferenceRecord | None) -> dict[str, object]:
-    """Return what is known of a call, for the JSON output."""
-    if record is None:
+def call_report(log: UsageLog) -> dict[str, object]:
+    """Return what is known of the one call of a log, for the JSON output."""
+    if not log.records:
         return {}
-    usage = {name: value for name, value in vars(record.usage).items() if value is not None} if record.usage else None
+    record = log.records[-1]
     return {
         "model": record.model,
         "backend": record.backend_name,
         "sdk": record.sdk,
         "model_served": record.model_served,
         "finish_reason": record.finish_reason.value if record.finish_reason else None,
-        "duration_s": round(record.duration_s, 3),
-        "usage": usage,
-        "cost_usd": record.cost_usd,
+        **usage_report(log),
     }
+
+
+def usage_report(log: UsageLog) -> dict[str, object]:
+    """Return what all calls of a log used, for the JSON output."""
+    totals = log.report().overall
+    counts = _known(totals.usage)
+    return {"duration_s": round(totals.duration_s, 3), "usage": counts or None, "cost_usd": totals.cost_usd}
+
+
+@contextmanager
+def noting_usage(log: UsageLog, *, wanted: bool) -> Iterator[None]:
+    """Say at the end, a bad one too, what the calls of a log used, how long they took and what they cost."""
+    try:
+        yield
+    finally:
+        if wanted and log.records:
+            _note_usage(log.report().overall)
+
+
+def _note_usage(totals: UsageTotals) -> None:
+    counts = [f"{count:,} {name.replace('_', ' ')}" for name, count in _known(totals.usage).items()]
+    note(f"usage: {', '.join((*counts, f'{totals.duration_s:.1f} s', _cost(totals)))}")
+
+
+def _known(usage: InferenceUsage) -> dict[str, int]:
+    return {name: count for name, count in vars(usage).items() if count is not None}
+
+
+def _cost(totals: UsageTotals) -> str:
+    if totals.cost_usd is None:
+        return "cost unknown"
+    partly = f" without {totals.unpriced_calls} of {totals.calls} calls" if totals.unpriced_calls else ""
+    return f"${totals.cost_usd:.6f}{partly}" if totals.cost_usd >= 1e-6 else f"less than $0.000001{partly}"
 
 
 def answer_of_file(path: Path) -> type[SchemaAnswer]:

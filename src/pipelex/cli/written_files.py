@@ -77,6 +77,11 @@ def staged_files(folder: Path, *, overwrite: bool) -> Iterator[StagedFiles]:
             rmtree(staging, ignore_errors=True)
 
 
+def is_image_name(name: str) -> bool:
+    """Tell whether a file's name ends like that of an image."""
+    return Path(name).suffix.lower() in {*_ENDINGS.values(), ".jpeg", ".tiff"}
+
+
 def ending_of(mime_type: str) -> str:
     """Return the file name ending of an image's media type."""
     return _ENDINGS.get(mime_type, ".bin")

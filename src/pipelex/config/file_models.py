@@ -57,6 +57,7 @@ class BackendTable(BaseModel):
     max_retry_after_s: NonNegativeFloat | None = None
     max_reasks: NonNegativeInt | None = None
     max_concurrency: PositiveInt | None = None
+    price_list: StrictStr | None = None
 
     def __repr_args__(self) -> list[tuple[str | None, object]]:
         """Return nothing: whatever the table holds may be secret."""
@@ -87,6 +88,7 @@ class ModelTable(BaseModel):
     capabilities: frozenset[Capability] | None = None
     context_window: StrictInt | None = Field(default=None, gt=0)
     max_output_tokens: StrictInt | None = Field(default=None, gt=0)
+    price_list: StrictStr | None = None
 
 
 def extras_of(table: BackendTable | ModelTable) -> dict[str, Scalar]:

@@ -193,6 +193,7 @@ class Settings:
             capabilities=spec.capabilities if table.capabilities is None else table.capabilities,
             context_window=table.context_window,
             max_output_tokens=table.max_output_tokens,
+            price_list=table.price_list or spec.price_list,
             extras=extras_of(table),
         )
 
@@ -209,6 +210,7 @@ class Settings:
             model_id=model_id,
             capabilities=(table.capabilities if table is not None else None) or frozenset(),
             policy=backend.policy,
+            price_list=backend.price_list,
         )
 
     def _expand(self, backend_name: str, key: str, value: str) -> str:

@@ -158,6 +158,7 @@ class CallReport:
                 duration_s=perf_counter() - self._started,
                 model_served=self.model_served,
                 usage=self.usage,
+                price_list=model.price_list,
                 finish_reason=self.finish_reason,
                 error=type(error).__name__ if error is not None else None,
             )

@@ -1,0 +1,81 @@
+"""What a call costs, by the prices that the package genai-prices ships; nothing is fetched.
+
+They are gathered from the vendors' price pages (https://github.com/pydantic/genai-prices), and a newer release of the
+package brings newer ones. It is imported when the first call is priced, never while one runs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pipelex.reporting.reporting_protocol import InferenceRecord, InferenceUsage
+
+
+class _Unit(NamedTuple):
+    """What a count of ours is called in genai-prices.
+
+    Attributes:
+        usage: The count.
+        price: The price without which the count makes a cost unknown; ``None`` for a part of another count, which is
+            charged like the rest of it where it has no price of its own.
+    """
+
+    usage: str
+    price: str | None
+
+
+_UNITS = {
+    "input_tokens": _Unit("input_tokens", "input_mtok"),
+    "output_tokens": _Unit("output_tokens", "output_mtok"),
+    "cached_input_tokens": _Unit("cache_read_tokens", None),
+    "reasoning_tokens": _Unit("output_reasoning_tokens", None),
+    "pages": _Unit("input_document_pages", "input_document_kpages"),
+    "searches": _Unit("web_searches", "web_searches_kcount"),
+}
+_PRICES_OF_IMAGES = ("input_image_mtok", "output_image_mtok")
+
+
+def cost_of(record: InferenceRecord) -> float | None:
+    """Return what a call cost in US dollars, at today's price of the standard tier.
+
+    Args:
+        record: The call. A cost that it states itself is the cost.
+
+    Returns:
+        ``None`` where the cost is unknown: the price list, the model in it, a count or a price is missing, or tokens
+        that are charged apart are counted together. What is unknown is never zero.
+    """
+    if record.cost_usd is not None:
+        return record.cost_usd
+    model = _model_charged(record)
+    if record.price_list is None or record.usage is None or model is None:
+        return None
+    return _price(record.usage, model, record.price_list)
+
+
+def _price(usage: InferenceUsage, model: str, price_list: str) -> float | None:
+    if (usage.input_tokens is None) != (usage.output_tokens is None):
+        return None
+    counts = {unit: count for name, unit in _UNITS.items() if (count := getattr(usage, name))}
+    from genai_prices import Usage, calc_price
+
+    try:
+        counted = Usage(**{unit.usage: count for unit, count in counts.items()})
+        found = calc_price(counted, model, provider_id=price_list)
+    except (LookupError, ValueError):  # no such list, no such model in it, or counts that cannot be
+        return None
+    needed = [unit.price for unit in counts if unit.price is not None]
+    if any(getattr(found.model_price, price) is None for price in needed):
+        return None
+    if usage.images and any(getattr(found.model_price, price) is not None for price in _PRICES_OF_IMAGES):
+        return None  # text and images have different prices, and their tokens are one count
+    return float(found.total_price) or None
+
+
+def _model_charged(record: InferenceRecord) -> str | None:
+    """Return the vendor's id of the model: of the one that answered, or else of the one asked for, if that names it."""
+    if record.model_served is not None:
+        return record.model_served
+    backend, slash, model_id = record.model.partition("/")
+    return model_id if slash and backend == record.backend_name else None

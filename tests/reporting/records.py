@@ -1,0 +1,34 @@
+"""Records as workers report them."""
+
+from __future__ import annotations
+
+from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.reporting.reporting_protocol import InferenceRecord, InferenceUsage
+
+
+def record(
+    model_served: str | None = "gpt-4-0613",
+    usage: InferenceUsage | None = None,
+    *,
+    model: str = "mine",
+    price_list: str | None = "openai",
+    cost_usd: float | None = None,
+    error: str | None = None,
+) -> InferenceRecord:
+    return InferenceRecord(
+        operation="gen_text",
+        family=InferenceFamily.LLM,
+        backend_name="acme",
+        sdk="acme",
+        model=model,
+        duration_s=0.5,
+        model_served=model_served,
+        usage=usage,
+        price_list=price_list,
+        cost_usd=cost_usd,
+        error=error,
+    )
+
+
+def tokens(read: int | None, written: int | None, *, cached: int | None = None) -> InferenceUsage:
+    return InferenceUsage(input_tokens=read, output_tokens=written, cached_input_tokens=cached)
