@@ -46,6 +46,7 @@ def render_inputs(project: Project, inputs: Inputs) -> Outputs:
         project: Where the rest is read from.
         inputs: What was read and checked.
     """
+    from codegen.counterparts import read_counterparts
     from codegen.emit import (
         accessors,
         api_version,
@@ -55,6 +56,7 @@ def render_inputs(project: Project, inputs: Inputs) -> Outputs:
         errors_doc,
         gitattributes,
         lock,
+        providers_doc,
         schema,
         spec_copy,
         spi_changes_doc,
@@ -81,6 +83,7 @@ def render_inputs(project: Project, inputs: Inputs) -> Outputs:
     outputs.add("src/pipelex/spi/spi.lock", lock.emit(contract, outputs.texts, stub_folder=stub_folder))
     outputs.add("docs/spi.md", spi_doc.emit(spec))
     outputs.add("docs/errors.md", errors_doc.emit(project, spec))
+    outputs.add("docs/providers.md", providers_doc.emit(project, spec, read_counterparts(project)))
     if spec.version:
         outputs.add("docs/spi-changes.md", spi_changes_doc.emit(spec))
         for number, text in api_versions_doc.emit(project, spec).items():

@@ -33,11 +33,13 @@ RequirementText = Annotated[str, StringConstraints(pattern=r"^\S[^\r\n]*$", max_
 """A requirement on a distribution (PEP 508): with its extras it may be long."""
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
+    """A table of TOML: no key but those that there are."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
 
 
-class Family(_Table):
+class Family(Table):
     """A kind of model call."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]*$")] = Field(
@@ -62,7 +64,7 @@ class Family(_Table):
         return self.worker_class.removesuffix("WorkerAbstract")
 
 
-class Symbol(_Table):
+class Symbol(Table):
     """A published name."""
 
     since: Since = Field(description="API version and revision that published it, as in 1.0.")
@@ -70,7 +72,7 @@ class Symbol(_Table):
     open: bool = Field(default=False, description="Of an enum: whether a mere revision may add members.")
 
 
-class Requirement(_Table):
+class Requirement(Table):
     """A package that a built-in needs."""
 
     import_name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*$")] = Field(
@@ -81,7 +83,7 @@ class Requirement(_Table):
     )
 
 
-class WorkerRow(_Table):
+class WorkerRow(Table):
     """One inference backend of a built-in."""
 
     family: str = Field(description="The name of a family.")
@@ -92,7 +94,7 @@ class WorkerRow(_Table):
     )
 
 
-class Lister(_Table):
+class Lister(Table):
     """The model lister of a built-in."""
 
     function: Reference = Field(
@@ -102,7 +104,7 @@ class Lister(_Table):
     sdks: list[Identifier] = Field(min_length=1, description="The sdks that it lists; the plugin's own.")
 
 
-class Command(_Table):
+class Command(Table):
     """A command that a built-in contributes."""
 
     name: Identifier = Field(description="What stands behind 'pipelex'.")
@@ -110,7 +112,7 @@ class Command(_Table):
     run: Reference = Field(description="The function, as module:function under pipelex.providers.")
 
 
-class Builtin(_Table):
+class Builtin(Table):
     """A built-in plugin."""
 
     name: Identifier = Field(description="The plugin's name.")
@@ -128,7 +130,7 @@ class Builtin(_Table):
     workers: list[WorkerRow] = Field(min_length=1, description="Its inference backends.")
 
 
-class Change(_Table):
+class Change(Table):
     """What a change between two versions was meant to be, and what a plugin's author has to do."""
 
     kind: str = Field(description="What kind of change it is.", json_schema_extra={"enum": list(KIND_RULES)})
@@ -142,7 +144,7 @@ class Change(_Table):
     todo: Line | None = Field(default=None, description="What an author has to do by hand, where no code can.")
 
 
-class Version(_Table):
+class Version(Table):
     """A version that was frozen. Written by 'python -m codegen freeze' and 'bump'."""
 
     number: int = Field(ge=1, description="The API version.")
@@ -152,13 +154,13 @@ class Version(_Table):
     change: list[Change] = Field(default=[], description="What changed against the version before.")
 
 
-class Next(_Table):
+class Next(Table):
     """What changes with the next version; 'python -m codegen bump' folds it."""
 
     change: list[Change] = Field(default=[], description="The changes, one by one.")
 
 
-class Spec(_Table):
+class Spec(Table):
     """All of ``spi.toml``."""
 
     api_version: int = Field(ge=1, description="The integer gate: a plugin's targets_api must equal it.")
@@ -249,22 +251,30 @@ def parse_spec(text: str) -> SpecFile:
     try:
         spec_file = SpecFile(Spec.model_validate(data), lines)
     except ValidationError as exc:
-        raise CodegenError(*_shape_problems(exc, lines)) from exc
+        raise CodegenError(*shape_problems(exc, lines, SPEC_FILE)) from exc
     raise_any(list(_cross_check(spec_file)))
     return spec_file
 
 
-def _shape_problems(error: ValidationError, lines: TomlLines) -> Iterator[Problem]:
+def shape_problems(error: ValidationError, lines: TomlLines, file: str) -> Iterator[Problem]:
+    """Say what pydantic found, each with its line.
+
+    Args:
+        error: What it found.
+        lines: The lines of the file.
+        file: The file, relative to the project.
+    """
     for item in error.errors(include_url=False):
         path = tuple(part for part in item["loc"] if part != "[key]")
         kind, given = item["type"], item["input"]
         if kind == "extra_forbidden":
-            text = "no such key; see codegen/spi.schema.json for those that there are"
+            known = "codegen/spi.schema.json" if file == SPEC_FILE else "the head of the file"
+            text = f"no such key; see {known} for those that there are"
         elif kind == "missing":
             text = "missing; expected this key"
         else:
             text = f"{given!r} does not do: {item['msg'][0].lower()}{item['msg'][1:]}"
-        yield Problem(SPEC_FILE, lines.line(path), dotted(path), text)
+        yield Problem(file, lines.line(path), dotted(path), text)
 
 
 def _cross_check(spec_file: SpecFile) -> Iterator[Problem]:

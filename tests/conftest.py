@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.counterparts import pytest_runtest_call, pytest_runtest_teardown
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["pytest_runtest_call", "pytest_runtest_teardown"]
+
+pytest_plugins = ["pytester"]
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ GENERATED = (
     "codegen/spi.schema.json",
     "docs/api-versions/**",
     "docs/errors.md",
+    "docs/providers.md",
     "docs/spi-changes.md",
     "docs/spi.md",
     "src/pipelex/generated/accessors.py",

@@ -13,6 +13,7 @@ GOLDEN = HERE / "golden"
 OUTPUTS = (
     ".gitattributes",
     "docs/errors.md",
+    "docs/providers.md",
     "docs/spi.md",
     "src/pipelex/generated/accessors.py",
     "src/pipelex/generated/builtins.py",

@@ -16,7 +16,17 @@ import pytest
 from tests.rehearsals.plugins import SHAPES
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("codegen", "src", "docs", "spi.toml", "pyproject.toml", "README.md", "CHANGELOG.md", ".gitattributes")
+COPIED = (
+    "codegen",
+    "src",
+    "docs",
+    "tests",
+    "spi.toml",
+    "pyproject.toml",
+    "README.md",
+    "CHANGELOG.md",
+    ".gitattributes",
+)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from tests.servers.node import NodePackage, free_port, installed, running
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PACKAGE = NodePackage("aimock-1.43.0", {"dependencies": {"@copilotkit/aimock": "1.43.0"}})
+PACKAGE = NodePackage.pinned("aimock")
 PNG = samples.png("kit-000001")
 OBJECT = {"name": "Rome", "people": 3}
 FIXTURES = [

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from tests.providers.llama_server import llama_server
 from tests.servers.aimock import aimock
-from tests.servers.portkey import portkey_url
+from tests.servers.portkey import portkey_gateway
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
 
-__all__ = ["aimock", "llama_server", "portkey_url"]
+__all__ = ["aimock", "llama_server", "portkey_gateway"]
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.counterparts import pin
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -37,6 +39,12 @@ class NodePackage(NamedTuple):
 
     name: str
     manifest: Mapping[str, object]
+
+    @classmethod
+    def pinned(cls, counterpart: str, **more: object) -> NodePackage:
+        """Return the package of a counterpart, in the version that ``tests/counterparts.toml`` pins."""
+        package, _, version = pin(counterpart).rpartition("@")
+        return cls(f"{package.rpartition('/')[2]}-{version}", {"dependencies": {package: version}, **more})
 
 
 def node() -> str:

@@ -11,17 +11,12 @@ from tests.servers.node import NodePackage, free_port, installed, running
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PACKAGE = NodePackage(
-    "portkey-gateway-1.15.2",
-    {
-        "dependencies": {"@portkey-ai/gateway": "1.15.2"},
-        "overrides": {"@hono/node-server": "1.13.8", "hono": "4.9.12"},  # later ones do not fit this release
-    },
-)
+# later ones do not fit this release
+PACKAGE = NodePackage.pinned("portkey_gateway", overrides={"@hono/node-server": "1.13.8", "hono": "4.9.12"})
 
 
 @pytest.fixture(scope="session")
-def portkey_url() -> Iterator[str]:
+def portkey_gateway() -> Iterator[str]:
     """The gateway on a free port; its address, without a slash at the end."""
     port = free_port()
     script = installed(PACKAGE) / "@portkey-ai" / "gateway" / "build" / "start-server.js"

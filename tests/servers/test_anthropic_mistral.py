@@ -17,6 +17,10 @@ from tests.providers.calls import Caller
 from tests.providers.running import collect
 from tests.servers.aimock import OBJECT, PNG, Aimock
 
+pytestmark = pytest.mark.counterpart(
+    "aimock", "llm:anthropic", "llm:bedrock_aioboto", "llm:bedrock_anthropic", "llm:bedrock_boto3", "llm:mistral"
+)
+
 PLUGINS = {plugin.name: plugin for plugin in BUILTIN_PLUGINS}
 REGION = {"region": "eu-west-1"}
 CLAUDE = "anthropic.claude-haiku-4-5-20251001-v1:0"

@@ -28,6 +28,8 @@ from tests.servers.aimock import OBJECT, PNG, Aimock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.counterpart("aimock", "img_gen:fal", "img_gen:huggingface_img_gen", "llm:google")
+
 PATIENT = CallPolicy(max_attempts=1, timeout_s=60.0)
 FLUX = "black-forest-labs/FLUX.1-schnell"
 

@@ -21,6 +21,26 @@ if TYPE_CHECKING:
     from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
     from tests.providers.llama_server import LlamaServer
 
+pytestmark = [
+    pytest.mark.counterpart(
+        "aimock",
+        "img_gen:azure_rest_img_gen",
+        "img_gen:gateway_img_gen",
+        "img_gen:openai_img_gen",
+        "llm:azure_openai",
+        "llm:gateway_completions",
+        "llm:gateway_responses",
+        "llm:openai",
+        "llm:openai_responses",
+        "llm:openrouter",
+        "llm:portkey_completions",
+        "llm:portkey_responses",
+    ),
+    pytest.mark.counterpart(
+        "portkey_gateway", "llm:gateway_completions", "llm:portkey_completions", "llm:portkey_responses"
+    ),
+]
+
 PLUGINS = {plugin.name: plugin for plugin in BUILTIN_PLUGINS}
 DATED = {"api_version": "2024-10-21"}
 LLM_ROWS = [
@@ -101,14 +121,14 @@ def test_aimock_lists_models(aimock: Aimock) -> None:
 
 
 @pytest.fixture
-def behind(portkey_url: str, llama_server: LlamaServer) -> dict[str, object]:
+def behind(portkey_gateway: str, llama_server: LlamaServer) -> dict[str, object]:
     """Reach the model behind the gateway."""
     extras = {
         "x_portkey_provider": "openai",
         "x_portkey_custom_host": f"{llama_server.url}/v1",
         "provider_key": llama_server.api_key,
     }
-    return {"endpoint": f"{portkey_url}/v1", "extras": extras, "model_id": llama_server.model_id, "api_key": None}
+    return {"endpoint": f"{portkey_gateway}/v1", "extras": extras, "model_id": llama_server.model_id, "api_key": None}
 
 
 def short(text: str) -> LLMJob:
@@ -146,8 +166,8 @@ def test_portkeys_gateway_lists_the_models_behind_it(behind: dict[str, object]) 
     assert [behind["model_id"]] == [row.id for row in rows]
 
 
-def test_portkeys_gateway_refuses_a_call_without_a_provider(portkey_url: str) -> None:
-    caller = llm("portkey", "portkey_completions", endpoint=f"{portkey_url}/v1", api_key=None)
+def test_portkeys_gateway_refuses_a_call_without_a_provider(portkey_gateway: str) -> None:
+    caller = llm("portkey", "portkey_completions", endpoint=f"{portkey_gateway}/v1", api_key=None)
     with pytest.raises(InferenceRequestError, match="provider"):
         caller.llm(lambda worker: worker.gen_text("hello"))
 

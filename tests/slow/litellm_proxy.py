@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from tests.counterparts import pin
 from tests.providers.replay import Replay
 from tests.servers.node import free_port, wait_until_it_listens
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.providers.llama_server import LlamaServer
 
-REQUIREMENT = "litellm[proxy]==1.106.2"
+REQUIREMENT = pin("litellm_proxy")
 KEY = "sk-litellm-canary-90"
 
 

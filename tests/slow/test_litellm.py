@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
     from tests.slow.litellm_proxy import LitellmProxy
 
+pytestmark = pytest.mark.counterpart(
+    "litellm_proxy", "extract:gateway_extract", "llm:gateway_completions", "search:gateway_search"
+)
+
 PATIENT = CallPolicy(max_attempts=1, timeout_s=120.0)
 ASKED = LLMJob(
     prompt=LLMPrompt(user_text="Repeat: Paris is the capital of France."),

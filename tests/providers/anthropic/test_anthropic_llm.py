@@ -61,6 +61,12 @@ if TYPE_CHECKING:
     from pipelex.testing.loopback import HttpReply
     from tests.providers.llama_server import LlamaServer
 
+pytestmark = [
+    pytest.mark.counterpart("anthropic_docs", "llm:anthropic", "llm:bedrock_anthropic"),
+    pytest.mark.counterpart("llama_server", "llm:anthropic"),
+    pytest.mark.counterpart("ministack", "llm:bedrock_anthropic"),
+]
+
 KEY = "sk-ant-canary-7d2f41"
 PATH = "POST /v1/messages"
 PNG = MediaSource(data=b"\x89PNG\r\n\x1a\nimage")

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["pipelex.testing"]
 
+pytestmark = pytest.mark.counterpart("azure_docs", "img_gen:azure_rest_img_gen")
+
 GENERATE, EDIT = "POST /openai/v1/images/generations", "POST /openai/v1/images/edits"
 PNG, JPEG = samples.png("kit-000001"), b"\xff\xd8\xff\xe0 no real picture"
 ALL = ImgGenJobParams(size=(1536, 1024), quality="high", output_format="jpeg", background="opaque")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
 from pipelex.generated.builtins import BedrockPlugin
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
 
 pytest_plugins = ["pipelex.testing"]
+
+pytestmark = pytest.mark.counterpart("aws_docs", "llm:bedrock_aioboto", "llm:bedrock_boto3")
 
 
 class ConverseVendor(LoopbackVendor[str]):

@@ -49,6 +49,11 @@ if TYPE_CHECKING:
     from pipelex.cogt.model_backends.listed_model import ListedModel
     from pipelex.testing.loopback import HttpReply
 
+pytestmark = [
+    pytest.mark.counterpart("aws_docs", "llm:bedrock_aioboto", "llm:bedrock_boto3"),
+    pytest.mark.counterpart("ministack", "llm:bedrock_aioboto", "llm:bedrock_boto3"),
+]
+
 KEY = "bedrock-canary-88aa10"
 SECRET = "aws-secret-canary-5e1d"
 ONCE = CallPolicy(max_attempts=1, timeout_s=60.0, max_reasks=1)

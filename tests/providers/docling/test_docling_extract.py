@@ -30,6 +30,8 @@ from tests.providers.running import run
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.counterpart("docling", "extract:docling_sdk")
+
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from pipelex.cogt.extract.extract_job import ExtractedPage
 
 pytest_plugins = ["pipelex.testing"]
-pytestmark = pytest.mark.skipif(find_spec("docling") is None, reason="the extra 'docling' is not installed")
+pytestmark = [
+    pytest.mark.skipif(find_spec("docling") is None, reason="the extra 'docling' is not installed"),
+    pytest.mark.counterpart("docling", "extract:docling_sdk"),
+]
 
 
 class TestDocling(ExtractConformance):

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
     from pipelex.testing.loopback import HttpReply
 
+pytestmark = pytest.mark.counterpart("fal_docs", "img_gen:fal")
+
 PNG = samples.png("made")
 THREE_ATTEMPTS = CallPolicy(max_attempts=3, timeout_s=9.0)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.generated.builtins import FalPlugin
 from pipelex.testing.img_gen import ImgGenConformance
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from pipelex.cogt.inference.inference_result import InferenceResult
 
 pytest_plugins = ["pipelex.testing"]
+
+pytestmark = pytest.mark.counterpart("fal_docs", "img_gen:fal")
 
 _FILE = re.compile(r"/files/kit-[0-9a-f]{6}-(\d)\.png")
 

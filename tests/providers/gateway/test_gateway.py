@@ -52,6 +52,11 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["pipelex.testing"]
 
+pytestmark = [
+    pytest.mark.counterpart("litellm_docs", "extract:gateway_extract", "search:gateway_search"),
+    pytest.mark.counterpart("openai_docs", "img_gen:gateway_img_gen"),
+]
+
 OCR, SEARCH = "POST /v1/ocr", "POST /v1/search/web"
 PDF, PNG = samples.pdf("kit-000001"), samples.png("kit-000001")
 PDF_URL = f"data:application/pdf;base64,{base64.b64encode(PDF).decode()}"

@@ -32,6 +32,8 @@ from tests.providers.running import keep, run
 if TYPE_CHECKING:
     from pipelex.testing.loopback import HttpReply
 
+pytestmark = pytest.mark.counterpart("google_docs", "img_gen:google")
+
 PNG = samples.png("made")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.generated.builtins import GooglePlugin
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from pipelex.cogt.inference.inference_result import InferenceResult
 
 pytest_plugins = ["pipelex.testing"]
+
+pytestmark = pytest.mark.counterpart("google_docs", "img_gen:google", "llm:google")
 
 
 class GeminiVendor(LoopbackVendor[str]):

@@ -54,6 +54,8 @@ from tests.providers.running import collect, keep, run
 if TYPE_CHECKING:
     from pipelex.testing.loopback import HttpReply
 
+pytestmark = pytest.mark.counterpart("google_docs", "llm:google")
+
 KEY = "test-key"
 PNG = b"\x89PNG\r\n\x1a\nimage"
 

@@ -51,7 +51,10 @@ IMAGE = raw(PNG, content_type="image/png")
 MODEL_ID = "black-forest-labs/FLUX.1-schnell"
 KEY = "hf_canary"  # a key of this form is one of Hugging Face's own, and goes through its router
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of the SDK's own call of httpx2
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning"),  # of the SDK's own call of httpx2
+    pytest.mark.counterpart("huggingface_docs", "img_gen:huggingface_img_gen"),
+]
 
 
 def make_worker(

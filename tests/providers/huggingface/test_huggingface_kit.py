@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["pipelex.testing"]
 
+pytestmark = pytest.mark.counterpart("huggingface_docs", "img_gen:huggingface_img_gen")
+
 
 class EndpointVendor(LoopbackVendor[tuple[GeneratedImage, ...]]):
     """An Inference Endpoint: it answers with the image itself.

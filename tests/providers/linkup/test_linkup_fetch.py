@@ -36,6 +36,8 @@ from tests.providers.running import keep, run
 if TYPE_CHECKING:
     from pipelex.testing.loopback import HttpReply, HttpRequest
 
+pytestmark = pytest.mark.counterpart("linkup_docs", "extract:linkup_fetch")
+
 FETCH = "POST /v1/fetch"
 PAGE = answer(wire.page("# Title\r\n\r\nText"))
 ADDRESS = "https://example.org/page"

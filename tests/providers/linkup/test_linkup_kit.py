@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pipelex.generated.builtins import LinkupPlugin
 from pipelex.testing.loopback import HttpReply, HttpRequest, LoopbackVendor
 from pipelex.testing.search import SearchConformance
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from pipelex.cogt.search.search_job import SearchAnswer
 
 pytest_plugins = ["pipelex.testing"]
+
+pytestmark = pytest.mark.counterpart("linkup_docs", "search:linkup")
 
 
 class LinkupVendor(LoopbackVendor["SearchAnswer"]):

@@ -35,6 +35,8 @@ from tests.providers.running import keep, run
 if TYPE_CHECKING:
     from pipelex.testing.loopback import HttpReply
 
+pytestmark = pytest.mark.counterpart("linkup_docs", "search:linkup")
+
 SOURCES = (SearchSource(url="https://example.org/a", title="A", snippet="About it"),)
 ANSWER = answer(wire.sourced_answer("It is so.", SOURCES))
 SEARCH = "POST /v1/search"

@@ -36,6 +36,8 @@ from pipelex.reporting.usage_log import UsageLog
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.counterpart("llama_cpp", "llm:llama_cpp")
+
 CAPABILITIES = frozenset(
     {
         Capability.STRUCTURED_OUTPUT,

@@ -21,6 +21,8 @@ from tests.providers.running import run
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.counterpart("mistral_docs", "extract:mistral")
+
 PATH = "POST /v1/ocr"
 PDF = MediaSource(data=b"%PDF-1.4")
 JPEG = b"\xff\xd8\xff picture"

@@ -6,6 +6,8 @@ from base64 import b64encode
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
 
 pytest_plugins = ["pipelex.testing"]
+
+pytestmark = pytest.mark.counterpart("mistral_docs", "extract:mistral", "llm:mistral")
 
 _POLICY = CallPolicy(max_attempts=1, timeout_s=9.0)
 _IMPATIENT = CallPolicy(timeout_s=1.0)

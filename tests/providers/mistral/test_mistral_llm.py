@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from pipelex.cogt.model_backends.listed_model import ListedModel
     from pipelex.testing.loopback import HttpReply
 
+pytestmark = pytest.mark.counterpart("mistral_docs", "llm:mistral")
+
 PATH = "POST /v1/chat/completions"
 
 

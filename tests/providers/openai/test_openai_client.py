@@ -30,6 +30,19 @@ from tests.providers.calls import KEY, Caller
 from tests.providers.openai import wire
 from tests.providers.replay import NobodyThere, Replay
 
+pytestmark = pytest.mark.counterpart(
+    "openai_docs",
+    "llm:azure_openai",
+    "llm:azure_openai_responses",
+    "llm:gateway_completions",
+    "llm:gateway_responses",
+    "llm:openai",
+    "llm:openai_responses",
+    "llm:openrouter",
+    "llm:portkey_completions",
+    "llm:portkey_responses",
+)
+
 PLUGINS = {plugin.name: plugin for plugin in BUILTIN_PLUGINS}
 CHAT, RESPONSES = "/chat/completions", "/responses"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
 from pipelex.generated.builtins import OpenaiPlugin
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from pipelex.plugins.contract import PipelexPlugin
 
 pytest_plugins = ["pipelex.testing"]
+
+pytestmark = pytest.mark.counterpart("openai_docs", "img_gen:openai_img_gen", "llm:openai", "llm:openai_responses")
 
 QUICK = CallPolicy(timeout_s=1.5, max_attempts=1, max_reasks=0)
 CHAT = frozenset(

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from pipelex.cogt.exceptions import InferenceError
     from tests.providers.replay import Replay
 
+pytestmark = pytest.mark.counterpart("openai_docs", "img_gen:openai_img_gen")
+
 GENERATE, EDIT = "POST /v1/images/generations", "POST /v1/images/edits"
 PNG, JPEG = samples.png("kit-000001"), b"\xff\xd8\xff\xe0 no real picture"
 ALL = ImgGenJobParams(size=(1536, 1024), quality="high", output_format="jpeg", background="opaque")

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pipelex.plugins.contract import PipelexPlugin
     from tests.providers.llama_server import LlamaServer
 
+pytestmark = pytest.mark.counterpart("llama_server", "llm:gateway_completions", "llm:openai", "llm:openrouter")
+
 PATIENT = CallPolicy(max_attempts=1, timeout_s=120.0)
 SURE = LLMJobParams(temperature=0.0, max_tokens=24, seed=1)
 

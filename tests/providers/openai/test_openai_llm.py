@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
     from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 
+pytestmark = pytest.mark.counterpart("openai_docs", "llm:openai", "llm:openai_responses")
+
 CHAT = "POST /v1/chat/completions"
 RESPONSES = "POST /v1/responses"
 QUICK = CallPolicy(max_attempts=1, timeout_s=0.3)

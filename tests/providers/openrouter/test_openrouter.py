@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["pipelex.testing"]
 
+pytestmark = pytest.mark.counterpart("openrouter_docs", "img_gen:openrouter_img_gen")
+
 PNG, JPEG = samples.png("kit-000001"), b"\xff\xd8\xff\xe0 no real picture"
 
 

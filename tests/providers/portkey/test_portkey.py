@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["pipelex.testing"]
 
+pytestmark = pytest.mark.counterpart("portkey_docs", "llm:portkey_completions", "llm:portkey_responses")
+
 SDKS = ["portkey_completions", "portkey_responses"]
 
 

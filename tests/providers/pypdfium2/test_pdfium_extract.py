@@ -27,6 +27,8 @@ from pipelex.reporting.reporting_protocol import InferenceUsage
 from pipelex.reporting.usage_log import UsageLog
 from tests.providers.pypdfium2.pdf_files import Page, Picture, jpeg_picture, make_pdf, rgb_picture
 
+pytestmark = pytest.mark.counterpart("pdfium", "extract:pypdfium2")
+
 _ROOT = Path(__file__).parents[3]
 PIXELS = bytes([255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30])
 PICTURE = rgb_picture(width=2, height=2, pixels=PIXELS, place=(100, 600, 50, 40))

@@ -1,0 +1,108 @@
+"""Emits ``docs/providers.md``: what to install per built-in, which key, what a call may ask for, what was tested."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import tomli
+
+from codegen.counterparts import pages
+from codegen.errors import CodegenError, Problem
+from codegen.render import template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from codegen.counterparts import Counterparts
+    from codegen.project import Project
+    from codegen.spec import Builtin, Family, Spec
+
+DEFAULTS_FILE = "src/pipelex/config/defaults/pipelex.toml"
+KINDS = {
+    "server": "server of another project",
+    "mock": "mock server of another project",
+    "replay": "our replay",
+    "library": "in process",
+}
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What the packaged defaults say of one backend in one family; ``None`` where they leave an sdk to the user."""
+
+    sdk: str
+    backend: str | None
+    capabilities: list[str]
+
+
+def emit(project: Project, spec: Spec, counterparts: Counterparts) -> str:
+    """Render the page.
+
+    Args:
+        project: Where the packaged defaults and the replays are read from.
+        spec: The spec.
+        counterparts: What the built-ins are tested against.
+    """
+    backends = _packaged_backends(project)
+    values = {family.name: family.value for family in spec.family}
+    builtins = sorted(spec.builtin, key=lambda builtin: builtin.name)
+    tested = {
+        builtin.name: [(row, counterparts.of(f"{values[row.family]}:{row.sdk}")) for row in builtin.workers]
+        for builtin in builtins
+    }
+    kinds = {name: counterpart.kind for name, counterpart in counterparts.counterparts.items()}
+    return template("providers.md.j2").render(
+        keys=[(builtin, _codes(_variables(builtin, values, backends))) for builtin in builtins],
+        calls=[(family, *_calls(spec, family, backends)) for family in spec.family],
+        tested=tested,
+        counterparts=counterparts.counterparts,
+        kinds=KINDS,
+        pages={name: pages(project, found) for name, found in counterparts.counterparts.items()},
+        only_replayed=[
+            f"{row.family} `{row.sdk}`"
+            for rows in tested.values()
+            for row, exercises in rows
+            if {"replay"} == {kinds[exercise.against] for exercise in exercises}
+        ],
+    )
+
+
+def _packaged_backends(project: Project) -> dict[str, dict[str, Any]]:
+    try:
+        found: dict[str, dict[str, Any]] = tomli.loads(project.read(DEFAULTS_FILE)).get("backends", {})
+    except tomli.TOMLDecodeError as exc:
+        raise CodegenError(Problem(DEFAULTS_FILE, exc.lineno, "", f"{exc.msg}; expected TOML")) from exc
+    return found
+
+
+def _variables(builtin: Builtin, values: dict[str, str], backends: dict[str, dict[str, Any]]) -> list[str]:
+    """List the environment variables that the packaged backends of a built-in read."""
+    own = {(values[row.family], row.sdk) for row in builtin.workers}
+    used = [table for table in backends.values() if any(table.get(family, {}).get("sdk") == sdk for family, sdk in own)]
+    return sorted({name for table in used for name in _VARIABLE.findall(json.dumps(table))})
+
+
+def _calls(spec: Spec, family: Family, backends: dict[str, dict[str, Any]]) -> tuple[list[str], list[_Row]]:
+    """Return the capabilities that any backend of a family declares, and what each sdk's backend declares of them."""
+    rows = [row for builtin in spec.builtin for sdk in _sdks(builtin, family) for row in _rows(sdk, family, backends)]
+    return list(dict.fromkeys(capability for row in rows for capability in row.capabilities)), rows
+
+
+def _sdks(builtin: Builtin, family: Family) -> list[str]:
+    return [row.sdk for row in builtin.workers if row.family == family.name]
+
+
+def _rows(sdk: str, family: Family, backends: dict[str, dict[str, Any]]) -> Iterator[_Row]:
+    tables = {name: table.get(family.value, {}) for name, table in backends.items()}
+    named = {name: table for name, table in tables.items() if table.get("sdk") == sdk}
+    yield from (_Row(sdk, name, table.get("capabilities", [])) for name, table in named.items())
+    if not named:
+        yield _Row(sdk, None, [])
+
+
+def _codes(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "-"
