@@ -90,6 +90,13 @@ def test_the_wheel_names_its_licence_and_every_extra(wheel: Path) -> None:
     assert of_builtins | set(SPEC.get("extras", {})) == extras
 
 
+def differences(wheel: Path, again: Path) -> list[str]:
+    """Return the files that one of two wheels lacks, or that differ in content."""
+    one, other = (zipfile.ZipFile(path) for path in (wheel, again))
+    digests = [{info.filename: info.CRC for info in archive.infolist()} for archive in (one, other)]
+    return sorted({name for name, _ in digests[0].items() ^ digests[1].items()})
+
+
 def test_the_sdist_builds_and_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
     subprocess.run(command, capture_output=True, check=True)
@@ -97,7 +104,15 @@ def test_the_sdist_builds_and_makes_the_same_wheel(wheel: Path, tmp_path: Path) 
     with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path, filter="data")
     again = build_wheel(tmp_path / sdist.name.removesuffix(".tar.gz"), tmp_path)
-    assert set(zipfile.ZipFile(wheel).namelist()) == set(zipfile.ZipFile(again).namelist())
+    assert [] == differences(wheel, again)
+
+
+def test_a_wheel_that_lacks_a_file_or_holds_another_text_is_not_the_same(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(tmp_path / "again.whl", "w") as planted:
+        for name in source.namelist():
+            if name != "pipelex/py.typed":
+                planted.writestr(name, b"" if name == "pipelex/hub.py" else source.read(name))
+    assert ["pipelex/hub.py", "pipelex/py.typed"] == differences(wheel, tmp_path / "again.whl")
 
 
 def test_the_wheel_alone_lists_its_plugins(bin_folder: Path, tmp_path: Path) -> None:

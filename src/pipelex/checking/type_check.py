@@ -17,10 +17,11 @@ from pipelex.checking.findings import CheckError
 from pipelex.exceptions import MissingDependencyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from mypy.build import BuildResult
     from mypy.modulefinder import BuildSource
     from mypy.options import Options
 
@@ -102,8 +103,9 @@ def type_errors(targets: Sequence[Target], spi: SpiTree) -> list[MypyError]:
     """
     mypy_version()
     label = ", ".join(target.label for target in targets)
-    messages = _build(label, _sources(targets), _options(spi), spi.folder)
-    errors = list(_read(label, messages))
+    modules = {name: module for target in targets for name, module in {**target.modules, **target.context}.items()}
+    files = {name: (str(module.path), None) for name, module in modules.items()}
+    errors = list(_read(label, run_mypy(label, files, options_for(spi), spi.folder).errors))
     stubs = str(spi.folder) + os.sep
     for error in errors:
         if error.file.startswith(stubs):
@@ -112,15 +114,12 @@ def type_errors(targets: Sequence[Target], spi: SpiTree) -> list[MypyError]:
     return errors
 
 
-def _sources(targets: Iterable[Target]) -> list[BuildSource]:
+def _sources(files: Mapping[str, tuple[str, str | None]]) -> list[BuildSource]:
     """Name every module to mypy: it looks none up, so nothing on this machine can stand in for one."""
     from mypy.modulefinder import BuildSource
 
-    sources: dict[str, BuildSource] = {}
-    for target in targets:
-        for name, module in {**target.modules, **target.context}.items():
-            sources[name] = BuildSource(str(module.path), name, None)
-    for name in list(sources):
+    sources = {name: BuildSource(path, name, text) for name, (path, text) in files.items()}
+    for name in files:
         parts = name.split(".")
         for depth in range(1, len(parts)):
             package = ".".join(parts[:depth])
@@ -129,7 +128,13 @@ def _sources(targets: Iterable[Target]) -> list[BuildSource]:
     return list(sources.values())
 
 
-def _options(spi: SpiTree) -> Options:
+def options_for(spi: SpiTree, *, use: str = "") -> Options:
+    """Return the options of the closed world.
+
+    Args:
+        spi: The stubs that are all there is of pipelex.
+        use: What is done with the result, where that takes other options, and so a cache of its own.
+    """
     from mypy.options import Options
 
     options = Options()
@@ -149,11 +154,22 @@ def _options(spi: SpiTree) -> Options:
     folder = cache_folder()
     options.cache_dir = os.devnull
     if folder is not None:
-        options.cache_dir = str(folder / f"mypy-{mypy_version()}-api{spi.api_version}-{spi.digest[:12]}")
+        options.cache_dir = str(folder / f"mypy-{mypy_version()}-api{spi.api_version}-{spi.digest}{use}")
     return options
 
 
-def _build(label: str, sources: list[BuildSource], options: Options, stubs: Path) -> list[str]:
+def run_mypy(label: str, files: Mapping[str, tuple[str, str | None]], options: Options, stubs: Path) -> BuildResult:
+    """Type-check modules.
+
+    Args:
+        label: What they are of.
+        files: The path of each module, and its text where that is not to be read from there.
+        options: The options.
+        stubs: The stubs that they see.
+
+    Raises:
+        CheckError: mypy could not come to a verdict.
+    """
     import contextlib
     import io
 
@@ -164,7 +180,7 @@ def _build(label: str, sources: list[BuildSource], options: Options, stubs: Path
     try:
         with _without_mypypath(), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             # alt_lib_path takes the place of the current directory and of whatever else mypy would look through
-            return list(build(sources, options, alt_lib_path=str(stubs), stdout=said, stderr=said).errors)
+            return build(_sources(files), options, alt_lib_path=str(stubs), stdout=said, stderr=said)
     except CompileError as exc:
         raise _no_verdict(label, "; ".join(_plain(message) for message in exc.messages)) from exc
     except KeyboardInterrupt:

@@ -85,43 +85,13 @@ def build_index(sources: Mapping[str, tuple[str, str]], spi: SpiTree) -> TypeInd
 
 
 def _check(sources: Mapping[str, tuple[str, str]], spi: SpiTree) -> BuildResult:
-    import os
+    from pipelex.checking.type_check import options_for, run_mypy
 
-    from mypy.build import build
-    from mypy.modulefinder import BuildSource
-    from mypy.options import Options
-
-    from pipelex.checking.cache import cache_folder
-    from pipelex.checking.type_check import STRICT_FLAGS, mypy_version
-
-    options = Options()
-    for flag in STRICT_FLAGS:
-        setattr(options, flag, True)
-    options.implicit_reexport = False
-    options.ignore_missing_imports = True
-    ours: dict[str, object] = {"ignore_missing_imports": False}
-    options.per_module_options = {"pipelex": ours, "pipelex.*": ours}
-    options.build_per_module_cache()
-    options.python_executable = None
-    options.namespace_packages = True
-    options.output = "json"
-    options.show_column_numbers = True
+    options = options_for(spi, use="-upgrade")
     options.export_types = True
     options.preserve_asts = True
     options.native_parser = False  # its columns are those of ast: bytes
-    options.sqlite_cache = False
-    folder = cache_folder()
-    options.cache_dir = os.devnull
-    if folder is not None:
-        options.cache_dir = str(folder / f"mypy-{mypy_version()}-upgrade-api{spi.api_version}")
-    listed = [BuildSource(path, name, text) for name, (path, text) in sources.items()]
-    packages = {name.rpartition(".")[0] for name in sources}
-    while packages:
-        package = packages.pop()
-        if package and package not in sources and all(package != source.module for source in listed):
-            listed.append(BuildSource(None, package, ""))
-            packages.add(package.rpartition(".")[0])
-    return build(listed, options, alt_lib_path=str(spi.folder))
+    return run_mypy(", ".join(sources), dict(sources), options, spi.folder)
 
 
 def symbol_of(info: TypeInfo, member: str = "") -> str:
