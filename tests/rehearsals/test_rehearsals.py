@@ -67,10 +67,6 @@ def test_a_keyword_of_make_worker_is_renamed(project: Copy) -> None:
         ("backend=backend),", "backend=backend_config),"),
     )
     project.edit("codegen/templates/accessors.py.j2", ("        backend=backend,", "        backend_config=backend,"))
-    project.edit(
-        "src/pipelex/plugins/contribution_checks.py",
-        ('"inference_model", "backend",', '"inference_model", "backend_config",'),
-    )
     project.codegen()
     seen = finding(project, "parameter-renamed")
     assert ("both", True) == (seen["direction"], seen["breaking"])

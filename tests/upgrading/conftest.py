@@ -1,4 +1,4 @@
-"""A world with two versions of the plugin API: the stubs as they are, and a changed copy of them."""
+"""A world with two versions of the plugin API, or more: the stubs as they are, and a changed copy of them."""
 
 from __future__ import annotations
 
@@ -20,22 +20,28 @@ STUBS = trees.SPI_FOLDER / f"v{max(trees.shipped_versions())}"
 """The newest version that is shipped plays version 1."""
 
 
-def change(kind: str, symbol: str, old: str = "", new: str = "", *, migration: str = "", todo: str = "") -> ApiChange:
-    """A change of version 2."""
-    return ApiChange(2, 0, kind, symbol, old, new, f"{kind} of {symbol.partition(':')[2]}", "why not", migration, todo)
+def change(
+    kind: str, symbol: str, old: str = "", new: str = "", *, migration: str = "", todo: str = "", version: int = 2
+) -> ApiChange:
+    """A change, of version 2 where nothing else is said."""
+    return ApiChange(
+        version, 0, kind, symbol, old, new, f"{kind} of {symbol.partition(':')[2]}", "why not", migration, todo
+    )
 
 
 @dataclass
 class World:
-    """Two versions of the API, and a plugin.
+    """Some versions of the API, and a plugin.
 
     Attributes:
         folder: Where everything is.
-        changes: What changed from version 1 to version 2.
+        changes: What changed, from version to version.
+        newest: The newest version.
     """
 
     folder: Path
     changes: list[ApiChange] = field(default_factory=list)
+    newest: int = 0
 
     @property
     def plugin(self) -> Path:
@@ -45,6 +51,14 @@ class World:
     def stubs(self, version: int) -> Path:
         """The folder of a version's stubs."""
         return self.folder / f"v{version}"
+
+    def release(self, stubs: Path | None = None) -> None:
+        """Let there be one version more, whose stubs are those of the newest, or the given ones."""
+        stubs, self.newest = stubs or self.stubs(self.newest), self.newest + 1
+        shutil.copytree(stubs, self.stubs(self.newest))
+        contract = self.stubs(self.newest) / "pipelex/plugins/contract.pyi"
+        before, literal, after = contract.read_text(encoding="utf-8").partition("PLUGIN_API_VERSION: Final = ")
+        contract.write_text(f"{before}{literal}{self.newest}{after.lstrip('0123456789')}", encoding="utf-8")
 
     def edit(self, module: str, old: str, new: str, *, version: int = 2) -> None:
         """Replace a text in a stub; a stub that is not there is written."""
@@ -78,17 +92,10 @@ class World:
 def world(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> World:
     """Two versions that are the same, and no plugin yet."""
     made = World(tmp_path)
-    for number in (1, 2):
-        shutil.copytree(STUBS, made.stubs(number))
-    for number in (1, 2):
-        contract = made.stubs(number) / "pipelex/plugins/contract.pyi"
-        text = contract.read_text(encoding="utf-8")
-        before, _, after = text.partition("PLUGIN_API_VERSION: Final = ")
-        contract.write_text(
-            f"{before}PLUGIN_API_VERSION: Final = {number}{after.lstrip('0123456789')}", encoding="utf-8"
-        )
+    made.release(STUBS)
+    made.release()
     monkeypatch.setenv("PIPELEX_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.setattr(trees, "shipped_versions", lambda: [1, 2])
+    monkeypatch.setattr(trees, "shipped_versions", lambda: list(range(1, made.newest + 1)))
     monkeypatch.setattr(trees, "spi_tree", _tree_of(made))
     monkeypatch.setattr("pipelex.spi_changes.changes_between", _changes_of(made))
     return made
@@ -96,13 +103,13 @@ def world(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch:
 
 def _tree_of(world: World) -> Callable[[int | None], trees.SpiTree]:
     def tree(number: int | None = None) -> trees.SpiTree:
-        return trees.SpiTree(number or 2, world.stubs(number or 2))
+        return trees.SpiTree(number or world.newest, world.stubs(number or world.newest))
 
     return tree
 
 
 def _changes_of(world: World) -> Callable[[int, int], tuple[ApiChange, ...]]:
     def between(old: int, new: int) -> tuple[ApiChange, ...]:
-        return tuple(world.changes) if old < 2 <= new else ()
+        return tuple(change for change in world.changes if old < change.version <= new)
 
     return between

@@ -304,6 +304,82 @@ def test_a_moved_symbol_is_imported_from_its_new_module_where_it_was_imported(wo
     )
 
 
+def test_a_moved_module_takes_all_its_names_along(world: World) -> None:
+    """Whatever the module is imported as; a module whose name only begins alike stays."""
+    job, moved = "pipelex.cogt.llm.llm_job", "pipelex.cogt.llm.jobs"
+    source = world.stubs(2) / "pipelex/cogt/llm/llm_job.pyi"
+    source.rename(source.with_name("jobs.pyi"))
+    for stub in world.stubs(2).rglob("*.pyi"):
+        stub.write_text(stub.read_text(encoding="utf-8").replace(job, moved), encoding="utf-8")
+    world.changes = [change("module-moved", f"{job}:*", new=moved)]
+    check(
+        world,
+        """
+        from pipelex.cogt.llm.llm_job import LLMJob, LLMPrompt as Prompt
+        from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+
+        targets_api = 1
+
+        def f(worker: LLMWorkerAbstract, job: LLMJob) -> Prompt:
+            from pipelex.cogt.llm.llm_job import LLMTextChunk
+            print(worker, LLMTextChunk)
+            return job.prompt
+        """,
+        """
+        from pipelex.cogt.llm.jobs import LLMJob, LLMPrompt as Prompt
+        from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+
+        targets_api = 2
+
+        def f(worker: LLMWorkerAbstract, job: LLMJob) -> Prompt:
+            from pipelex.cogt.llm.jobs import LLMTextChunk
+            print(worker, LLMTextChunk)
+            return job.prompt
+        """,
+    )
+
+
+def test_two_versions_are_gone_through_one_after_the_other(world: World) -> None:
+    """What the first one renamed, the second moves and renames again; each edit is put down to its version."""
+    rename_backend(world)
+    world.release()
+    world.edit(REGISTRY, "config: InferenceBackend", "settings: InferenceBackend", version=3)
+    world.edit(RESULT, '    OTHER = "other"', '    UNKNOWN = "other"', version=3)
+    world.changes += [
+        change("parameter-renamed", f"{REGISTRY}:MakeWorkerFn", "config", "settings", version=3),
+        change("enum-member-renamed", f"{RESULT}:FinishReason.OTHER", new="UNKNOWN", version=3),
+    ]
+    before = (
+        SHAPE
+        + f"""
+    from {RESULT} import FinishReason
+
+    def make(
+        *,
+        inference_model: InferenceModelSpec,
+        backend: InferenceBackend,
+        sdk_clients: SdkClientRegistry,
+        reporting_delegate: ReportingProtocol | None,
+    ) -> InferenceWorkerAbstract:
+        raise ValueError(backend.name, FinishReason.OTHER)
+
+    class Plugin:
+        name = "acme"
+        targets_api = 1
+
+        def register(self, registrar: PluginRegistrar) -> None:
+            registrar.add_inference_backend(family=InferenceFamily.LLM, sdk="acme", make_worker=make)
+    """
+    )
+    world.write(plugin=before)
+    done = world.upgrade()
+    assert (1, 3, []) == (done.old, done.new, done.left)
+    after = before.replace("backend: Inf", "settings: Inf").replace("backend.name", "settings.name")
+    after = after.replace("OTHER", "UNKNOWN").replace("targets_api = 1", "targets_api = 3")
+    assert dedent(after).lstrip("\n") == world.read()
+    assert {2, 3} == {edit.change.version for edit in done.edits if edit.change.kind == "parameter-renamed"}
+
+
 def rename_finish_reason(world: World) -> None:
     """Let ``FinishReason`` be called ``StopReason``."""
     world.edit(RESULT, "FinishReason", "StopReason")

@@ -9,15 +9,23 @@ from __future__ import annotations
 from types import FunctionType
 from typing import TYPE_CHECKING
 
-from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.plugins.inference_backend_registry import InferenceFamily, MakeWorkerFn
+from pipelex.plugins.model_lister_registry import ListModelsFn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipelex.plugins.exceptions import InvalidContributionError
 
-MAKE_WORKER_KEYWORDS = ("inference_model", "backend", "sdk_clients", "reporting_delegate")
-LIST_MODELS_KEYWORDS = ("sdk", "backend_name", "backend", "flat", "any_listed")
+
+def _keywords_of(shape: type) -> tuple[str, ...]:
+    """Return the keywords of a call shape, as its protocol states them."""
+    code = vars(shape)["__call__"].__code__
+    return tuple(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])
+
+
+MAKE_WORKER_KEYWORDS = _keywords_of(MakeWorkerFn)
+LIST_MODELS_KEYWORDS = _keywords_of(ListModelsFn)
 
 _CO_VARARGS_OR_KEYWORDS = 0x04 | 0x08
 _CO_COROUTINE = 0x80
