@@ -112,20 +112,22 @@ class ConfigurationError(PipelexError):
 
 
 class MissingCredentialError(PipelexError):
-    """A backend is used whose key stands in an environment variable that is not set.
+    """A backend is used whose key, or another value, stands in an environment variable that is not set.
 
     Args:
         backend_name: The backend that was to be used. No other backend is affected.
-        variable: The environment variable that holds its key.
+        variables: Every environment variable that it takes a value from and that is not set, or empty.
     """
 
-    def __init__(self, *, backend_name: str, variable: str) -> None:
+    def __init__(self, *, backend_name: str, variables: tuple[str, ...]) -> None:
         self.backend_name = backend_name
-        self.variable = variable
+        self.variables = variables
+        missing, one = " and ".join(variables), len(variables) == 1
         super().__init__(
-            f"Backend '{backend_name}' takes a value from the environment variable {variable}, which is not set. "
-            f"Set it (export {variable}=...) or change [backends.{backend_name}] in .pipelex/pipelex.toml. "
-            "Other backends are not affected."
+            f"Backend '{backend_name}' takes {'a value' if one else 'values'} from the environment "
+            f"{f'variable {missing}, which is' if one else f'variables {missing}, which are'} not set. "
+            f"Set {'it' if one else 'them'} (export {' '.join(f'{variable}=...' for variable in variables)}) "
+            f"or change [backends.{backend_name}] in .pipelex/pipelex.toml. Other backends are not affected."
         )
 
 

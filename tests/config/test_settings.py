@@ -122,8 +122,17 @@ def test_a_missing_variable_is_named_and_hurts_its_backend_alone(
     settings = Settings.load()
     with pytest.raises(MissingCredentialError) as caught:
         settings.resolve_backend("acme")
-    assert (caught.value.backend_name, caught.value.variable) == ("acme", "ACME_KEY")
+    assert (caught.value.backend_name, caught.value.variables) == ("acme", ("ACME_KEY",))
     assert settings.resolve_backend("local").name == "local"
+
+
+def test_all_missing_variables_are_named_at_once(acme: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    acme.of_project('[backends.acme]\nendpoint = "${ACME_URL}/${ACME_KEY}"\napi_key = "${ACME_KEY}"\n')
+    monkeypatch.delenv("ACME_KEY")
+    with pytest.raises(MissingCredentialError, match="variables ACME_URL and ACME_KEY, which are not set") as caught:
+        Settings.load().resolve_backend("acme")
+    assert ("ACME_URL", "ACME_KEY") == caught.value.variables
+    assert "(export ACME_URL=... ACME_KEY=...)" in str(caught.value)
 
 
 def test_an_escaped_reference_is_literal(folders: Folders) -> None:

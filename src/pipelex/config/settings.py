@@ -107,23 +107,26 @@ class Settings:
 
         Raises:
             UnknownBackendError: No file describes this backend.
-            MissingCredentialError: A variable is not set, or empty.
+            MissingCredentialError: A variable is not set, or empty; all of them are named.
             ConfigurationError: A ``${...}`` is not well-formed.
         """
         from pipelex.cogt.model_backends.backend import InferenceBackend
         from pipelex.config.file_models import extras_of
 
-        table = self._backend(name)
-        return InferenceBackend(
+        table, unset = self._backend(name), dict[str, None]()
+        backend = InferenceBackend(
             name=name,
-            endpoint=self._expand(name, "endpoint", table.endpoint) if table.endpoint else None,
-            api_key=self._expand(name, "api_key", table.api_key) if table.api_key else None,
+            endpoint=self._expand(name, "endpoint", table.endpoint, unset) if table.endpoint else None,
+            api_key=self._expand(name, "api_key", table.api_key, unset) if table.api_key else None,
             policy=table.policy,
             extras={
-                key: self._expand(name, key, value) if isinstance(value, str) else value
+                key: self._expand(name, key, value, unset) if isinstance(value, str) else value
                 for key, value in extras_of(table).items()
             },
         )
+        if unset:
+            raise MissingCredentialError(backend_name=name, variables=tuple(unset))
+        return backend
 
     def default_model(self, family: InferenceFamily) -> str | None:
         """Return the name of the model that serves a family where none is named, if one is configured."""
@@ -213,8 +216,8 @@ class Settings:
             price_list=backend.price_list,
         )
 
-    def _expand(self, backend_name: str, key: str, value: str) -> str:
-        """Replace each ``${VARIABLE}`` of a value. The value itself never stands in an error."""
+    def _expand(self, backend_name: str, key: str, value: str, unset: dict[str, None]) -> str:
+        """Replace each ``${VARIABLE}`` of a value, noting the unset ones. The value itself never stands in an error."""
         import os
 
         def read(reference: re.Match[str]) -> str:
@@ -223,9 +226,9 @@ class Settings:
                 return "${"
             if not _VARIABLE.fullmatch(variable):
                 raise self._error(path, "expected the name of an environment variable between ${ and }")
-            found = os.environ.get(variable)
+            found = os.environ.get(variable, "")
             if not found:
-                raise MissingCredentialError(backend_name=backend_name, variable=variable)
+                unset[variable] = None
             return found
 
         path = ("backends", backend_name, key)

@@ -199,19 +199,13 @@ class Configuration:
                 seen.add(key)
 
     def _missing_in(self, file: TomlFile, backend_name: str, key: str, value: str) -> Iterator[str]:
-        while True:
-            piece = TomlFile(file.path, file.text, {"backends": {backend_name: {key: value}}})
-            try:
-                Settings([piece]).resolve_backend(backend_name)
-            except MissingCredentialError as exc:
-                yield exc.variable
-                value = value.replace(f"${{{exc.variable}}}", "")
-                continue
-            except ConfigurationError as exc:
-                self._note(exc)
-            except PipelexError:  # nothing else is known of it
-                pass
-            return
+        piece = TomlFile(file.path, file.text, {"backends": {backend_name: {key: value}}})
+        try:
+            Settings([piece]).resolve_backend(backend_name)
+        except MissingCredentialError as exc:
+            yield from exc.variables
+        except ConfigurationError as exc:
+            self._note(exc)
 
 
 def _packaged() -> tuple[TomlFile, ...]:
