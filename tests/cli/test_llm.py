@@ -120,7 +120,7 @@ def test_what_the_model_does_not_declare_is_refused(terminal: Terminal) -> None:
 def test_usage_is_told_on_stderr(terminal: Terminal) -> None:
     code, out, err = terminal.run("llm", "hello", "--usage")
     assert (0, "echo: hello\n") == (code, out)
-    assert re.fullmatch(r"usage: 1 input tokens, 2 output tokens, \d+\.\d s, cost unknown\n", err)
+    assert re.fullmatch(r"usage: 1 tokens in, 2 tokens out, \d+\.\d s, cost unknown\n", err)
 
 
 @pytest.mark.parametrize("mode", [[], ["--stream"], ["--json"]])

@@ -48,7 +48,7 @@ def test_no_configured_model_is_misuse(terminal: Terminal, monkeypatch: pytest.M
     monkeypatch.setenv("PIPELEX_HOME", "/nonexistent")
     outcome = terminal.run("search", "why")
     assert outcome.code == 2
-    assert "Name one with --model" in outcome.err
+    assert "Name one with --model (linkup-standard, " in outcome.err
 
 
 def test_usage_is_told_on_stderr(terminal: Terminal) -> None:

@@ -46,9 +46,10 @@ def model_or_default(px: Pipelex, model: str | None, family: InferenceFamily) ->
     """
     chosen = model or px.settings.default_model(family)
     if chosen is None:
+        known = ", ".join(spec.name for spec in px.settings.models(family))
         msg = (
-            f"No model is named and none is configured for this family. Name one with --model, "
-            f"or set {family.value} in the table [defaults] of .pipelex/pipelex.toml."
+            f"No model is named and none is configured for this family. Name one with --model"
+            f"{f' ({known})' if known else ''}, or set {family.value} in the table [defaults] of .pipelex/pipelex.toml."
         )
         raise click.UsageError(msg)
     return chosen
@@ -72,7 +73,7 @@ def call_report(log: UsageLog) -> dict[str, object]:
 def usage_report(log: UsageLog) -> dict[str, object]:
     """Return what all calls of a log used, for the JSON output."""
     totals = log.report().overall
-    counts = _known(totals.usage)
+    counts = {name: count for name, count in vars(totals.usage).items() if count is not None}
     return {"duration_s": round(totals.duration_s, 3), "usage": counts or None, "cost_usd": totals.cost_usd}
 
 
@@ -87,12 +88,23 @@ def noting_usage(log: UsageLog, *, wanted: bool) -> Iterator[None]:
 
 
 def _note_usage(totals: UsageTotals) -> None:
-    counts = [f"{count:,} {name.replace('_', ' ')}" for name, count in _known(totals.usage).items()]
-    note(f"usage: {', '.join((*counts, f'{totals.duration_s:.1f} s', _cost(totals)))}")
+    note(f"usage: {', '.join((*_counts(totals.usage), f'{totals.duration_s:.1f} s', _cost(totals)))}")
 
 
-def _known(usage: InferenceUsage) -> dict[str, int]:
-    return {name: count for name, count in vars(usage).items() if count is not None}
+def _counts(usage: InferenceUsage) -> Iterator[str]:
+    if usage.input_tokens is not None:
+        cached = f" ({usage.cached_input_tokens:,} cached)" if usage.cached_input_tokens else ""
+        yield f"{usage.input_tokens:,} tokens in{cached}"
+    if usage.output_tokens is not None:
+        thought = f" ({usage.reasoning_tokens:,} reasoning)" if usage.reasoning_tokens else ""
+        yield f"{usage.output_tokens:,} tokens out{thought}"
+    for count, one, many in (
+        (usage.images, "image", "images"),
+        (usage.pages, "page", "pages"),
+        (usage.searches, "search", "searches"),
+    ):
+        if count is not None:
+            yield f"{count:,} {one if count == 1 else many}"
 
 
 def _cost(totals: UsageTotals) -> str:
