@@ -129,9 +129,23 @@ def test_a_model_that_is_asked_for_by_its_id_needs_no_answer_that_names_it() -> 
     assert cost_of(record(None, usage, model="other/gpt-4-0613")) is None
 
 
-def test_images_whose_tokens_are_charged_apart_have_an_unknown_cost() -> None:
-    usage = InferenceUsage(images=1, input_tokens=10, output_tokens=1000)
-    assert cost_of(record("gemini-2.5-flash-image", usage, price_list="google")) is None
+def test_images_whose_tokens_are_charged_apart_and_not_told_apart_have_an_unknown_cost() -> None:
+    lumped = InferenceUsage(images=1, input_tokens=10, output_tokens=1000)
+    assert cost_of(record("gemini-2.5-flash-image", lumped, price_list="google")) is None
+    assert cost_of(record("gpt-image-2.5-flare", lumped)) is None
+
+
+def test_images_whose_tokens_are_told_apart_cost_what_the_list_says() -> None:
+    price = _price_of("gpt-image-2.5-flare", "openai")
+    usage = InferenceUsage(images=1, input_tokens=100, input_image_tokens=40, output_tokens=1000)
+    by_hand = 60 * _rate(price.input_mtok) + 40 * _rate(price.input_image_mtok) + 1000 * _rate(price.output_mtok)
+    assert pytest.approx(float(by_hand) / 1_000_000) == cost_of(record("gpt-image-2.5-flare", usage))
+    price = _price_of("gemini-nano-banana-2.1", "google")
+    usage = InferenceUsage(images=1, input_tokens=10, output_tokens=1000, output_image_tokens=900)
+    by_hand = 10 * _rate(price.input_mtok) + 100 * _rate(price.output_mtok) + 900 * _rate(price.output_image_mtok)
+    assert pytest.approx(float(by_hand) / 1_000_000) == cost_of(
+        record("gemini-nano-banana-2.1", usage, price_list="google")
+    )
 
 
 def test_a_cost_that_the_record_states_is_the_cost() -> None:

@@ -30,10 +30,12 @@ _UNITS = {
     "output_tokens": _Unit("output_tokens", "output_mtok"),
     "cached_input_tokens": _Unit("cache_read_tokens", None),
     "reasoning_tokens": _Unit("output_reasoning_tokens", None),
+    "input_image_tokens": _Unit("input_image_tokens", None),
+    "output_image_tokens": _Unit("output_image_tokens", None),
     "pages": _Unit("input_document_pages", "input_document_kpages"),
     "searches": _Unit("web_searches", "web_searches_kcount"),
 }
-_PRICES_OF_IMAGES = ("input_image_mtok", "output_image_mtok")
+_PRICES_OF_IMAGES = {"input_image_tokens": "input_image_mtok", "output_image_tokens": "output_image_mtok"}
 
 
 def cost_of(record: InferenceRecord) -> float | None:
@@ -68,7 +70,8 @@ def _price(usage: InferenceUsage, model: str, price_list: str) -> float | None:
     needed = [unit.price for unit in counts if unit.price is not None]
     if any(getattr(found.model_price, price) is None for price in needed):
         return None
-    if usage.images and any(getattr(found.model_price, price) is not None for price in _PRICES_OF_IMAGES):
+    charged_apart = (name for name, price in _PRICES_OF_IMAGES.items() if getattr(found.model_price, price) is not None)
+    if usage.images and any(getattr(usage, name) is None for name in charged_apart):
         return None  # text and images have different prices, and their tokens are one count
     return float(found.total_price) or None
 

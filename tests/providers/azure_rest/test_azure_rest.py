@@ -75,7 +75,9 @@ def test_a_job_is_sent_with_the_deployment_as_the_model(replay: Replay) -> None:
     assert GeneratedImage(data=PNG, mime_type="image/png") == one(api)
     assert {"model": "my-images", "prompt": "a cat", "n": 1} == replay.last.json()
     assert (KEY, None) == (replay.last.headers["api-key"], replay.last.headers.get("authorization"))
-    assert InferenceUsage(images=1, input_tokens=50, output_tokens=100) == api.log.records[0].usage
+    assert (
+        InferenceUsage(images=1, input_tokens=50, output_tokens=100, input_image_tokens=40) == api.log.records[0].usage
+    )
 
 
 def test_a_dated_version_has_the_deployment_in_the_path(replay: Replay) -> None:

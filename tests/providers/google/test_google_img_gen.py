@@ -66,6 +66,19 @@ def test_a_job_is_sent_as_generate_content_wants_it(replay: Replay) -> None:
     assert InferenceUsage(input_tokens=11, output_tokens=7, reasoning_tokens=2, images=1) == log.records[0].usage
 
 
+def test_tokens_of_images_are_told_apart_where_google_does(replay: Replay) -> None:
+    log, body = UsageLog(), wire.image(PNG)
+    details = {
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 11}],
+        "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 4}, {"modality": "TEXT", "tokenCount": 1}],
+    }
+    replay.on("*", answer({**body, "usageMetadata": {**wire.USAGE, **details}}))
+    make_image(replay, job_of(), log=log)
+    usage = log.records[0].usage
+    assert usage is not None
+    assert (0, 4) == (usage.input_image_tokens, usage.output_image_tokens)
+
+
 @pytest.mark.parametrize(
     ("job", "named"),
     [

@@ -56,7 +56,9 @@ def test_a_plain_job_sends_the_model_and_the_text_alone(replay: Replay) -> None:
     api = caller(replay.url)
     assert GeneratedImage(data=PNG, mime_type="image/png", width=1024, height=1024) == one(api)
     assert {"model": "gpt-x", "prompt": "a cat"} == replay.last.json()
-    assert InferenceUsage(images=1, input_tokens=50, output_tokens=100) == api.log.records[0].usage
+    assert (
+        InferenceUsage(images=1, input_tokens=50, output_tokens=100, input_image_tokens=40) == api.log.records[0].usage
+    )
 
 
 def test_every_parameter_is_sent(replay: Replay) -> None:

@@ -90,5 +90,13 @@ class AzureImgGenWorker(SdkWorker[AzureClient], ImgGenWorkerAbstract):
 def _usage(counts: object, images: int) -> InferenceUsage:
     tokens = counts if isinstance(counts, dict) else {}
     return InferenceUsage(
-        images=images, input_tokens=tokens.get("input_tokens"), output_tokens=tokens.get("output_tokens")
+        images=images,
+        input_tokens=tokens.get("input_tokens"),
+        output_tokens=tokens.get("output_tokens"),
+        input_image_tokens=_image_tokens(tokens.get("input_tokens_details")),
+        output_image_tokens=_image_tokens(tokens.get("output_tokens_details")),
     )
+
+
+def _image_tokens(details: object) -> int | None:
+    return details.get("image_tokens") if isinstance(details, dict) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from google.genai.types import FinishReason as GoogleFinishReason
-from google.genai.types import Part
+from google.genai.types import MediaModality, Part
 
 from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.reporting.reporting_protocol import InferenceUsage
@@ -13,7 +13,7 @@ from pipelex.reporting.reporting_protocol import InferenceUsage
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from google.genai.types import GenerateContentResponse
+    from google.genai.types import GenerateContentResponse, ModalityTokenCount
 
     from pipelex.cogt.inference.media import MediaSource
 
@@ -78,5 +78,14 @@ def usage_of(response: GenerateContentResponse, *, images: int | None = None) ->
         output_tokens=sum(written) if written else None,
         cached_input_tokens=counts.cached_content_token_count,
         reasoning_tokens=counts.thoughts_token_count,
+        input_image_tokens=_image_tokens(counts.prompt_tokens_details),
+        output_image_tokens=_image_tokens(counts.candidates_tokens_details),
         images=images,
     )
+
+
+def _image_tokens(counts: Iterable[ModalityTokenCount] | None) -> int | None:
+    """Return how many tokens are images; ``None`` where Google does not tell them apart."""
+    if counts is None:
+        return None
+    return sum(count.token_count or 0 for count in counts if count.modality is MediaModality.IMAGE)

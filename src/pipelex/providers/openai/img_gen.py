@@ -56,6 +56,8 @@ class OpenAIImgGenWorker(SdkWorker[AsyncOpenAI], ImgGenWorkerAbstract):
                 images=len(images),
                 input_tokens=getattr(usage, "input_tokens", None),
                 output_tokens=getattr(usage, "output_tokens", None),
+                input_image_tokens=getattr(getattr(usage, "input_tokens_details", None), "image_tokens", None),
+                output_image_tokens=getattr(getattr(usage, "output_tokens_details", None), "image_tokens", None),
             ),
             model_served=self.inference_model.model_id,
         )

@@ -19,6 +19,8 @@ class InferenceUsage:
         output_tokens: Tokens written, the reasoning ones included.
         cached_input_tokens: Those of ``input_tokens`` that came from a cache.
         reasoning_tokens: Those of ``output_tokens`` that the model thought with.
+        input_image_tokens: Those of ``input_tokens`` that are images.
+        output_image_tokens: Those of ``output_tokens`` that are images.
         images: Images made.
         pages: Pages read.
         searches: Searches run.
@@ -28,6 +30,8 @@ class InferenceUsage:
     output_tokens: int | None = None
     cached_input_tokens: int | None = None
     reasoning_tokens: int | None = None
+    input_image_tokens: int | None = None
+    output_image_tokens: int | None = None
     images: int | None = None
     pages: int | None = None
     searches: int | None = None
