@@ -19,7 +19,7 @@ from benchmarks.environments import ROOT, Environments, say
 from benchmarks.plotting import draw
 from benchmarks.report import page
 from benchmarks.section import Bench, Section
-from benchmarks.sections import boot, calls, discovery, lookups, peers
+from benchmarks.sections import boot, calls, checks, discovery, extract, lookups, peers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,6 +33,8 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     **{f"calls-{vendor}": partial(calls.section, vendor) for vendor in calls.VENDORS},
     "lookups": lookups.section,
     "discovery": discovery.section,
+    "extract": extract.section,
+    "checks": checks.section,
     "peers": peers.section,
 }
 MEASURED, NOT_ALL_MEASURED = 0, 1

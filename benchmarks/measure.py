@@ -37,6 +37,7 @@ class Program:
         more: Environment variables beside the usual ones.
         before: What has to be done before each run, unmeasured.
         counts: Whether its modules and its peak memory are counted, in a run of their own.
+        warms_up: Whether it runs once before the first round.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Program:
     more: Mapping[str, str] = field(default_factory=dict)
     before: Callable[[], None] | None = None
     counts: bool = False
+    warms_up: bool = True
 
 
 class Series(list[float]):
@@ -115,7 +117,7 @@ def run_interleaved(programs: list[Program], samples: Samples, *, passes: int) -
 
 def warm_up(programs: list[Program], samples: Samples) -> None:
     """Run each program once, unmeasured: its bytecode is written, its files are in memory. Count where asked for."""
-    run_interleaved(programs, Samples(), passes=1)
+    run_interleaved([program for program in programs if program.warms_up], Samples(), passes=1)
     for program in programs:
         if program.counts and not samples.has_failed(program.name):
             python, *rest = program.command

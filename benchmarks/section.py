@@ -10,7 +10,7 @@ from benchmarks.figures import Curve, Figure, Row, Table
 from benchmarks.measure import Program, Samples, run_interleaved, warm_up
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.environments import Environments
@@ -38,10 +38,9 @@ class Section:
         bench: What it is measured with.
         name: By what ``--only`` picks it.
         passes: How often a round runs its programs, one after the other: more often the shorter they are.
-        warms_up: Whether the programs run once before the first round; not those that warm up by themselves.
     """
 
-    def __init__(self, bench: Bench, name: str, *, passes: int = 1, warms_up: bool = True) -> None:
+    def __init__(self, bench: Bench, name: str, *, passes: int = 1) -> None:
         self.name = name
         self.samples = Samples()
         self.folder = bench.folder / name
@@ -49,7 +48,6 @@ class Section:
         self.url = bench.url
         self._environments = bench.environments
         self._passes = passes
-        self._warms_up = warms_up
         self._programs: list[Program] = []
         self._tables: list[tuple[str, str, Sequence[Row]]] = []
         self._curves: list[tuple[Curve, dict[str, dict[int, tuple[str, str]]]]] = []
@@ -70,7 +68,8 @@ class Section:
         cwd: Path | None = None,
         before: Callable[[], None] | None = None,
         counts: bool = False,
-        **more: str,
+        warms_up: bool = True,
+        more: Mapping[str, str] | None = None,
     ) -> None:
         """Add a program, Python with arguments; where its environment cannot be installed it is not measured.
 
@@ -81,6 +80,7 @@ class Section:
             cwd: The folder that it runs in, where it is not the topic's own.
             before: What has to be done before each run, unmeasured.
             counts: Whether its modules and its peak memory are counted.
+            warms_up: Whether it runs once before the first round; not where it warms up by itself.
             more: Environment variables beside the usual ones.
         """
         try:
@@ -88,7 +88,7 @@ class Section:
         except NotMeasuredError as exc:
             self.samples.give_up(name, str(exc))
             return
-        self._programs.append(Program(name, command, cwd or self.folder, more, before, counts))
+        self._programs.append(Program(name, command, cwd or self.folder, more or {}, before, counts, warms_up))
 
     def table(self, title: str, text: str, rows: Sequence[Row]) -> None:
         """Add a table."""
@@ -105,9 +105,8 @@ class Section:
 
     def warm_up(self) -> None:
         """Run everything once, unmeasured, where that is not the programs' own business."""
-        if self._warms_up:
-            say(f"warming up: {self.name}, {len(self._programs)} programs")
-            warm_up(self._programs, self.samples)
+        say(f"warming up: {self.name}, {len(self._programs)} programs")
+        warm_up(self._programs, self.samples)
 
     def run(self, number: int, rounds: int) -> None:
         """Run a round."""

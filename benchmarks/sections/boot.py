@@ -73,10 +73,10 @@ def section(bench: Bench) -> Section:
     for name, code in programs.items():
         topic.program(name, "clean", "-c", code, cwd=project, counts=True)
     for name in ("boot", "list"):
-        topic.program(f"{name} 12", "clean", "-c", programs[name], cwd=project, counts=True, PYTHONPATH=site)
+        topic.program(f"{name} 12", "clean", "-c", programs[name], cwd=project, counts=True, more={"PYTHONPATH": site})
     try:
         bare = _bare_tree(topic, programs["help"], project)
-        topic.program("bare", "clean", "-c", _BARE, cwd=project, counts=True, PYTHONPATH=str(bare))
+        topic.program("bare", "clean", "-c", _BARE, cwd=project, counts=True, more={"PYTHONPATH": str(bare)})
     except NotMeasuredError as exc:
         topic.samples.give_up("bare", str(exc))
     topic.table(

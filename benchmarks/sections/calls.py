@@ -57,9 +57,9 @@ def section(vendor: str, bench: Bench) -> Section:
         vendor: Whose driver.
         bench: What it is measured with.
     """
-    topic = Section(bench, f"calls-{vendor}", warms_up=False)
+    topic = Section(bench, f"calls-{vendor}")
     project = project_folder(topic.folder / "project", bench.url)
-    topic.program("calls", "drivers", str(PROGRAMS / "driver_calls.py"), vendor, bench.url, cwd=project)
+    topic.program("calls", "drivers", str(PROGRAMS / "driver_calls.py"), vendor, bench.url, cwd=project, warms_up=False)
 
     def row(title: str, operation: str, contender: str, limit: float | None = None) -> Row:
         quantities = f"{operation} {contender}", f"{operation} base"

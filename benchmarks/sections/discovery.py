@@ -25,11 +25,10 @@ def section(bench: Bench) -> Section:
     """Make the topic."""
     topic = Section(bench, "discovery", passes=6)
     site = make_site(topic.folder / "site", plugins=12, others=488)
-    topic.program("pass", "discovery", "-c", "pass", PYTHONPATH=str(site))
+    more = {"PYTHONPATH": str(site), "XDG_CACHE_HOME": str(topic.folder)}
+    topic.program("pass", "discovery", "-c", "pass", more=more)
     for way in _WAYS:
-        topic.program(
-            way, "discovery", str(PROGRAMS / "discover.py"), way, PYTHONPATH=str(site), XDG_CACHE_HOME=str(topic.folder)
-        )
+        topic.program(way, "discovery", str(PROGRAMS / "discover.py"), way, more=more)
     for title, text, quantity in (
         ("Discovery", _TEXT, "finding"),
         ("Discovery, whole process", _WHOLE_TEXT, "cpu"),

@@ -20,9 +20,9 @@ besides."""
 
 def section(bench: Bench) -> Section:
     """Make the topic."""
-    topic = Section(bench, "lookups", passes=3, warms_up=False)
+    topic = Section(bench, "lookups", passes=3)
     project = project_folder(topic.folder / "project", bench.url)
-    topic.program("lookups", "drivers", str(PROGRAMS / "lookups.py"), cwd=project)
+    topic.program("lookups", "drivers", str(PROGRAMS / "lookups.py"), cwd=project, warms_up=False)
 
     def row(title: str, quantity: str, base: str = "", base_title: str = "", limit: float | None = None) -> Row:
         against = "lookups" if base else None

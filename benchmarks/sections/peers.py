@@ -63,7 +63,8 @@ def section(bench: Bench) -> Section:
                 bench.url,
                 cwd=project,
                 counts=mode == "first",
-                LLM_USER_PATH=str(topic.folder),
+                warms_up=mode != "calls",
+                more={"LLM_USER_PATH": str(topic.folder)},
             )
     for title, text, mode, quantity, unit in _TABLES:
         base = f"openai_sdk {mode}"
