@@ -41,9 +41,9 @@ def test_it_writes_the_files_and_says_what_comes_next(terminal: Terminal) -> Non
     assert (0, "") == (outcome.code, outcome.err)
     assert set(FILE_NAMES) == set(_files(terminal))
     assert [f"Wrote {path}" for path in WRITTEN] == outcome.out.splitlines()[:2]
-    assert outcome.out.endswith(
-        'Next:\n  export OPENAI_API_KEY=...\n  export ANTHROPIC_API_KEY=...\n  pipelex llm "Say hello."\n'
-    )
+    first_call = 'pipelex llm "Say hello." --model gpt-5.6-sol'
+    next_steps = ("export OPENAI_API_KEY=...", "export ANTHROPIC_API_KEY=...", first_call)
+    assert next_steps == tuple(map(str.strip, outcome.out.partition("Next:\n")[2].splitlines()))
     assert "gpt-5.6-sol" == Settings.load().default_model(Settings.load().families_of("openai")[0])
 
 

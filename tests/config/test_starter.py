@@ -67,6 +67,13 @@ def test_the_first_backend_that_has_a_model_gives_the_default() -> None:
     assert '# search = "gateway/MODEL-ID"' in starter_files(chosen)["pipelex.toml"]
 
 
+def test_a_default_that_works_already_stays() -> None:
+    """Reading a PDF in this process costs nothing and sends nothing: who chooses a vendor for it says so."""
+    text = starter_files([BACKENDS["mistral"], BACKENDS["linkup"]])["pipelex.toml"]
+    assert {"llm": "mistral-medium", "search": "linkup-standard"} == tomllib.loads(text)["defaults"]
+    assert '# extract = "mistral-ocr"' in text
+
+
 def test_the_same_choice_gives_the_same_bytes() -> None:
     chosen = list(BACKENDS.values())
     assert starter_files(chosen) == starter_files(chosen)

@@ -70,7 +70,8 @@ def init(*, names: tuple[str, ...], take_all: bool, project: Path, force: bool, 
     """Write a project's .pipelex/: pipelex.toml with the backends that you choose, models.toml with examples.
 
     At a terminal you choose from a list, which says what each backend lacks. The first backend chosen that has a
-    model of a family gives its default model. No key is written: the files name environment variables.
+    model of a family gives its default model, except where one works already that needs no key and no extra.
+    No key is written: the files name environment variables.
     """
     from pipelex.cli.written_files import staged_files
     from pipelex.config.locations import FOLDER
@@ -203,7 +204,7 @@ def _steps(chosen: Sequence[Choice], project: Path) -> Iterator[str]:
     """Yield the commands that come next; the last one is a first call."""
     import shlex
 
-    from pipelex.config.starter import packaged_settings
+    from pipelex.config.starter import ANY_MODEL, packaged_settings
 
     if project.resolve() != Path.cwd():
         yield f"cd {shlex.quote(str(project))}"
@@ -211,8 +212,8 @@ def _steps(chosen: Sequence[Choice], project: Path) -> Iterator[str]:
     yield from dict.fromkeys(f"export {variable}=..." for choice in chosen for variable in choice.unset)
     first = chosen[0].backend
     family = first.families[0]
-    model = first.model(family, packaged_settings())
-    yield _FIRST_CALLS[family] if model else f"{_FIRST_CALLS[family]} --model {first.name}/MODEL-ID"
+    model = first.model(family, packaged_settings()) or f"{first.name}/{ANY_MODEL}"
+    yield f"{_FIRST_CALLS[family]} --model {model}"
 
 
 def _as_data(choice: Choice) -> dict[str, object]:

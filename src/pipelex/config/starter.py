@@ -11,6 +11,7 @@ from pipelex.cogt.model_backends.model_spec import CallPolicy
 from pipelex.config.settings import DEFAULTS, FILE_NAMES, Settings
 from pipelex.config.toml_file import TomlFile, quoted
 from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.spi_lock import read_spi_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _MAIN, _CATALOGUE = FILE_NAMES
 _TABLE = re.compile(r"^\[backends\.([\w-]+)(\.\w+)?\]$", re.MULTILINE)
 _VARIABLE = re.compile(r"^[^#\n]*\$\{(\w+)\}", re.MULTILINE)
-_ANY_MODEL = "MODEL-ID"
+ANY_MODEL = "MODEL-ID"
 _HEADING = """\
 # Written by "pipelex init". What stands here overrides the packaged defaults, key by key.
 # A key is never written here: "${VARIABLE}" is read from the environment when its backend is used."""
@@ -75,7 +76,8 @@ def starter_files(backends: Sequence[StarterBackend]) -> dict[str, str]:
     """Return the texts of the files by name, the same for the same backends.
 
     Args:
-        backends: Those that the project begins with; the first that has a model of a family gives the default.
+        backends: Those that the project begins with. The first that has a model of a family gives its default, in
+            place of a packaged one that would have to be installed first.
     """
     settings = packaged_settings()
     _, plugins, defaults, about_backends, *_ = _parts(_MAIN)
@@ -100,14 +102,23 @@ def _commented(text: str) -> str:
 
 
 def _defaults(backends: Sequence[StarterBackend], settings: Settings) -> Iterator[str]:
-    """Yield a line for each family that is served: its default model, where the catalogue has one."""
+    """Yield a line for each family that is served: its default model, a comment where that is not certain."""
     for family in InferenceFamily:
         serving = [backend for backend in backends if family in backend.families]
         models = [model for backend in serving if (model := backend.model(family, settings))]
         if models:
-            yield f'{family} = "{models[0]}"'
+            yield f'{"# " if _is_ready(family, settings) else ""}{family} = "{models[0]}"'
         elif serving:
-            yield f'# {family} = "{serving[0].name}/{_ANY_MODEL}"'
+            yield f'# {family} = "{serving[0].name}/{ANY_MODEL}"'
+
+
+def _is_ready(family: InferenceFamily, settings: Settings) -> bool:
+    """Tell whether the packaged default model of a family works as it is: without a key, and without an extra."""
+    model = settings.default_model(family)
+    if model is None:
+        return False
+    key = f"{family}/{settings.resolve_model(model, family=family).sdk}"
+    return any(key in row.backends and row.extra is None for row in read_spi_lock().builtins)
 
 
 def _patience() -> Iterator[str]:
@@ -122,7 +133,7 @@ def _example(backend: StarterBackend, settings: Settings) -> str:
     lines = {
         "family": family.value,
         "backend": backend.name,
-        "model_id": settings.resolve_model(known, family=family).model_id if known else _ANY_MODEL,
+        "model_id": settings.resolve_model(known, family=family).model_id if known else ANY_MODEL,
     }
     return "\n".join(
         (f"[models.{quoted(f'my-{backend.name}')}]", *(f"{key} = {json.dumps(value)}" for key, value in lines.items()))
