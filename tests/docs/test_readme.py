@@ -39,6 +39,7 @@ def is_shown(printed: str, shown: str) -> bool:
     return re.fullmatch(pattern, printed, re.DOTALL) is not None
 
 
+@pytest.mark.usefixtures("_weights")
 @pytest.mark.parametrize("command", [command for command, shown in session(CALL).items() if shown])
 def test_a_call_prints_what_is_shown(command: str) -> None:
     assert is_shown(shell(command, ROOT), session(CALL)[command]), shell(command, ROOT)
@@ -50,6 +51,7 @@ def test_the_check_finds_the_misspelt_keyword_as_shown(tmp_path: Path) -> None:
     assert is_shown(shell(command, tmp_path), shown), shell(command, tmp_path)
 
 
+@pytest.mark.usefixtures("_weights")
 def test_the_library_is_called_as_shown(tmp_path: Path) -> None:
     [source] = [text for text in blocks(README, "python") if "Pipelex.setup()" in text]
     (tmp_path / "example.py").write_text(source, encoding="utf-8")

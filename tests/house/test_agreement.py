@@ -187,6 +187,35 @@ def test_the_page_of_the_spi_lists_every_builtin_and_every_extra() -> None:
         assert f"| `{name}` | {brings} |" in page
 
 
+def declared_on(page: str) -> dict[tuple[str, str], set[str]]:
+    """Return what a page's tables say that a backend declares in a family, by the family's name and its own."""
+    found = {}
+    for name, section in re.findall(r"^### ([A-Z_]+)\n(.*?)(?=^##)", page, re.MULTILINE | re.DOTALL):
+        head, _, *rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in section.strip().splitlines()]
+        for backend, _, *cells in rows:
+            if backend != "-":
+                declared = [text for text, cell in zip(head[2:], cells, strict=True) if cell == "yes"]
+                found[name, backend.strip("`")] = {text.replace(" ", "_") for text in declared}
+    return found
+
+
+def declared_by_settings(settings: Settings) -> dict[tuple[str, str], set[str]]:
+    """Return what each backend declares in each family that it serves."""
+    found = {}
+    for name in settings.backend_names():
+        for family in InferenceFamily:
+            with suppress(UnknownModelError):
+                spec = settings.resolve_model(f"{name}/any", family=family)
+                found[family.name, name] = {capability.value for capability in spec.capabilities}
+    return found
+
+
+def test_the_page_of_the_providers_says_what_each_backend_declares() -> None:
+    page = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
+    assert declared_by_settings(packaged_settings()) == declared_on(page)
+    assert declared_by_settings(packaged_settings()) != declared_on(page.replace("| yes |", "| - |", 1))
+
+
 def test_the_page_of_the_errors_lists_every_error() -> None:
     modules = ("exceptions.py", "plugins/exceptions.py", "cogt/exceptions.py")
     classes = [node for name in modules for node in ast.parse((PACKAGE / name).read_text(encoding="utf-8")).body]
