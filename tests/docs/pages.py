@@ -41,10 +41,27 @@ def anchors(page: str) -> set[str]:
     return found
 
 
+def links(path: Path) -> list[str]:
+    """Return what a page links within the project."""
+    text = _BLOCK.sub("", path.read_text(encoding="utf-8"))
+    return [match["target"] for match in _LINK.finditer(text) if "://" not in match["target"]]
+
+
 def dead_links(path: Path) -> list[str]:
     """Return the links of a page that lead to no file of the project, or to no heading of it."""
-    targets = [match["target"] for match in _LINK.finditer(_BLOCK.sub("", path.read_text(encoding="utf-8")))]
-    return [target for target in targets if "://" not in target and not _is_alive(path, target)]
+    return [target for target in links(path) if not _is_alive(path, target)]
+
+
+def reachable(start: Path) -> set[Path]:
+    """Return the pages that links lead to, from page to page."""
+    found, open_ends = {start}, [start]
+    while open_ends:
+        page = open_ends.pop()
+        targets = {(page.parent / target.partition("#")[0]).resolve() for target in links(page)}
+        new = {target for target in targets if target.suffix == ".md" and target.is_file()} - found
+        found |= new
+        open_ends += new
+    return found
 
 
 def _is_alive(path: Path, target: str) -> bool:

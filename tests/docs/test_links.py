@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.pages import dead_links
+from tests.docs.pages import dead_links, reachable
 from tests.house.tree import ROOT
 
 if TYPE_CHECKING:
@@ -24,6 +24,19 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 def test_the_pages_are_all_there() -> None:
     names = {page.relative_to(ROOT).as_posix() for page in PAGES}
     assert {"README.md", "docs/providers.md", "docs/providers/openai.md", "docs/examples/acme/README.md"} <= names
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    pages = {page for page in PAGES if "examples" not in page.parts}  # those go out with their distributions
+    assert set() == pages - reachable(ROOT / "README.md")
+
+
+def test_a_page_that_nobody_links_is_found(tmp_path: Path) -> None:
+    start, linked, lost = (tmp_path / f"{name}.md" for name in ("start", "linked", "lost"))
+    start.write_text("[a](linked.md#part)\n", encoding="utf-8")
+    linked.write_text("[back](start.md)\n", encoding="utf-8")
+    lost.write_text("[a](start.md)\n", encoding="utf-8")
+    assert {start, linked} == reachable(start)
 
 
 def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:

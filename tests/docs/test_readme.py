@@ -58,6 +58,11 @@ def test_the_library_is_called_as_shown(tmp_path: Path) -> None:
     assert shell("python example.py", tmp_path).strip()
 
 
+def test_every_folder_of_the_package_has_its_place() -> None:
+    folders = {path.parent.name for path in (ROOT / "src" / "pipelex").glob("*/__init__.py")}
+    assert set() == {name for name in folders if f"{name}/`" not in README}
+
+
 def test_output_that_is_not_as_shown_is_red() -> None:
     assert is_shown("one\ntwo\nthree\n", "one\n...\n")
     assert not is_shown("one\ntwo\n", "one\nthree\n")

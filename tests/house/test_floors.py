@@ -151,3 +151,7 @@ def test_the_docs_show_the_same_floors() -> None:
     tower = {room: floor for room, floor in FLOORS.items() if room != "pipelex" and floor != BESIDE}
     shown = {f"pipelex.{room}": int(floor) for floor, rooms in rows for room in re.findall(r"`([\w.]+)`", rooms)}
     assert tower == shown
+    [beside] = re.findall(r"^Beside the tower stand (.+?), for", page, re.MULTILINE)
+    assert {room for room, floor in FLOORS.items() if floor == BESIDE} == {
+        f"pipelex.{room}" for room in re.findall(r"`(\w+)`", beside)
+    }
