@@ -11,6 +11,7 @@ from pipelex.plugins.discovery import survey_plugins
 from pipelex.plugins.inference_backend_registry import InferenceBackendRegistry
 from pipelex.plugins.model_lister_registry import ModelListerRegistry
 from pipelex.plugins.sdk_client_registry import SdkClientRegistry
+from pipelex.worker_factories import ExtractWorkerFactory, ImgGenWorkerFactory, LLMWorkerFactory, SearchWorkerFactory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,26 +91,18 @@ class Pipelex:
             InferenceBackendNotFoundError: No plugin serves the model's sdk.
             MissingDependencyError: The backend's SDK is not installed.
         """
-        from pipelex.worker_factories import LLMWorkerFactory
-
         return LLMWorkerFactory.make_llm_worker(model, hub=self.hub)
 
     def img_gen(self, model: str) -> ImgGenWorkerAbstract:
         """Return the worker of an image generation model; arguments and errors as for :meth:`llm`."""
-        from pipelex.worker_factories import ImgGenWorkerFactory
-
         return ImgGenWorkerFactory.make_img_gen_worker(model, hub=self.hub)
 
     def extract(self, model: str) -> ExtractWorkerAbstract:
         """Return the worker of a document extraction model; arguments and errors as for :meth:`llm`."""
-        from pipelex.worker_factories import ExtractWorkerFactory
-
         return ExtractWorkerFactory.make_extract_worker(model, hub=self.hub)
 
     def search(self, model: str) -> SearchWorkerAbstract:
         """Return the worker of a search engine; arguments and errors as for :meth:`llm`."""
-        from pipelex.worker_factories import SearchWorkerFactory
-
         return SearchWorkerFactory.make_search_worker(model, hub=self.hub)
 
     @property

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from pipelex.plugins.model_handle import ModelHandle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
     from pipelex.config.settings import Settings
-    from pipelex.plugins.inference_backend_registry import InferenceBackendRegistry
+    from pipelex.plugins.inference_backend_registry import InferenceBackendRegistry, InferenceFamily
     from pipelex.plugins.model_lister_registry import ModelListerRegistry
     from pipelex.plugins.sdk_client_registry import SdkClientRegistry
     from pipelex.reporting.reporting_protocol import ReportingProtocol
@@ -37,8 +41,20 @@ class PipelexHub:
         self.model_listers = model_listers
         self.sdk_clients = sdk_clients
         self.reporting_delegate = reporting_delegate
+        self.resolve = lru_cache(maxsize=1024)(self._resolve)
         self._load_settings = load_settings
         self._settings: Settings | None = None
+
+    def _resolve(self, model: str, family: InferenceFamily) -> tuple[ModelHandle, InferenceModelSpec]:
+        """Say what stands behind a model's name. Neither the settings nor the registry change: it is kept.
+
+        Raises:
+            UnknownModelError: The name explains nothing.
+            UnknownBackendError: No configuration describes the model's backend.
+        """
+        served = [sdk for other, sdk in self.inference_backends if other is family]
+        spec = self.settings.resolve_model(model, family=family, known_sdks=served)
+        return ModelHandle.make_for_inference_model(inference_model=spec), spec
 
     @property
     def settings(self) -> Settings:

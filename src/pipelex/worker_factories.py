@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from pipelex.generated import accessors
 from pipelex.hub import get_hub
@@ -17,21 +17,11 @@ if TYPE_CHECKING:
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
     from pipelex.cogt.search.search_worker_abstract import SearchWorkerAbstract
     from pipelex.hub import PipelexHub
-    from pipelex.plugins.sdk_client_registry import SdkClientRegistry
-    from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 
-class _WorkerArguments(TypedDict):
-    """What every ``make_worker`` is called with, and the sdk by which it is found."""
-
-    sdk: str
-    inference_model: InferenceModelSpec
-    backend: InferenceBackend
-    sdk_clients: SdkClientRegistry
-    reporting_delegate: ReportingProtocol | None
-
-
-def _arguments(hub: PipelexHub, model: InferenceModelSpec | str, family: InferenceFamily) -> _WorkerArguments:
+def _resolved(
+    hub: PipelexHub, model: InferenceModelSpec | str, family: InferenceFamily
+) -> tuple[ModelHandle, InferenceModelSpec, InferenceBackend]:
     """Resolve a model and its backend.
 
     Raises:
@@ -39,15 +29,11 @@ def _arguments(hub: PipelexHub, model: InferenceModelSpec | str, family: Inferen
         UnknownBackendError: No configuration describes the model's backend.
         MissingCredentialError: The backend takes a value from a variable that is not set.
     """
-    served = [sdk for other, sdk in hub.inference_backends if other is family]
-    spec = hub.settings.resolve_model(model, family=family, known_sdks=served) if isinstance(model, str) else model
-    return _WorkerArguments(
-        sdk=ModelHandle.make_for_inference_model(inference_model=spec).sdk,
-        inference_model=spec,
-        backend=hub.settings.resolve_backend(spec.backend_name),
-        sdk_clients=hub.sdk_clients,
-        reporting_delegate=hub.reporting_delegate,
-    )
+    if isinstance(model, str):
+        handle, spec = hub.resolve(model, family)
+    else:
+        handle, spec = ModelHandle.make_for_inference_model(inference_model=model), model
+    return handle, spec, hub.settings.resolve_backend(handle.backend_name)
 
 
 class LLMWorkerFactory:
@@ -72,7 +58,15 @@ class LLMWorkerFactory:
             MissingDependencyError: The backend's SDK is not installed.
         """
         hub = hub or get_hub()
-        return accessors.make_llm_worker(hub.inference_backends, **_arguments(hub, model, InferenceFamily.LLM))
+        handle, spec, backend = _resolved(hub, model, InferenceFamily.LLM)
+        return accessors.make_llm_worker(
+            hub.inference_backends,
+            sdk=handle.sdk,
+            inference_model=spec,
+            backend=backend,
+            sdk_clients=hub.sdk_clients,
+            reporting_delegate=hub.reporting_delegate,
+        )
 
 
 class ImgGenWorkerFactory:
@@ -82,7 +76,15 @@ class ImgGenWorkerFactory:
     def make_img_gen_worker(model: InferenceModelSpec | str, *, hub: PipelexHub | None = None) -> ImgGenWorkerAbstract:
         """Make the worker of a model; arguments and errors as for ``LLMWorkerFactory.make_llm_worker``."""
         hub = hub or get_hub()
-        return accessors.make_img_gen_worker(hub.inference_backends, **_arguments(hub, model, InferenceFamily.IMG_GEN))
+        handle, spec, backend = _resolved(hub, model, InferenceFamily.IMG_GEN)
+        return accessors.make_img_gen_worker(
+            hub.inference_backends,
+            sdk=handle.sdk,
+            inference_model=spec,
+            backend=backend,
+            sdk_clients=hub.sdk_clients,
+            reporting_delegate=hub.reporting_delegate,
+        )
 
 
 class ExtractWorkerFactory:
@@ -92,7 +94,15 @@ class ExtractWorkerFactory:
     def make_extract_worker(model: InferenceModelSpec | str, *, hub: PipelexHub | None = None) -> ExtractWorkerAbstract:
         """Make the worker of a model; arguments and errors as for ``LLMWorkerFactory.make_llm_worker``."""
         hub = hub or get_hub()
-        return accessors.make_extract_worker(hub.inference_backends, **_arguments(hub, model, InferenceFamily.EXTRACT))
+        handle, spec, backend = _resolved(hub, model, InferenceFamily.EXTRACT)
+        return accessors.make_extract_worker(
+            hub.inference_backends,
+            sdk=handle.sdk,
+            inference_model=spec,
+            backend=backend,
+            sdk_clients=hub.sdk_clients,
+            reporting_delegate=hub.reporting_delegate,
+        )
 
 
 class SearchWorkerFactory:
@@ -102,4 +112,12 @@ class SearchWorkerFactory:
     def make_search_worker(model: InferenceModelSpec | str, *, hub: PipelexHub | None = None) -> SearchWorkerAbstract:
         """Make the worker of a model; arguments and errors as for ``LLMWorkerFactory.make_llm_worker``."""
         hub = hub or get_hub()
-        return accessors.make_search_worker(hub.inference_backends, **_arguments(hub, model, InferenceFamily.SEARCH))
+        handle, spec, backend = _resolved(hub, model, InferenceFamily.SEARCH)
+        return accessors.make_search_worker(
+            hub.inference_backends,
+            sdk=handle.sdk,
+            inference_model=spec,
+            backend=backend,
+            sdk_clients=hub.sdk_clients,
+            reporting_delegate=hub.reporting_delegate,
+        )

@@ -116,42 +116,38 @@ def test_a_cancellation_beside_a_time_out_is_a_cancellation() -> None:
     asyncio.run(run())
 
 
-class FakeLoop:
-    """A clock that is set, and timers that are only written down."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.timers: list[float] = []
-
-    def time(self) -> float:
-        return self.now
-
-    def call_at(self, when: float, _callback: object) -> asyncio.TimerHandle:
-        self.timers.append(when)
-        return asyncio.get_running_loop().call_later(NEVER_S, bool)
-
-
 def test_the_wait_counts_from_its_own_beginning_and_the_time_between_pieces_not_at_all() -> None:
+    now = 0.0
+    timers: list[float] = []
+
     async def run() -> None:
-        loop = FakeLoop()
+        nonlocal now
+        loop = asyncio.get_running_loop()
+        call_at = loop.call_at
+
+        def written_down(when: float, *_: object, **__: object) -> asyncio.TimerHandle:
+            timers.append(when)
+            return call_at(NEVER_S, bool)
+
+        loop.time = lambda: now  # type: ignore[method-assign]  # a clock that is set by hand
+        loop.call_at = written_down  # type: ignore[method-assign]  # timers that never ring
         with PieceLimit(10) as limit:
-            limit._loop = loop  # type: ignore[assignment]  # all that it uses of a loop
-            loop.now = 100
+            now = 100
             limit._look()  # nobody waits
-            loop.now = 104
+            now = 104
             task = asyncio.ensure_future(limit.next(silence()))
             await asyncio.sleep(0)
-            loop.now = 110
+            now = 110
             limit._look()  # it has waited for 6
             assert 0 == task.cancelling()
-            loop.now = 114
+            now = 114
             limit._look()
             assert 1 == task.cancelling()
-            assert [110, 114, 124] == loop.timers
             with pytest.raises(TimeoutError):
                 await task
 
     asyncio.run(run())
+    assert [10, 110, 114, 124] == timers[:4]
 
 
 def timers_of(draw: Callable[[AsyncIterator[int], float], Awaitable[list[int]]], count: int) -> int:

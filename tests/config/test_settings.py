@@ -110,8 +110,12 @@ def test_a_backend_is_resolved_from_the_environment_at_use(acme: Folders, monkey
         api_key="sk-very-secret",
         extras={"region": "eu", "retries": 3, "verbose": True},
     )
+    assert settings.resolve_backend("acme") is settings.resolve_backend("acme")
     monkeypatch.setenv("ACME_KEY", "another")
     assert settings.resolve_backend("acme").api_key == "another"
+    monkeypatch.delenv("ACME_REGION")
+    with pytest.raises(MissingCredentialError):
+        settings.resolve_backend("acme")
 
 
 @pytest.mark.parametrize("value", [None, ""])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ class Settings:
         ConfigurationError: A file is not of the right shape; with its line and key.
     """
 
-    __slots__ = ("_backends", "_defaults", "_files", "_models")
+    __slots__ = ("_backends", "_defaults", "_files", "_models", "_resolved")
 
     def __init__(self, files: Iterable[TomlFile]) -> None:
         from pipelex.config.file_models import BackendTable, ModelTable, check_file
@@ -53,6 +54,7 @@ class Settings:
             name: ModelTable.model_validate(table) for name, table in _items(merged, "models")
         }
         self._defaults = {family: str(model) for family, model in _items(merged, "defaults")}
+        self._resolved: dict[str, tuple[InferenceBackend, tuple[tuple[str, str], ...]]] = {}
 
     @classmethod
     def load(cls, start: Path | None = None) -> Settings:
@@ -110,22 +112,27 @@ class Settings:
             MissingCredentialError: A variable is not set, or empty; all of them are named.
             ConfigurationError: A ``${...}`` is not well-formed.
         """
+        kept = self._kept_backend(name)
+        if kept is not None:
+            return kept
         from pipelex.cogt.model_backends.backend import InferenceBackend
         from pipelex.config.file_models import extras_of
 
-        table, unset = self._backend(name), dict[str, None]()
+        table, read = self._backend(name), dict[str, str]()
         backend = InferenceBackend(
             name=name,
-            endpoint=self._expand(name, "endpoint", table.endpoint, unset) if table.endpoint else None,
-            api_key=self._expand(name, "api_key", table.api_key, unset) if table.api_key else None,
+            endpoint=self._expand(name, "endpoint", table.endpoint, read) if table.endpoint else None,
+            api_key=self._expand(name, "api_key", table.api_key, read) if table.api_key else None,
             policy=table.policy,
             extras={
-                key: self._expand(name, key, value, unset) if isinstance(value, str) else value
+                key: self._expand(name, key, value, read) if isinstance(value, str) else value
                 for key, value in extras_of(table).items()
             },
         )
+        unset = tuple(variable for variable, value in read.items() if not value)
         if unset:
-            raise MissingCredentialError(backend_name=name, variables=tuple(unset))
+            raise MissingCredentialError(backend_name=name, variables=unset)
+        self._resolved[name] = backend, tuple(read.items())
         return backend
 
     def default_model(self, family: InferenceFamily) -> str | None:
@@ -216,9 +223,16 @@ class Settings:
             price_list=backend.price_list,
         )
 
-    def _expand(self, backend_name: str, key: str, value: str, unset: dict[str, None]) -> str:
-        """Replace each ``${VARIABLE}`` of a value, noting the unset ones. The value itself never stands in an error."""
-        import os
+    def _kept_backend(self, name: str) -> InferenceBackend | None:
+        """Return a backend's record as it was read before, if every variable still says what it said then."""
+        backend, variables = self._resolved.get(name, (None, ()))
+        for variable, value in variables:
+            if os.environ.get(variable) != value:
+                return None
+        return backend
+
+    def _expand(self, backend_name: str, key: str, value: str, read_values: dict[str, str]) -> str:
+        """Replace each ``${VARIABLE}`` of a value, noting what they say. The value itself never stands in an error."""
 
         def read(reference: re.Match[str]) -> str:
             variable = reference[1]
@@ -227,8 +241,7 @@ class Settings:
             if not _VARIABLE.fullmatch(variable):
                 raise self._error(path, "expected the name of an environment variable between ${ and }")
             found = os.environ.get(variable, "")
-            if not found:
-                unset[variable] = None
+            read_values[variable] = found
             return found
 
         path = ("backends", backend_name, key)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from pipelex.plugins.inference_backend_registry import InferenceFamily
@@ -108,19 +109,25 @@ def make_llm_worker(
         sdk_clients=sdk_clients,
         reporting_delegate=reporting_delegate,
     )
-    from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
-
-    if not isinstance(worker, LLMWorkerAbstract):
+    base = _llm_base()
+    if not isinstance(worker, base):
         from pipelex.plugins.exceptions import WrongWorkerFamilyError
 
         raise WrongWorkerFamilyError(
             plugin_name=registry.plugin_name(family=InferenceFamily.LLM, sdk=sdk),
             family=InferenceFamily.LLM.value,
             sdk=sdk,
-            expected=LLMWorkerAbstract,
+            expected=base,
             returned=type(worker),
         )
     return worker
+
+
+@cache
+def _llm_base() -> type[LLMWorkerAbstract]:
+    from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+
+    return LLMWorkerAbstract
 
 
 @overload
@@ -178,19 +185,25 @@ def make_img_gen_worker(
         sdk_clients=sdk_clients,
         reporting_delegate=reporting_delegate,
     )
-    from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
-
-    if not isinstance(worker, ImgGenWorkerAbstract):
+    base = _img_gen_base()
+    if not isinstance(worker, base):
         from pipelex.plugins.exceptions import WrongWorkerFamilyError
 
         raise WrongWorkerFamilyError(
             plugin_name=registry.plugin_name(family=InferenceFamily.IMG_GEN, sdk=sdk),
             family=InferenceFamily.IMG_GEN.value,
             sdk=sdk,
-            expected=ImgGenWorkerAbstract,
+            expected=base,
             returned=type(worker),
         )
     return worker
+
+
+@cache
+def _img_gen_base() -> type[ImgGenWorkerAbstract]:
+    from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
+
+    return ImgGenWorkerAbstract
 
 
 @overload
@@ -248,19 +261,25 @@ def make_extract_worker(
         sdk_clients=sdk_clients,
         reporting_delegate=reporting_delegate,
     )
-    from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
-
-    if not isinstance(worker, ExtractWorkerAbstract):
+    base = _extract_base()
+    if not isinstance(worker, base):
         from pipelex.plugins.exceptions import WrongWorkerFamilyError
 
         raise WrongWorkerFamilyError(
             plugin_name=registry.plugin_name(family=InferenceFamily.EXTRACT, sdk=sdk),
             family=InferenceFamily.EXTRACT.value,
             sdk=sdk,
-            expected=ExtractWorkerAbstract,
+            expected=base,
             returned=type(worker),
         )
     return worker
+
+
+@cache
+def _extract_base() -> type[ExtractWorkerAbstract]:
+    from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
+
+    return ExtractWorkerAbstract
 
 
 @overload
@@ -318,16 +337,22 @@ def make_search_worker(
         sdk_clients=sdk_clients,
         reporting_delegate=reporting_delegate,
     )
-    from pipelex.cogt.search.search_worker_abstract import SearchWorkerAbstract
-
-    if not isinstance(worker, SearchWorkerAbstract):
+    base = _search_base()
+    if not isinstance(worker, base):
         from pipelex.plugins.exceptions import WrongWorkerFamilyError
 
         raise WrongWorkerFamilyError(
             plugin_name=registry.plugin_name(family=InferenceFamily.SEARCH, sdk=sdk),
             family=InferenceFamily.SEARCH.value,
             sdk=sdk,
-            expected=SearchWorkerAbstract,
+            expected=base,
             returned=type(worker),
         )
     return worker
+
+
+@cache
+def _search_base() -> type[SearchWorkerAbstract]:
+    from pipelex.cogt.search.search_worker_abstract import SearchWorkerAbstract
+
+    return SearchWorkerAbstract

@@ -53,7 +53,7 @@ class PieceLimit:
             TimeoutError: It did not come in time.
             StopAsyncIteration: There is none.
         """
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         assert task is not None
         cancelling = task.cancelling()
         self._since = self._loop.time()
