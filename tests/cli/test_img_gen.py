@@ -83,3 +83,11 @@ def test_a_folder_that_is_called_like_an_image_stays_a_folder(terminal: Terminal
 
 def test_usage_is_told_on_stderr(terminal: Terminal) -> None:
     assert re.fullmatch(r"usage: .*cost unknown\n", terminal.run("img-gen", "a cat", "-o", "o", "--usage").err)
+
+
+@pytest.mark.parametrize("out", ["taken", "taken/cat.png", "taken/deep/er"])
+def test_what_cannot_be_saved_is_refused_before_the_call(terminal: Terminal, out: str) -> None:
+    terminal.write("taken", "a file")
+    outcome = terminal.run("img-gen", "a cat", "-o", out, "--force")
+    assert (1, []) == (outcome.code, terminal.plugin.jobs)
+    assert f"error: {out}: {terminal.project / 'taken'} is no folder that can be written to" in outcome.err

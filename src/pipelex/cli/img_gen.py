@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -90,8 +91,8 @@ def img_gen(
         ),
         count=count,
     )
-    if out is not None and not force:
-        _refuse_taken(out, count)
+    if out is not None:
+        _refuse_before_the_call(out, count, overwrite=force)
     log = UsageLog()
     with noting_usage(log, wanted=tells_usage), open_pipelex(log) as px:
         made = px.img_gen(model_or_default(px, model, InferenceFamily.IMG_GEN)).gen_image_list_sync(job)
@@ -114,14 +115,21 @@ def _is_image_file(out: Path) -> bool:
     return is_image_name(out.name) and not out.is_dir()
 
 
-def _refuse_taken(out: Path, count: int) -> None:
-    """Refuse before the call, which may cost money, what could not be saved after it.
+def _refuse_before_the_call(out: Path, count: int, *, overwrite: bool) -> None:
+    """Refuse what could not be saved after the call, which may cost money.
 
     Raises:
-        OutputFileError: The file, or an image of one of the numbers, is there already, whatever its format.
+        OutputFileError: Nothing can be written there; or the file, or an image of one of the numbers, is there already,
+            whatever its format.
     """
     from pipelex.exceptions import OutputFileError
 
+    folder = (out.parent if _is_image_file(out) else out).absolute()
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise OutputFileError(file=str(out), reason=f"{nearest} is no folder that can be written to")
+    if overwrite:
+        return
     patterns = [f"image-{number}.*" for number in range(1, count + 1)]
     found = (path for pattern in patterns for path in out.glob(pattern))
     for taken in [out] if _is_image_file(out) else found:
