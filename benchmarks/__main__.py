@@ -19,7 +19,7 @@ from benchmarks.environments import ROOT, Environments, say
 from benchmarks.plotting import draw
 from benchmarks.report import page
 from benchmarks.section import Bench, Section
-from benchmarks.sections import boot, calls, checks, discovery, extract, lookups, peers
+from benchmarks.sections import boot, calls, checks, discovery, extract, growth, lookups, peers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +36,10 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "extract": extract.section,
     "checks": checks.section,
     "peers": peers.section,
+    "growth-plugins": growth.plugins,
+    "growth-catalogue": growth.catalogue,
+    "growth-concurrency": growth.concurrency,
+    "growth-symbols": growth.symbols,
 }
 MEASURED, NOT_ALL_MEASURED = 0, 1
 
