@@ -5,6 +5,7 @@ Nothing slow is imported at the top: the fast path of ``--check`` comes first.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -120,4 +121,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    gc.disable()  # what a run makes lives until its end
     sys.exit(main(sys.argv[1:]))

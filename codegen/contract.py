@@ -8,11 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import libcst as cst
-from libcst import matchers as m
 
 from codegen.errors import CodegenError, Problem, raise_any
 from codegen.reduce import Reducer
-from codegen.source import assigned_name, dotted_name, read_module
+from codegen.source import assigned_name, dotted_name, read_module, walk
 
 if TYPE_CHECKING:
     from codegen.project import Project
@@ -110,7 +109,7 @@ class Contract:
         members = {
             (assigned_name(line), string.evaluated_value)
             for line in definition.node.body.body
-            for string in m.findall(line, m.SimpleString())
+            for string in walk(line)
             if assigned_name(line) and isinstance(string, cst.SimpleString)
         }
         expected = {(family.name, family.value) for family in self.spec_file.spec.family}
@@ -120,9 +119,7 @@ class Contract:
             self._problems.append(source.problem(definition.node, FAMILY_ENUM, text))
 
     def _line_of_exports(self, source: SourceModule) -> int:
-        found = m.findall(source.tree, m.Assign(targets=[m.AssignTarget(m.Name("__all__"))]))
-        found = found or m.findall(source.tree, m.AnnAssign(target=m.Name("__all__")))
-        return source.line_of(found[0]) if found else 1
+        return next((source.line_of(node) for node in source.tree.body if assigned_name(node) == "__all__"), 1)
 
     def _reduce_module(self, source: SourceModule) -> PublishedModule:
         module = PublishedModule(source)
@@ -213,8 +210,10 @@ class Contract:
 
 
 def _is_type_variable(definition: Definition) -> bool:
-    call = m.Call(func=m.Name("TypeVar") | m.Name("ParamSpec"))
-    return m.matches(definition.node, m.SimpleStatementLine(body=[m.Assign(value=call)]))
+    match definition.node:
+        case cst.SimpleStatementLine(body=[cst.Assign(value=cst.Call(func=cst.Name(value="TypeVar" | "ParamSpec")))]):
+            return True
+    return False
 
 
 class _Mentions(cst.CSTVisitor):
@@ -263,10 +262,10 @@ class _Mentions(cst.CSTVisitor):
         return False
 
     def visit_Subscript(self, node: cst.Subscript) -> None:
-        is_callable = dotted_name(node.value).rpartition(".")[2] == "Callable"
-        first = node.slice[0] if node.slice else None
-        if is_callable and m.matches(first or cst.Pass(), m.SubscriptElement(m.Index(m.Ellipsis()))):
-            self.loose_callable = True
+        if dotted_name(node.value).rpartition(".")[2] == "Callable":
+            match node.slice:
+                case [cst.SubscriptElement(slice=cst.Index(value=cst.Ellipsis())), *_]:
+                    self.loose_callable = True
 
 
 def _bases(source: SourceModule, definition: Definition) -> list[str]:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import libcst as cst
-from libcst import matchers as m
 
-from codegen.source import assigned_name, decorator_names, dotted_name, is_docstring
+from codegen.source import assigned_name, decorator_names, dotted_name, is_docstring, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,11 +20,6 @@ _NO_SIGNATURE = {"__reduce__"}
 _DECORATORS = {"property", "classmethod", "staticmethod", "abstractmethod", "overload", "override", "final"}
 Statement: TypeAlias = cst.SimpleStatementLine | cst.BaseCompoundStatement
 NodeT = TypeVar("NodeT", bound=cst.CSTNode)
-_LITERAL = (
-    (m.Name("None") | m.Name("True") | m.Name("False") | m.Ellipsis() | m.Tuple(elements=[]))
-    | (m.Integer() | m.Float() | m.SimpleString())
-    | m.UnaryOperation(m.Minus(), m.Integer() | m.Float())
-)
 _BLANK_LINE = cst.EmptyLine(indent=False)
 _DOTS = cst.SimpleStatementLine(body=[cst.Expr(cst.Ellipsis())])
 
@@ -166,8 +160,9 @@ class Reducer:
 
     def _instance_attributes(self, node: cst.ClassDef, where: str, taken: set[str]) -> Iterator[_Attribute]:
         """Yield a declaration of each public ``self.x`` that ``__init__`` sets and the class does not declare."""
-        init = next((child for child in node.body.body if m.matches(child, m.FunctionDef(m.Name("__init__")))), None)
-        if not isinstance(init, cst.FunctionDef):
+        functions = (child for child in node.body.body if isinstance(child, cst.FunctionDef))
+        init = next((child for child in functions if child.name.value == "__init__"), None)
+        if init is None:
             return
         annotations = {
             param.name.value: param.annotation for param in (*init.params.params, *init.params.kwonly_params)
@@ -225,10 +220,14 @@ class Reducer:
 
     def _is_plain_value(self, value: cst.BaseExpression) -> bool:
         """Tell whether a value says something to a reader: a literal, or a member of an enum that is ours."""
-        if m.matches(value, m.Attribute(value=m.Name(), attr=m.Name())):
-            root = dotted_name(value).partition(".")[0]
-            return root in self._module.definitions or self._module.imports.get(root, "").startswith("pipelex.")
-        return m.matches(value, _LITERAL)
+        match value:
+            case cst.Attribute(value=cst.Name(value=root), attr=cst.Name()):
+                return root in self._module.definitions or self._module.imports.get(root, "").startswith("pipelex.")
+            case cst.Name(value="None" | "True" | "False") | cst.Ellipsis() | cst.Tuple(elements=[]):
+                return True
+            case cst.UnaryOperation(operator=cst.Minus(), expression=cst.Integer() | cst.Float()):
+                return True
+        return isinstance(value, cst.Integer | cst.Float | cst.SimpleString)
 
     def _problem(self, node: cst.CSTNode, where: str, text: str) -> None:
         self._refuse(self._module.problem(node, where, text))
@@ -266,23 +265,19 @@ def self_assignments(
     Args:
         init: The function.
     """
-    pattern = m.Attribute(value=m.Name("self"))
-    for node in m.findall(init.body, m.AnnAssign(target=pattern) | m.Assign(targets=[m.AssignTarget(pattern)])):
-        if isinstance(node, cst.AnnAssign):
-            yield cst.ensure_type(node.target, cst.Attribute).attr.value, node.annotation, node.value, node
-        elif isinstance(node, cst.Assign):
-            yield cst.ensure_type(node.targets[0].target, cst.Attribute).attr.value, None, node.value, node
+    for node in walk(init.body):
+        match node:
+            case cst.AnnAssign(target=cst.Attribute(value=cst.Name(value="self"), attr=name)):
+                yield name.value, node.annotation, node.value, node
+            case cst.Assign(targets=[cst.AssignTarget(target=cst.Attribute(value=cst.Name(value="self"), attr=name))]):
+                yield name.value, None, node.value, node
 
 
 def _field_default(value: cst.BaseExpression | None) -> cst.BaseExpression | None:
     """Return the default of a dataclass field: what ``field(...)`` says, dots where a factory makes it."""
-    if not m.matches(value or cst.Ellipsis(), m.Call(func=m.Name("field"))):
+    if not isinstance(value, cst.Call) or dotted_name(value.func) != "field":
         return value
-    arguments = {
-        argument.keyword.value: argument.value
-        for argument in cst.ensure_type(value, cst.Call).args
-        if argument.keyword is not None
-    }
+    arguments = {argument.keyword.value: argument.value for argument in value.args if argument.keyword is not None}
     if "default" in arguments:
         return arguments["default"]
     return cst.Ellipsis() if "default_factory" in arguments else None

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import libcst as cst
-from libcst import matchers as m
 from libcst.metadata import MetadataWrapper, PositionProvider
 
 from codegen.errors import CodegenError, Problem
@@ -112,21 +111,33 @@ def parse(path: str, text: str) -> cst.Module:
         raise CodegenError(problem) from exc
 
 
+def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """Yield a node and all below it, in the order of the text; the matchers of libcst take as long to import as a run.
+
+    Args:
+        node: The node.
+    """
+    yield node
+    for child in node.children:
+        yield from walk(child)
+
+
 def is_docstring(node: cst.CSTNode | None) -> bool:
     """Tell whether a statement is a string that documents what stands around it.
 
     Args:
         node: The statement.
     """
-    return m.matches(
-        node or cst.Pass(), m.SimpleStatementLine(body=[m.Expr(m.SimpleString() | m.ConcatenatedString())])
-    )
+    match node:
+        case cst.SimpleStatementLine(body=[cst.Expr(value=cst.SimpleString() | cst.ConcatenatedString())]):
+            return True
+    return False
 
 
 def _take_stock(module: SourceModule, statement: cst.BaseStatement, following: cst.BaseStatement | None) -> None:
     if isinstance(statement, cst.ClassDef | cst.FunctionDef):
         module.definitions[statement.name.value] = Definition(statement.name.value, statement)
-    elif isinstance(statement, cst.If) and m.matches(statement.test, m.Name("TYPE_CHECKING")):
+    elif isinstance(statement, cst.If) and dotted_name(statement.test) == "TYPE_CHECKING":
         for inner in statement.body.body:
             _note_imports(module, inner)
     elif isinstance(statement, cst.SimpleStatementLine):
@@ -160,8 +171,7 @@ def assigned_name(statement: cst.CSTNode) -> str | None:
 
 def _string_list(statement: cst.SimpleStatementLine) -> list[str]:
     value = cst.ensure_type(statement.body[0], cst.Assign | cst.AnnAssign).value  # type: ignore[arg-type]  # a union is a type to isinstance
-    found = m.findall(value, m.SimpleString())
-    return [str(cst.ensure_type(node, cst.SimpleString).evaluated_value) for node in found]
+    return [str(node.evaluated_value) for node in walk(value) if isinstance(node, cst.SimpleString)]
 
 
 def _note_imports(module: SourceModule, statement: cst.CSTNode) -> None:

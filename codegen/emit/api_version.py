@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import libcst as cst
-from libcst import matchers as m
 
 from codegen.errors import CodegenError, Problem
 from codegen.source import parse
@@ -30,7 +29,7 @@ def emit(text: str, api_version: int) -> str:
     return stamped.code
 
 
-class _Stamp(m.MatcherDecoratableTransformer):
+class _Stamp(cst.CSTTransformer):
     """Replaces the integer that is assigned to the name."""
 
     def __init__(self, value: str) -> None:
@@ -38,7 +37,9 @@ class _Stamp(m.MatcherDecoratableTransformer):
         self._value = value
         self.done = False
 
-    @m.leave(m.AnnAssign(target=m.Name(NAME), value=m.Integer()))
-    def _replace(self, _original: cst.AnnAssign, updated_node: cst.AnnAssign) -> cst.AnnAssign:
-        self.done = True
-        return updated_node.with_changes(value=cst.Integer(self._value))
+    def leave_AnnAssign(self, original_node: cst.AnnAssign, updated_node: cst.AnnAssign) -> cst.AnnAssign:
+        match original_node:
+            case cst.AnnAssign(target=cst.Name(value=name), value=cst.Integer()) if name == NAME:
+                self.done = True
+                return updated_node.with_changes(value=cst.Integer(self._value))
+        return updated_node
