@@ -102,8 +102,9 @@ def test_without_a_terminal_the_backends_have_to_be_named(
 
 def test_at_a_terminal_one_chooses_by_number_or_name(terminal: Terminal) -> None:
     number = 1 + list(BACKENDS).index("openai")
-    outcome = terminal.run("init", typed=f"opnai\n{number}, anthropic\n")
+    outcome = terminal.run("init", typed=f" , \nopnai\n{number}, anthropic\n")
     assert 0 == outcome.code
+    assert "name at least one" in outcome.err + outcome.out
     assert "there is no backend 'opnai'" in outcome.err + outcome.out
     assert "[backends.openai]" in _files(terminal)["pipelex.toml"]
     assert "[backends.anthropic]" in _files(terminal)["pipelex.toml"]
@@ -147,6 +148,17 @@ def test_the_sdk_of_an_installed_plugin_can_be_chosen(
         "backends"
     ]
     assert "[backends.acme]" in _files(terminal)["pipelex.toml"]
+
+
+@pytest.mark.parametrize("family", ['"video"', "FAMILY"])
+def test_a_plugin_whose_family_is_none_offers_nothing(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, family: str
+) -> None:
+    plugin = PLUGIN.replace("family=InferenceFamily.LLM", f"family={family}")
+    write_distribution(tmp_path / "path", name="acme-dist", entry_points=ENTRY, acme_plugin=plugin)
+    monkeypatch.syspath_prepend(tmp_path / "path")
+    assert 2 == terminal.run("init", "-b", "acme").code
+    assert 0 == terminal.run("init", "--all").code
 
 
 def test_another_folder_is_entered_first(terminal: Terminal) -> None:

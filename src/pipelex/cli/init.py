@@ -130,10 +130,12 @@ def _backends_of_plugins(found: Diagnosis) -> Iterator[tuple[StarterBackend, tup
     from pipelex.config.starter import StarterBackend
 
     for plugin in found.plugins:
-        claims = [claim for claim in plugin.claims if claim.kind == "inference_backend" and not plugin.is_disabled]
-        for sdk in dict.fromkeys(claim.sdk for claim in claims if claim.sdk is not None):
-            families = tuple(InferenceFamily(claim.family) for claim in claims if claim.sdk == sdk and claim.family)
-            yield StarterBackend.of_sdk(sdk, families), tuple(f"{family}/{sdk}" for family in families)
+        sdks: dict[str, list[InferenceFamily]] = {}
+        for claim in plugin.claims if not plugin.is_disabled else ():
+            if claim.sdk is not None and claim.family in set(InferenceFamily):  # what a source states may be wrong
+                sdks.setdefault(claim.sdk, []).append(InferenceFamily(claim.family))
+        for sdk, families in sdks.items():
+            yield StarterBackend.of_sdk(sdk, tuple(families)), tuple(f"{family}/{sdk}" for family in families)
 
 
 def _choice(backend: StarterBackend, found: Diagnosis, sdks: Collection[str]) -> Choice:
@@ -181,6 +183,9 @@ def _ask(choices: Mapping[str, Choice], *, may_ask: bool) -> tuple[str, ...]:
 
     def read(text: str) -> tuple[str, ...]:
         words = text.replace(",", " ").split()
+        if not words:
+            msg = "name at least one"
+            raise click.BadParameter(msg)
         return tuple(_known([numbers.get(word, word) for word in words], choices))
 
     ready: dict[tuple[str, ...], str] = {}  # of those that share a key, the first
