@@ -11,10 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipelex.config.settings import Settings
-from pipelex.config.toml_file import TomlFile
-from pipelex.exceptions import ConfigurationError
-from pipelex.plugins.inference_backend_registry import InferenceFamily
 from tests.docs.pages import PROVIDERS, blocks, sections
 from tests.docs.stages import KEY, STAGES, Stage
 from tests.house.test_agreement import BUILTINS, PACKAGE
@@ -141,41 +137,3 @@ def test_a_spoilt_example_is_red(tmp_path: Path) -> None:
     done = run(tmp_path, source.replace("page.text", "page.txt"), STAGES["pypdfium2"], "", "pypdfium2")
     assert done.returncode
     assert "'txt'" in done.stderr
-
-
-def settings_of(page: str) -> Settings:
-    """Load the TOML of a page on top of the packaged files; the first line of a block names its file."""
-    texts = blocks(page, "toml")
-    files = [TomlFile.read(path) for path in sorted((PACKAGE / "config" / "defaults").glob("*.toml"))]
-    names = [text.partition("\n")[0].removeprefix("# .pipelex/") for text in texts]
-    assert {*names} <= {"pipelex.toml", "models.toml"}
-    mine = (TomlFile(PACKAGE / name, text, tomllib.loads(text)) for name, text in zip(names, texts, strict=True))
-    return Settings([*files, *mine])
-
-
-WITH_TOML = sorted(name for name, page in PAGES.items() if blocks(page, "toml"))
-
-
-@pytest.mark.parametrize("provider", WITH_TOML)
-def test_the_toml_of_a_page_loads_and_all_that_it_names_resolves(
-    provider: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page = PAGES[provider]
-    for name in {*variables(provider), *_VARIABLE.findall(page)}:
-        monkeypatch.setenv(name, KEY)
-    settings = settings_of(page)
-    for data in map(tomllib.loads, blocks(page, "toml")):
-        for name in data.get("backends", {}):
-            settings.resolve_backend(name)
-            assert settings.sdks_of(name)
-        for name, table in data.get("models", {}).items():
-            family = InferenceFamily(table["family"])
-            assert table["backend"] == settings.resolve_model(name, family=family).backend_name
-
-
-def test_toml_that_cannot_be_meant_is_red() -> None:
-    page = PAGES["fal"]
-    with pytest.raises(ConfigurationError, match="capabilities"):
-        settings_of(page.replace('"aspect_ratio"', '"aspect"'))
-    with pytest.raises(tomllib.TOMLDecodeError):
-        settings_of(page.replace('backend = "fal"', "backend = fal"))
