@@ -15,9 +15,9 @@ KeyPath = tuple[str, ...]
 
 _KEY = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
 _DOTTED = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
-_HEADER_LINE = re.compile(rf"\s*\[\[?\s*({_DOTTED})\s*\]")
-_KEY_LINE = re.compile(rf"\s*({_DOTTED})\s*=")
-_MULTILINE_QUOTES = re.compile(r'"""|\'\'\'')
+_HEADER_LINE = rf"\s*\[\[?\s*({_DOTTED})\s*\]"  # for errors alone: compiled when there is one
+_KEY_LINE = rf"\s*({_DOTTED})\s*="
+_MULTILINE_QUOTES = r'"""|\'\'\''
 
 
 class TomlFile:
@@ -88,17 +88,17 @@ def _stated_keys(text: str) -> Iterator[tuple[int, KeyPath]]:
     open_quotes: str | None = None
     for number, line in enumerate(text.split("\n"), start=1):
         inside = open_quotes is not None
-        for quotes in _MULTILINE_QUOTES.findall(line):
+        for quotes in re.findall(_MULTILINE_QUOTES, line):
             if open_quotes is None:
                 open_quotes = quotes
             elif open_quotes == quotes:
                 open_quotes = None
         if inside:
             continue
-        if header := _HEADER_LINE.match(line):
+        if header := re.match(_HEADER_LINE, line):
             table = _parts(header[1])
             yield number, table
-        elif assignment := _KEY_LINE.match(line):
+        elif assignment := re.match(_KEY_LINE, line):
             yield number, (*table, *_parts(assignment[1]))
 
 

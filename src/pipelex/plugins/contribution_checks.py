@@ -91,6 +91,8 @@ def check_command(plugin_name: str, what: str, help_line: object, run: object) -
         raise _invalid(plugin_name, f"help of {what}", "one line of text", _shown(help_line))
     if not callable(run):
         raise _invalid(plugin_name, what, "a callable of argv that returns an exit code", _shown(run))
+    if isinstance(run, FunctionType) and (run.__code__.co_argcount, run.__code__.co_kwonlyargcount) == (1, 0):
+        return
     import inspect
 
     try:

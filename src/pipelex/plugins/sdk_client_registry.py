@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock  # threading.Lock by its other name: that module loads what no plugin needs to boot
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import AsyncGenerator, Callable
-    from threading import Lock
 
     from pipelex.plugins.model_handle import ModelHandle
 
@@ -15,12 +15,6 @@ __all__ = ["PerLoopClient", "SdkClientRegistry"]
 
 ClientT = TypeVar("ClientT")
 ClientT_co = TypeVar("ClientT_co", covariant=True)
-
-
-def _new_lock() -> Lock:
-    from threading import Lock  # loads with the first registry, not with the contract
-
-    return Lock()
 
 
 class PerLoopClient(Generic[ClientT_co]):
@@ -93,7 +87,7 @@ class _Slot:
     __slots__ = ("built", "client", "lock")
 
     def __init__(self) -> None:
-        self.lock = _new_lock()
+        self.lock = allocate_lock()
         self.built = False
         self.client: Any = None
 
@@ -107,7 +101,7 @@ class SdkClientRegistry:
     __slots__ = ("_closed", "_lock", "_slots")
 
     def __init__(self) -> None:
-        self._lock = _new_lock()
+        self._lock = allocate_lock()
         self._slots: dict[ModelHandle, _Slot] = {}
         self._closed = False
 
