@@ -39,6 +39,10 @@ def with_shout(full: Environment, tmp_path: Path, files: dict[str, str]) -> Envi
     return full.with_variables(PYTHONPATH=str(site))
 
 
+def test_the_smallest_plugin_is_the_one_of_the_readme(files: dict[str, str]) -> None:
+    assert f"```python\n{files['shout.py']}```" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_smallest_plugin_answers(with_shout: Environment, tmp_path: Path) -> None:
     done = with_shout.pipelex("llm", "hello", "--model", "shout/any", cwd=tmp_path)
     assert (0, "HELLO\n", "") == (done.returncode, done.stdout, done.stderr)
