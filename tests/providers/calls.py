@@ -28,7 +28,7 @@ WorkerT = TypeVar("WorkerT")
 ResultT = TypeVar("ResultT")
 
 KEY = "canary-key-7d41c9"
-ONCE = CallPolicy(max_attempts=1, timeout_s=5.0)
+ONCE = CallPolicy(max_attempts=1, timeout_s=20.0)
 EVERYTHING = frozenset(Capability)
 
 

@@ -204,10 +204,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except Exception as exc:
         if os.environ.get("PIPELEX_TRACEBACK"):
+            _mask_secrets(exc)
             raise
         write_error(_unexpected(exc), as_json=as_json)
         return FAILED
     return code if isinstance(code, int) else 0
+
+
+def _mask_secrets(exc: Exception) -> None:
+    """Mask the keys that were read in what a traceback shows of a stranger's exception."""
+    from pipelex.cogt.inference.attempts import scrub
+
+    scrub(exc)
 
 
 def _unexpected(exc: Exception) -> UnexpectedError:

@@ -39,7 +39,7 @@ WorkerT = TypeVar("WorkerT", bound=InferenceWorkerAbstract)
 ContentT = TypeVar("ContentT")
 SceneT = TypeVar("SceneT")
 
-GRACE_S = 2.0
+GRACE_S = 5.0
 """How long closing a connection or a task may take before it counts as left behind."""
 
 HOOKS = frozenset(
@@ -72,7 +72,8 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
     usage_fields: ClassVar[frozenset[str]]
     """The fields of InferenceUsage that the vendor lets a driver know."""
     policy: ClassVar[CallPolicy] = CallPolicy(timeout_s=3.0, max_attempts=1, max_reasks=0)
-    """How patient the calls are: one attempt, so that one fault becomes one error, and a short time-out."""
+    """How the calls are made: one attempt, so that one fault becomes one error. The short time-out holds where the
+    vendor is told to be silent; elsewhere ``patience_s`` alone does, so that a busy machine decides nothing."""
     patience_s: ClassVar[float] = 10.0
     """How long one check may take, in seconds; the time-out of ``policy`` has to fire within it."""
     concurrency: ClassVar[int] = 32
@@ -152,6 +153,8 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
         """See whether a content shows that a capability was used, where it can show."""
 
     # The checks.
+
+    _is_silent = False
 
     @check(since="1.0")
     def test_importing_the_plugin_is_light(self) -> None:
@@ -410,6 +413,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
         is_watched: bool = False,
     ) -> SceneT:
         """Run a scene in a loop of its own: open the vendor, give the orders, close the clients, look for leaks."""
+        self._is_silent = fault in {Fault.TIMEOUT, Fault.STALLED}
         with self.vendor() as vendor:
             vendor.answer_with(answer or (lambda token: self._answer(token, capability)))
             if fault is not None:
@@ -447,13 +451,19 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
         return stage.make_worker(model=model, backend=self._backend(stage))
 
     def _model(self) -> InferenceModelSpec:
-        return self.model()
+        model = self.model()
+        return replace(model, policy=self._patient(model.policy))
+
+    def _patient(self, policy: CallPolicy) -> CallPolicy:
+        """Put the time-out out of the way unless the vendor is silent: then the limit of the check comes first."""
+        return policy if self._is_silent else replace(policy, timeout_s=max(policy.timeout_s, 2 * self.patience_s))
 
     def _backend(self, stage: Stage[WorkerT, ContentT]) -> InferenceBackend:
         return self._with_secrets(self.backend(stage.vendor.endpoint))
 
     def _with_secrets(self, backend: InferenceBackend) -> InferenceBackend:
-        return replace(backend, api_key=self.api_key, extras={**backend.extras, "kit_secret": EXTRA_CANARY})
+        extras = {**backend.extras, "kit_secret": EXTRA_CANARY}
+        return replace(backend, api_key=self.api_key, policy=self._patient(backend.policy), extras=extras)
 
     def _secrets(self) -> tuple[str, ...]:
         extras = self.backend(None).extras

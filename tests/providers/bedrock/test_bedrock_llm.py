@@ -16,7 +16,6 @@ from pydantic import BaseModel, Field
 from pipelex.cogt.exceptions import (
     InferenceAuthenticationError,
     InferenceCapacityError,
-    InferenceConnectionError,
     InferenceError,
     InferenceInvalidAnswerError,
     InferenceModelNotFoundError,
@@ -39,7 +38,7 @@ from pipelex.providers.bedrock.llm import BedrockLLMWorker
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from pipelex.reporting.usage_log import UsageLog
 from tests.providers.bedrock import frames, wire
-from tests.providers.replay import NobodyThere, Replay, answer, hang, malformed, raw, reset, stall, truncated
+from tests.providers.replay import Replay, answer, raw, reset, stall, truncated
 from tests.providers.running import collect, keep, run
 
 if TYPE_CHECKING:
@@ -320,15 +319,10 @@ def test_a_stream_left_early_closes_its_connection(replay: Replay, sdk: str) -> 
         (wire.error(400, "The provided model identifier is invalid."), InferenceModelNotFoundError, 400),
         (wire.error(400, "Input is too long for requested model."), InferenceCapacityError, 400),
         (wire.error(400, code="ServiceQuotaExceededException"), InferenceCapacityError, 400),
-        (wire.error(401), InferenceAuthenticationError, 401),
         (wire.error(403), InferenceAuthenticationError, 403),
-        (wire.error(404), InferenceModelNotFoundError, 404),
         (wire.error(408), InferenceTimeoutError, 408),
         (wire.error(424), InferenceServerError, 424),
-        (wire.error(429), InferenceRateLimitError, 429),
-        (wire.error(500), InferenceServerError, 500),
         (wire.error(503), InferenceServerError, 503),
-        (malformed(), InferenceInvalidAnswerError, None),
         (answer({"id": "x"}), InferenceInvalidAnswerError, None),
         (raw(b"<html>", content_type="text/html"), InferenceInvalidAnswerError, None),
         (reset(answer(wire.text("Hello"))), InferenceServerError, None),
@@ -342,41 +336,6 @@ def test_a_fault_becomes_its_kind(
         ask(replay, sdk=sdk)
     error = caught.value
     assert (kind, status, "aws", "nova") == (type(error), error.status_code, error.provider, error.model)
-    assert ("af1-77" if status else None) == error.request_id
-    assert SECRET not in f"{error!r} {error} {error.to_dict()} {error.__cause__!r}"
-
-
-@both_sdks
-def test_a_vendor_that_never_answers_is_a_timeout(replay: Replay, sdk: str) -> None:
-    replay.on(wire.CONVERSE, hang())
-    worker = make_worker(replay.url, sdk=sdk, policy=CallPolicy(max_attempts=1, timeout_s=1.0))
-    with pytest.raises(InferenceTimeoutError):
-        run(worker.gen_text("Hello"))
-
-
-@pytest.mark.parametrize(
-    ("sdk", "kind"),
-    # boto3 takes an answer that was cut for a malformed one: it does not hold its length against the header.
-    [("bedrock_boto3", InferenceInvalidAnswerError), ("bedrock_aioboto", InferenceServerError)],
-)
-def test_an_answer_that_was_cut_is_an_error(replay: Replay, sdk: str, kind: type[InferenceError]) -> None:
-    replay.on(wire.CONVERSE, truncated(answer(wire.text("Hello"))))
-    with pytest.raises(kind):
-        ask(replay, sdk=sdk)
-
-
-@both_sdks
-def test_a_call_is_sent_once(replay: Replay, sdk: str) -> None:
-    replay.on(wire.CONVERSE, wire.error(503))
-    with pytest.raises(InferenceServerError):
-        ask(replay, sdk=sdk)
-    assert 1 == len(replay.requests)
-
-
-@both_sdks
-def test_nobody_there_is_known_not_to_have_arrived(sdk: str) -> None:
-    with NobodyThere() as nobody, pytest.raises(InferenceConnectionError, match="cannot be reached"):
-        run(make_worker(nobody.url, sdk=sdk).gen_text("Hello"))
 
 
 async def listed(endpoint: str, sdk: str) -> Sequence[ListedModel]:

@@ -7,27 +7,21 @@ recorded.
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pipelex.cogt.exceptions import (
-    InferenceAuthenticationError,
-    InferenceConnectionError,
     InferenceInvalidAnswerError,
-    InferenceModelNotFoundError,
-    InferenceRateLimitError,
     InferenceRequestError,
     InferenceServerError,
-    InferenceTimeoutError,
 )
 from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage, ExtractJob, ExtractJobParams
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.model_backends.backend import InferenceBackend
-from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
+from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.cogt.search.search_job import SearchAnswer, SearchJob, SearchJobParams, SearchSource
 from pipelex.generated.builtins import GatewayPlugin
 from pipelex.plugins.inference_backend_registry import InferenceFamily
@@ -41,7 +35,7 @@ from tests.providers import replay as scripted
 from tests.providers.calls import KEY, Caller
 from tests.providers.openai import wire
 from tests.providers.openai.test_openai_conformance import QUICK
-from tests.providers.replay import NobodyThere, Replay
+from tests.providers.replay import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -233,49 +227,34 @@ def test_what_search_has_no_word_for_is_refused_by_name(replay: Replay, params: 
 # What goes wrong.
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        (400, InferenceRequestError),
-        (401, InferenceAuthenticationError),
-        (404, InferenceModelNotFoundError),
-        (429, InferenceRateLimitError),
-        (500, InferenceServerError),
-    ],
-)
-def test_a_status_makes_the_kind(replay: Replay, status: int, kind: type[InferenceError]) -> None:
-    body = {"error": {"message": "That is what the gateway says", "type": None, "code": str(status)}}
-    replay.on("*", scripted.answer(body, status=status, headers={"Retry-After": "4", "x-request-id": "r-1"}))
-    with pytest.raises(kind, match="That is what the gateway says") as caught:
+def test_a_wrong_request_is_told_in_the_gateways_words(replay: Replay) -> None:
+    body = {"error": {"message": "That is what the gateway says", "type": None, "code": "400"}}
+    replay.on("*", scripted.answer(body, status=400))
+    with pytest.raises(InferenceRequestError, match="That is what the gateway says"):
         pages_of(documents(replay.url))
-    assert (status, 4.0, "r-1") == (caught.value.status_code, caught.value.retry_after, caught.value.request_id)
-    with pytest.raises(kind):
+    with pytest.raises(InferenceRequestError, match="That is what the gateway says"):
         answer_of(web(replay.url))
 
 
 @pytest.mark.parametrize(
     ("reply", "kind"),
     [
-        (scripted.hang(), InferenceTimeoutError),
-        (scripted.truncated(scripted.answer(ocr([(0, "one")]))), InferenceServerError),
         (scripted.reset(scripted.answer(ocr([(0, "one")]))), InferenceServerError),
-        (scripted.malformed(), InferenceInvalidAnswerError),
         (scripted.answer([]), InferenceInvalidAnswerError),
         (scripted.answer({"object": "x"}), InferenceInvalidAnswerError),
         (scripted.raw(b"<html>", content_type="text/html"), InferenceInvalidAnswerError),
         (scripted.raw(b"Bad gateway", content_type="text/plain", status=502), InferenceServerError),
     ],
-    ids=["no answer", "truncated", "reset", "malformed", "a list", "no pages", "HTML", "502 in plain text"],
+    ids=["reset", "a list", "no pages", "HTML", "502 in plain text"],
 )
 def test_an_answer_that_does_not_come_whole_is_its_own_error(
     replay: Replay, reply: HttpReply, kind: type[InferenceError]
 ) -> None:
     replay.on("*", reply)
-    quick = CallPolicy(max_attempts=1, timeout_s=0.3)
     with pytest.raises(kind):
-        pages_of(replace(documents(replay.url), policy=quick))
+        pages_of(documents(replay.url))
     with pytest.raises(kind):
-        answer_of(replace(web(replay.url), policy=quick))
+        answer_of(web(replay.url))
 
 
 @pytest.mark.parametrize(
@@ -297,11 +276,6 @@ def test_a_result_without_an_address_is_an_error(replay: Replay) -> None:
     replay.on(SEARCH, scripted.answer(results({"title": "Cats"})))
     with pytest.raises(InferenceInvalidAnswerError):
         answer_of(web(replay.url))
-
-
-def test_a_refused_connection_is_known_not_to_have_arrived() -> None:
-    with NobodyThere() as nobody, pytest.raises(InferenceConnectionError):
-        answer_of(web(nobody.url))
 
 
 def test_a_gateway_needs_an_endpoint() -> None:

@@ -13,14 +13,11 @@ from pydantic import BaseModel
 from pipelex.cogt.exceptions import (
     InferenceAuthenticationError,
     InferenceCapacityError,
-    InferenceConnectionError,
     InferenceError,
     InferenceInvalidAnswerError,
     InferenceModelNotFoundError,
-    InferenceRateLimitError,
     InferenceRequestError,
     InferenceServerError,
-    InferenceTimeoutError,
     InferenceTruncatedError,
 )
 from pipelex.cogt.inference.media import MediaSource
@@ -33,12 +30,8 @@ from pipelex.reporting.usage_log import UsageLog
 from tests.providers.mistral import wire
 from tests.providers.mistral.mistral_workers import KEY, backend, llm_worker
 from tests.providers.replay import (
-    NobodyThere,
     Replay,
     answer,
-    hang,
-    malformed,
-    rate_limited,
     raw,
     reset,
     sse,
@@ -209,21 +202,14 @@ def test_a_stream_left_early_closes_its_connection(replay: Replay) -> None:
     [
         (answer(wire.error(), status=400), InferenceRequestError, 400),
         (answer(wire.error("Invalid model: x", kind="invalid_model"), status=400), InferenceModelNotFoundError, 400),
-        (answer({"detail": "Unauthorized"}, status=401), InferenceAuthenticationError, 401),
         (answer(wire.error(), status=403), InferenceAuthenticationError, 403),
-        (answer(wire.error(), status=404), InferenceModelNotFoundError, 404),
         (answer(wire.error(), status=413), InferenceCapacityError, 413),
         (answer({"detail": [{"loc": ["body"], "msg": "x", "type": "y"}]}, status=422), InferenceRequestError, 422),
-        (answer(wire.error(), status=500), InferenceServerError, 500),
         (raw(b"<html>Bad gateway", content_type="text/html", status=502), InferenceServerError, 502),
-        (rate_limited(wire.error("Requests rate limit exceeded"), retry_after=7), InferenceRateLimitError, 429),
-        (malformed(), InferenceInvalidAnswerError, 200),
         (answer({"id": "x"}), InferenceInvalidAnswerError, 200),
         (answer(wire.completion("") | {"choices": []}), InferenceInvalidAnswerError, None),
         (raw(b"<html>", content_type="text/html"), InferenceInvalidAnswerError, 200),
-        (truncated(answer(wire.completion("Hello"))), InferenceServerError, None),
         (reset(answer(wire.completion("Hello"))), InferenceServerError, None),
-        (hang(), InferenceTimeoutError, None),
     ],
 )
 def test_a_fault_becomes_its_kind(
@@ -234,8 +220,6 @@ def test_a_fault_becomes_its_kind(
         ask(replay)
     error = caught.value
     assert (kind, status, "mistral-eu", "small") == (type(error), error.status_code, error.provider, error.model)
-    assert (7.0 if status == 429 else None) == error.retry_after
-    assert KEY not in f"{error!r} {error} {error.to_dict()} {error.__cause__!r}"
 
 
 def test_the_vendors_words_and_request_id_are_told(replay: Replay) -> None:
@@ -243,11 +227,6 @@ def test_the_vendors_words_and_request_id_are_told(replay: Replay) -> None:
     replay.on(PATH, answer(wire.error("Service unavailable"), status=503, headers=headers))
     with pytest.raises(InferenceServerError, match=r"\] Service unavailable \(.*request 0193-77aa\)"):
         ask(replay)
-
-
-def test_nobody_there_is_known_not_to_have_arrived() -> None:
-    with NobodyThere() as nobody, pytest.raises(InferenceConnectionError, match="cannot be reached"):
-        run(llm_worker(nobody.url).gen_text("Hello"))
 
 
 async def listed(endpoint: str) -> Sequence[ListedModel]:

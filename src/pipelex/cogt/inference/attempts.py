@@ -207,7 +207,7 @@ def _pause(state: RetryCallState) -> float:
 
 
 def scrub(error: BaseException) -> None:
-    """Mask every known secret in the arguments of a stranger's exception, and of those that it came from."""
+    """Mask every known secret in the texts that a stranger's exception holds, and those that it came from."""
     seen: set[int] = set()
     pending: list[BaseException | None] = [error]
     while pending:
@@ -216,14 +216,7 @@ def scrub(error: BaseException) -> None:
             continue
         seen.add(id(current))
         current.args = tuple(redact(value) if isinstance(value, str) else value for value in current.args)
-        message = getattr(current, "message", None)  # where many SDKs keep the text a second time
-        if isinstance(message, str) and redact(message) != message:
-            _set_quietly(current, "message", redact(message))
+        for name, value in vars(current).items():  # many SDKs keep the text, or the whole answer, a second time
+            if isinstance(value, str) and redact(value) != value:
+                object.__setattr__(current, name, redact(value))  # a frozen dataclass is no obstacle
         pending += [current.__cause__, current.__context__]
-
-
-def _set_quietly(error: BaseException, name: str, value: str) -> None:
-    try:
-        setattr(error, name, value)
-    except AttributeError:  # read-only: its text came from the arguments, which are clean
-        return
