@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import log
 
-_NOISE = 0.05  # a growth of less than this part of the value at the start is none
+_NOISE = 0.1  # a growth of less than this part of the value at the start is none
 _LINEAR = 1.1
 
 

@@ -60,6 +60,7 @@ def section(bench: Bench) -> Section:
     site = str(make_site(topic.folder / "site", plugins=12))
     programs = {
         "pass": "pass",
+        "again": "pass",
         "typing": "import typing, dataclasses",
         "click": "import click",
         "metadata": "import importlib.metadata",
@@ -92,6 +93,7 @@ def section(bench: Bench) -> Section:
             _ratio("`pipelex plugins list`", "list", 9),
             _ratio("`pipelex plugins list`, 12 external plugins", "list 12"),
             _ratio("the same commands in bare click, `--help`", "bare"),
+            _ratio("noise: the base against itself", "again"),
             _ratio("for comparison: `import typing, dataclasses`", "typing"),
             _ratio("for comparison: `import click`", "click"),
             _ratio("for comparison: `import importlib.metadata`", "metadata"),

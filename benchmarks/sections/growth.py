@@ -84,7 +84,7 @@ def catalogue(bench: Bench) -> Section:
         text = "".join(_MODEL.format(number=model) for model in range(number))
         (project / ".pipelex" / "models.toml").write_text(text, encoding="utf-8")
         topic.program(f"{number}", "clean", str(PROGRAMS / "growth_catalogue.py"), cwd=project)
-    sources = {"read and validate it": "read", "find one model": "find"}
+    sources = {"read and validate it": "read", "the TOML parser alone": "parse", "find one model": "find"}
     topic.curve(
         Curve("catalogue", "The catalogue, by its models", "models", "CPU"),
         {line: {number: (f"{number}", quantity) for number in MODELS} for line, quantity in sources.items()},
