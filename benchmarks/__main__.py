@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(text)
     if not options.only:
         RESULTS.write_text(text, encoding="utf-8")
-        draw(environments, curves)
+        draw(environments, tables, curves)
     return MEASURED if _all_measured(tables, curves) else NOT_ALL_MEASURED
 
 

@@ -104,11 +104,13 @@ class Table:
         title: Its heading.
         text: What has to be known to read it.
         figures: Its rows.
+        panel: What it is called in the plot of bars, where it stands in one.
     """
 
     title: str
     text: str
     figures: Sequence[Figure]
+    panel: str | None = None
 
 
 @dataclass(frozen=True)

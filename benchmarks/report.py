@@ -40,7 +40,7 @@ def page(tables: Sequence[Table], curves: Sequence[Curve], *, rounds: int) -> st
         machine=platform.machine(),
         cores=os.cpu_count(),
     )
-    parts = [head, _summary(tables), *(_table(table) for table in tables)]
+    parts = [head, _summary(tables), *_bars(tables), *(_table(table) for table in tables)]
     if curves:
         parts += ["## Growth\n", *(_curve(curve) for curve in curves)]
     return "\n".join(parts)
@@ -73,6 +73,13 @@ def _table(table: Table) -> str:
     )
     lines = _grid(["figure", "value (median)", "base", "ratio (of medians)", "limit", ""], rows)
     return "\n".join([f"## {table.title}\n", f"{table.text}\n", *lines, ""])
+
+
+def _bars(tables: Sequence[Table]) -> list[str]:
+    """Show the plot of bars, where there is one."""
+    panels = [table.panel for table in tables if table.panel is not None]
+    what = "Peers, as ratios to the openai SDK alone: " + ", ".join(panels)
+    return [f"## Peers\n\n![{what}](plots/peers.svg)\n"] if panels else []
 
 
 def _curve(curve: Curve) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.environments import NotMeasuredError, say
-from benchmarks.figures import Curve, Figure, Row, Table
+from benchmarks.figures import Curve, Row, Table
 from benchmarks.measure import Program, Samples, run_interleaved, warm_up
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Section:
         self._environments = bench.environments
         self._passes = passes
         self._programs: list[Program] = []
-        self._tables: list[tuple[str, str, Sequence[Row]]] = []
+        self._tables: list[tuple[str, str, Sequence[Row], str | None]] = []
         self._curves: list[tuple[Curve, dict[str, dict[int, tuple[str, str]]]]] = []
 
     def python(self, environment: str) -> str:
@@ -90,9 +90,9 @@ class Section:
             return
         self._programs.append(Program(name, command, cwd or self.folder, more or {}, before, counts, warms_up))
 
-    def table(self, title: str, text: str, rows: Sequence[Row]) -> None:
-        """Add a table."""
-        self._tables.append((title, text, rows))
+    def table(self, title: str, text: str, rows: Sequence[Row], *, panel: str | None = None) -> None:
+        """Add a table; ``panel`` is what it is called in the plot of bars, where it stands in one."""
+        self._tables.append((title, text, rows, panel))
 
     def curve(self, curve: Curve, lines: dict[str, dict[int, tuple[str, str]]]) -> None:
         """Add a curve.
@@ -115,14 +115,14 @@ class Section:
 
     def tables(self) -> list[Table]:
         """Make the tables of what was measured so far."""
-        return [Table(title, text, [self._figure(row) for row in rows]) for title, text, rows in self._tables]
+        return [
+            Table(title, text, [row.figure(self.samples) for row in rows], panel)
+            for title, text, rows, panel in self._tables
+        ]
 
     def curves(self) -> list[Curve]:
         """Make the curves of what was measured so far."""
         return [self._drawn(curve, lines) for curve, lines in self._curves]
-
-    def _figure(self, row: Row) -> Figure:
-        return row.figure(self.samples)
 
     def _drawn(self, curve: Curve, lines: dict[str, dict[int, tuple[str, str]]]) -> Curve:
         try:

@@ -45,6 +45,7 @@ _TABLES: tuple[tuple[str, str, str, str, Unit], ...] = (
     ("peak memory", "The high-water mark of a process that makes one call.", "first", "memory", "bytes"),
     ("modules", "Beyond those of `pass`, after one call.", "first", "modules", "modules"),
 )
+_PANELS = ("import", "first answer", "one chat completion", "peak memory")
 _MODES = ("import", "first", "calls")
 
 
@@ -72,5 +73,5 @@ def section(bench: Bench) -> Section:
             Row(name, f"{module} {mode}", base if name != _SDK else None, quantity, base_title=_SDK, unit=unit)
             for name, module, _ in _PEERS
         ]
-        topic.table(f"Peers: {title}", text, rows)
+        topic.table(f"Peers: {title}", text, rows, panel=title if title in _PANELS else None)
     return topic
