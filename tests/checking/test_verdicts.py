@@ -141,6 +141,12 @@ def test_a_file_that_the_plugin_reads_while_it_is_loaded_counts_as_its_source(fo
     assert ["PX304"] == rules_found(folder)
 
 
+def test_a_damaged_verdict_is_as_good_as_none(folder: Path) -> None:
+    for path in (folder.parent / "cache").rglob("verdicts/*.json"):
+        path.write_text('{"read": {}, "findings": [{}], "lines": [], "names": {}}', encoding="utf-8")
+    assert not stored(folder)
+
+
 def test_what_changes_while_it_is_judged_is_not_stored(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(*arguments: Any) -> Any:
         errors = type_errors(*arguments)

@@ -36,6 +36,9 @@ of them.
   necessary is not reported, needed or not. Configuration files and `MYPYPATH` are not read.
 - Nothing of the target is imported by the check itself. The probe loads it in a process of its own, with no package
   importable but its own, and watches it (PX302 to PX305).
+- A verdict is stored in your cache folder (below `PIPELEX_CACHE_DIR`, where that is set) and told again while all that
+  it was found in is the same: the source, the metadata, the stubs, the rules, mypy, Python, and each file that the
+  plugin reads while it is loaded. That a file merely exists is not noticed.
 
 ## What `register` may consist of
 

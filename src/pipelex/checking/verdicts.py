@@ -45,8 +45,11 @@ def recall(key: str) -> tuple[Finding, ...] | None:
     Args:
         key: What it was stored under.
     """
-    stored = read_verdict(key)
-    return tuple(map(_finding, stored["findings"])) if stored is not None else None
+    try:
+        stored = read_verdict(key)
+        return tuple(map(_finding, stored["findings"])) if stored is not None else None
+    except (KeyError, TypeError):  # damaged, and JSON all the same
+        return None
 
 
 def keep(key: str, target: Target, findings: Iterable[Finding], read: Mapping[str, str]) -> None:
