@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import tomli
 from pydantic import Field, StringConstraints, ValidationError
 
 from codegen.errors import CodegenError, Problem, raise_any
@@ -66,12 +65,7 @@ def read_counterparts(project: Project) -> Counterparts:
     Raises:
         CodegenError: With every key that is wrong.
     """
-    text = project.read(COUNTERPARTS_FILE)
-    try:
-        data = tomli.loads(text)
-    except tomli.TOMLDecodeError as exc:
-        raise CodegenError(Problem(COUNTERPARTS_FILE, exc.lineno, "", f"{exc.msg}; expected TOML")) from exc
-    lines = TomlLines(text)
+    data, lines = project.read_toml(COUNTERPARTS_FILE), TomlLines(project.read(COUNTERPARTS_FILE))
     try:
         read = Counterparts.model_validate(data)
     except ValidationError as exc:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import tomli
 
 from codegen.errors import CodegenError, Problem
 from codegen.freshness import ABSENT, digest
@@ -45,6 +47,20 @@ class Project:
             raise CodegenError(Problem(path, 0, "", "no such file")) from exc
         except (OSError, UnicodeDecodeError) as exc:
             raise CodegenError(Problem(path, 0, "", f"cannot be read: {exc}")) from exc
+
+    def read_toml(self, path: str) -> dict[str, Any]:
+        """Return the data of a TOML file.
+
+        Args:
+            path: The file, relative to the root.
+
+        Raises:
+            CodegenError: It cannot be read, or is no TOML.
+        """
+        try:
+            return tomli.loads(self.read(path))
+        except tomli.TOMLDecodeError as exc:
+            raise CodegenError(Problem(path, exc.lineno, "", f"{exc.msg}; expected TOML")) from exc
 
     def overlay(self, path: str, text: str) -> None:
         """Let a file that is about to be written be read as if it were.

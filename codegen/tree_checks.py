@@ -5,9 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-import tomli
-
-from codegen.errors import CodegenError, Problem, raise_any
+from codegen.errors import Problem, raise_any
 from codegen.toml_lines import TomlLines
 
 if TYPE_CHECKING:
@@ -36,11 +34,7 @@ def check_tree(project: Project, spec_file: SpecFile) -> None:
 
 def _check_metadata(project: Project, spec_file: SpecFile) -> Iterator[Problem]:
     """Rows and package metadata agree both ways: extras by name and content, base dependencies by content."""
-    text = project.read(PYPROJECT)
-    try:
-        metadata = tomli.loads(text).get("project", {})
-    except tomli.TOMLDecodeError as exc:
-        raise CodegenError(Problem(PYPROJECT, exc.lineno, "", f"{exc.msg}; expected TOML")) from exc
+    metadata = project.read_toml(PYPROJECT).get("project", {})
     extras: dict[str, list[str]] = metadata.get("optional-dependencies", {})
     for index, builtin in enumerate(spec_file.spec.builtin):
         if builtin.extra is not None and builtin.extra not in extras:
@@ -49,7 +43,7 @@ def _check_metadata(project: Project, spec_file: SpecFile) -> Iterator[Problem]:
             continue
         there = metadata.get("dependencies", []) if builtin.extra is None else extras[builtin.extra]
         yield from _check_requirements(spec_file, index, builtin, there)
-    yield from _check_extras(spec_file, TomlLines(text), extras)
+    yield from _check_extras(spec_file, TomlLines(project.read(PYPROJECT)), extras)
 
 
 def _check_requirements(spec_file: SpecFile, index: int, builtin: Builtin, there: list[str]) -> Iterator[Problem]:

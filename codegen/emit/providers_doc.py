@@ -7,10 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import tomli
-
 from codegen.counterparts import pages
-from codegen.errors import CodegenError, Problem
 from codegen.render import template
 
 if TYPE_CHECKING:
@@ -47,7 +44,7 @@ def emit(project: Project, spec: Spec, counterparts: Counterparts) -> str:
         spec: The spec.
         counterparts: What the built-ins are tested against.
     """
-    backends = _packaged_backends(project)
+    backends = project.read_toml(DEFAULTS_FILE).get("backends", {})
     values = {family.name: family.value for family in spec.family}
     builtins = sorted(spec.builtin, key=lambda builtin: builtin.name)
     tested = {
@@ -69,14 +66,6 @@ def emit(project: Project, spec: Spec, counterparts: Counterparts) -> str:
             if {"replay"} == {kinds[exercise.against] for exercise in exercises}
         ],
     )
-
-
-def _packaged_backends(project: Project) -> dict[str, dict[str, Any]]:
-    try:
-        found: dict[str, dict[str, Any]] = tomli.loads(project.read(DEFAULTS_FILE)).get("backends", {})
-    except tomli.TOMLDecodeError as exc:
-        raise CodegenError(Problem(DEFAULTS_FILE, exc.lineno, "", f"{exc.msg}; expected TOML")) from exc
-    return found
 
 
 def _variables(builtin: Builtin, values: dict[str, str], backends: dict[str, dict[str, Any]]) -> list[str]:
