@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pipelex.cogt.exceptions import InferenceRequestError, ModelListingUnsupportedError
-from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage
+from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage, ExtractedTable
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
@@ -46,7 +46,7 @@ img_gen = "fake/painter"
 capabilities = ["structured_output", "streaming", "system_text", "images", "temperature", "max_tokens", "seed", "stop"]
 
 [backends.fake.extract]
-capabilities = ["pages", "password", "embedded_images", "page_view_dpi"]
+capabilities = ["pages", "password", "embedded_images", "page_view_dpi", "tables"]
 
 [backends.fake.search]
 capabilities = ["structured_output", "max_results", "include_domains", "exclude_domains", "from_date", "to_date"]
@@ -172,6 +172,8 @@ class Extract(ExtractWorkerAbstract):
                 text=part,
                 images=(image,) if job.params.embedded_images else (),
                 view=image if job.params.page_view_dpi else None,
+                tables=(ExtractedTable.of_markdown("| a |\n|---|\n| 1 |", box=box),) if job.params.tables else (),
+                page_count=None if part.startswith("stream") else text.count("|") + 1,
             )
 
 

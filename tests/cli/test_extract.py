@@ -120,7 +120,16 @@ def test_progress_is_shown_on_a_terminal_alone(terminal: Terminal, monkeypatch: 
     document = terminal.write("a.pdf", "one|two")
     assert terminal.run("extract", document, "--out", "o").err == ""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    assert "a.pdf: 2 pages" in terminal.run("extract", document, "--out", "p").err
+    assert re.search(r"a\.pdf +\[#+\] +2/2", terminal.run("extract", document, "--out", "p").err)
+    stream = terminal.write("b.pdf", "stream of|stream of pages")
+    assert "b.pdf: 2 pages" in terminal.run("extract", stream, "--out", "q").err
+
+
+def test_json_tells_the_tables_cell_by_cell(terminal: Terminal) -> None:
+    [document] = terminal.run("extract", terminal.write("a.pdf", "one"), "--json", "--tables").data["documents"]
+    [table] = document["pages"][0]["tables"]
+    assert ([["a"], ["1"]], 3, None) == (table["rows"], table["box"]["right"], table["caption"])
+    assert 2 == terminal.run("extract", "a.pdf", "--tables").code
 
 
 def test_a_folder_that_cannot_be_made_is_named(terminal: Terminal) -> None:

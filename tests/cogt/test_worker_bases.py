@@ -21,7 +21,7 @@ from pipelex.cogt.exceptions import (
     SyncCallInRunningLoopError,
     UnsupportedCapabilityError,
 )
-from pipelex.cogt.extract.extract_job import ExtractJob, ExtractJobParams
+from pipelex.cogt.extract.extract_job import ExtractJob, ExtractJobParams, ExtractProgress
 from pipelex.cogt.img_gen.img_gen_job import ImgGenJob, ImgGenJobParams, ImgGenPrompt
 from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.cogt.inference.media import MediaSource
@@ -253,11 +253,17 @@ class TestOtherFamilies:
             ExtractJobParams(password="p"),
             ExtractJobParams(embedded_images=True),
             ExtractJobParams(page_view_dpi=72),
+            ExtractJobParams(tables=True),
         ],
     )
     def test_every_extract_parameter_is_refused_where_undeclared(self, params: ExtractJobParams) -> None:
         with pytest.raises(UnsupportedCapabilityError):
             ScriptedExtract().extract_pages_sync(ExtractJob(document=MediaSource(data=b"%PDF"), params=params))
+
+    def test_pages_that_come_all_at_once_are_told_of_at_the_end(self) -> None:
+        told: list[ExtractProgress] = []
+        ScriptedExtract().extract_pages_sync(b"%PDF", on_progress=told.append)
+        assert [ExtractProgress(pages_done=2, pages_total=2)] == told
 
     def test_an_address_needs_the_capability(self) -> None:
         with pytest.raises(UnsupportedCapabilityError, match="'url'"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ PAGE_BREAK = "\f"
 )
 @click.option("--images", is_flag=True, help="Take the images on the pages, too; needs --out.")
 @click.option("--views", type=click.IntRange(min=1), metavar="DPI", help="Take a picture of each page; needs --out.")
+@click.option("--tables", is_flag=True, help="Tell the tables apart, cell by cell; needs --json.")
 @click.option("--force", is_flag=True, help="Replace files of the same names.")
 @usage_option
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
@@ -51,6 +53,7 @@ def extract(
     password: str | None,
     images: bool,
     views: int | None,
+    tables: bool,
     force: bool,
     tells_usage: bool,
     as_json: bool,
@@ -68,7 +71,12 @@ def extract(
     if out is None and (images or views is not None):
         msg = "Images are written to files: say with --out into which folder."
         raise click.UsageError(msg)
-    params = ExtractJobParams(pages=pages, password=password, embedded_images=images, page_view_dpi=views)
+    if tables and not as_json:
+        msg = "The text holds the tables already: say --json to have them cell by cell."
+        raise click.UsageError(msg)
+    params = ExtractJobParams(
+        pages=pages, password=password, embedded_images=images, page_view_dpi=views, tables=tables
+    )
     log = UsageLog()
     with noting_usage(log, wanted=tells_usage), open_pipelex(log) as px:
         worker = px.extract(model_or_default(px, model, InferenceFamily.EXTRACT))
@@ -188,14 +196,27 @@ class ExtractRun:
         from pipelex.cogt.extract.extract_job import ExtractJob
 
         job = ExtractJob(document=_source(name), params=self._params)
-        try:
-            for count, page in enumerate(self._worker.stream_pages_sync(job), start=1):
-                if self._shows_progress:
-                    click.echo(f"\r\x1b[K{name}: {count} pages", nl=False, err=True)
-                yield page
-        finally:
-            if self._shows_progress:
-                click.echo("\r\x1b[K", nl=False, err=True)
+        pages = self._worker.stream_pages_sync(job)
+        yield from _with_progress(name, pages, len(self._params.pages)) if self._shows_progress else pages
+
+
+def _with_progress(name: str, pages: Iterator[ExtractedPage], chosen: int) -> Iterator[ExtractedPage]:
+    """Yield pages and draw on stderr how far they are: a bar where it is known how many are to come."""
+    first = next(pages, None)
+    if first is None:
+        return
+    pages = chain([first], pages)
+    total = chosen or first.page_count
+    if total:
+        with click.progressbar(pages, length=total, label=name, file=sys.stderr, show_pos=True) as bar:
+            yield from bar
+        return
+    try:
+        for count, page in enumerate(pages, start=1):
+            click.echo(f"\r\x1b[K{name}: {count} pages", nl=False, err=True)
+            yield page
+    finally:
+        click.echo("\r\x1b[K", nl=False, err=True)
 
 
 def _source(name: str) -> MediaSource:
@@ -234,4 +255,9 @@ def _stage_images(files: StagedFiles, folder: Path, stem: str, page: ExtractedPa
 
 
 def _as_data(page: ExtractedPage) -> dict[str, object]:
-    return {"number": page.number, "text": page.text, "width": page.width, "height": page.height}
+    data: dict[str, object] = {name: getattr(page, name) for name in ("number", "text", "width", "height")}
+    if page.tables:
+        data["tables"] = [
+            {**vars(table), "box": dict(vars(table.box)) if table.box is not None else None} for table in page.tables
+        ]
+    return data

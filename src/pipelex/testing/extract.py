@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from pipelex.cogt.extract.extract_job import ExtractedImage, ExtractedPage, ExtractJob, ExtractJobParams
+from pipelex.cogt.extract.extract_job import (
+    ExtractedImage,
+    ExtractedPage,
+    ExtractedTable,
+    ExtractJob,
+    ExtractJobParams,
+    ExtractProgress,
+)
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.media import MediaSource
@@ -21,6 +28,9 @@ if TYPE_CHECKING:
 
 PagesT = tuple[ExtractedPage, ...]
 
+_ROWS = (("city", "people"), ("Lyon", "520000"))
+_TABLE = "| city | people |\n| --- | ---: |\n| Lyon | 520000 |"
+
 
 class ExtractConformance(Conformance[ExtractWorkerAbstract, PagesT]):
     """The checks of the document extraction family.
@@ -34,7 +44,7 @@ class ExtractConformance(Conformance[ExtractWorkerAbstract, PagesT]):
     usage_fields: ClassVar[frozenset[str]] = frozenset({"pages"})
     family_capabilities = (
         *(Capability.URL, Capability.PAGES, Capability.PASSWORD),
-        *(Capability.EMBEDDED_IMAGES, Capability.PAGE_VIEW_DPI),
+        *(Capability.EMBEDDED_IMAGES, Capability.PAGE_VIEW_DPI, Capability.TABLES),
     )
 
     @check(since="1.0")
@@ -50,6 +60,20 @@ class ExtractConformance(Conformance[ExtractWorkerAbstract, PagesT]):
 
         self._play(scene)
 
+    @check(since="1.0")
+    def test_progress_is_told(self) -> None:
+        """``on_progress`` is told of more and more pages, of all of them at the end, and of no wrong total."""
+
+        async def scene(stage: Stage[ExtractWorkerAbstract, PagesT]) -> None:
+            told: list[ExtractProgress] = []
+            pages = await self._make(stage).extract_pages(_document(new_token()), on_progress=told.append)
+            done = [progress.pages_done for progress in told]
+            totals = {progress.pages_total for progress in told}
+            is_right = done == sorted(set(done)) and done[-1:] == [len(pages)] and totals <= {None, len(pages)}
+            require(is_right, f"{len(pages)} pages came; told were {told}.")
+
+        self._play(scene)
+
     def _base(self) -> type[ExtractWorkerAbstract]:
         return ExtractWorkerAbstract
 
@@ -61,6 +85,7 @@ class ExtractConformance(Conformance[ExtractWorkerAbstract, PagesT]):
                 text=f"{token} page {number}",
                 images=(image,) if capability is Capability.EMBEDDED_IMAGES else (),
                 view=image if capability is Capability.PAGE_VIEW_DPI else None,
+                tables=(ExtractedTable.of_markdown(_TABLE),) if capability is Capability.TABLES else (),
             )
             for number in ((2,) if capability is Capability.PAGES else (1, 2))
         )
@@ -97,6 +122,9 @@ class ExtractConformance(Conformance[ExtractWorkerAbstract, PagesT]):
             require(all(page.images for page in pages), f"Each page has an image; these came: {pages}.")
         if capability is Capability.PAGE_VIEW_DPI:
             require(all(page.view for page in pages), f"A picture of each page was asked for; these came: {pages}.")
+        if capability is Capability.TABLES:
+            rows = [table.rows for page in pages for table in page.tables]
+            require(rows == [_ROWS] * len(pages), f"Each page has the table {_ROWS}; these came: {rows}.")
 
     def _job(self, token: str, capability: Capability | None) -> ExtractJob:
         """Return a job that needs one capability and nothing else."""
@@ -105,6 +133,7 @@ class ExtractConformance(Conformance[ExtractWorkerAbstract, PagesT]):
             Capability.PASSWORD: ExtractJobParams(password="open sesame"),  # noqa: S106 - there is nothing behind it
             Capability.EMBEDDED_IMAGES: ExtractJobParams(embedded_images=True),
             Capability.PAGE_VIEW_DPI: ExtractJobParams(page_view_dpi=72),
+            Capability.TABLES: ExtractJobParams(tables=True),
         }
         chosen = params[capability] if capability is not None else ExtractJobParams()
         return ExtractJob(document=_document(token), params=chosen)

@@ -16,7 +16,7 @@ import pptx
 from PIL import Image
 
 from pipelex.cogt.exceptions import InferenceRequestError
-from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedPage, ExtractJob, ExtractJobParams
+from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedPage, ExtractJob, ExtractJobParams, ExtractProgress
 from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.plugins.inference_backend_registry import InferenceFamily
@@ -38,10 +38,13 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def extract(document: MediaSource | bytes | Path | str, **params: object) -> list[ExtractedPage]:
-    model = model_of(InferenceFamily.EXTRACT, "docling_sdk", "docling", *Capability)
-    worker = DoclingExtractWorker(inference_model=model, reporting_delegate=None)
     job = ExtractJob(document=MediaSource.of(document), params=ExtractJobParams(**params))  # type: ignore[arg-type]  # test data
-    return run(worker.extract_pages(job))
+    return run(make_worker().extract_pages(job))
+
+
+def make_worker() -> DoclingExtractWorker:
+    model = model_of(InferenceFamily.EXTRACT, "docling_sdk", "docling", *Capability)
+    return DoclingExtractWorker(inference_model=model, reporting_delegate=None)
 
 
 def word_file() -> bytes:
@@ -115,6 +118,26 @@ def test_sheets_are_pages() -> None:
     assert [["only"]] == cells(pages[1].text)
 
 
+def test_tables_come_with_their_cells_and_their_caption() -> None:
+    rows = b"<tr><th>a</th><th colspan=2>b</th></tr><tr><td>1</td><td>2</td><td>3</td></tr>"
+    html = b"<table><caption>Towns</caption>%s</table>" % rows
+    [page] = extract(MediaSource(data=html, mime_type="text/html"), tables=True)
+    assert [((("a", "b", "b"), ("1", "2", "3")), "Towns")] == [(table.rows, table.caption) for table in page.tables]
+    pages = extract(MediaSource(data=sheets_file(), mime_type=XLSX), tables=True)
+    assert [[(("city", "people"), ("Lyon", "520000"))], [(("only",),)]] == [
+        [t.rows for t in page.tables] for page in pages
+    ]
+
+
+def test_a_pdf_comes_page_by_page_and_tells_how_far_it_is() -> None:
+    told: list[ExtractProgress] = []
+    worker = make_worker()
+    document = make_pdf(*(Page(lines=(f"Page {number}",)) for number in (1, 2, 3)))
+    pages = run(worker.extract_pages(document, on_progress=told.append))
+    assert pages == run(worker.extract_pages(document))
+    assert [(1, 3), (2, 3), (3, 3)] == [(progress.pages_done, progress.pages_total) for progress in told]
+
+
 @pytest.mark.parametrize(
     ("name", "data", "expected"),
     [
@@ -169,6 +192,8 @@ def test_an_encrypted_pdf_opens_with_its_password_alone() -> None:
         (MediaSource(data=b"\0\1\2"), {}, "of a format that is not read here"),
         (MediaSource.of("/nowhere/report.docx"), {}, "/nowhere/report.docx cannot be read"),
         (MediaSource(data=samples.pdf("kit-1")), {"pages": (3,)}, "has no page 3: its pages are 1 to 2"),
+        (MediaSource(data=samples.pdf("kit-1")), {"pages": (0,)}, "has no page 0: its pages are 1 to 2"),
+        (MediaSource(data=samples.pdf("kit-1")), {"tables": True}, "tables are for documents that tell them"),
         (MediaSource(data=samples.pdf("kit-1")), {"page_view_dpi": 0}, "page_view_dpi is 0"),
         (MediaSource(data=b"# Hi", mime_type="text/markdown"), {"page_view_dpi": 72}, "are for PDF"),
         (MediaSource(data=b"# Hi", mime_type="text/markdown"), {"pages": (2,)}, "has no page 2"),

@@ -65,7 +65,11 @@ PICTURE = {
 }
 
 
-def ocr(texts: Sequence[tuple[int, str]], images: Sequence[Mapping[str, object]] = ()) -> dict[str, object]:
+def ocr(
+    texts: Sequence[tuple[int, str]],
+    images: Sequence[Mapping[str, object]] = (),
+    tables: Sequence[Mapping[str, object]] | None = None,
+) -> dict[str, object]:
     """Return what ``/ocr`` answers: pages counted from 0, lengths in pixels."""
     pages = [
         {
@@ -73,6 +77,7 @@ def ocr(texts: Sequence[tuple[int, str]], images: Sequence[Mapping[str, object]]
             "markdown": text,
             "images": list(images),
             "dimensions": {"dpi": 200, "width": 1700, "height": 2200},
+            **({"tables": list(tables)} if tables is not None else {}),
         }
         for index, text in texts
     ]
@@ -139,6 +144,27 @@ def test_images_come_with_box_and_caption(replay: Replay) -> None:
     box = BoundingBox(left=36.0, top=72.0, right=108.0, bottom=144.0)
     assert (ExtractedImage(data=PNG, mime_type="image/png", box=box, caption="A dot"),) == page.images
     assert replay.last.json()["include_image_base64"] is True
+
+
+def test_tables_come_apart_and_stay_in_the_text(replay: Replay) -> None:
+    markdown = "| a | b |\n| --- | --- |\n| 1 | 2 |"
+    rows = [
+        {"id": "tbl-0.md", "content": markdown, "format": "markdown"},
+        {"id": "tbl-1.html", "content": "<table></table>", "format": "html"},
+    ]
+    text = "[tbl-0.md](tbl-0.md)\n\nand [tbl-1.html](tbl-1.html)"
+    replay.on(OCR, scripted.answer(ocr([(0, text)], tables=rows)))
+    [page] = pages_of(documents(replay.url), tables=True)
+    assert f"{markdown}\n\nand <table></table>" == page.text
+    assert ["text/markdown", "text/html"] == [table.mime_type for table in page.tables]
+    assert (("a", "b"), ("1", "2")) == page.tables[0].rows
+    assert "markdown" == replay.last.json()["table_format"]
+
+
+def test_a_gateway_that_tells_no_tables_is_an_invalid_answer(replay: Replay) -> None:
+    replay.on(OCR, scripted.answer(ocr([(0, "one")])))
+    with pytest.raises(InferenceInvalidAnswerError, match="no list of tables"):
+        pages_of(documents(replay.url), tables=True)
 
 
 def test_a_choice_of_pages_is_sent_from_0_and_comes_in_the_order_wanted(replay: Replay) -> None:
@@ -302,7 +328,13 @@ class OcrVendor(LoopbackVendor["tuple[ExtractedPage, ...]"]):
         pictures = [
             {"image_base64": base64.b64encode(image.data).decode()} for page in answer.content for image in page.images
         ]
-        return HttpReply.json(ocr([(page.number - 1, page.text) for page in answer.content], pictures[:1]))
+        tables = [
+            {"id": "tbl-0", "content": table.text, "format": "markdown"}
+            for page in answer.content
+            for table in page.tables
+        ]
+        texts = [(page.number - 1, page.text) for page in answer.content]
+        return HttpReply.json(ocr(texts, pictures[:1], tables[:1]))
 
 
 class WebVendor(LoopbackVendor[SearchAnswer]):
@@ -322,7 +354,7 @@ class TestGatewayExtract(ExtractConformance):
 
     sdk = "gateway_extract"
     model_id = "ocr"
-    capabilities = frozenset({Capability.URL, Capability.PAGES, Capability.EMBEDDED_IMAGES})
+    capabilities = frozenset({Capability.URL, Capability.PAGES, Capability.EMBEDDED_IMAGES, Capability.TABLES})
     sdk_imports = ("openai", "httpx")
     extra = "gateway"
     policy = QUICK

@@ -117,6 +117,19 @@ def test_tables_that_come_beside_the_text_go_back_to_their_places(replay: Replay
     assert "Before\n\n<table><tr><td>1</td></tr></table>\n\nAfter" == extract(replay)[0].text
 
 
+def test_tables_come_apart_with_their_cells_and_their_place(replay: Replay) -> None:
+    place = {"top_left_x": 200, "top_left_y": 100, "bottom_right_x": 600, "bottom_right_y": 500}
+    tables = [wire.table(0, "| a | b |\n|---|---|\n| 1 | 2 |"), wire.table(1, "<table></table>", notation="html")]
+    blocks = [{"type": "table", "content": "[tbl-0](tbl-0)", "table_id": "tbl-0", **place}]
+    replay.on(PATH, answer(wire.ocr(wire.page(1, "[tbl-0](tbl-0)", tables=tables, blocks=blocks))))
+    [page] = extract(replay, params=ExtractJobParams(tables=True))
+    first, second = page.tables
+    assert ((("a", "b"), ("1", "2")), page.text) == (first.rows, first.text)
+    assert BoundingBox(left=72.0, top=36.0, right=216.0, bottom=180.0) == first.box
+    assert ("<table></table>", "text/html", (), None) == (second.text, second.mime_type, second.rows, second.box)
+    assert {"table_format": "markdown", "include_blocks": True}.items() <= replay.last.json().items()
+
+
 def test_an_image_that_is_no_base64_is_an_invalid_answer(replay: Replay) -> None:
     broken = {"id": "img-0", "image_base64": "data:image/png;base64,%%%", "top_left_x": 1, "top_left_y": 1}
     broken |= {"bottom_right_x": 2, "bottom_right_y": 2}

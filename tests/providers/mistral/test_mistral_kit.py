@@ -59,7 +59,8 @@ class OcrVendor(LoopbackVendor["tuple[ExtractedPage, ...]"]):
             {"id": f"img-{index}", "image_base64": f"data:image/png;base64,{b64encode(image.data).decode()}", **corners}
             for index, image in enumerate(page.images)
         ]
-        return wire.page(page.number, page.text, images=images)
+        tables = [wire.table(index, table.text) for index, table in enumerate(page.tables)]
+        return wire.page(page.number, page.text, images=images, tables=tables)
 
 
 class TestMistralLLM(LLMConformance):
@@ -89,7 +90,7 @@ class TestMistralLLM(LLMConformance):
 class TestMistralExtract(ExtractConformance):
     sdk = "mistral"
     model_id = wire.OCR_MODEL_ID
-    capabilities = frozenset({Capability.URL, Capability.PAGES, Capability.EMBEDDED_IMAGES})
+    capabilities = frozenset({Capability.URL, Capability.PAGES, Capability.EMBEDDED_IMAGES, Capability.TABLES})
     sdk_imports = ("mistralai",)
     extra = "mistral"
     concurrency = 64

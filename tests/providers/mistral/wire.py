@@ -60,6 +60,11 @@ def page(number: int, markdown: str, **more: object) -> dict[str, object]:
     return {"index": number - 1, "markdown": markdown, "images": [], "dimensions": dimensions, **more}
 
 
+def table(index: int, content: str, *, notation: str = "markdown") -> dict[str, object]:
+    """A table that OCR was asked to give apart."""
+    return {"id": f"tbl-{index}", "content": content, "format": notation}
+
+
 def ocr(*pages: dict[str, object]) -> dict[str, object]:
     """The answer of OCR."""
     usage = {"pages_processed": len(pages), "doc_size_bytes": 4711}

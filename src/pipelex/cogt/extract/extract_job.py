@@ -10,7 +10,17 @@ from pipelex.cogt.inference.media import MediaSource
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["BoundingBox", "ExtractJob", "ExtractJobParams", "ExtractedImage", "ExtractedPage"]
+__all__ = [
+    "BoundingBox",
+    "ExtractJob",
+    "ExtractJobParams",
+    "ExtractProgress",
+    "ExtractedImage",
+    "ExtractedPage",
+    "ExtractedTable",
+]
+
+_MARKDOWN = "text/markdown"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +32,14 @@ class ExtractJobParams:
         password: The password of an encrypted document.
         embedded_images: Whether to take the images that stand on the pages.
         page_view_dpi: The resolution, in dots per inch, of a picture of each page; ``None`` means no pictures.
+        tables: Whether to take the tables on the pages, beside the text that they are part of.
     """
 
     pages: tuple[int, ...] = ()
     password: str | None = field(default=None, repr=False)
     embedded_images: bool = False
     page_view_dpi: int | None = None
+    tables: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +95,39 @@ class ExtractedImage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExtractedTable:
+    """A table on a page.
+
+    Attributes:
+        text: It as the engine writes it.
+        mime_type: In which notation that is (``"text/markdown"``, ``"text/html"``).
+        rows: Its cells, row by row, where they are known; a cell that spans several stands in each of them.
+        box: Where it stands on the page, where known.
+        caption: What stands over or under it, where the engine tells.
+    """
+
+    text: str
+    mime_type: str = _MARKDOWN
+    rows: tuple[tuple[str, ...], ...] = ()
+    box: BoundingBox | None = None
+    caption: str | None = None
+
+    @classmethod
+    def of_markdown(cls, text: str, *, box: BoundingBox | None = None, caption: str | None = None) -> ExtractedTable:
+        """Make a table of its Markdown, and read its cells from that."""
+        lines = [line.strip() for line in text.splitlines() if line.strip().startswith("|")]
+        rows = [_cells(line) for line in lines]
+        is_ruled = len(rows) > 1 and all(set(cell) <= set(":-") for cell in rows[1])
+        return cls(text=text, rows=tuple(rows[:1] + rows[2:] if is_ruled else rows), box=box, caption=caption)
+
+
+def _cells(line: str) -> tuple[str, ...]:
+    """Split a line of a Markdown table; a bar inside a cell has a backslash before it."""
+    cells = line.replace(r"\|", "\0").strip("|").split("|")
+    return tuple(cell.strip().replace("\0", "|") for cell in cells)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExtractedPage:
     r"""One page of a document.
 
@@ -93,6 +138,8 @@ class ExtractedPage:
         height: Its height in PDF points, where known.
         images: The images on it, where they were asked for.
         view: The picture of it, where it was asked for.
+        tables: The tables on it, where they were asked for; they are in the text, too.
+        page_count: How many pages the document has, where the engine tells.
     """
 
     number: int
@@ -101,3 +148,18 @@ class ExtractedPage:
     height: float | None = None
     images: tuple[ExtractedImage, ...] = ()
     view: ExtractedImage | None = None
+    tables: tuple[ExtractedTable, ...] = ()
+    page_count: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractProgress:
+    """How far an extraction is.
+
+    Attributes:
+        pages_done: The pages that are extracted.
+        pages_total: The pages to extract, where that is known before the end.
+    """
+
+    pages_done: int
+    pages_total: int | None = None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING
 
-from pipelex.cogt.extract.extract_job import ExtractJob
+from pipelex.cogt.extract.extract_job import ExtractJob, ExtractProgress
 from pipelex.cogt.inference.inference_worker_abstract import (
     CallReport,
     InferenceWorkerAbstract,
@@ -17,7 +18,7 @@ from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from pipelex.cogt.extract.extract_job import ExtractedPage
@@ -30,11 +31,18 @@ __all__ = ["ExtractWorkerAbstract"]
 class ExtractWorkerAbstract(InferenceWorkerAbstract):
     """Serves document extraction. A driver writes ``_extract_pages``, and ``_stream_pages`` where it can."""
 
-    async def extract_pages(self, job: ExtractJob | MediaSource | bytes | Path | str) -> list[ExtractedPage]:
+    async def extract_pages(
+        self,
+        job: ExtractJob | MediaSource | bytes | Path | str,
+        *,
+        on_progress: Callable[[ExtractProgress], object] | None = None,
+    ) -> list[ExtractedPage]:
         """Extract the pages of a document.
 
         Args:
             job: The job, or simply the document: its bytes, its path or its address.
+            on_progress: Told after each page how far it is; after the last one alone where the engine gives all of
+                them at once.
 
         Returns:
             The pages, in the order asked for.
@@ -44,7 +52,12 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
             InferenceError: The call failed; its subclass says how.
         """
         job = _accept(self, job)
-        return list(await run_call(self, "extract_pages", lambda: self._extract_pages(job)))
+        if on_progress is not None and type(self)._stream_pages is not ExtractWorkerAbstract._stream_pages:
+            return await _collected(self, job, on_progress)
+        pages = list(await run_call(self, "extract_pages", lambda: self._extract_pages(job)))
+        if on_progress is not None:
+            on_progress(ExtractProgress(pages_done=len(pages), pages_total=len(pages)))
+        return pages
 
     async def stream_pages(self, job: ExtractJob | MediaSource | bytes | Path | str) -> AsyncIterator[ExtractedPage]:
         """Extract the pages of a document one by one: long documents in little memory, with progress.
@@ -59,25 +72,25 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
             UnsupportedCapabilityError: The job asks for what the model does not declare.
             InferenceError: The call failed, before or after the first page; its subclass says how.
         """
-        from pipelex.cogt.inference.attempts import streamed
-
         job = _accept(self, job)
-        with CallReport(self, "stream_pages") as report:
-            count = 0
-            pages = streamed(self, lambda: self._stream_pages(job))
-            try:
-                async for page in pages:
-                    count += 1
-                    report.usage = InferenceUsage(pages=count)
-                    yield page
-            finally:
-                await close_iterator(pages)
+        pages = _drawn(self, job, "stream_pages")
+        try:
+            async for page in pages:
+                yield page
+        finally:
+            await close_iterator(pages)
 
-    def extract_pages_sync(self, job: ExtractJob | MediaSource | bytes | Path | str) -> list[ExtractedPage]:
+    def extract_pages_sync(
+        self,
+        job: ExtractJob | MediaSource | bytes | Path | str,
+        *,
+        on_progress: Callable[[ExtractProgress], object] | None = None,
+    ) -> list[ExtractedPage]:
         """Do what :meth:`extract_pages` does, from code that runs no event loop.
 
         Args:
             job: The job, or simply the document: its bytes, its path or its address.
+            on_progress: Told after each page how far it is, on another thread than the caller's.
 
         Returns:
             The pages, in the order asked for.
@@ -88,7 +101,7 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
         """
         from pipelex.cogt.inference.sync_calls import call_sync
 
-        return call_sync(self.extract_pages, job)
+        return call_sync(partial(self.extract_pages, on_progress=on_progress), job)
 
     def stream_pages_sync(self, job: ExtractJob | MediaSource | bytes | Path | str) -> Iterator[ExtractedPage]:
         """Do what :meth:`stream_pages` does, from code that runs no event loop.
@@ -129,6 +142,38 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
         """
         for page in (await self._extract_pages(job)).content:
             yield page
+
+
+async def _drawn(worker: ExtractWorkerAbstract, job: ExtractJob, operation: str) -> AsyncIterator[ExtractedPage]:
+    """Draw the pages of a document one by one, inside the frame of a call."""
+    from pipelex.cogt.inference.attempts import streamed
+
+    with CallReport(worker, operation) as report:
+        count = 0
+        pages = streamed(worker, lambda: worker._stream_pages(job))
+        try:
+            async for page in pages:
+                count += 1
+                report.usage = InferenceUsage(pages=count)
+                yield page
+        finally:
+            await close_iterator(pages)
+
+
+async def _collected(
+    worker: ExtractWorkerAbstract, job: ExtractJob, on_progress: Callable[[ExtractProgress], object]
+) -> list[ExtractedPage]:
+    """Draw all pages, and tell after each how far it is."""
+    collected: list[ExtractedPage] = []
+    pages = _drawn(worker, job, "extract_pages")
+    try:
+        async for page in pages:
+            collected.append(page)
+            total = len(job.params.pages) or page.page_count
+            on_progress(ExtractProgress(pages_done=len(collected), pages_total=total))
+    finally:
+        await close_iterator(pages)
+    return collected
 
 
 def _accept(worker: ExtractWorkerAbstract, source: ExtractJob | MediaSource | bytes | Path | str) -> ExtractJob:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -17,14 +18,14 @@ from docling.datamodel.pipeline_options import NativePdfPipelineOptions
 from docling.document_converter import DocumentConverter, PdfFormatOption
 from docling.pipeline.native_pdf_pipeline import NativePdfPipeline
 
-from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage
+from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage, ExtractedTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from docling.datamodel.document import ConversionResult
     from docling_core.types.doc.document import DoclingDocument
-    from docling_core.types.doc.items.picture.picture import PictureItem
+    from docling_core.types.doc.items.node import DocItem
     from PIL.Image import Image
 
     from pipelex.cogt.extract.extract_job import ExtractJobParams
@@ -41,13 +42,16 @@ _FORMATS = (
 _POINTS_PER_INCH = 72
 _UNITS_PER_POINT = {InputFormat.PDF: 1.0, InputFormat.PPTX: 12_700.0}  # elsewhere there is no size in print
 _LARGEST_DPI = 600
+_PDF = b"%PDF-"
 
 
 class DocumentError(Exception):
     """A document cannot be read, or not as asked; the message says which and why."""
 
 
-def read(data: bytes, *, name: str, params: ExtractJobParams, timeout_s: float) -> tuple[ExtractedPage, ...]:
+def pages_of(
+    data: bytes, *, name: str, params: ExtractJobParams, timeout_s: float, at_once: bool
+) -> Iterator[ExtractedPage]:
     """Read a document.
 
     A format without pages (DOCX, HTML, Markdown, CSV) comes as one page; slides and sheets are pages.
@@ -57,6 +61,10 @@ def read(data: bytes, *, name: str, params: ExtractJobParams, timeout_s: float) 
         name: Its name, whose ending tells its format; without one, its first bytes do.
         params: What to take from it.
         timeout_s: After how long to give up a PDF, in seconds, between two of its pages.
+        at_once: Whether a PDF is read as a whole, which is a little faster, rather than page by page.
+
+    Yields:
+        The pages, in the order asked for.
 
     Raises:
         DocumentError: It cannot be read, or lacks what was asked for.
@@ -64,13 +72,27 @@ def read(data: bytes, *, name: str, params: ExtractJobParams, timeout_s: float) 
     if params.page_view_dpi is not None and not 1 <= params.page_view_dpi <= _LARGEST_DPI:
         msg = f"page_view_dpi is {params.page_view_dpi}; it lies from 1 to {_LARGEST_DPI}"
         raise DocumentError(msg)
-    converted = _convert(data, name, params, timeout_s)
-    kind, document = converted.input.format, converted.document
-    if kind is not InputFormat.PDF and (params.page_view_dpi is not None or params.password is not None):
+    wanted = params.pages or ((1, sys.maxsize) if at_once else (1,))
+    first, last = max(1, min(wanted)), max(1, *wanted)
+    converted = _convert(data, name, params, timeout_s, (first, last if at_once else first))
+    kind, is_pdf = converted.input.format, converted.input.format is InputFormat.PDF
+    _refuse_what_is_not_known(params, kind, name)
+    count = _count(converted, params, name)
+    for number in params.pages or range(1, count + 1):
+        if is_pdf and number not in converted.document.pages:
+            converted = _convert(data, name, params, timeout_s, (number, number))
+            _count(converted, params, name)
+        yield _page(converted.document, number, kind, params, count)
+
+
+def _refuse_what_is_not_known(params: ExtractJobParams, kind: InputFormat, name: str) -> None:
+    is_pdf = kind is InputFormat.PDF
+    if not is_pdf and (params.page_view_dpi is not None or params.password is not None):
         msg = f"page_view_dpi and password are for PDF, and {name} is {kind.value}"
         raise DocumentError(msg)
-    numbers = _choose(converted, params.pages, name)
-    return tuple(_page(document, number, kind, params) for number in numbers)
+    if is_pdf and params.tables:
+        msg = f"tables are for documents that tell them, and {name} is a PDF: only a model would find them there"
+        raise DocumentError(msg)
 
 
 def name_of(media_type: str) -> str:
@@ -81,7 +103,10 @@ def name_of(media_type: str) -> str:
     return "document"
 
 
-def _convert(data: bytes, name: str, params: ExtractJobParams, timeout_s: float) -> ConversionResult:
+def _convert(
+    data: bytes, name: str, params: ExtractJobParams, timeout_s: float, span: tuple[int, int]
+) -> ConversionResult:
+    """Convert a document; of a PDF only the pages from one to another."""
     dpi = params.page_view_dpi
     pdf = PdfFormatOption(
         pipeline_cls=NativePdfPipeline,  # Docling's other ones run models, whose weights come from a hub
@@ -96,10 +121,10 @@ def _convert(data: bytes, name: str, params: ExtractJobParams, timeout_s: float)
         ),
     )
     converter = DocumentConverter(allowed_formats=list(_FORMATS), format_options={InputFormat.PDF: pdf})
-    converted = converter.convert(DocumentStream(name=name, stream=BytesIO(data)), raises_on_error=False)
-    if converted.status is not ConversionStatus.SUCCESS:
-        raise DocumentError(_why(converted, name, has_password=params.password is not None))
-    return converted
+    source = DocumentStream(name=name, stream=BytesIO(data))
+    if not data.startswith(_PDF):  # what a page is there is the format's matter
+        return converter.convert(source, raises_on_error=False)
+    return converter.convert(source, raises_on_error=False, page_range=span)
 
 
 def _why(converted: ConversionResult, name: str, *, has_password: bool) -> str:
@@ -113,17 +138,22 @@ def _why(converted: ConversionResult, name: str, *, has_password: bool) -> str:
     return f"{name} cannot be read as {converted.input.format.value}: it is {about} ({said})"
 
 
-def _choose(converted: ConversionResult, wanted: tuple[int, ...], name: str) -> tuple[int, ...]:
-    """Return the pages asked for, all of them where none were named."""
-    there = tuple(sorted(converted.document.pages)) or (1,)
-    missing = next((number for number in wanted if number not in there), None)
-    if missing is not None:
-        msg = f"{name} has no page {missing}: its pages are {there[0]} to {there[-1]}"
+def _count(converted: ConversionResult, params: ExtractJobParams, name: str) -> int:
+    """Return how many pages a document has; refuse one that cannot be read, or lacks a page that was asked for."""
+    is_read = converted.status is ConversionStatus.SUCCESS
+    count = converted.input.page_count if converted.input.format is InputFormat.PDF else len(converted.document.pages)
+    missing = next((number for number in params.pages if not 1 <= number <= max(count, 1)), None)
+    if missing is not None and (is_read or count):
+        msg = f"{name} has no page {missing}: its pages are 1 to {max(count, 1)}"
         raise DocumentError(msg)
-    return wanted or there
+    if not is_read:
+        raise DocumentError(_why(converted, name, has_password=params.password is not None))
+    return max(count, 1)
 
 
-def _page(document: DoclingDocument, number: int, kind: InputFormat, params: ExtractJobParams) -> ExtractedPage:
+def _page(
+    document: DoclingDocument, number: int, kind: InputFormat, params: ExtractJobParams, count: int
+) -> ExtractedPage:
     page = document.pages.get(number)
     per_point = _UNITS_PER_POINT.get(kind)
     size = page.size if page is not None else None
@@ -135,6 +165,8 @@ def _page(document: DoclingDocument, number: int, kind: InputFormat, params: Ext
         height=size.height / per_point if size is not None and per_point is not None else None,
         images=tuple(_images(document, number, per_point)) if params.embedded_images else (),
         view=ExtractedImage(data=_png(view), mime_type="image/png") if view is not None else None,
+        tables=tuple(_tables(document, number, per_point)) if params.tables else (),
+        page_count=count,
     )
 
 
@@ -148,9 +180,7 @@ def _text(document: DoclingDocument, number: int, kind: InputFormat) -> str:
 
 def _images(document: DoclingDocument, number: int, per_point: float | None) -> Iterator[ExtractedImage]:
     for picture in document.pictures:
-        if document.pages and not any(place.page_no == number for place in picture.prov):
-            continue
-        image = picture.get_image(document)
+        image = picture.get_image(document) if _is_on(picture, number, document) else None
         if image is not None:  # a picture that is linked to, not embedded, has none
             yield ExtractedImage(
                 data=_png(image),
@@ -160,11 +190,26 @@ def _images(document: DoclingDocument, number: int, per_point: float | None) -> 
             )
 
 
-def _box(document: DoclingDocument, picture: PictureItem, per_point: float | None) -> BoundingBox | None:
-    """Return where a picture stands, in points from the top left of its page."""
-    if per_point is None or not picture.prov:
+def _tables(document: DoclingDocument, number: int, per_point: float | None) -> Iterator[ExtractedTable]:
+    for table in document.tables:
+        if _is_on(table, number, document):
+            yield ExtractedTable(
+                text=table.export_to_markdown(document),
+                rows=tuple(tuple(cell.text for cell in row) for row in table.data.grid),
+                box=_box(document, table, per_point),
+                caption=table.caption_text(document) or None,
+            )
+
+
+def _is_on(item: DocItem, number: int, document: DoclingDocument) -> bool:
+    return not document.pages or any(place.page_no == number for place in item.prov)
+
+
+def _box(document: DoclingDocument, item: DocItem, per_point: float | None) -> BoundingBox | None:
+    """Return where something stands, in points from the top left of its page."""
+    if per_point is None or not item.prov:
         return None
-    place = picture.prov[0]
+    place = item.prov[0]
     box = place.bbox.to_top_left_origin(document.pages[place.page_no].size.height)
     return BoundingBox(left=box.l / per_point, top=box.t / per_point, right=box.r / per_point, bottom=box.b / per_point)
 

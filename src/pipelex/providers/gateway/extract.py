@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
-from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage
+from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage, ExtractedTable
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.media import MediaSource
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipelex.cogt.exceptions import InferenceError
-    from pipelex.cogt.extract.extract_job import ExtractJob
+    from pipelex.cogt.extract.extract_job import ExtractJob, ExtractJobParams
 
 _POINTS_PER_INCH = 72
 _CORNERS = ("top_left_x", "top_left_y", "bottom_right_x", "bottom_right_y")
@@ -34,7 +34,8 @@ class GatewayExtractWorker(SdkWorker[httpx.AsyncClient], ExtractWorkerAbstract):
 
     async def _extract_pages(self, job: ExtractJob) -> InferenceResult[tuple[ExtractedPage, ...]]:
         answer = await post(await self._client(), "ocr", await self._request(job))
-        pages = {page.number: page for page in (_page(item) for item in _list(answer.get("pages"), "pages"))}
+        found = (_page(item, job.params) for item in _list(answer.get("pages"), "pages"))
+        pages = {page.number: page for page in found}
         wanted = job.params.pages or tuple(pages)
         missing = [number for number in wanted if number not in pages]
         if missing:
@@ -64,10 +65,11 @@ class GatewayExtractWorker(SdkWorker[httpx.AsyncClient], ExtractWorkerAbstract):
             "document": {"type": kind, kind: place},
             "include_image_base64": params.embedded_images,
             **({"pages": [number - 1 for number in params.pages]} if params.pages else {}),
+            **({"table_format": "markdown"} if params.tables else {}),
         }
 
 
-def _page(item: object) -> ExtractedPage:
+def _page(item: object, params: ExtractJobParams) -> ExtractedPage:
     """Say a page in our words: numbers from 1, lengths in points."""
     page = _dict(item, "page")
     index, text = page.get("index"), page.get("markdown")
@@ -77,14 +79,29 @@ def _page(item: object) -> ExtractedPage:
     dimensions = size if isinstance(size, dict) else {}
     dpi = dimensions.get("dpi")
     scale = _POINTS_PER_INCH / dpi if isinstance(dpi, int) and dpi > 0 else None
+    tables = [_dict(table, "table") for table in _list(page.get("tables"), "tables")] if params.tables else []
     images = (_dict(image, "image") for image in _list(page.get("images") or [], "images"))
     return ExtractedPage(
         number=index + 1,
-        text=text.replace("\r\n", "\n"),
+        text=_whole(text.replace("\r\n", "\n"), tables),
         width=_points(dimensions.get("width"), scale),
         height=_points(dimensions.get("height"), scale),
         images=tuple(_image(image, scale) for image in images if image.get("image_base64")),
+        tables=tuple(_table(table) for table in tables),
     )
+
+
+def _whole(text: str, tables: list[dict[str, object]]) -> str:
+    """Put the tables back into the places that point to them: asked for apart, they are left out of the text."""
+    for table in tables:
+        text = text.replace(f"[{table.get('id')}]({table.get('id')})", str(table.get("content")))
+    return text
+
+
+def _table(table: Mapping[str, object]) -> ExtractedTable:
+    content = str(table.get("content"))
+    is_html = table.get("format") == "html"
+    return ExtractedTable(text=content, mime_type="text/html") if is_html else ExtractedTable.of_markdown(content)
 
 
 def _image(image: Mapping[str, object], scale: float | None) -> ExtractedImage:

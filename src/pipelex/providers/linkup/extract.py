@@ -54,8 +54,8 @@ class LinkupFetchWorker(SdkWorker[PooledLinkupClient], ExtractWorkerAbstract):
     def _address(self, job: ExtractJob) -> str:
         """Return the page's address; refuse what Linkup cannot be told."""
         params = job.params
-        if params.pages or params.password is not None or params.page_view_dpi is not None:
-            msg = "Linkup fetches a whole page as it is: it knows no pages, password and page_view_dpi"
+        if params.pages or params.password is not None or params.page_view_dpi is not None or params.tables:
+            msg = "Linkup fetches a whole page as it is: it knows no pages, password, page_view_dpi and tables"
         elif job.document.url is None:
             msg = "Linkup fetches an http or https address, and neither bytes nor a file"
         else:

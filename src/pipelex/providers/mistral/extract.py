@@ -6,11 +6,11 @@ from base64 import b64decode
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from mistralai.client.models import OCRCaptionBlock, OCRImageBlock
+from mistralai.client.models import OCRCaptionBlock, OCRImageBlock, OCRTableBlock
 from mistralai.client.types import UNSET
 
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
-from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage
+from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage, ExtractedTable
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.sdk_worker import SdkWorker
@@ -20,10 +20,12 @@ from pipelex.providers.mistral.llm import address
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mistralai.client.models import DocumentUnionTypedDict, OCRImageObject, OCRPageDimensions, OCRPageObject
 
     from pipelex.cogt.exceptions import InferenceError
-    from pipelex.cogt.extract.extract_job import ExtractJob
+    from pipelex.cogt.extract.extract_job import ExtractJob, ExtractJobParams
     from pipelex.cogt.inference.media import MediaSource
 
 _POINTS_PER_INCH = 72
@@ -40,17 +42,15 @@ class MistralExtractWorker(SdkWorker[MistralClient], ExtractWorkerAbstract):
             document=await _document(job.document),
             pages=sorted({number - 1 for number in wanted}) if wanted else UNSET,
             include_image_base64=job.params.embedded_images,
-            include_blocks=job.params.embedded_images,  # the captions are among them
+            include_blocks=job.params.embedded_images or job.params.tables,  # captions and places are among them
+            table_format="markdown" if job.params.tables else UNSET,  # without it they stand in the text alone
         )
         pages = {page.index + 1: page for page in response.pages}
         missing = [number for number in wanted if number not in pages]
         if missing:
             raise InferenceRequestError(f"The document has no page {missing[0]}")
         try:
-            content = tuple(
-                _page(number, pages[number], with_images=job.params.embedded_images)
-                for number in wanted or sorted(pages)
-            )
+            content = tuple(_page(number, pages[number], job.params) for number in wanted or sorted(pages))
         except ValueError as exc:
             raise InferenceInvalidAnswerError(f"An image of the answer cannot be read: {exc}") from exc
         return InferenceResult(
@@ -79,7 +79,7 @@ async def _document(source: MediaSource) -> DocumentUnionTypedDict:
     return {"type": "document_url", "document_url": await address(source)}
 
 
-def _page(number: int, page: OCRPageObject, *, with_images: bool) -> ExtractedPage:
+def _page(number: int, page: OCRPageObject, params: ExtractJobParams) -> ExtractedPage:
     size = page.dimensions
     captions = _captions(page)
     return ExtractedPage(
@@ -90,8 +90,9 @@ def _page(number: int, page: OCRPageObject, *, with_images: bool) -> ExtractedPa
         images=tuple(
             _image(image, size=size, caption=captions.get(image.id))
             for image in page.images
-            if with_images and image.image_base64
+            if params.embedded_images and image.image_base64
         ),
+        tables=tuple(_tables(page)) if params.tables else (),
     )
 
 
@@ -113,6 +114,23 @@ def _captions(page: OCRPageObject) -> dict[str, str]:
     }
 
 
+def _tables(page: OCRPageObject) -> Iterator[ExtractedTable]:
+    """Read the tables; where each stands is said by its block."""
+    blocks = page.blocks if isinstance(page.blocks, list) else []
+    places = {block.table_id: _box(block, page.dimensions) for block in blocks if isinstance(block, OCRTableBlock)}
+    for table in page.tables or []:
+        if table.format_ == "html":
+            yield ExtractedTable(text=table.content, mime_type="text/html", box=places.get(table.id))
+        else:
+            yield ExtractedTable.of_markdown(table.content, box=places.get(table.id))
+
+
+def _box(item: OCRImageObject | OCRTableBlock, size: OCRPageDimensions | None) -> BoundingBox | None:
+    corners = (item.top_left_x, item.top_left_y, item.bottom_right_x, item.bottom_right_y)
+    known = [distance for corner in corners if (distance := _points(corner, size)) is not None]
+    return BoundingBox(left=known[0], top=known[1], right=known[2], bottom=known[3]) if len(known) == 4 else None
+
+
 def _points(pixels: int | None, size: OCRPageDimensions | None) -> float | None:
     """Return a distance on the picture that OCR made of a page, in PDF points."""
     return pixels * _POINTS_PER_INCH / size.dpi if pixels is not None and size is not None and size.dpi else None
@@ -122,7 +140,5 @@ def _image(image: OCRImageObject, *, size: OCRPageDimensions | None, caption: st
     """Read an image: a ``data:`` address, or bare base64 of a JPEG in older answers."""
     kind, comma, encoded = (image.image_base64 or "").rpartition(",")
     mime_type = kind.removeprefix("data:").partition(";")[0] if comma else "image/jpeg"
-    corners = (image.top_left_x, image.top_left_y, image.bottom_right_x, image.bottom_right_y)
-    known = [distance for corner in corners if (distance := _points(corner, size)) is not None]
-    box = BoundingBox(left=known[0], top=known[1], right=known[2], bottom=known[3]) if len(known) == 4 else None
-    return ExtractedImage(data=b64decode(encoded, validate=True), mime_type=mime_type, box=box, caption=caption)
+    data = b64decode(encoded, validate=True)
+    return ExtractedImage(data=data, mime_type=mime_type, box=_box(image, size), caption=caption)

@@ -78,6 +78,7 @@ class Document:
                 height=height,
                 images=tuple(_images(page)) if self._params.embedded_images else (),
                 view=self._view(page) if self._params.page_view_dpi is not None else None,
+                page_count=len(self._pdf),
             )
         finally:
             page.close()
@@ -132,6 +133,9 @@ class Document:
         missing = next((number for number in wanted if not 1 <= number <= count), None)
         if missing is not None:
             msg = f"{self._name} has no page {missing}: its pages are 1 to {count}"
+            raise DocumentError(msg)
+        if self._params.tables:
+            msg = "PDFium knows no tables. Take it from the model's 'capabilities'"
             raise DocumentError(msg)
         dpi = self._params.page_view_dpi
         if dpi is not None and dpi < 1:

@@ -2,10 +2,10 @@
 """The base of document extraction workers."""
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
-from pipelex.cogt.extract.extract_job import ExtractJob, ExtractedPage
+from pipelex.cogt.extract.extract_job import ExtractJob, ExtractProgress, ExtractedPage
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
 from pipelex.cogt.inference.media import MediaSource
@@ -16,11 +16,18 @@ __all__ = ["ExtractWorkerAbstract"]
 class ExtractWorkerAbstract(InferenceWorkerAbstract):
     """Serves document extraction. A driver writes ``_extract_pages``, and ``_stream_pages`` where it can."""
 
-    async def extract_pages(self, job: ExtractJob | MediaSource | bytes | Path | str) -> list[ExtractedPage]:
+    async def extract_pages(
+        self,
+        job: ExtractJob | MediaSource | bytes | Path | str,
+        *,
+        on_progress: Callable[[ExtractProgress], object] | None = None,
+    ) -> list[ExtractedPage]:
         """Extract the pages of a document.
 
         Args:
             job: The job, or simply the document: its bytes, its path or its address.
+            on_progress: Told after each page how far it is; after the last one alone where the engine gives all of
+                them at once.
 
         Returns:
             The pages, in the order asked for.
@@ -46,11 +53,17 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
         """
         ...
 
-    def extract_pages_sync(self, job: ExtractJob | MediaSource | bytes | Path | str) -> list[ExtractedPage]:
+    def extract_pages_sync(
+        self,
+        job: ExtractJob | MediaSource | bytes | Path | str,
+        *,
+        on_progress: Callable[[ExtractProgress], object] | None = None,
+    ) -> list[ExtractedPage]:
         """Do what :meth:`extract_pages` does, from code that runs no event loop.
 
         Args:
             job: The job, or simply the document: its bytes, its path or its address.
+            on_progress: Told after each page how far it is, on another thread than the caller's.
 
         Returns:
             The pages, in the order asked for.

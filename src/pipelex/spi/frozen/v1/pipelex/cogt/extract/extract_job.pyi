@@ -6,7 +6,15 @@ from pathlib import Path
 
 from pipelex.cogt.inference.media import MediaSource
 
-__all__ = ["BoundingBox", "ExtractJob", "ExtractJobParams", "ExtractedImage", "ExtractedPage"]
+__all__ = [
+    "BoundingBox",
+    "ExtractJob",
+    "ExtractJobParams",
+    "ExtractProgress",
+    "ExtractedImage",
+    "ExtractedPage",
+    "ExtractedTable",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +26,14 @@ class ExtractJobParams:
         password: The password of an encrypted document.
         embedded_images: Whether to take the images that stand on the pages.
         page_view_dpi: The resolution, in dots per inch, of a picture of each page; ``None`` means no pictures.
+        tables: Whether to take the tables on the pages, beside the text that they are part of.
     """
 
     pages: tuple[int, ...] = ()
     password: str | None = None
     embedded_images: bool = False
     page_view_dpi: int | None = None
+    tables: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +89,30 @@ class ExtractedImage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExtractedTable:
+    """A table on a page.
+
+    Attributes:
+        text: It as the engine writes it.
+        mime_type: In which notation that is (``"text/markdown"``, ``"text/html"``).
+        rows: Its cells, row by row, where they are known; a cell that spans several stands in each of them.
+        box: Where it stands on the page, where known.
+        caption: What stands over or under it, where the engine tells.
+    """
+
+    text: str
+    mime_type: str = ...
+    rows: tuple[tuple[str, ...], ...] = ()
+    box: BoundingBox | None = None
+    caption: str | None = None
+
+    @classmethod
+    def of_markdown(cls, text: str, *, box: BoundingBox | None = None, caption: str | None = None) -> ExtractedTable:
+        """Make a table of its Markdown, and read its cells from that."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExtractedPage:
     r"""One page of a document.
 
@@ -89,6 +123,8 @@ class ExtractedPage:
         height: Its height in PDF points, where known.
         images: The images on it, where they were asked for.
         view: The picture of it, where it was asked for.
+        tables: The tables on it, where they were asked for; they are in the text, too.
+        page_count: How many pages the document has, where the engine tells.
     """
 
     number: int
@@ -97,3 +133,18 @@ class ExtractedPage:
     height: float | None = None
     images: tuple[ExtractedImage, ...] = ()
     view: ExtractedImage | None = None
+    tables: tuple[ExtractedTable, ...] = ()
+    page_count: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractProgress:
+    """How far an extraction is.
+
+    Attributes:
+        pages_done: The pages that are extracted.
+        pages_total: The pages to extract, where that is known before the end.
+    """
+
+    pages_done: int
+    pages_total: int | None = None

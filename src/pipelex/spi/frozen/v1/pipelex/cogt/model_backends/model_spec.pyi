@@ -50,6 +50,8 @@ class Capability(StrEnum):
     """The images that stand on a page (EXTRACT)."""
     PAGE_VIEW_DPI = "page_view_dpi"
     """A picture of each page at a chosen resolution (EXTRACT)."""
+    TABLES = "tables"
+    """The tables of a page, told apart from its text (EXTRACT)."""
     MAX_RESULTS = "max_results"
     INCLUDE_DOMAINS = "include_domains"
     EXCLUDE_DOMAINS = "exclude_domains"
