@@ -17,19 +17,22 @@ from pipelex.cogt.exceptions import (
     InferenceInvalidAnswerError,
     InferenceRateLimitError,
     InferenceRefusedError,
+    InferenceRequestError,
     InferenceTruncatedError,
     SyncCallInRunningLoopError,
     UnsupportedCapabilityError,
 )
 from pipelex.cogt.extract.extract_job import ExtractJob, ExtractJobParams, ExtractProgress
 from pipelex.cogt.img_gen.img_gen_job import ImgGenJob, ImgGenJobParams, ImgGenPrompt
-from pipelex.cogt.inference.inference_result import FinishReason
+from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
 from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams, LLMPrompt, ReasoningEffort
+from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.cogt.search.search_job import SearchJob, SearchJobParams
 from pipelex.exceptions import MissingDependencyError
-from tests.cogt.workers import USAGE, ScriptedExtract, ScriptedImgGen, ScriptedLLM, ScriptedSearch
+from pipelex.plugins.inference_backend_registry import InferenceFamily
+from tests.cogt.workers import USAGE, ScriptedExtract, ScriptedImgGen, ScriptedLLM, ScriptedSearch, spec
 
 IMAGE = MediaSource(data=b"png", mime_type="image/png")
 
@@ -268,6 +271,18 @@ class TestOtherFamilies:
     def test_an_address_needs_the_capability(self) -> None:
         with pytest.raises(UnsupportedCapabilityError, match="'url'"):
             ScriptedExtract().extract_pages_sync("https://example.com/x.pdf")
+
+    def test_a_hook_that_is_declared_and_not_written_is_a_wrong_request(self) -> None:
+        class Bare(LLMWorkerAbstract):
+            async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
+                return InferenceResult(content=job.prompt.user_text)
+
+        model = spec(InferenceFamily.LLM, Capability.STRUCTURED_OUTPUT, Capability.STREAMING)
+        worker = Bare(inference_model=model, reporting_delegate=None)
+        with pytest.raises(InferenceRequestError, match="'structured_output', and its driver cannot do it"):
+            worker.gen_object_sync("Paris", City)
+        with pytest.raises(InferenceRequestError, match="'streaming', and its driver cannot do it"):
+            list(worker.stream_text_sync("Paris"))
 
     def test_a_search_answers_in_words_or_as_an_object(self) -> None:
         worker = ScriptedSearch(Capability.STRUCTURED_OUTPUT)

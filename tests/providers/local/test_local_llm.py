@@ -7,7 +7,7 @@ import enum
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -23,6 +23,7 @@ from pipelex.cogt.exceptions import (
     InferenceTruncatedError,
 )
 from pipelex.cogt.inference.inference_result import FinishReason
+from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams, LLMPrompt
 from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.model_spec import Capability, InferenceModelSpec
@@ -281,6 +282,22 @@ def test_a_type_that_nothing_fits_is_refused(worker: LlamaCppLLMWorker) -> None:
 
     with pytest.raises(InferenceRequestError, match="minLength 9 and maxLength 3"):
         worker.gen_object_sync("Anything.", Impossible)
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt"),
+    [
+        ("images", LLMPrompt(user_text="What is it?", images=(MediaSource(data=b"PNG"),))),
+        ("documents", LLMPrompt(user_text="What is it?", documents=(MediaSource(data=b"%PDF"),))),
+    ],
+)
+def test_what_the_engine_would_leave_out_is_refused_although_declared(
+    engine: LocalEngine, name: str, prompt: LLMPrompt
+) -> None:
+    model = replace(make_spec(), capabilities=frozenset(Capability))
+    worker = LlamaCppLLMWorker(sdk_instance=engine, inference_model=model, reporting_delegate=None)
+    with pytest.raises(InferenceRequestError, match=f"knows no {name}"):
+        worker.gen_text_sync(LLMJob(prompt=prompt))
 
 
 @pytest.mark.parametrize("params", [{"max_tokens": 0}, {"temperature": -1.0}, {"seed": -1}, {"seed": 2**32}])

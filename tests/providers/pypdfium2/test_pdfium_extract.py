@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pipelex.cogt.exceptions import InferenceRequestError, UnsupportedCapabilityError
-from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedPage, ExtractJob, ExtractJobParams
+from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedPage, ExtractJob, ExtractJobParams, ExtractProgress
 from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.model_backends.model_spec import Capability, InferenceModelSpec
 from pipelex.plugins.inference_backend_registry import InferenceFamily
@@ -36,7 +36,7 @@ JPEG = base64.b64decode(
     "/9j/2wBDAAMCAgICAgMCAgIDAwMDBAYEBAQEBAgGBgUGCQgKCgkICQkKDA8MCgsOCwkJDRENDg8QEBEQCgwSExIQEw8QEBD/"
     "yQALCAABAAEBAREA/8wABgAQEAX/2gAIAQEAAD8A0s8g/9k="
 )
-CAPABILITIES = frozenset({Capability.PAGES, Capability.PASSWORD, Capability.EMBEDDED_IMAGES, Capability.PAGE_VIEW_DPI})
+CAPABILITIES = frozenset(Capability) - {Capability.URL}
 
 
 def make_worker(log: UsageLog | None = None) -> PdfiumExtractWorker:
@@ -57,6 +57,21 @@ def job(source: bytes | Path, params: ExtractJobParams) -> ExtractJob:
 
 def extract(source: bytes | Path, params: ExtractJobParams | None = None) -> list[ExtractedPage]:
     return make_worker().extract_pages_sync(job(source, params or ExtractJobParams()))
+
+
+def test_it_tells_page_by_page_how_far_it_is() -> None:
+    told: list[ExtractProgress] = []
+    document = make_pdf(Page(("one",)), Page(("two",)), Page(("three",)))
+    make_worker().extract_pages_sync(document, on_progress=told.append)
+    assert [(1, 3), (2, 3), (3, 3)] == [(progress.pages_done, progress.pages_total) for progress in told]
+    told.clear()
+    make_worker().extract_pages_sync(job(document, ExtractJobParams(pages=(3, 1))), on_progress=told.append)
+    assert [(1, 2), (2, 2)] == [(progress.pages_done, progress.pages_total) for progress in told]
+
+
+def test_tables_are_refused_by_name_although_declared() -> None:
+    with pytest.raises(InferenceRequestError, match="knows no tables"):
+        extract(make_pdf(Page(("one",))), ExtractJobParams(tables=True))
 
 
 def read_png(data: bytes) -> tuple[int, int, int, bytes]:

@@ -35,7 +35,7 @@ class ImgGenWorkerAbstract(InferenceWorkerAbstract):
         """
         job = _accept(self, job, count=1)
         images = await run_call(self, "gen_image", lambda: self._gen_image_list(job))
-        return images[0]
+        return _measured(images[0])
 
     async def gen_image_list(self, job: ImgGenJob | str, count: int | None = None) -> list[GeneratedImage]:
         """Ask for several images of one prompt.
@@ -52,7 +52,8 @@ class ImgGenWorkerAbstract(InferenceWorkerAbstract):
             InferenceError: The call failed; its subclass says how.
         """
         job = _accept(self, job, count=count)
-        return list(await run_call(self, "gen_image_list", lambda: self._gen_image_list(job)))
+        images = await run_call(self, "gen_image_list", lambda: self._gen_image_list(job))
+        return [_measured(image) for image in images]
 
     def gen_image_sync(self, job: ImgGenJob | str) -> GeneratedImage:
         """Do what :meth:`gen_image` does, from code that runs no event loop.
@@ -99,6 +100,16 @@ class ImgGenWorkerAbstract(InferenceWorkerAbstract):
         Returns:
             ``job.count`` images, with usage and the model that served it.
         """
+
+
+def _measured(image: GeneratedImage) -> GeneratedImage:
+    """Read an image's size out of its file, where the vendor does not say it."""
+    if image.width is not None and image.height is not None:
+        return image
+    from pipelex.cogt.img_gen.image_size import size_of
+
+    size = size_of(image.data)
+    return image if size is None else replace(image, width=size[0], height=size[1])
 
 
 def _accept(worker: ImgGenWorkerAbstract, source: ImgGenJob | str, *, count: int | None) -> ImgGenJob:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from pipelex.cogt.exceptions import (
     InferenceInvalidAnswerError,
     InferenceRefusedError,
+    InferenceRequestError,
     InferenceTruncatedError,
     UnsupportedCapabilityError,
 )
@@ -86,6 +87,12 @@ def refuse_undeclared(worker: InferenceWorkerAbstract, needed: Iterable[Capabili
                 capability=capability.value,
                 declared=tuple(sorted(model.capabilities)),
             )
+
+
+def not_written(capability: Capability) -> InferenceRequestError:
+    """Return the error for a hook that a driver has not got, although the model declares what it is for."""
+    msg = f"The model declares '{capability}', and its driver cannot do it: take it from 'capabilities'"
+    return InferenceRequestError(msg)
 
 
 def _needed_by(records: tuple[object, ...]) -> Iterator[Capability]:

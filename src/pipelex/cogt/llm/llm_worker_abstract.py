@@ -10,6 +10,7 @@ from pipelex.cogt.inference.inference_worker_abstract import (
     CallReport,
     InferenceWorkerAbstract,
     close_iterator,
+    not_written,
     object_adapter,
     refuse_undeclared,
     run_call,
@@ -168,7 +169,11 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
             The answer, with usage, finish reason and the model that served it.
         """
 
-    async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> InferenceResult[str]:
+    async def _gen_object(
+        self,
+        job: LLMJob,  # noqa: ARG002 - for overriders
+        json_schema: dict[str, object],  # noqa: ARG002
+    ) -> InferenceResult[str]:
         """Answer a job with JSON that fits a schema, by the vendor's own mechanism.
 
         Called only for models that declare the capability ``structured_output``.
@@ -180,9 +185,9 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         Returns:
             The answer as JSON text; the base validates it.
         """
-        raise NotImplementedError
+        raise not_written(Capability.STRUCTURED_OUTPUT)
 
-    def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
+    def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:  # noqa: ARG002 - for overriders
         """Answer a job with a text in pieces; write it as an async generator.
 
         Called only for models that declare the capability ``streaming``.
@@ -193,7 +198,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         Returns:
             The pieces; the last one carries usage and finish reason.
         """
-        raise NotImplementedError
+        raise not_written(Capability.STREAMING)
 
 
 def _accept(worker: LLMWorkerAbstract, source: LLMJob | str, *needed: Capability) -> LLMJob:

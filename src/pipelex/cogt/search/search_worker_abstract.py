@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pipelex.cogt.inference.inference_worker_abstract import (
     InferenceWorkerAbstract,
+    not_written,
     object_adapter,
     refuse_undeclared,
     run_call,
@@ -121,7 +122,11 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
             The answer and its sources, with usage.
         """
 
-    async def _search_structured(self, job: SearchJob, json_schema: dict[str, object]) -> InferenceResult[str]:
+    async def _search_structured(
+        self,
+        job: SearchJob,  # noqa: ARG002 - for overriders
+        json_schema: dict[str, object],  # noqa: ARG002
+    ) -> InferenceResult[str]:
         """Run a search whose answer is JSON that fits a schema.
 
         Called only for models that declare the capability ``structured_output``.
@@ -133,7 +138,7 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
         Returns:
             The answer as JSON text; the base validates it.
         """
-        raise NotImplementedError
+        raise not_written(Capability.STRUCTURED_OUTPUT)
 
 
 def _accept(worker: SearchWorkerAbstract, source: SearchJob | str, *needed: Capability) -> SearchJob:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from pipelex.cogt.exceptions import InferenceError
-    from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams
+    from pipelex.cogt.llm.llm_job import LLMJob
 
 _FINISH_REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
 _MAX_TOKENS = 1024  # where neither the job nor the catalogue says: a small model may never stop by itself
@@ -52,7 +52,7 @@ class LlamaCppLLMWorker(SdkWorker[LocalEngine], LLMWorkerAbstract):
     def _request(self, job: LLMJob) -> dict[str, object]:
         """Say a job in the chat completions format; what it does not set stays at the engine's default."""
         params = job.params
-        self._refuse_nonsense(params)
+        self._refuse(job)
         system = [{"role": "system", "content": job.prompt.system_text}] if job.prompt.system_text is not None else []
         optional: dict[str, object] = {"temperature": params.temperature, "seed": params.seed}
         return {
@@ -66,8 +66,17 @@ class LlamaCppLLMWorker(SdkWorker[LocalEngine], LLMWorkerAbstract):
             **{name: value for name, value in optional.items() if value is not None},
         }
 
-    def _refuse_nonsense(self, params: LLMJobParams) -> None:
-        """Refuse the values that the engine would quietly take for something else."""
+    def _refuse(self, job: LLMJob) -> None:
+        """Refuse what the engine would quietly leave out, or take for something else."""
+        params = job.params
+        left_out = {
+            "images": job.prompt.images,
+            "documents": job.prompt.documents,
+            "reasoning_effort": params.reasoning_effort,
+        }
+        for name, given in left_out.items():
+            if given:
+                raise InferenceRequestError(f"The local engine knows no {name}. Take it from 'capabilities'")
         if params.max_tokens is not None and params.max_tokens < 1:
             raise InferenceRequestError(f"max_tokens is {params.max_tokens}; the least is 1")
         if params.temperature is not None and params.temperature < 0:

@@ -122,7 +122,11 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         """
         ...
 
-    async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> InferenceResult[str]:
+    async def _gen_object(
+        self,
+        job: LLMJob,
+        json_schema: dict[str, object],
+    ) -> InferenceResult[str]:
         """Answer a job with JSON that fits a schema, by the vendor's own mechanism.
 
         Called only for models that declare the capability ``structured_output``.

@@ -91,7 +91,11 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
         """
         ...
 
-    async def _search_structured(self, job: SearchJob, json_schema: dict[str, object]) -> InferenceResult[str]:
+    async def _search_structured(
+        self,
+        job: SearchJob,
+        json_schema: dict[str, object],
+    ) -> InferenceResult[str]:
         """Run a search whose answer is JSON that fits a schema.
 
         Called only for models that declare the capability ``structured_output``.
