@@ -110,7 +110,7 @@ OWN_HOOK = """\
 
 
 def _is_an_llm_driver(path: Path) -> bool:
-    return "(LLMWorkerAbstract):" in path.read_text(encoding="utf-8")
+    return "LLMWorkerAbstract):" in path.read_text(encoding="utf-8")
 
 
 def test_a_required_hook_is_added_to_the_llm_base(project: Copy) -> None:
