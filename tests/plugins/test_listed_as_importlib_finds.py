@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import configparser  # noqa: F401 - found before the path is replaced
-import email.message  # noqa: F401 - likewise
+import email.message  # noqa: F401 - found before the path is replaced
 import os
+import re
 import sys
 import tempfile
 import zipfile
 from collections import Counter
 from importlib.metadata import EntryPoint as StandardEntryPoint
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelex.plugins import installed
-from pipelex.plugins.installed import EntryPoint, InstalledPlugin, installed_plugins
+from pipelex.plugins.installed import EntryPoint, InstalledPlugin, canonical, installed_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -110,6 +111,26 @@ def test_an_entry_point_is_read_as_importlib_metadata_reads_it(value: str) -> No
     standard = StandardEntryPoint.pattern.match(value)
     ours = EntryPoint.parse(value)
     assert (standard and (standard["module"], standard["attr"] or "")) == (ours and tuple(ours))
+
+
+@given(
+    st.lists(
+        st.sampled_from(["[pipelex.plugins]", " [pipelex.plugins] ", "[other]", "a = m:x", " b=m", "# c = m:y", ""])
+    )
+)
+def test_a_file_is_read_as_importlib_metadata_reads_it(lines: list[str]) -> None:
+    text = "\n".join(["[first]", *lines])
+    with tempfile.TemporaryDirectory() as folder:
+        lay_out(Path(folder), [("acme-1.0.dist-info", text.encode(), HEAD % b"acme")])
+        [found] = distributions(path=[folder])
+        standard = {entry.name: entry.value for entry in found.entry_points.select(group="pipelex.plugins")}
+        ours = {plugin.name: plugin.entry_point and plugin.entry_point.value for plugin in found_on([folder])}
+        assert standard == ours
+
+
+@given(st.text(alphabet="aB-_.", max_size=6))
+def test_a_name_is_spelt_as_pep_503_says(name: str) -> None:
+    assert re.sub(r"[-_.]+", "-", name).lower() == canonical(name)
 
 
 def test_an_entry_point_loads_what_importlib_metadata_loads() -> None:

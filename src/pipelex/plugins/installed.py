@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from functools import partial
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "pipelex.plugins"
 
 _FILE = "entry_points.txt"
-_SEPARATORS = re.compile(r"[-_.]+")
 _REFERENCE = re.compile(r"([\w.]+)\s*(?::\s*([\w.]+)\s*)?(?:\[.*\]\s*)?")
 _USUAL_HEAD = re.compile(r"Metadata-Version: [!-~]+\nName: ([!-~]+)\nVersion: ([!-~]+)\n(?![ \t])")
 
@@ -84,7 +84,8 @@ def installed_plugins() -> list[InstalledPlugin]:
 
 def canonical(name: str) -> str:
     """Spell a name in the one way that PEP 503 compares: ``Acme_AI`` and ``acme-ai`` are the same."""
-    return _SEPARATORS.sub("-", name).lower()
+    spelling = name.lower().replace("_", "-").replace(".", "-")
+    return re.sub("-+", "-", spelling) if "--" in spelling else spelling
 
 
 class _Announced(NamedTuple):
@@ -103,8 +104,6 @@ class _Announced(NamedTuple):
 
 def _listed() -> list[_Announced] | None:
     """Read the metadata folders on the path; ``None`` where there is more on it than listing folders can find."""
-    from importlib.machinery import PathFinder
-
     if any(hasattr(finder, "find_distributions") for finder in sys.meta_path if finder is not PathFinder):
         return None
     announced: list[_Announced] = []
@@ -140,9 +139,9 @@ def _read(path: str) -> str | None:
     except OSError:
         return ""
     try:
-        data = chunk = os.read(file, 65536)
+        data = chunk = os.read(file, 4096)
         while chunk:
-            chunk = os.read(file, 65536)
+            chunk = os.read(file, 4096)
             data += chunk
         text = data.decode()
     except OSError:  # a folder of that name
@@ -206,18 +205,35 @@ def _plugins_of(announced: _Announced) -> Iterator[InstalledPlugin]:
         return
     if announced.is_shadowed(name):
         return
-    import configparser
-
-    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]  # configparser's documented way to keep case
     try:
-        parser.read_string(announced.text)
-        rows = dict(parser[ENTRY_POINT_GROUP]) if ENTRY_POINT_GROUP in parser else {}
-    except configparser.Error as exc:
-        fault = f"{_FILE} cannot be read: {str(exc).splitlines()[0]}"
-        yield InstalledPlugin(name, name, version, None, fault)
+        rows = _rows_of_our_group(announced.text)
+    except ValueError as exc:
+        yield InstalledPlugin(name, name, version, None, f"{_FILE} cannot be read: {exc}")
         return
     for row_name, value in rows.items():
         entry_point = EntryPoint.parse(value)
         fault = f"the entry point {row_name} = {value!r} is not of the form 'module:attribute'"
         yield InstalledPlugin(row_name, name, version, entry_point, None if entry_point else fault)
+
+
+def _rows_of_our_group(text: str) -> dict[str, str]:
+    """Return the entries of our group, as importlib.metadata reads them.
+
+    Raises:
+        ValueError: A line, of whichever group, is not of the format.
+    """
+    rows: dict[str, str] = {}
+    group = None
+    for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("[") and line.endswith("]"):
+            group = line[1:-1]
+            continue
+        name, equals, value = line.partition("=")
+        if group is None or not equals:
+            msg = f"line {number} is neither a [group] nor an entry of one: {line!r}"
+            raise ValueError(msg)
+        if group == ENTRY_POINT_GROUP:
+            rows[name.strip()] = value.strip()
+    return rows
