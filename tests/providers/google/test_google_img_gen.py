@@ -54,7 +54,7 @@ def test_a_job_is_sent_as_generate_content_wants_it(replay: Replay) -> None:
     log = UsageLog()
     replay.on("*", answer(wire.image(PNG)))
     image = make_image(replay, job_of(aspect_ratio="16:9", quality="2K", seed=7), log=log)
-    assert GeneratedImage(data=PNG, mime_type="image/png") == image
+    assert GeneratedImage(data=PNG, mime_type="image/png", width=1, height=1) == image
     sent = replay.last.json()
     assert {
         "responseModalities": ["IMAGE"],

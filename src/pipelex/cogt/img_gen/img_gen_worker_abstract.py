@@ -6,7 +6,9 @@ from abc import abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pipelex.cogt.exceptions import InferenceInvalidAnswerError
 from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
+from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract, refuse_undeclared, run_call
 from pipelex.cogt.model_backends.model_spec import Capability
 
@@ -34,8 +36,7 @@ class ImgGenWorkerAbstract(InferenceWorkerAbstract):
             InferenceError: The call failed; its subclass says how.
         """
         job = _accept(self, job, count=1)
-        images = await run_call(self, "gen_image", lambda: self._gen_image_list(job))
-        return _measured(images[0])
+        return (await run_call(self, "gen_image", lambda: _made(self, job)))[0]
 
     async def gen_image_list(self, job: ImgGenJob | str, count: int | None = None) -> list[GeneratedImage]:
         """Ask for several images of one prompt.
@@ -52,8 +53,7 @@ class ImgGenWorkerAbstract(InferenceWorkerAbstract):
             InferenceError: The call failed; its subclass says how.
         """
         job = _accept(self, job, count=count)
-        images = await run_call(self, "gen_image_list", lambda: self._gen_image_list(job))
-        return [_measured(image) for image in images]
+        return list(await run_call(self, "gen_image_list", lambda: _made(self, job)))
 
     def gen_image_sync(self, job: ImgGenJob | str) -> GeneratedImage:
         """Do what :meth:`gen_image` does, from code that runs no event loop.
@@ -98,8 +98,18 @@ class ImgGenWorkerAbstract(InferenceWorkerAbstract):
             job: The job; the model declares everything that it asks for.
 
         Returns:
-            ``job.count`` images, with usage and the model that served it.
+            ``job.count`` images, with usage and the model that served it; that there are fewer is the base's matter.
         """
+
+
+async def _made(worker: ImgGenWorkerAbstract, job: ImgGenJob) -> InferenceResult[tuple[GeneratedImage, ...]]:
+    """Run the hook, and hold what it returns against what was asked for."""
+    result = await worker._gen_image_list(job)
+    images = tuple(_measured(image) for image in result.content[: job.count])
+    if len(images) < job.count and result.finish_reason is not FinishReason.CONTENT_FILTER:
+        msg = f"{job.count} images were asked for, {len(images)} came"
+        raise InferenceInvalidAnswerError(msg)
+    return replace(result, content=images)
 
 
 def _measured(image: GeneratedImage) -> GeneratedImage:

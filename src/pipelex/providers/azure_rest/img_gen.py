@@ -42,9 +42,9 @@ class AzureImgGenWorker(SdkWorker[AzureClient], ImgGenWorkerAbstract):
         )
         answer = response.json()
         rows = answer.get("data") if isinstance(answer, dict) else None
-        if not isinstance(rows, list) or len(rows) < job.count:
-            raise InferenceInvalidAnswerError(f"{job.count} images were asked for, and fewer came")
-        images = tuple([await self._image(row) for row in rows[: job.count]])
+        if not isinstance(rows, list):
+            raise InferenceInvalidAnswerError("The answer is no list of images")
+        images = tuple([await self._image(row) for row in rows])
         return InferenceResult(
             content=images, usage=_usage(answer.get("usage"), len(images)), model_served=self.inference_model.model_id
         )

@@ -47,11 +47,9 @@ class OpenAIImgGenWorker(SdkWorker[AsyncOpenAI], ImgGenWorkerAbstract):
         if not isinstance(response, ImagesResponse):
             raise InferenceInvalidAnswerError("The answer is no list of images")
         images = tuple([await self._image(image, response.size) for image in response.data or ()])
-        if len(images) < job.count:
-            raise InferenceInvalidAnswerError(f"{job.count} images were asked for, {len(images)} came")
         usage = response.usage
         return InferenceResult(
-            content=images[: job.count],
+            content=images,
             usage=InferenceUsage(
                 images=len(images),
                 input_tokens=getattr(usage, "input_tokens", None),

@@ -1,4 +1,4 @@
-"""An image's size is read from its file as Pillow, which wrote it, has it."""
+"""Images are held against what was asked for, and their size is read from the file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
+from pipelex.cogt.exceptions import InferenceInvalidAnswerError
 from pipelex.cogt.img_gen.image_size import size_of
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.inference.inference_result import InferenceResult
+from pipelex.cogt.model_backends.model_spec import Capability
 from tests.cogt.workers import ScriptedImgGen
 
 if TYPE_CHECKING:
@@ -30,6 +32,11 @@ class Painter(ScriptedImgGen):
 
     async def _gen_image_list(self, job: ImgGenJob) -> InferenceResult[tuple[GeneratedImage, ...]]:
         return InferenceResult(content=(GeneratedImage(data=image_file("PNG"), mime_type="image/png"),))
+
+
+def test_fewer_images_than_were_asked_for_are_an_invalid_answer() -> None:
+    with pytest.raises(InferenceInvalidAnswerError, match="2 images were asked for, 1 came"):
+        Painter(Capability.COUNT).gen_image_list_sync("a cat", 2)
 
 
 @pytest.mark.parametrize(
