@@ -25,14 +25,10 @@ demo: weights ## a stranger's plugin, a caught mistake, a model's answer, a PDF'
 test: lint check ## everything that must pass quickly: lint, types, generated files, tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: test-drivers
-test-drivers: $(SDKS) ## every vendor's driver through its official SDK, over a socket, and the conformance kit
-	$(BIN)/python -m pytest tests/providers -n 2 --dist loadfile
-	$(BIN)/python -m pytest -m heavy -n 2 --dist loadfile
-
 .PHONY: test-servers
-test-servers: $(SDKS) ## the drivers against servers that others wrote for node
+test-servers: $(SDKS) ## the drivers against servers that others wrote for node, and what takes long of the tests
 	$(BIN)/python -m pytest tests/servers -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m heavy -n 2 --dist loadfile
 
 .PHONY: test-slow
 test-slow: $(SDKS) ## the gateway against a large proxy of another project

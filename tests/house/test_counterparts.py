@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-COMMANDS = {"servers": "make test-servers", "slow": "make test-slow", "providers": "make test-drivers"}
+COMMANDS = {"servers": "make test-servers", "slow": "make test-slow", "providers": "make test"}
 IN_PROCESS = ("providers/local", "providers/pypdfium2")
 
 Claim = tuple[str, str, str]

@@ -11,18 +11,16 @@ from tests.providers.replay import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 __all__ = ["llama_server", "replay"]
 
-IN_PROCESS = frozenset({"local", "pypdfium2"})
 
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave the vendors' drivers out of a run that does not name their folder: ``make test-drivers`` does."""
-    is_named = any("tests/providers" in str(arg) for arg in config.invocation_params.args)
-    is_vendor = collection_path.is_dir() and collection_path.name not in IN_PROCESS
-    return True if is_vendor and not is_named and collection_path.parent.name == "providers" else None
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the conformance kit run with what takes long: every driver has tests of its own, and rows of the matrix."""
+    for item in items:
+        if item.path.name.endswith("_kit.py"):
+            item.add_marker(pytest.mark.heavy)
 
 
 @pytest.fixture

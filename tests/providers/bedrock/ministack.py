@@ -33,7 +33,7 @@ def ministack(llama_server: LlamaServer, tmp_path_factory: pytest.TempPathFactor
     """The address of a ministack on loopback, started once for all tests; its Bedrock asks a real model."""
     command = shutil.which("ministack", path=str(Path(sys.executable).parent))
     if command is None:
-        pytest.fail(f"ministack is not installed: make test-drivers installs {pin('ministack')}, and what it needs")
+        pytest.fail(f"ministack is not installed: make test installs {pin('ministack')}, and what it needs")
     with Replay() as proxy:
         proxy.on("*", lambda request: _forward(request, llama_server))
         with _started(command, proxy.url, tmp_path_factory.mktemp("ministack")) as url:

@@ -10,6 +10,8 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import pytest
+
 from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
 from pipelex.generated.builtins import GatewayPlugin, LinkupPlugin, OpenrouterPlugin, PortkeyPlugin
@@ -31,7 +33,7 @@ from tests.providers.openrouter.test_openrouter import TestOpenRouterImages
 from tests.providers.portkey.test_portkey import TestPortkey
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from pipelex.cogt.extract.extract_job import ExtractedPage
     from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
@@ -167,6 +169,11 @@ DRIVERS: dict[str, AnyDriver] = {
 }
 
 
+def heavy_but(*quick: str, names: Iterable[str] = DRIVERS) -> list[object]:
+    """Return the rows of a test over drivers: those that are quick run every time, the others with what takes long."""
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.heavy) for name in names]
+
+
 def play(
     driver: AnyDriver,
     scene: Callable[[Stage[Any, Any], Any], Awaitable[ReturnT]],
@@ -186,7 +193,7 @@ def play(
     """
     vendor.answer_with(lambda token: driver._answer(token, None))
     stage = Stage[Any, Any](plugin=driver.plugin(), vendor=vendor)
-    backend = driver._with_secrets(replace(driver.backend(vendor.endpoint), policy=client))
+    backend = replace(driver._with_secrets(driver.backend(vendor.endpoint)), policy=client)
 
     async def main() -> ReturnT:
         try:

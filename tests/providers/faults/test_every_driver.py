@@ -29,7 +29,7 @@ from pipelex.testing.conformance import new_token
 from pipelex.testing.fault_kinds import check_kind
 from pipelex.testing.loopback import LoopbackVendor
 from pipelex.testing.vendor import Fault
-from tests.providers.faults.drivers import DRIVERS, IMPATIENT, PATIENT, play
+from tests.providers.faults.drivers import DRIVERS, IMPATIENT, PATIENT, heavy_but, play
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,6 +64,7 @@ EXPECTED = {
     Fault.MALFORMED: Outcome(InferenceInvalidAnswerError, None, False, None, arrived=1),
     Fault.TRUNCATED: Outcome(InferenceServerError, None, True, None, arrived=2),
 }
+SILENT = (Fault.TIMEOUT, Fault.STALLED)
 CHARGED_ON_ARRIVAL = {
     Fault.SERVER_ERROR: EXPECTED[Fault.SERVER_ERROR]._replace(arrived=1),
     Fault.TIMEOUT: Outcome(InferenceAmbiguousError, None, False, None, arrived=1),
@@ -107,7 +108,7 @@ def outcome_of(name: str, fault: Fault) -> Outcome:
         assert isinstance(vendor, LoopbackVendor)
         vendor.fail_with(fault)
         _name_requests(vendor, _id_header(name))
-        client = IMPATIENT if fault in {Fault.TIMEOUT, Fault.STALLED} else PATIENT
+        client = IMPATIENT if fault in SILENT else PATIENT
         worker = (
             client if name.startswith("linkup") else PATIENT
         )  # its SDK is told the limit of each call, by the worker
@@ -123,10 +124,17 @@ def outcome_of(name: str, fault: Fault) -> Outcome:
         )
 
 
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault not in SILENT])
 @pytest.mark.parametrize("name", DRIVERS)
 @pytest.mark.usefixtures("pauses")
 def test_a_fault_becomes_its_kind_and_is_repeated_or_not(name: str, fault: Fault) -> None:
+    assert expected(name, fault) == outcome_of(name, fault)
+
+
+@pytest.mark.parametrize("fault", SILENT)
+@pytest.mark.parametrize("name", heavy_but("openai", "bedrock_boto3"))
+@pytest.mark.usefixtures("pauses")
+def test_silence_becomes_its_kind_and_is_repeated_or_not(name: str, fault: Fault) -> None:
     assert expected(name, fault) == outcome_of(name, fault)
 
 

@@ -34,6 +34,9 @@ class SubmissionError(Exception):
         super().__init__(f"status {response.status_code}" if response is not None else "no answer")
 
 
+_NO_LIMIT = httpx.Limits(max_connections=None)  # how many calls run at once is the base's matter
+
+
 class _QueueHttpClient(httpx.AsyncClient):
     """The HTTP client below the SDK.
 
@@ -45,7 +48,7 @@ class _QueueHttpClient(httpx.AsyncClient):
 
     def __init__(self, *, key: str, endpoint: str | None, timeout: float) -> None:
         super().__init__(
-            transport=AsyncBackupDomainTransport(),
+            transport=AsyncBackupDomainTransport(transport=httpx.AsyncHTTPTransport(limits=_NO_LIMIT)),
             headers={"Authorization": f"Key {key}", "User-Agent": USER_AGENT},
             timeout=timeout,
         )

@@ -32,7 +32,8 @@ def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[httpx.A
     if backend.api_key is not None:
         headers["Authorization"] = f"Bearer {backend.api_key}"
     timeout = backend.policy.timeout_s
-    return PerLoopClient(lambda: httpx.AsyncClient(base_url=endpoint, headers=headers, timeout=timeout))
+    limits = httpx.Limits(max_connections=None)  # how many calls run at once is the base's matter
+    return PerLoopClient(lambda: httpx.AsyncClient(base_url=endpoint, headers=headers, timeout=timeout, limits=limits))
 
 
 async def post(client: httpx.AsyncClient, path: str, body: dict[str, object]) -> dict[str, object]:
