@@ -35,6 +35,11 @@ FIXTURES = [
         "match": {"userMessage": "cat", "endpoint": "image"},
         "response": {"image": {"b64Json": base64.b64encode(PNG).decode()}},
     },
+    # of Gemini's parts that are files the mock knows sound alone, of whatever type it is said to be
+    {
+        "match": {"userMessage": "cat", "endpoint": "chat"},
+        "response": {"audio": {"b64Json": base64.b64encode(PNG).decode(), "contentType": "image/png"}},
+    },
 ]
 
 

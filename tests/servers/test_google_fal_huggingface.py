@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -13,7 +13,7 @@ import pytest
 from huggingface_hub.inference._providers import _common
 from huggingface_hub.utils import _http
 
-from pipelex.cogt.exceptions import InferenceRateLimitError
+from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRateLimitError
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob, ImgGenJobParams, ImgGenPrompt
 from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.llm.llm_job import LLMJob, LLMPrompt
@@ -28,7 +28,9 @@ from tests.servers.aimock import OBJECT, PNG, Aimock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.counterpart("aimock", "img_gen:fal", "img_gen:huggingface_img_gen", "llm:google")
+pytestmark = pytest.mark.counterpart(
+    "aimock", "img_gen:fal", "img_gen:google", "img_gen:huggingface_img_gen", "llm:google"
+)
 
 PATIENT = CallPolicy(max_attempts=1, timeout_s=60.0)
 FLUX = "black-forest-labs/FLUX.1-schnell"
@@ -55,6 +57,11 @@ def gemini(aimock: Aimock) -> Caller:
     )
 
 
+@pytest.fixture
+def painter(gemini: Caller) -> Caller:
+    return replace(gemini, family=InferenceFamily.IMG_GEN, model_id="gemini-3.8-flash-image")
+
+
 class TestGoogle:
     def test_aimock_answers(self, aimock: Aimock, gemini: Caller) -> None:
         assert "Hello from the mock." == gemini.llm(lambda worker: worker.gen_text("hello"))
@@ -72,6 +79,18 @@ class TestGoogle:
         prompt = LLMPrompt(user_text="hello", images=(MediaSource(data=PNG, mime_type="image/png"),))
         job = LLMJob(prompt=prompt)
         assert "Hello from the mock." == gemini.llm(lambda worker: worker.gen_text(job))
+
+    def test_aimock_answers_with_an_image(self, aimock: Aimock, painter: Caller) -> None:
+        job = ImgGenJob(prompt=ImgGenPrompt(text="a cat", images=(MediaSource(data=PNG),)))
+        made = GeneratedImage(data=PNG, mime_type="image/png", width=1, height=1)
+        assert made == painter.img_gen(lambda worker: worker.gen_image(job))
+        assert "/v1beta/models/gemini-3.8-flash-image:generateContent" == str(aimock.journal()[-1]["path"])
+
+    def test_aimock_answers_with_words_or_429_where_an_image_was_asked_for(self, painter: Caller) -> None:
+        with pytest.raises(InferenceInvalidAnswerError, match=r"Hello from the mock\."):
+            painter.img_gen(lambda worker: worker.gen_image("hello"))
+        with pytest.raises(InferenceRateLimitError):
+            painter.img_gen(lambda worker: worker.gen_image("too fast"))
 
 
 @pytest.fixture

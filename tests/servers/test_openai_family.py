@@ -28,6 +28,7 @@ pytestmark = [
         "img_gen:gateway_img_gen",
         "img_gen:openai_img_gen",
         "llm:azure_openai",
+        "llm:azure_openai_responses",
         "llm:gateway_completions",
         "llm:gateway_responses",
         "llm:openai",
@@ -42,13 +43,17 @@ pytestmark = [
 ]
 
 PLUGINS = {plugin.name: plugin for plugin in BUILTIN_PLUGINS}
-DATED = {"api_version": "2024-10-21"}
+VERSION = "2024-10-21"
+DATED = {"api_version": VERSION}
 LLM_ROWS = [
     pytest.param("openai", "openai", "/v1", {}, "/v1/chat/completions", id="openai"),
     pytest.param("openai", "openai_responses", "/v1", {}, "/v1/responses", id="openai_responses"),
+    pytest.param("openai", "azure_openai", "", {}, "/openai/v1/chat/completions", id="azure_openai"),
+    pytest.param("openai", "azure_openai_responses", "", {}, "/openai/v1/responses", id="azure_openai_responses"),
     pytest.param(
-        "openai", "azure_openai", "", DATED, "/openai/deployments/gpt-4.1/chat/completions", id="azure_openai"
+        "openai", "azure_openai", "", DATED, "/openai/deployments/gpt-4.1/chat/completions", id="azure_openai-dated"
     ),
+    pytest.param("openai", "azure_openai_responses", "", DATED, "/openai/responses", id="azure_openai_responses-dated"),
     pytest.param("openrouter", "openrouter", "/api/v1", {}, "/api/v1/chat/completions", id="openrouter"),
     pytest.param("gateway", "gateway_completions", "/v1", {}, "/v1/chat/completions", id="gateway_completions"),
     pytest.param("gateway", "gateway_responses", "/v1", {}, "/v1/responses", id="gateway_responses"),
@@ -84,7 +89,8 @@ async def collect(worker: LLMWorkerAbstract) -> list[str]:
 def test_aimock_answers(aimock: Aimock, plugin: str, sdk: str, path: str, extras: dict[str, str], target: str) -> None:
     caller = llm(plugin, sdk, endpoint=aimock.url + path, extras=extras)
     assert "Hello from the mock." == caller.llm(lambda worker: worker.gen_text("hello"))
-    assert target == str(aimock.journal()[-1]["path"]).partition("?")[0]
+    path, _, query = str(aimock.journal()[-1]["path"]).partition("?")
+    assert (target, f"api-version={VERSION}" if extras else "") == (path, query)
     question = "city by responses" if "responses" in sdk else "city"
     assert City(**OBJECT) == caller.llm(lambda worker: worker.gen_object(question, City))  # type: ignore[arg-type]  # JSON
     assert "Hello from the mock." == "".join(caller.llm(collect))
