@@ -129,13 +129,14 @@ def test_tables_come_with_their_cells_and_their_caption() -> None:
     ]
 
 
-def test_a_pdf_comes_page_by_page_and_tells_how_far_it_is() -> None:
+def test_a_pdf_comes_piece_by_piece_and_tells_how_far_it_is() -> None:
     told: list[ExtractProgress] = []
     worker = make_worker()
-    document = make_pdf(*(Page(lines=(f"Page {number}",)) for number in (1, 2, 3)))
+    document = make_pdf(*(Page(lines=(f"Page {number}",)) for number in range(1, 13)))
     pages = run(worker.extract_pages(document, on_progress=told.append))
     assert pages == run(worker.extract_pages(document))
-    assert [(1, 3), (2, 3), (3, 3)] == [(progress.pages_done, progress.pages_total) for progress in told]
+    expected = [(number, 12) for number in range(1, 13)]
+    assert expected == [(progress.pages_done, progress.pages_total) for progress in told]
 
 
 @pytest.mark.parametrize(

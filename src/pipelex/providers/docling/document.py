@@ -43,6 +43,7 @@ _POINTS_PER_INCH = 72
 _UNITS_PER_POINT = {InputFormat.PDF: 1.0, InputFormat.PPTX: 12_700.0}  # elsewhere there is no size in print
 _LARGEST_DPI = 600
 _PDF = b"%PDF-"
+_AT_A_TIME = 10  # pages of a PDF: each conversion opens the document anew, which takes as long as some of its pages
 
 
 class DocumentError(Exception):
@@ -61,7 +62,7 @@ def pages_of(
         name: Its name, whose ending tells its format; without one, its first bytes do.
         params: What to take from it.
         timeout_s: After how long to give up a PDF, in seconds, between two of its pages.
-        at_once: Whether a PDF is read as a whole, which is a little faster, rather than page by page.
+        at_once: Whether a PDF is read as a whole, which is faster, rather than a few pages after the other.
 
     Yields:
         The pages, in the order asked for.
@@ -72,15 +73,15 @@ def pages_of(
     if params.page_view_dpi is not None and not 1 <= params.page_view_dpi <= _LARGEST_DPI:
         msg = f"page_view_dpi is {params.page_view_dpi}; it lies from 1 to {_LARGEST_DPI}"
         raise DocumentError(msg)
-    wanted = params.pages or ((1, sys.maxsize) if at_once else (1,))
+    wanted = params.pages or (1, sys.maxsize)
     first, last = max(1, min(wanted)), max(1, *wanted)
-    converted = _convert(data, name, params, timeout_s, (first, last if at_once else first))
+    converted = _convert(data, name, params, timeout_s, (first, last if at_once else first + _AT_A_TIME - 1))
     kind, is_pdf = converted.input.format, converted.input.format is InputFormat.PDF
     _refuse_what_is_not_known(params, kind, name)
     count = _count(converted, params, name)
     for number in params.pages or range(1, count + 1):
         if is_pdf and number not in converted.document.pages:
-            converted = _convert(data, name, params, timeout_s, (number, number))
+            converted = _convert(data, name, params, timeout_s, (number, number + _AT_A_TIME - 1))
             _count(converted, params, name)
         yield _page(converted.document, number, kind, params, count)
 
