@@ -91,7 +91,7 @@ class Row:
                 return Figure(self.title, None, self.unit, own.least, own.middle, limit=self.limit)
             against = samples.get(self.base, self.base_quantity or self.quantity)
         except NotMeasuredError as exc:
-            return Figure(self.title, base, self.unit, missing=str(exc))
+            return Figure(self.title, base, self.unit, limit=self.limit, missing=str(exc))
         ratios = own.least / against.least, own.middle / against.middle
         return Figure(self.title, base, self.unit, own.least, own.middle, *ratios, limit=self.limit)
 
