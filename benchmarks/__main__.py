@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from benchmarks.environments import ROOT, Environments, say
+from benchmarks.environments import ROOT, Environments, NotMeasuredError, say
 from benchmarks.plotting import draw
 from benchmarks.report import page
 from benchmarks.section import Bench, Section
@@ -45,7 +45,7 @@ MEASURED, NOT_ALL_MEASURED = 0, 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and write the page where everything was measured.
+    """Measure and print, and write page and plots where all topics were measured.
 
     Returns:
         0: everything was measured; 1: something could not be, and its row says why.
@@ -70,7 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(text)
     if not options.only:
         RESULTS.write_text(text, encoding="utf-8")
-        draw(environments, tables, curves)
+        try:
+            draw(environments, tables, curves)
+        except NotMeasuredError as exc:
+            say(f"no plots: {exc}")
+            return NOT_ALL_MEASURED
     return MEASURED if _all_measured(tables, curves) else NOT_ALL_MEASURED
 
 

@@ -63,10 +63,8 @@ class Environments:
         if name not in self._made:
             try:
                 self._made[name] = self._make(name)
-            except subprocess.CalledProcessError as exc:
-                lines = (exc.stderr or exc.stdout or "").strip().splitlines() or [f"exit code {exc.returncode}"]
-                errors = [line for line in lines if "ERROR" in line] or lines
-                self._made[name] = NotMeasuredError(f"the environment '{name}' cannot be installed: {errors[-1]}")
+            except NotMeasuredError as exc:
+                self._made[name] = NotMeasuredError(f"the environment '{name}' cannot be installed: {exc}")
         made = self._made[name]
         if isinstance(made, NotMeasuredError):
             raise made
@@ -111,10 +109,21 @@ def variables(**more: str) -> dict[str, str]:
     return {**kept, "PIPELEX_HOME": os.devnull, **more}
 
 
-def run(command: list[str], *, cwd: Path = ROOT, env: dict[str, str] | None = None) -> str:
-    """Run a command that is not measured and return what it prints."""
-    env = variables() if env is None else env
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=True).stdout
+def run(command: list[str], *, cwd: Path = ROOT) -> str:
+    """Run a command that is not measured and return what it prints.
+
+    Args:
+        command: The command.
+        cwd: The folder that it runs in.
+
+    Raises:
+        NotMeasuredError: It failed; with the line that says why.
+    """
+    done = subprocess.run(command, cwd=cwd, env=variables(), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        lines = (done.stderr or done.stdout).strip().splitlines() or [f"it ended with {done.returncode}"]
+        raise NotMeasuredError(([line for line in lines if "ERROR" in line] or lines)[-1])
+    return done.stdout
 
 
 def say(text: str) -> None:

@@ -47,7 +47,7 @@ def page(tables: Sequence[Table], curves: Sequence[Curve], *, rounds: int) -> st
 
 
 def _summary(tables: Sequence[Table]) -> str:
-    """Say which limits are met, worst first; the rows stand once more in their own tables."""
+    """Say which limits are met; the rows stand once more in their own tables."""
     judged = [figure for table in tables for figure in table.figures if figure.limit is not None]
     met = sum(figure.verdict == "met" for figure in judged)
     lines = ["## Limits\n", f"{met} of {len(judged)} are met.\n"]
@@ -60,17 +60,7 @@ def _judged(figure: Figure) -> list[str]:
 
 
 def _table(table: Table) -> str:
-    rows = (
-        [
-            figure.title,
-            _value(figure),
-            figure.base or "",
-            _ratio(figure),
-            _limit(figure),
-            figure.verdict,
-        ]
-        for figure in table.figures
-    )
+    rows = ([figure.title, _value(figure), *_judged(figure)[1:]] for figure in table.figures)
     lines = _grid(["figure", "value (median)", "base", "ratio (of medians)", "limit", ""], rows)
     return "\n".join([f"## {table.title}\n", f"{table.text}\n", *lines, ""])
 

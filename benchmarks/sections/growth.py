@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 from benchmarks.environments import ROOT, NotMeasuredError, run
@@ -115,8 +114,6 @@ def symbols(bench: Bench) -> Section:
             run([topic.python("checks"), "-m", "codegen", "--root", str(root)])
         except NotMeasuredError as exc:
             topic.samples.give_up(f"{number}", str(exc))
-        except subprocess.CalledProcessError as exc:
-            topic.samples.give_up(f"{number}", f"the generator refuses {number} symbols: {exc.stderr.strip()}")
         arguments = ("-m", "codegen", "--check", "--full", "--root", str(root))
         topic.program(f"{number}", "checks", *arguments, cwd=ROOT)
     curve = Curve(
