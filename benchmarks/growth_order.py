@@ -5,13 +5,13 @@ from __future__ import annotations
 from math import log
 
 _NOISE = 0.1  # a growth of less than this part of the value at the start is none
-_LINEAR = 1.1
+_LINEAR = 1.15  # what noise makes of a straight line
 
 
 def growth_order(values: dict[int, float]) -> str:
     """Fit ``a + b * n ** k`` and name the order.
 
-    The constant part is taken from the value at zero, or is nothing where zero was not measured.
+    The constant part is the smallest value where zero was measured, and nothing where it was not.
 
     Args:
         values: Values by number.
@@ -29,7 +29,7 @@ def fitted_exponent(values: dict[int, float]) -> float | None:
     Args:
         values: Values by number.
     """
-    start = values.get(0, 0.0)
+    start = min(values.values()) if 0 in values else 0.0
     points = [(log(n), log(value - start)) for n, value in values.items() if n and value - start > start * _NOISE]
     if len(points) < 2:
         return None
