@@ -38,9 +38,7 @@ class Exercise(Table):
     """What of some backends was called on a counterpart."""
 
     against: str = Field(description="The counterpart.")
-    run: Literal["make test", "make test-drivers", "make test-servers", "make test-slow"] = Field(
-        description="What runs it."
-    )
+    run: Literal["make test", "make test-servers", "make test-slow"] = Field(description="What runs it.")
     backends: list[Backend] = Field(min_length=1, description="The backends, each as family:sdk.")
     what: Line = Field(description="What was called, in a few words.")
 

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-COMMANDS = {"servers": "make test-servers", "slow": "make test-slow", "providers": "make test"}
-IN_PROCESS = ("providers/local", "providers/pypdfium2")
+COMMANDS = {"servers": "make test-servers", "slow": "make test-slow"}
 
 Claim = tuple[str, str, str]
 """A command, a counterpart, a backend."""
@@ -47,7 +46,8 @@ def backed(tests: Path) -> set[Claim]:
 
 def command_of(file: str) -> str:
     """Return the command that runs a test module, by its path below ``tests``."""
-    return "make test" if file.startswith(IN_PROCESS) else COMMANDS.get(file.partition("/")[0], "make test")
+    folder = "servers" if file.endswith("_kit.py") else file.partition("/")[0]  # the kit's suites take long
+    return COMMANDS.get(folder, "make test")
 
 
 def marks_of(path: Path) -> Iterator[tuple[str, ...]]:

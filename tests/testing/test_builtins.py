@@ -102,7 +102,7 @@ class TestLocal(LLMConformance):
 
 
 def test_every_builtin_goes_through_the_kit() -> None:
-    """Here, or beside the tests of its driver, which ``make test-drivers`` runs."""
+    """Here, or beside the tests of its driver, where most take long: ``make test-servers``."""
     suites = [Path(__file__), *DRIVERS.glob("*/test_*.py")]
     texts = [text for path in suites if "Conformance" in (text := path.read_text(encoding="utf-8"))]
     through = {name for text in texts for name in re.findall(r"return (\w+Plugin)\(\)", text)}
