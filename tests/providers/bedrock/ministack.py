@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -84,9 +85,10 @@ def _free_port() -> int:
 
 
 def _forward(request: HttpRequest, server: LlamaServer) -> HttpReply:
-    """Hand a request on with the key that ministack has no setting for."""
+    """Hand a request on with what ministack leaves out: the key, and all of InvokeModel's parameters."""
+    body = json.dumps({"temperature": 0.0, "max_tokens": 60, **request.json()}).encode()
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {server.api_key}"}
     with urllib.request.urlopen(
-        urllib.request.Request(server.url + request.target, data=request.body, headers=headers), timeout=60
+        urllib.request.Request(server.url + request.target, data=body, headers=headers), timeout=60
     ) as reply:
         return raw(reply.read(), content_type="application/json")
