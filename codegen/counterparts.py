@@ -28,7 +28,7 @@ class Counterpart(Table):
     """What answers a driver in a test."""
 
     title: Line = Field(description="What it is, in a few words.")
-    kind: Literal["server", "mock", "replay", "library"] = Field(description="How far it is from the vendor.")
+    kind: Literal["server", "mock", "client", "replay", "library"] = Field(description="How far it is from the vendor.")
     pin: Line | None = Field(default=None, description="The version that runs, as its package registry spells it.")
     home: Line | None = Field(default=None, description="Where it comes from.")
     formats: list[str] = Field(default=[], description="Of a replay: the modules whose docstrings name its pages.")
@@ -91,6 +91,8 @@ def _cross_check(read: Counterparts) -> Iterator[tuple[KeyPath, str]]:
     for name, counterpart in read.counterparts.items():
         if all(exercise.against != name for exercise in read.exercised):
             yield ("counterparts", name), "no row of [[exercised]] names it"
-        needed = {"server": "pin", "mock": "pin", "replay": "formats", "library": None}[counterpart.kind]
+        needed = {"server": "pin", "mock": "pin", "client": "pin", "replay": "formats", "library": None}[
+            counterpart.kind
+        ]
         if needed is not None and not getattr(counterpart, needed):
             yield ("counterparts", name, needed), f"missing; a {counterpart.kind} needs it"

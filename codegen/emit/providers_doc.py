@@ -21,6 +21,7 @@ DEFAULTS_FILE = "src/pipelex/config/defaults/pipelex.toml"
 KINDS = {
     "server": "server of another project",
     "mock": "mock server of another project",
+    "client": "the vendor's own client, compared",
     "replay": "our replay",
     "library": "in process",
 }

@@ -124,6 +124,7 @@ def test_each_server_is_a_fixture_of_its_name() -> None:
 
 
 def test_pins_that_stand_elsewhere_too_are_the_same() -> None:
+    assert pin("openrouter_client") in PROJECT["dependency-groups"]["dev"]
     assert pin("llama_server") in PROJECT["project"]["optional-dependencies"]["local"]
     assert f"--no-deps {pin('ministack')}\n" in (ROOT / "Makefile").read_text(encoding="utf-8")
 

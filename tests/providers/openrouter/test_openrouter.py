@@ -1,7 +1,8 @@
 """OpenRouter: its Image API, and what it adds to chat completions.
 
 The answers are written after https://openrouter.ai/docs/guides/overview/multimodal/image-generation and
-https://openrouter.ai/docs/api-reference/errors; nothing was recorded.
+https://openrouter.ai/docs/api-reference/errors; nothing was recorded. OpenRouter's own client, which is generated from
+its API, says whether they and our requests are right.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import base64
 from typing import TYPE_CHECKING
 
 import pytest
+from openrouter import OpenRouter
 
 from pipelex.cogt.exceptions import InferenceRateLimitError, InferenceRequestError, InferenceServerError
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob, ImgGenJobParams, ImgGenPrompt
@@ -19,11 +21,12 @@ from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.generated.builtins import OpenrouterPlugin
 from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.reporting.reporting_protocol import InferenceUsage
 from pipelex.testing import samples
 from pipelex.testing.img_gen import ImgGenConformance
 from pipelex.testing.loopback import HttpReply, HttpRequest
 from tests.providers import replay as scripted
-from tests.providers.calls import Caller
+from tests.providers.calls import KEY, Caller
 from tests.providers.openai import wire
 from tests.providers.openai.test_openai_conformance import QUICK
 from tests.providers.openai.vendors import ImagesVendor
@@ -36,7 +39,10 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["pipelex.testing"]
 
-pytestmark = pytest.mark.counterpart("openrouter_docs", "img_gen:openrouter_img_gen")
+pytestmark = [
+    pytest.mark.counterpart("openrouter_client", "img_gen:openrouter_img_gen"),
+    pytest.mark.counterpart("openrouter_docs", "img_gen:openrouter_img_gen"),
+]
 
 PNG, JPEG = samples.png("kit-000001"), b"\xff\xd8\xff\xe0 no real picture"
 
@@ -52,10 +58,13 @@ def images(replay: Replay) -> Caller:
 
 def answer_of(data: bytes, media_type: str) -> HttpReply:
     row = {"b64_json": base64.b64encode(data).decode(), "media_type": media_type}
-    return scripted.answer({"created": 1, "data": [row], "usage": {"cost": 0.04}})
+    made = {"completion_tokens": 1290, "completion_tokens_details": {"image_tokens": 1280}}
+    return scripted.answer(
+        {"created": 1, "data": [row], "usage": {"prompt_tokens": 9, **made, "total_tokens": 1299, "cost": 0.04}}
+    )
 
 
-def test_every_parameter_of_an_image_is_sent_in_one_request(replay: Replay) -> None:
+def test_openrouters_own_client_sends_the_same_and_reads_the_same(replay: Replay) -> None:
     replay.on("POST /api/v1/images", answer_of(JPEG, "image/jpeg"))
     params = ImgGenJobParams(
         size=(2048, 1024),
@@ -67,24 +76,35 @@ def test_every_parameter_of_an_image_is_sent_in_one_request(replay: Replay) -> N
     )
     pictures = (MediaSource(data=PNG), MediaSource(url="https://example.org/a.png"))
     job = ImgGenJob(prompt=ImgGenPrompt(text="a cat", images=pictures), params=params)
-    image = images(replay).img_gen(lambda worker: worker.gen_image(job))
-    assert GeneratedImage(data=JPEG, mime_type="image/jpeg") == image
+    caller = images(replay)
+    image = caller.img_gen(lambda worker: worker.gen_image(job))
     png = base64.b64encode(PNG).decode()
-    expected = {
-        "model": "gpt-x",
-        "prompt": "a cat",
-        "size": "2048x1024",
-        "aspect_ratio": "2:1",
-        "quality": "high",
-        "output_format": "jpeg",
-        "background": "opaque",
-        "seed": 0,
-        "input_references": [
-            {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png}"}},
-            {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}},
-        ],
-    }
-    assert expected == replay.last.json()
+    with OpenRouter(api_key=KEY, server_url=f"{replay.url}/api/v1") as client:
+        theirs = client.images.generate(
+            model="gpt-x",
+            prompt="a cat",
+            size="2048x1024",
+            aspect_ratio="2:1",
+            quality="high",
+            output_format="jpeg",
+            background="opaque",
+            seed=0,
+            input_references=[
+                {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png}"}},
+                {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}},
+            ],
+        )
+    sent, their = (
+        (request.method, request.target, request.headers["authorization"], request.json())
+        for request in replay.requests
+    )
+    assert their == sent
+    assert GeneratedImage(data=JPEG, mime_type="image/jpeg") == image
+    assert [(base64.b64encode(JPEG).decode(), "image/jpeg")] == [(row.b64_json, row.media_type) for row in theirs.data]
+    usage = InferenceUsage(input_tokens=9, output_tokens=1290, output_image_tokens=1280, images=1)
+    assert usage == caller.log.records[0].usage
+    assert theirs.usage is not None
+    assert (9, 1290) == (theirs.usage.prompt_tokens, theirs.usage.completion_tokens)
 
 
 def test_negative_text_is_refused_by_name(replay: Replay) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypedDict, cast, get_args
 
 from openai import AsyncOpenAI
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from openai.types import Image
+    from openai.types.images_response import Usage
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
@@ -47,16 +49,9 @@ class OpenAIImgGenWorker(SdkWorker[AsyncOpenAI], ImgGenWorkerAbstract):
         if not isinstance(response, ImagesResponse):
             raise InferenceInvalidAnswerError("The answer is no list of images")
         images = tuple([await self._image(image, response.size) for image in response.data or ()])
-        usage = response.usage
         return InferenceResult(
             content=images,
-            usage=InferenceUsage(
-                images=len(images),
-                input_tokens=getattr(usage, "input_tokens", None),
-                output_tokens=getattr(usage, "output_tokens", None),
-                input_image_tokens=getattr(getattr(usage, "input_tokens_details", None), "image_tokens", None),
-                output_image_tokens=getattr(getattr(usage, "output_tokens_details", None), "image_tokens", None),
-            ),
+            usage=replace(self._usage(response.usage), images=len(images)),
             model_served=self.inference_model.model_id,
         )
 
@@ -86,6 +81,14 @@ class OpenAIImgGenWorker(SdkWorker[AsyncOpenAI], ImgGenWorkerAbstract):
             "background": params.background,
         }
         return cast("_Options", {name: value for name, value in options.items() if value is not None})
+
+    def _usage(self, usage: Usage | None) -> InferenceUsage:
+        return InferenceUsage(
+            input_tokens=getattr(usage, "input_tokens", None),
+            output_tokens=getattr(usage, "output_tokens", None),
+            input_image_tokens=getattr(getattr(usage, "input_tokens_details", None), "image_tokens", None),
+            output_image_tokens=getattr(getattr(usage, "output_tokens_details", None), "image_tokens", None),
+        )
 
     def _refuse(self, job: ImgGenJob, *names: str) -> None:
         """Refuse what the API has no word for, although the model's table declares it."""
@@ -139,6 +142,15 @@ class OpenRouterImgGenWorker(OpenAIImgGenWorker):
             ]
         client = await self._client()
         return await client.post("/images", body=body, cast_to=ImagesResponse)
+
+    def _usage(self, usage: Usage | None) -> InferenceUsage:
+        """Read the tokens, which have the names of chat completions here."""
+        told = getattr(usage, "model_extra", None) or {}
+        return InferenceUsage(
+            input_tokens=told.get("prompt_tokens"),
+            output_tokens=told.get("completion_tokens"),
+            output_image_tokens=(told.get("completion_tokens_details") or {}).get("image_tokens"),
+        )
 
 
 async def _upload(number: int, image: MediaSource) -> tuple[str, bytes, str]:
