@@ -10,7 +10,7 @@ import pytest
 
 from codegen.counterparts import pages, read_counterparts
 from codegen.project import Project
-from tests.counterparts import BACKENDS, FILE, ROWS, SERVERS, disagreements, pin, server_of
+from tests.counterparts import BACKENDS, COUNTERPARTS, FILE, ROWS, SERVERS, disagreements, pin, server_of
 from tests.house.test_agreement import registered_backends
 from tests.house.tree import PROJECT, ROOT, python_files
 
@@ -124,7 +124,8 @@ def test_each_server_is_a_fixture_of_its_name() -> None:
 
 
 def test_pins_that_stand_elsewhere_too_are_the_same() -> None:
-    assert pin("openrouter_client") in PROJECT["dependency-groups"]["dev"]
+    clients = {name for name, row in COUNTERPARTS.items() if row["kind"] == "client"}
+    assert {pin(name) for name in clients} <= set(PROJECT["dependency-groups"]["dev"])
     assert pin("llama_server") in PROJECT["project"]["optional-dependencies"]["local"]
     assert f"--no-deps {pin('ministack')}\n" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
