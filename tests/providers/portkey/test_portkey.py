@@ -10,7 +10,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from portkey_ai import Portkey
 
 from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.model_spec import Capability
@@ -70,6 +69,8 @@ def test_a_config_and_metadata_are_headers_too(replay: Replay) -> None:
 
 @pytest.mark.parametrize("sdk", SDKS)
 def test_portkeys_own_client_sends_the_same(replay: Replay, sdk: str) -> None:
+    from portkey_ai import Portkey
+
     metadata = '{"env": "test"}'
     headers_sent(
         replay,
