@@ -87,7 +87,7 @@ def test_a_mark_that_nothing_answers_and_an_answer_that_no_mark_names_are_found(
 
 @pytest.mark.parametrize(("against", "outcome"), [("openai_docs", 0), ("aimock", 1)])
 def test_a_module_that_does_not_do_what_its_mark_says_fails(
-    against: str, outcome: int, pytester: pytest.Pytester
+    against: str, outcome: int, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytester.makeconftest("from tests.counterparts import pytest_runtest_call, pytest_runtest_teardown\n")
     pytester.makepyfile(f"""
@@ -106,7 +106,10 @@ def test_a_module_that_does_not_do_what_its_mark_says_fails(
                 chat = Caller(plugin=OpenaiPlugin(), family=InferenceFamily.LLM, sdk="openai", endpoint=replay.url)
                 assert "Hi" == chat.llm(lambda worker: worker.gen_text("Hello"))
     """)
-    done = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    # In this process it would take every module that it imported first out of sys.modules again: the next test would
+    # import a second one beside the one that the package still holds, and monkeypatch would patch the wrong one.
+    done = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     assert outcome == done.ret
     if outcome:
         done.stdout.fnmatch_lines(["*it marks llm:*, and no call was answered*"])
