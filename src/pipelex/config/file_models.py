@@ -52,6 +52,7 @@ class BackendTable(BaseModel):
     endpoint: StrictStr | None = None
     api_key: StrictStr | None = None
     timeout_s: PositiveFloat | None = None
+    connect_timeout_s: PositiveFloat | None = None
     max_attempts: PositiveInt | None = None
     deadline_s: PositiveFloat | None = None
     max_retry_after_s: NonNegativeFloat | None = None

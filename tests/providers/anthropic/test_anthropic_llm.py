@@ -402,6 +402,15 @@ def test_bedrock_without_credentials_says_so(replay: Replay, monkeypatch: pytest
     assert [] == replay.requests
 
 
+def test_no_policy_makes_the_sdk_guess_how_long_an_answer_takes() -> None:
+    like_the_sdk = CallPolicy(
+        max_attempts=1, timeout_s=600.0, connect_timeout_s=5.0
+    )  # it refuses long answers by these
+    job = LLMJob(prompt=LLMPrompt(user_text="Hello"), params=LLMJobParams(max_tokens=32_000))
+    with Replay().on(PATH, answer(wire.message("Hi"))) as replay:
+        assert "Hi" == run(make_worker(replay.url, policy=like_the_sdk).gen_text(job))
+
+
 class TestLlamaServer:
     """Real text: llama.cpp's server speaks Anthropic's wire format."""
 

@@ -49,6 +49,8 @@ ReturnT = TypeVar("ReturnT")
 PATIENT = CallPolicy(timeout_s=20.0, max_attempts=2, max_reasks=0)
 IMPATIENT = replace(PATIENT, timeout_s=0.4)
 """How long an SDK waits for a vendor that says nothing: it gives up by its own clock, long before our own would."""
+HASTY = replace(PATIENT, connect_timeout_s=0.1)
+"""As in earnest, the SDK and our own clock wait for an answer for as long; what is short is the way there alone."""
 
 
 class _AzureOpenAI(TestOpenAI):
@@ -181,6 +183,7 @@ def play(
     vendor: FakeVendor[Any],
     worker: CallPolicy = PATIENT,
     client: CallPolicy = PATIENT,
+    endpoint: str | None = None,
 ) -> ReturnT:
     """Run a scene in a loop of its own, with a worker of the driver, and close its clients.
 
@@ -190,10 +193,11 @@ def play(
         vendor: The vendor, open, with its orders beyond the plain answer.
         worker: The policy of the model: of the worker's base.
         client: The policy of the backend: of the SDK.
+        endpoint: Where the SDK looks for the vendor, where that is not where it is.
     """
     vendor.answer_with(lambda token: driver._answer(token, None))
     stage = Stage[Any, Any](plugin=driver.plugin(), vendor=vendor)
-    backend = replace(driver._with_secrets(driver.backend(vendor.endpoint)), policy=client)
+    backend = replace(driver._with_secrets(driver.backend(endpoint or vendor.endpoint)), policy=client)
 
     async def main() -> ReturnT:
         try:

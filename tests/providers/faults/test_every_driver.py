@@ -29,13 +29,16 @@ from pipelex.testing.conformance import new_token
 from pipelex.testing.fault_kinds import check_kind
 from pipelex.testing.loopback import LoopbackVendor
 from pipelex.testing.vendor import Fault
-from tests.providers.faults.drivers import DRIVERS, IMPATIENT, PATIENT, heavy_but, play
+from tests.providers.faults.drivers import DRIVERS, HASTY, IMPATIENT, PATIENT, heavy_but, play
+from tests.providers.replay import Deaf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pipelex.cogt.model_backends.model_spec import CallPolicy
     from pipelex.plugins.contract import PipelexPlugin
     from pipelex.testing.loopback import HttpReply, HttpRequest
+    from pipelex.testing.vendor import FakeVendor
     from tests.providers.faults.drivers import AnyDriver
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of Hugging Face's own call
@@ -103,8 +106,7 @@ def expected(name: str, fault: Fault) -> Outcome:
 
 def outcome_of(name: str, fault: Fault) -> Outcome:
     """Let a driver's call meet a fault."""
-    driver = DRIVERS[name]
-    with driver.vendor() as vendor:
+    with DRIVERS[name].vendor() as vendor:
         assert isinstance(vendor, LoopbackVendor)
         vendor.fail_with(fault)
         _name_requests(vendor, _id_header(name))
@@ -112,16 +114,13 @@ def outcome_of(name: str, fault: Fault) -> Outcome:
         worker = (
             client if name.startswith("linkup") else PATIENT
         )  # its SDK is told the limit of each call, by the worker
-        error = play(driver, lambda _, worker: _failure(driver, worker), vendor=vendor, worker=worker, client=client)
-        check_kind(error, fault=fault, model=driver.model())  # what the kit asks of a stranger
-        return Outcome(
-            kind=type(error),
-            status=error.status_code,
-            retryable=error.retryable,
-            retry_after=error.retry_after,
-            arrived=len(vendor.requests),
-            request_id=error.request_id,
-        )
+        return _outcome(name, fault, vendor, worker=worker, client=client)
+
+
+def outcome_on_the_way(name: str, policy: CallPolicy) -> Outcome:
+    """Let a driver's call wait for a connection that does not come about."""
+    with DRIVERS[name].vendor() as vendor, Deaf() as deaf:
+        return _outcome(name, Fault.CONNECTION_REFUSED, vendor, worker=policy, client=policy, endpoint=deaf.url)
 
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault not in SILENT])
@@ -138,6 +137,18 @@ def test_silence_becomes_its_kind_and_is_repeated_or_not(name: str, fault: Fault
     assert expected(name, fault) == outcome_of(name, fault)
 
 
+@pytest.mark.parametrize("name", DRIVERS)
+@pytest.mark.usefixtures("pauses")
+def test_a_connection_that_does_not_come_about_is_given_up_long_before_an_answer_is(name: str) -> None:
+    assert expected(name, Fault.CONNECTION_REFUSED) == outcome_on_the_way(name, HASTY)
+
+
+@pytest.mark.usefixtures("pauses")
+def test_a_limit_for_the_connection_that_is_not_kept_turns_the_table_red() -> None:
+    with pytest.raises(AssertionError, match="InferenceTimeoutError"):
+        outcome_on_the_way("openai", IMPATIENT)
+
+
 def test_no_driver_is_left_out() -> None:
     in_process = {"llama_cpp", "pypdfium2", "docling_sdk"}
     registered = {key for plugin in BUILTIN_PLUGINS for key in _registered(plugin) if key[1] not in in_process}
@@ -151,6 +162,20 @@ def test_a_wrong_kind_turns_the_table_red(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(OpenAICompletionsWorker, "_classify_error", wrong)
     with pytest.raises(AssertionError, match="InferenceServerError"):
         test_a_fault_becomes_its_kind_and_is_repeated_or_not("openai", Fault.UNAUTHORIZED)
+
+
+def _outcome(name: str, fault: Fault, vendor: FakeVendor[Any], **call: Any) -> Outcome:
+    driver = DRIVERS[name]
+    error = play(driver, lambda _, worker: _failure(driver, worker), vendor=vendor, **call)
+    check_kind(error, fault=fault, model=driver.model())  # what the kit asks of a stranger
+    return Outcome(
+        kind=type(error),
+        status=error.status_code,
+        retryable=error.retryable,
+        retry_after=error.retry_after,
+        arrived=len(vendor.requests),
+        request_id=error.request_id,
+    )
 
 
 def _id_header(name: str) -> str | None:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 PATIENT = CallPolicy(timeout_s=20.0)
 IMPATIENT = CallPolicy(timeout_s=0.3)
+HASTY = CallPolicy(timeout_s=20.0, connect_timeout_s=0.1)
 LONG_AGO, FAR_AHEAD = "Fri, 01 Jan 1999 00:00:00 GMT", "Tue, 01 Jan 2999 00:00:00 GMT"
 
 
@@ -113,7 +114,8 @@ TABLE = {
         "The backend cannot be reached (ConnectTimeout)",
         Deaf,
         arrived=0,
-        client=IMPATIENT,
+        client=HASTY,
+        worker=HASTY,
     ),
     "read timeout": Row(
         InferenceTimeoutError, 3, "The backend did not answer in time (ReadTimeout)", hang(), client=IMPATIENT

@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from openai import AsyncAzureOpenAI
+from openai import AsyncAzureOpenAI, Timeout
 
 from pipelex.cogt.exceptions import (
     InferenceAuthenticationError,
@@ -133,8 +133,9 @@ def test_who_has_no_address_of_their_own_needs_an_endpoint(sdk: str) -> None:
     ],
 )
 def test_a_vendor_is_called_at_its_own_address(sdk: str, address: str) -> None:
-    client = open_client(sdk=sdk, backend=InferenceBackend(name="mine", policy=CallPolicy(timeout_s=9)))
-    assert (address, 0, 9) == (str(client.base_url), client.max_retries, client.timeout)
+    policy = CallPolicy(timeout_s=9, connect_timeout_s=2)
+    client = open_client(sdk=sdk, backend=InferenceBackend(name="mine", policy=policy))
+    assert (address, 0, Timeout(9, connect=2)) == (str(client.base_url), client.max_retries, client.timeout)
 
 
 def test_the_environment_does_not_move_the_address(monkeypatch: pytest.MonkeyPatch) -> None:

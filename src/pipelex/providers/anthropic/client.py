@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anthropic import AsyncAnthropic, AsyncAnthropicBedrock
+from anthropic import AsyncAnthropic, AsyncAnthropicBedrock, Timeout
 
 from pipelex.cogt.exceptions import InferenceRequestError, ModelListingUnsupportedError
 from pipelex.cogt.model_backends.listed_model import ListedModel
@@ -38,9 +38,14 @@ def _make_anthropic_client(backend: InferenceBackend) -> AsyncAnthropic:
     return AsyncAnthropic(
         api_key=backend.api_key or _NO_KEY,
         base_url=backend.endpoint,
-        timeout=backend.policy.timeout_s,
+        timeout=_timeout(backend),
         max_retries=0,
     )
+
+
+def _timeout(backend: InferenceBackend) -> Timeout:
+    # Without a limit for the pool it never equals the SDK's default, in place of which the SDK puts a guess of its own.
+    return Timeout(backend.policy.timeout_s, connect=backend.policy.connect_timeout_s, pool=None)
 
 
 def _make_bedrock_client(backend: InferenceBackend) -> AsyncAnthropicBedrock:
@@ -55,7 +60,7 @@ def _make_bedrock_client(backend: InferenceBackend) -> AsyncAnthropicBedrock:
             aws_region=backend.get_extra("region", default="") or None,
             aws_profile=backend.get_extra("profile", default="") or None,
             base_url=backend.endpoint,
-            timeout=backend.policy.timeout_s,
+            timeout=_timeout(backend),
             max_retries=0,
         )
     except ValueError as exc:

@@ -28,7 +28,7 @@ class AzureClient(httpx.AsyncClient):
         super().__init__(
             base_url=f"{endpoint.rstrip('/')}/openai/",
             headers={"api-key": backend.api_key} if backend.api_key is not None else {},
-            timeout=backend.policy.timeout_s,
+            timeout=httpx.Timeout(backend.policy.timeout_s, connect=backend.policy.connect_timeout_s),
             limits=httpx.Limits(max_connections=None),  # how many calls run at once is the base's matter
         )
         self._api_version = backend.get_extra("api_version", default=_V1)

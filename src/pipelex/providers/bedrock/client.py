@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 ReturnT = TypeVar("ReturnT")
 
-_LONGEST_CONNECT_S = 60.0
-
 
 class BedrockClient(Protocol):
     """What the driver asks of Bedrock, whichever SDK carries it. Requests and answers are those of the AWS API."""
@@ -69,7 +67,7 @@ class _Settings:
     def options(self) -> dict[str, Any]:
         """Return what the SDK's ``Config`` is made of."""
         options: dict[str, Any] = {
-            "connect_timeout": min(self._policy.timeout_s, _LONGEST_CONNECT_S),
+            "connect_timeout": self._policy.connect_timeout_s,
             "read_timeout": self._policy.timeout_s,
             "retries": {"total_max_attempts": 1, "mode": "standard"},
             "max_pool_connections": self._policy.max_concurrency,

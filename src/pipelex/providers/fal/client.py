@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 from asyncstdlib import cached_property
@@ -43,10 +43,10 @@ class _QueueHttpClient(httpx.AsyncClient):
     Args:
         key: fal's key.
         endpoint: The base URL in place of the queue's, which the SDK has no setting for either.
-        timeout: How long a request may take, in seconds.
+        timeout: How long a request may take, and how long the way to the vendor.
     """
 
-    def __init__(self, *, key: str, endpoint: str | None, timeout: float) -> None:
+    def __init__(self, *, key: str, endpoint: str | None, timeout: httpx.Timeout) -> None:
         super().__init__(
             transport=AsyncBackupDomainTransport(transport=httpx.AsyncHTTPTransport(limits=_NO_LIMIT)),
             headers={"Authorization": f"Key {key}", "User-Agent": USER_AGENT},
@@ -81,11 +81,11 @@ class FalClient(AsyncClient):
     Args:
         key: fal's key.
         endpoint: The base URL in place of ``https://queue.fal.run``.
-        timeout: How long a request may take, in seconds.
+        timeout: How long a request may take, and how long the way to the vendor.
     """
 
-    def __init__(self, *, key: str, endpoint: str | None, timeout: float) -> None:
-        super().__init__(key=key, default_timeout=timeout)
+    def __init__(self, *, key: str, endpoint: str | None, timeout: httpx.Timeout) -> None:
+        super().__init__(key=key, default_timeout=cast("float", timeout))  # it is handed on as it is to httpx
         self._http = _QueueHttpClient(key=key, endpoint=endpoint, timeout=timeout)
 
     @cached_property
@@ -99,6 +99,5 @@ class FalClient(AsyncClient):
 
 def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[FalClient]:  # noqa: ARG001
     """Make the client of a backend. Nothing is sent before the first call."""
-    return PerLoopClient(
-        lambda: FalClient(key=backend.api_key or _NO_KEY, endpoint=backend.endpoint, timeout=backend.policy.timeout_s)
-    )
+    timeout = httpx.Timeout(backend.policy.timeout_s, connect=backend.policy.connect_timeout_s)
+    return PerLoopClient(lambda: FalClient(key=backend.api_key or _NO_KEY, endpoint=backend.endpoint, timeout=timeout))

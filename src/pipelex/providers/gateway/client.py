@@ -31,7 +31,7 @@ def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[httpx.A
     headers = {name.replace("_", "-"): str(value) for name, value in backend.extras.items() if name.startswith("x_")}
     if backend.api_key is not None:
         headers["Authorization"] = f"Bearer {backend.api_key}"
-    timeout = backend.policy.timeout_s
+    timeout = httpx.Timeout(backend.policy.timeout_s, connect=backend.policy.connect_timeout_s)
     limits = httpx.Limits(max_connections=None)  # how many calls run at once is the base's matter
     return PerLoopClient(lambda: httpx.AsyncClient(base_url=endpoint, headers=headers, timeout=timeout, limits=limits))
 

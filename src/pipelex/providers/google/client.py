@@ -61,10 +61,10 @@ class GoogleClient:
     """
 
     def __init__(self, *, backend: InferenceBackend) -> None:
+        self._connect_timeout = backend.policy.connect_timeout_s
         self._http = httpx2.AsyncClient(
-            timeout=backend.policy.timeout_s,
             follow_redirects=True,
-            event_hooks={"response": [_remember]},
+            event_hooks={"request": [self._limit_connecting], "response": [_remember]},
             # How many calls run at once is the base's matter.
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=backend.policy.max_concurrency),
         )
@@ -92,6 +92,10 @@ class GoogleClient:
     def models(self) -> AsyncModels:
         """What the SDK does with models: generate and list."""
         return self._sdk.models
+
+    async def _limit_connecting(self, request: httpx2.Request) -> None:
+        """Set what the SDK, which gives each request one limit for all, has no setting for."""
+        request.extensions["timeout"]["connect"] = self._connect_timeout
 
     async def aclose(self) -> None:
         """Close all clients: the SDK leaves an HTTP client open that it was given."""

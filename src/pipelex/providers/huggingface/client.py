@@ -25,11 +25,14 @@ def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[AsyncIn
             extra ``provider`` says who serves (``"together"``, ``"nscale"``), and without that it is the first one
             that Hugging Face names for the model.
     """
+    policy = backend.policy
+    # The SDK hands it on to httpx2 as it is, which takes one limit or these four: connect, read, write, pool.
+    timeout = (policy.connect_timeout_s, policy.timeout_s, policy.timeout_s, policy.timeout_s)
     return PerLoopClient(
         lambda: AsyncInferenceClient(
             base_url=backend.endpoint,
             provider=cast("PROVIDER_OR_POLICY_T", backend.get_extra("provider", default="auto")),
             api_key=backend.api_key or _NO_KEY,
-            timeout=backend.policy.timeout_s,
+            timeout=cast("float", timeout),
         )
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 from json import JSONDecodeError
 
-from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, InferenceTimeoutError, RepositoryNotFoundError
 from PIL import UnidentifiedImageError
 
 from pipelex.cogt.exceptions import (
@@ -34,6 +34,8 @@ def classify(error: Exception) -> InferenceError | None:
         return InferenceInvalidAnswerError(msg)
     if isinstance(error, ValueError | NotImplementedError):  # the provider does not serve this model, or not this task
         return InferenceRequestError(str(error))
+    if isinstance(error, InferenceTimeoutError):  # one class for every time-out; its cause says which
+        return InferenceError.from_transport(error.__cause__ or error)
     return InferenceError.from_transport(error)
 
 

@@ -33,10 +33,12 @@ class PooledLinkupClient(LinkupClient):
     Args:
         api_key: Linkup's key.
         base_url: The base URL.
+        connect_timeout: How long it may take to reach it, in seconds.
     """
 
-    def __init__(self, *, api_key: str, base_url: str) -> None:
+    def __init__(self, *, api_key: str, base_url: str, connect_timeout: float) -> None:
         super().__init__(api_key=api_key, base_url=base_url)
+        self._connect_timeout = connect_timeout
         limits = httpx.Limits(max_connections=None)  # how many calls run at once is the base's matter
         self._http = httpx.AsyncClient(base_url=base_url, headers=self._headers(), limits=limits)
 
@@ -49,7 +51,8 @@ class PooledLinkupClient(LinkupClient):
         params: dict[str, Any] | None = None,
         timeout: float | None,
     ) -> httpx.Response:
-        response = await self._http.request(method, url, json=json, params=params, timeout=timeout)
+        limit = httpx.Timeout(timeout, connect=self._connect_timeout)
+        response = await self._http.request(method, url, json=json, params=params, timeout=limit)
         if response.status_code != 200:
             raise LinkupStatusError(response)
         return response
@@ -62,4 +65,5 @@ class PooledLinkupClient(LinkupClient):
 def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[PooledLinkupClient]:  # noqa: ARG001
     """Make the client of a backend. Nothing is sent before the first call."""
     base_url = backend.endpoint or "https://api.linkup.so/v1"
-    return PerLoopClient(lambda: PooledLinkupClient(api_key=backend.api_key or _NO_KEY, base_url=base_url))
+    key, limit = backend.api_key or _NO_KEY, backend.policy.connect_timeout_s
+    return PerLoopClient(lambda: PooledLinkupClient(api_key=key, base_url=base_url, connect_timeout=limit))

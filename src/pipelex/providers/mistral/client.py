@@ -30,7 +30,10 @@ class MistralClient:
         # The SDK closes its clients in a finalizer only; these are ours, so that they can be closed when they should.
         # How many calls run at once is the base's matter.
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=backend.policy.max_concurrency)
-        self._async_client = httpx2.AsyncClient(follow_redirects=True, limits=limits)
+        self._connect_timeout = backend.policy.connect_timeout_s
+        self._async_client = httpx2.AsyncClient(
+            follow_redirects=True, limits=limits, event_hooks={"request": [self._limit_connecting]}
+        )
         self._unused_client = httpx2.Client(transport=_NoTransport())
         self.sdk = Mistral(
             api_key=backend.api_key or _NO_KEY,
@@ -40,6 +43,10 @@ class MistralClient:
             retry_config=None,
             timeout_ms=max(1, round(backend.policy.timeout_s * 1000)),
         )
+
+    async def _limit_connecting(self, request: httpx2.Request) -> None:
+        """Set what the SDK, which gives each request one limit for all, has no setting for."""
+        request.extensions["timeout"]["connect"] = self._connect_timeout
 
     async def aclose(self) -> None:
         """Close the connections. May be called again."""

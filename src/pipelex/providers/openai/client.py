@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from openai import AsyncAzureOpenAI, AsyncOpenAI
+from openai import AsyncAzureOpenAI, AsyncOpenAI, Timeout
 
 from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.model_backends.listed_model import ListedModel
@@ -48,6 +48,7 @@ def open_client(*, sdk: str, backend: InferenceBackend) -> AsyncOpenAI:
     """
     dialect, endpoint = dialect_of(sdk), _endpoint(sdk, backend)
     key, headers = _credentials(dialect, backend)
+    timeout = Timeout(backend.policy.timeout_s, connect=backend.policy.connect_timeout_s)
     if dialect.is_azure:
         version = backend.get_extra("api_version", default=AZURE_V1)
         if version != AZURE_V1:
@@ -55,7 +56,7 @@ def open_client(*, sdk: str, backend: InferenceBackend) -> AsyncOpenAI:
                 azure_endpoint=endpoint,
                 api_version=version,
                 api_key=key,
-                timeout=backend.policy.timeout_s,
+                timeout=timeout,
                 max_retries=0,
                 default_headers=headers,
             )
@@ -65,7 +66,7 @@ def open_client(*, sdk: str, backend: InferenceBackend) -> AsyncOpenAI:
         api_key=key,
         organization=backend.get_extra("organization", default="") or None,
         project=backend.get_extra("project", default="") or None,
-        timeout=backend.policy.timeout_s,
+        timeout=timeout,
         max_retries=0,
         default_headers=headers,
     )

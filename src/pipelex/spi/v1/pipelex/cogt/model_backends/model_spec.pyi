@@ -66,6 +66,9 @@ class CallPolicy:
     Attributes:
         timeout_s: How long one attempt may take, in seconds, from request to whole answer. While an answer is
             streamed: from one piece to the next.
+        connect_timeout_s: How long it may take to reach the backend, in seconds. A request that did not get there is
+            known not to have arrived: it is sent again, and never taken for one that may be charged. For the driver's
+            SDK to keep; without effect where ``timeout_s`` is shorter.
         max_attempts: How often a call is sent at most; only failures that are known to be transient are repeated.
         deadline_s: How long a call may take with all its attempts and pauses, in seconds.
         max_retry_after_s: The longest pause that a backend may ask for (``Retry-After``), in seconds; a call that
@@ -75,6 +78,7 @@ class CallPolicy:
     """
 
     timeout_s: float = 300.0
+    connect_timeout_s: float = 10.0
     max_attempts: int = 3
     deadline_s: float = 600.0
     max_retry_after_s: float = 60.0

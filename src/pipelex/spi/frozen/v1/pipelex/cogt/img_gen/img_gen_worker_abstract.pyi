@@ -83,6 +83,6 @@ class ImgGenWorkerAbstract(InferenceWorkerAbstract):
             job: The job; the model declares everything that it asks for.
 
         Returns:
-            ``job.count`` images, with usage and the model that served it.
+            ``job.count`` images, with usage and the model that served it; that there are fewer is the base's matter.
         """
         ...
