@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from benchmarks.environments import Environments
 
 
+def command(*arguments: str) -> str:
+    """Return the code that does what the installed command does.
+
+    Args:
+        arguments: What stands behind the command's name.
+    """
+    return f"import sys\nfrom pipelex.cli.main import main\nsys.argv[1:] = {arguments!r}\nraise SystemExit(main())"
+
+
 @dataclass(frozen=True)
 class Bench:
     """What all topics are measured with.

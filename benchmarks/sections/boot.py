@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.environments import ROOT, NotMeasuredError, run
 from benchmarks.figures import Row
-from benchmarks.section import Section
+from benchmarks.section import Section, command
 from benchmarks.sites import make_site
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ _SEAM = "import " + ", ".join(
     )
 )
 _BOOT = "from pipelex.boot import Pipelex\nPipelex.setup()"
-_COMMAND = "from pipelex.cli.main import main\nmain({!r})"
 _BARE = "from bare_tree import cli\ncli.main(['--help'], prog_name='pipelex', standalone_mode=False)"
 _WRITE_BARE_TREE = """
 from pipelex.cli.main import COMMANDS, cli
@@ -68,8 +67,8 @@ def section(bench: Bench) -> Section:
         "seam": _SEAM,
         "spi": _WHOLE_SPI,
         "boot": _BOOT,
-        "help": _COMMAND.format(["--help"]),
-        "list": _COMMAND.format(["plugins", "list"]),
+        "help": command("--help"),
+        "list": command("plugins", "list"),
     }
     for name, code in programs.items():
         topic.program(name, "clean", "-c", code, cwd=project, counts=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.environments import ROOT, NotMeasuredError, run
 from benchmarks.figures import Row
-from benchmarks.section import Section
+from benchmarks.section import Section, command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ _SPEC = tomllib.loads((ROOT / "spi.toml").read_text(encoding="utf-8"))
 _STUBS = ROOT / "src" / "pipelex" / "spi" / f"v{_SPEC['api_version']}"
 _PUBLISHED = sorted({symbol.partition(":")[0] for symbol in _SPEC["symbols"]})
 _MYPY = ("-m", "mypy", "--strict", "--ignore-missing-imports", "--no-site-packages", "src/my_pkg")
-_OURS = ("-c", "from pipelex.cli.main import main\nraise SystemExit(main(['plugins', 'check', '.']))")
+_OURS = ("-c", command("plugins", "check", "."))
 _GRIFFE = f"""
 from pathlib import Path
 from griffe import visit

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -218,6 +219,19 @@ def test_a_wrong_file_is_named_by_file_line_and_key(
         Settings.load()
     assert (str(file), line, key) == (caught.value.file, caught.value.line, caught.value.key)
     assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize("was_enabled", [True, False])
+def test_garbage_is_collected_again_after_a_reading_that_failed(folders: Folders, was_enabled: bool) -> None:
+    folders.user("[models.x.y]\n", "models.toml")
+    before = gc.isenabled()
+    (gc.enable if was_enabled else gc.disable)()
+    try:
+        with pytest.raises(ConfigurationError):
+            Settings.load()
+        assert was_enabled == gc.isenabled()
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,12 @@ async def collect(worker: LLMWorkerAbstract) -> list[str]:
 def test_aimock_answers(aimock: Aimock, plugin: str, sdk: str, path: str, extras: dict[str, str], target: str) -> None:
     caller = llm(plugin, sdk, endpoint=aimock.url + path, extras=extras)
     assert "Hello from the mock." == caller.llm(lambda worker: worker.gen_text("hello"))
-    path, _, query = str(aimock.journal()[-1]["path"]).partition("?")
+    arrived = aimock.journal()[-1]
+    path, _, query = str(arrived["path"]).partition("?")
     assert (target, f"api-version={VERSION}" if extras else "") == (path, query)
+    headers = arrived["headers"]
+    assert isinstance(headers, dict)
+    assert {"api-key" if extras else "authorization"} == {"api-key", "authorization"}.intersection(headers)
     question = "city by responses" if "responses" in sdk else "city"
     assert City(**OBJECT) == caller.llm(lambda worker: worker.gen_object(question, City))  # type: ignore[arg-type]  # JSON
     assert "Hello from the mock." == "".join(caller.llm(collect))

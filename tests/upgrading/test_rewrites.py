@@ -505,8 +505,8 @@ def test_a_wrapped_return_is_wrapped_in_every_return(world: World) -> None:
     """That of a nested function stays, and what the base has wrapped already."""
     world.edit(
         LLM,
-        "async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> InferenceResult[str]",
-        "async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> str",
+        "json_schema: dict[str, object],\n    ) -> InferenceResult[str]",
+        "json_schema: dict[str, object],\n    ) -> str",
         version=1,
     )
     world.changes = [
@@ -652,7 +652,7 @@ def test_regrouped_parameters_become_one(world: World) -> None:
         "class ListingOptions:\n    flat: bool\n    any_listed: bool\n"
         "    def __init__(self, *, flat: bool, any_listed: bool) -> None: ...\n\n\nclass ListModelsFn",
     )
-    world.edit("pipelex.plugins.model_lister_registry", '["ListModelsFn"]', '["ListModelsFn", "ListingOptions"]')
+    world.edit("pipelex.plugins.model_lister_registry", '["ListModelsFn",', '["ListModelsFn", "ListingOptions",')
     world.changes = [
         change(
             "parameters-regrouped",

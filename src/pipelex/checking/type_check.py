@@ -170,15 +170,12 @@ def run_mypy(label: str, files: Mapping[str, tuple[str, str | None]], options: O
     Raises:
         CheckError: mypy could not come to a verdict.
     """
-    import atexit
     import contextlib
-    import gc
     import io
 
     from mypy.build import build
     from mypy.errors import CompileError
 
-    atexit.register(gc.freeze)  # when the process ends, nobody need look for cycles in all that mypy made
     said = io.StringIO()
     try:
         with _without_mypypath(), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):

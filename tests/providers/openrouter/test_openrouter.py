@@ -11,7 +11,6 @@ import base64
 from typing import TYPE_CHECKING
 
 import pytest
-from openrouter import OpenRouter
 
 from pipelex.cogt.exceptions import InferenceRateLimitError, InferenceRequestError, InferenceServerError
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob, ImgGenJobParams, ImgGenPrompt
@@ -65,6 +64,8 @@ def answer_of(data: bytes, media_type: str) -> HttpReply:
 
 
 def test_openrouters_own_client_sends_the_same_and_reads_the_same(replay: Replay) -> None:
+    from openrouter import OpenRouter
+
     replay.on("POST /api/v1/images", answer_of(JPEG, "image/jpeg"))
     params = ImgGenJobParams(
         size=(2048, 1024),

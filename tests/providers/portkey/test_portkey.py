@@ -1,11 +1,13 @@
-"""Portkey: the headers that its gateway asks for.
+"""Portkey: the headers that its gateway asks for, and that its own client sends the same.
 
 https://portkey.ai/docs/api-reference/inference-api/headers
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,13 +23,20 @@ from tests.providers.openai.test_openai_conformance import CHAT, QUICK
 from tests.providers.openai.vendors import ChatVendor
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pipelex.plugins.contract import PipelexPlugin
     from tests.providers.replay import Replay
 
 pytest_plugins = ["pipelex.testing"]
 
-pytestmark = pytest.mark.counterpart("portkey_docs", "llm:portkey_completions", "llm:portkey_responses")
+pytestmark = [
+    pytest.mark.counterpart("portkey_client", "llm:portkey_completions", "llm:portkey_responses"),
+    pytest.mark.counterpart("portkey_docs", "llm:portkey_completions", "llm:portkey_responses"),
+]
 
+# which client it is, and that it may be told more than OpenAI's format has words for, which the driver does not ask for
+OF_THE_CLIENT = re.compile("x-portkey-(package-version|runtime|strict-open-ai-compliance)")
 SDKS = ["portkey_completions", "portkey_responses"]
 
 
@@ -56,6 +65,46 @@ def test_the_provider_and_its_key_go_beside_it(replay: Replay, sdk: str) -> None
 def test_a_config_and_metadata_are_headers_too(replay: Replay) -> None:
     headers = headers_sent(replay, SDKS[0], x_portkey_config="pc-1", x_portkey_metadata='{"env": "test"}')
     assert ("pc-1", '{"env": "test"}') == (headers["x-portkey-config"], headers["x-portkey-metadata"])
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+def test_portkeys_own_client_sends_the_same(replay: Replay, sdk: str) -> None:
+    from portkey_ai import Portkey
+
+    metadata = '{"env": "test"}'
+    headers_sent(
+        replay,
+        sdk,
+        x_portkey_provider="mistral-ai",
+        x_portkey_config="pc-1",
+        x_portkey_metadata=metadata,
+        provider_key="mistral-key",
+    )
+    client = Portkey(
+        api_key=KEY,
+        base_url=f"{replay.url}/v1",
+        provider="mistral-ai",
+        config="pc-1",
+        metadata=json.loads(metadata),
+        Authorization="Bearer mistral-key",
+    )
+    if "responses" in sdk:
+        assert "Hi" == client.responses.create(model="gpt-x", input="Hello").output_text
+    else:
+        answer: Any = client.chat.completions.create(model="gpt-x", messages=[{"role": "user", "content": "Hello"}])
+        assert "Hi" == answer.choices[0].message.content
+    ours, theirs = replay.requests
+    assert (theirs.method, theirs.target) == (ours.method, ours.target)
+    assert portkeys(theirs.headers) == portkeys(ours.headers)
+
+
+def portkeys(headers: Mapping[str, str]) -> dict[str, str]:
+    """Leave of the headers those that Portkey's gateway reads."""
+    return {
+        name: value
+        for name, value in headers.items()
+        if (name == "authorization" or name.startswith("x-portkey-")) and not OF_THE_CLIENT.match(name)
+    }
 
 
 class TestPortkey(LLMConformance):

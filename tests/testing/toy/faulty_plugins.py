@@ -78,7 +78,8 @@ for _worker in LLM_WORKERS:
     globals()[f"With{_worker}"] = with_worker(InferenceFamily.LLM, _worker)
 for _worker in ("OneImage", "UnfilteredImages"):
     globals()[f"With{_worker}"] = with_worker(InferenceFamily.IMG_GEN, _worker)
-WithOtherPages = with_worker(InferenceFamily.EXTRACT, "OtherPages")
+for _worker in ("OtherPages", "MiscountedPages"):
+    globals()[f"With{_worker}"] = with_worker(InferenceFamily.EXTRACT, _worker)
 WithUntypedSearch = with_worker(InferenceFamily.SEARCH, "UntypedSearch")
 for _client in CLIENTS:
     globals()[f"With{_client}"] = with_client(_client)

@@ -202,6 +202,18 @@ class OtherPages(ToyExtract):
             yield replace(page, number=page.number - 1)
 
 
+class MiscountedPages(ToyExtract):
+    """Tells how many pages came so far where it should tell how many there are."""
+
+    async def _extract_pages(self, job: ExtractJob) -> InferenceResult[tuple[ExtractedPage, ...]]:
+        result = await super()._extract_pages(job)
+        return replace(result, content=tuple(replace(page, page_count=page.number) for page in result.content))
+
+    async def _stream_pages(self, job: ExtractJob) -> AsyncIterator[ExtractedPage]:
+        async for page in super()._stream_pages(job):
+            yield page
+
+
 class UntypedSearch(ToySearch):
     async def search_structured(self, job: Any, schema: type[Any]) -> Any:
         return vars(await super().search_structured(job, schema))

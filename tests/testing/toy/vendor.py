@@ -49,6 +49,7 @@ class ExtractVendor(LoopbackVendor[tuple[ExtractedPage, ...]]):
                 "text": page.text,
                 "images": [data(image) for image in page.images],
                 "view": data(page.view),
+                "tables": [table.text for table in page.tables],
             }
             for page in answer.content
         ]

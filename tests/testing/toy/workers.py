@@ -19,7 +19,7 @@ from pipelex.cogt.exceptions import (
     InferenceServerError,
     InferenceTimeoutError,
 )
-from pipelex.cogt.extract.extract_job import ExtractedImage, ExtractedPage, ExtractJob
+from pipelex.cogt.extract.extract_job import ExtractedImage, ExtractedPage, ExtractedTable, ExtractJob
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
@@ -150,6 +150,7 @@ class ToyExtract(Toy, ExtractWorkerAbstract):
                 text=page["text"],
                 images=tuple(image_of(data) for data in page["images"]),
                 view=image_of(page["view"]) if page["view"] else None,
+                tables=tuple(ExtractedTable.of_markdown(text) for text in page["tables"]),
             )
             for page in answer["pages"]
         )
