@@ -133,6 +133,11 @@ def test_every_builtin_is_clean_without_a_waiver(name: str) -> None:
     assert [] == [waiver for module in target.modules.values() for waiver in module.waivers]
 
 
+def test_a_builtin_is_meant_rather_than_the_sdk_of_its_name() -> None:
+    (target,) = resolve("openai")
+    assert "builtin:openai" == target.label
+
+
 def test_a_builtin_is_judged_with_its_drivers_and_not_with_others() -> None:
     (target,) = resolve("builtin:pypdfium2")
     drivers = {name.split(".")[2] for name in target.modules if name.startswith("pipelex.providers.")}

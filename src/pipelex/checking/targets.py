@@ -378,11 +378,16 @@ def canonical(name: str) -> str:
 def _installed(name: str) -> Target:
     from importlib.metadata import PackageNotFoundError, distribution, entry_points
 
+    group = entry_point_group()
+    is_builtin = any(row.name == name for row in lock().builtins)
     try:
-        return _distribution(name, distribution(name))
+        dist = distribution(name)
+        if not is_builtin or dist.entry_points.select(group=group):
+            return _distribution(name, dist)
     except (PackageNotFoundError, ValueError):
         pass
-    group = entry_point_group()
+    if is_builtin:  # and no vendor's SDK of that name, which announces no plugin
+        return _builtin(f"{BUILTIN_PREFIX}{name}")
     announced = [entry for entry in entry_points(group=group) if canonical(entry.name) == canonical(name)]
     for entry in announced:
         if entry.dist is not None:
