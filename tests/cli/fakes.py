@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -71,7 +72,7 @@ class FakePlugin:
         jobs: The jobs that its workers were given.
         answer: What its language model and its search engine answer where JSON is asked for.
         schemas: The schemas that came with them.
-        listing: What its lister returns, or raises, or the text that it prints by itself.
+        listing: What its lister returns, or raises, or the text that it prints by itself; or it ``HANGS``.
     """
 
     name = "fake"
@@ -115,6 +116,8 @@ class FakePlugin:
     ) -> Sequence[ListedModel] | None:
         if isinstance(self.listing, Exception):
             raise self.listing
+        if self.listing is HANGS:
+            await asyncio.Event().wait()
         if isinstance(self.listing, str):
             print(self.listing)
             return None
@@ -126,6 +129,7 @@ def run(argv: Sequence[str]) -> int:
     return 7
 
 
+HANGS = "a lister that never returns"
 UNSUPPORTED = ModelListingUnsupportedError(sdk="fake")
 
 

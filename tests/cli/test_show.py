@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.cli.fakes import UNSUPPORTED
+from tests.cli.fakes import HANGS, UNSUPPORTED
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Terminal
@@ -63,6 +63,20 @@ def test_whatever_a_lister_raises_is_an_error_with_a_name(terminal: Terminal) ->
     terminal.plugin.listing = OSError("refused")
     outcome = terminal.run("show", "models", "fake", "--json")
     assert (1, "InferenceError") == (outcome.code, json.loads(outcome.err)["error"])
+
+
+def test_a_lister_that_hangs_is_given_up_after_the_backend_s_time_out(terminal: Terminal) -> None:
+    terminal.configure("[backends.fake]\ntimeout_s = 0.05")
+    terminal.plugin.listing = HANGS
+    outcome = terminal.run("show", "models", "fake")
+    assert (1, "") == (outcome.code, outcome.out)
+    said = "The models of sdk 'fake' were not listed within 0.05 s. Set timeout_s in [backends.fake] for more"
+    assert f"error: [fake] {said}" in outcome.err
+
+
+def test_a_time_out_of_the_lister_s_own_stays_its_own(terminal: Terminal) -> None:
+    terminal.plugin.listing = TimeoutError("too slow")
+    assert "Listing the models of sdk 'fake': TimeoutError: too slow" in terminal.run("show", "models", "fake").err
 
 
 def test_a_missing_key_of_another_backend_does_not_matter(terminal: Terminal) -> None:

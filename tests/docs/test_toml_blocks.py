@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipelex.cogt.model_backends.model_spec import CallPolicy
 from pipelex.config.settings import DEFAULTS, FILE_NAMES, Settings
 from pipelex.config.toml_file import TomlFile
 from pipelex.exceptions import ConfigurationError
@@ -56,6 +58,11 @@ def test_what_a_page_shows_of_a_configuration_resolves(path: Path, monkeypatch: 
         for name, table in data.get("models", {}).items():
             spec = settings.resolve_model(name, family=InferenceFamily(table["family"]))
             settings.resolve_backend(spec.backend_name)
+
+
+def test_the_patience_that_is_shown_is_that_of_a_backend_that_says_nothing() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert asdict(CallPolicy()) in [data.get("backends", {}).get("openai") for _, data in shown(page)]
 
 
 def test_a_block_of_a_providers_page_names_its_file() -> None:

@@ -106,13 +106,30 @@ def _list(px: Pipelex, backend_name: str, sdk: str, *, flat: bool, any_listed: b
 def _call(
     lister: ListModelsFn, *, sdk: str, backend: InferenceBackend, flat: bool, any_listed: bool, as_json: bool
 ) -> Sequence[ListedModel] | None:
-    """Await a lister. What it writes by itself must not get between the braces of our JSON."""
+    """Await a lister, for no longer than the backend's time-out.
+
+    What it writes by itself must not get between the braces of our JSON.
+    """
+    import asyncio
+
+    from pipelex.cogt.exceptions import InferenceTimeoutError
     from pipelex.cogt.inference.sync_calls import run_coroutine
 
+    async def listed() -> Sequence[ListedModel] | None:
+        limit = asyncio.timeout(backend.policy.timeout_s)
+        try:
+            async with limit:
+                return await lister(
+                    sdk=sdk, backend_name=backend.name, backend=backend, flat=flat, any_listed=any_listed
+                )
+        except TimeoutError as exc:
+            if not limit.expired():
+                raise
+            msg = f"The models of sdk '{sdk}' were not listed within {backend.policy.timeout_s:g} s. Set timeout_s in "
+            raise InferenceTimeoutError(f"{msg}[backends.{backend.name}] for more", provider=backend.name) from exc
+
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
-        return run_coroutine(
-            lister, sdk=sdk, backend_name=backend.name, backend=backend, flat=flat, any_listed=any_listed
-        )
+        return run_coroutine(listed)
 
 
 def _tell(listing: Listing, backend_name: str, *, as_json: bool) -> None:
