@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelex.plugins import installed
@@ -23,6 +23,9 @@ from pipelex.plugins.installed import EntryPoint, InstalledPlugin, canonical, in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+settings.register_profile("pipelex", deadline=None)  # a busy machine is no failure
+settings.load_profile("pipelex")
 
 OURS = "[pipelex.plugins]\n"
 HEAD = b"Metadata-Version: 2.1\nName: %b\nVersion: 1.0\n"

@@ -28,9 +28,12 @@ class PerLoopClient(Generic[ClientT_co]):
         build: Makes a client; called once in each loop, while it runs.
     """
 
-    __slots__ = ("_build", "_closed", "_keepers")
+    __slots__ = ("_build", "_closed", "_keepers", "_running_loop")
 
     def __init__(self, build: Callable[[], ClientT_co]) -> None:
+        from asyncio import get_running_loop  # here once, and not in every call
+
+        self._running_loop = get_running_loop
         self._build = build
         self._keepers: dict[AbstractEventLoop, tuple[ClientT_co, AsyncGenerator[None, None]]] = {}
         self._closed = False
@@ -41,9 +44,7 @@ class PerLoopClient(Generic[ClientT_co]):
         Raises:
             RuntimeError: This object has been closed.
         """
-        from asyncio.events import get_running_loop  # from the package it would take twice as long, in every call
-
-        loop = get_running_loop()
+        loop = self._running_loop()
         kept = self._keepers.get(loop)
         if kept is not None:
             return kept[0]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, NoReturn, TypeVar
-from weakref import WeakKeyDictionary
 
 from pipelex.cogt.exceptions import (
     InferenceAmbiguousError,
@@ -21,7 +20,7 @@ from pipelex.cogt.exceptions import (
 )
 from pipelex.cogt.inference.inference_worker_abstract import close_iterator
 from pipelex.cogt.inference.media import MediaReadError
-from pipelex.cogt.inference.piece_limit import PieceLimit
+from pipelex.cogt.inference.time_limit import TimeLimit, TimeLimits
 from pipelex.exceptions import PipelexError, redact
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 
@@ -40,7 +39,47 @@ _KNOWN_NOT_CARRIED_OUT = (InferenceConnectionError, InferenceRateLimitError)
 _FIRST_PAUSE_S = 0.5  # the upper end of the first random pause; it doubles from attempt to attempt
 _LONGEST_PAUSE_S = 30.0
 
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Semaphore]] = WeakKeyDictionary()
+
+class _Shared:
+    """What the calls of one event loop share.
+
+    Args:
+        loop: The event loop.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._turns: dict[str, asyncio.Semaphore] = {}
+        self._limits: dict[float, TimeLimits] = {}
+
+    def turn(self, model: InferenceModelSpec) -> asyncio.Semaphore:
+        """Return what waits until the model's backend may be called once more at the same time."""
+        turn = self._turns.get(model.backend_name)
+        if turn is None:
+            turn = self._turns[model.backend_name] = asyncio.Semaphore(model.policy.max_concurrency)
+        return turn
+
+    def limit(self, model: InferenceModelSpec) -> TimeLimit:
+        """Return what ends a wait for the model's backend that takes too long."""
+        limit_s = model.policy.timeout_s
+        limits = self._limits.get(limit_s)
+        if limits is None:
+            limits = self._limits[limit_s] = TimeLimits(self._loop, limit_s)
+        return TimeLimit(limits)
+
+
+_by_loop: dict[asyncio.AbstractEventLoop, _Shared] = {}
+
+
+def _shared() -> _Shared:
+    """Return what the calls of the running loop share, and forget the loops that were closed."""
+    loop = asyncio.get_running_loop()
+    shared = _by_loop.get(loop)
+    if shared is None:
+        for closed in [known for known in list(_by_loop) if known.is_closed()]:
+            _by_loop.pop(closed, None)
+        shared = _by_loop[loop] = _Shared(loop)
+    return shared
 
 
 async def attempted(worker: InferenceWorkerAbstract, hook: Callable[[], Awaitable[ResultT]]) -> ResultT:
@@ -91,39 +130,33 @@ async def streamed(
         if begun is None:
             return
         pieces, item = begun
-        with PieceLimit(worker.inference_model.policy.timeout_s) as limit:
-            while True:
-                yield item
-                try:
-                    item = await limit.next(pieces)
-                except StopAsyncIteration:
-                    return
-                except Exception as exc:
-                    _raise_named(worker, exc, is_late=limit.is_over)
+        limit = _shared().limit(worker.inference_model)
+        while True:
+            yield item
+            try:
+                with limit:
+                    item = await anext(pieces)
+            except StopAsyncIteration:
+                return
+            except Exception as exc:
+                _raise_named(worker, exc, is_late=limit.is_over)
     finally:
         if stream is not None:
             await close_iterator(stream)
 
 
-def _turn(model: InferenceModelSpec) -> asyncio.Semaphore:
-    """Return what waits until the backend may be called once more at the same time."""
-    turns = _turns.setdefault(asyncio.get_running_loop(), {})
-    turn = turns.get(model.backend_name)
-    if turn is None:
-        turn = turns[model.backend_name] = asyncio.Semaphore(model.policy.max_concurrency)
-    return turn
-
-
 async def _attempt(worker: InferenceWorkerAbstract, hook: Callable[[], Awaitable[ResultT]]) -> ResultT:
     """Run a hook once, in its turn and under its time limit."""
-    model = worker.inference_model
-    async with _turn(model):
-        limit = asyncio.timeout(model.policy.timeout_s)
-        try:
-            async with limit:
-                return await hook()
-        except Exception as exc:
-            _raise_named(worker, exc, is_late=limit.expired())
+    shared = _shared()
+    turn, limit = shared.turn(worker.inference_model), shared.limit(worker.inference_model)
+    await turn.acquire()
+    try:
+        with limit:
+            return await hook()
+    except Exception as exc:
+        _raise_named(worker, exc, is_late=limit.is_over)
+    finally:
+        turn.release()
 
 
 def _raise_named(worker: InferenceWorkerAbstract, error: Exception, *, is_late: bool) -> NoReturn:

@@ -19,7 +19,7 @@ from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.reporting.reporting_protocol import InferenceRecord
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
     from types import TracebackType
 
     from pipelex.cogt.exceptions import InferenceError
@@ -95,12 +95,13 @@ def not_written(capability: Capability) -> InferenceRequestError:
     return InferenceRequestError(msg)
 
 
-def _needed_by(records: tuple[object, ...]) -> Iterator[Capability]:
-    for record in records:
-        for name, value in vars(record).items():
-            is_set = not (value is None or value is False or value == ())  # 0 is a value: temperature=0
-            if is_set and name in _CAPABILITY_OF_PARAMETER:
-                yield _CAPABILITY_OF_PARAMETER[name]
+def _needed_by(records: tuple[object, ...]) -> list[Capability]:
+    return [
+        _CAPABILITY_OF_PARAMETER[name]
+        for record in records
+        for name, value in vars(record).items()
+        if value is not None and value is not False and value != () and name in _CAPABILITY_OF_PARAMETER  # 0 is a value
+    ]
 
 
 class CallReport:

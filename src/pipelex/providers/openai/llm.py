@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.llm.llm_job import LLMJob
+    from pipelex.providers.openai.dialects import LimitName
 
 _FINISH_REASONS = {
     "stop": FinishReason.STOP,
@@ -95,15 +96,23 @@ class OpenAICompletionsWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
     def _options(self, job: LLMJob) -> _Options:
         """Say how the model is to answer; what the job leaves open is not sent."""
         params = job.params
-        limit_name = self.inference_model.extras.get("limit_name", dialect_of(self.inference_model.sdk).limit_name)
-        options = {
-            "temperature": params.temperature,
-            str(limit_name): params.max_tokens or self.inference_model.max_output_tokens,
-            "seed": params.seed,
-            "stop": list(params.stop) or None,
-            "reasoning_effort": params.reasoning_effort.value if params.reasoning_effort is not None else None,
-        }
-        return cast("_Options", {name: value for name, value in options.items() if value is not None})
+        options: _Options = {}
+        max_tokens = params.max_tokens or self.inference_model.max_output_tokens
+        if max_tokens is not None:
+            options[self._limit_name()] = max_tokens
+        if params.temperature is not None:
+            options["temperature"] = params.temperature
+        if params.seed is not None:
+            options["seed"] = params.seed
+        if params.stop:
+            options["stop"] = list(params.stop)
+        if params.reasoning_effort is not None:
+            options["reasoning_effort"] = params.reasoning_effort.value
+        return options
+
+    def _limit_name(self) -> LimitName:
+        model = self.inference_model
+        return cast("LimitName", model.extras.get("limit_name", dialect_of(model.sdk).limit_name))
 
     async def _complete(self, job: LLMJob, options: _Options) -> InferenceResult[str]:
         client = await self._client()

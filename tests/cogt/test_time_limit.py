@@ -1,4 +1,4 @@
-"""The time limit from piece to piece: what ``asyncio.timeout`` around each would do, with one timer a stream."""
+"""The time limit of a wait: what ``asyncio.timeout`` around each would do, with one timer for all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipelex.cogt.inference.piece_limit import PieceLimit
+from pipelex.cogt.inference.time_limit import TimeLimit, TimeLimits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -35,20 +35,26 @@ async def deaf() -> AsyncIterator[int]:
     await asyncio.Event().wait()
 
 
+def limit_of(limit_s: float) -> TimeLimit:
+    """Return a limit that shares its timer with no other."""
+    return TimeLimit(TimeLimits(asyncio.get_running_loop(), limit_s))
+
+
 def cancellations() -> int:
     task = asyncio.current_task()
     assert task is not None
     return task.cancelling()
 
 
-async def with_piece_limit(stream: AsyncIterator[int], limit_s: float) -> list[int]:
+async def with_time_limit(stream: AsyncIterator[int], limit_s: float) -> list[int]:
     drawn = []
-    with PieceLimit(limit_s) as limit:
-        while True:
-            try:
-                drawn.append(await limit.next(stream))
-            except StopAsyncIteration:
-                return drawn
+    limit = limit_of(limit_s)
+    while True:
+        try:
+            with limit:
+                drawn.append(await anext(stream))
+        except StopAsyncIteration:
+            return drawn
 
 
 async def with_a_timer_each(stream: AsyncIterator[int], limit_s: float) -> list[int]:
@@ -62,10 +68,10 @@ async def with_a_timer_each(stream: AsyncIterator[int], limit_s: float) -> list[
 
 
 def test_every_piece_is_handed_on() -> None:
-    assert [0, 1, 2] == asyncio.run(with_piece_limit(pieces(3), NEVER_S))
+    assert [0, 1, 2] == asyncio.run(with_time_limit(pieces(3), NEVER_S))
 
 
-@pytest.mark.parametrize("draw", [with_piece_limit, with_a_timer_each])
+@pytest.mark.parametrize("draw", [with_time_limit, with_a_timer_each])
 def test_a_piece_that_does_not_come_is_a_time_out_and_leaves_no_cancellation_behind(
     draw: Callable[[AsyncIterator[int], float], Awaitable[list[int]]],
 ) -> None:
@@ -77,7 +83,7 @@ def test_a_piece_that_does_not_come_is_a_time_out_and_leaves_no_cancellation_beh
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("draw", [with_piece_limit, with_a_timer_each])
+@pytest.mark.parametrize("draw", [with_time_limit, with_a_timer_each])
 def test_a_stream_that_hears_no_cancellation_goes_on_and_is_limited_all_the_same(
     draw: Callable[[AsyncIterator[int], float], Awaitable[list[int]]],
 ) -> None:
@@ -92,7 +98,7 @@ def test_a_stream_that_hears_no_cancellation_goes_on_and_is_limited_all_the_same
 
 def test_who_cancels_the_caller_gets_a_cancellation() -> None:
     async def run() -> None:
-        task = asyncio.ensure_future(with_piece_limit(silence(), NEVER_S))
+        task = asyncio.ensure_future(with_time_limit(silence(), NEVER_S))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -103,20 +109,23 @@ def test_who_cancels_the_caller_gets_a_cancellation() -> None:
 
 def test_a_cancellation_beside_a_time_out_is_a_cancellation() -> None:
     async def run() -> None:
-        limit = PieceLimit(NEVER_S)
-        task = asyncio.ensure_future(limit.next(silence()))
+        limit = limit_of(NEVER_S)
+
+        async def wait() -> None:
+            with limit:
+                await asyncio.Event().wait()
+
+        task = asyncio.ensure_future(wait())
         await asyncio.sleep(0)
-        limit._since -= 2 * NEVER_S
-        limit._look()
+        limit.cancel()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert not limit.is_over
 
     asyncio.run(run())
 
 
-def test_the_wait_counts_from_its_own_beginning_and_the_time_between_pieces_not_at_all() -> None:
+def test_each_wait_counts_from_its_own_beginning_and_the_timer_is_set_to_the_first_that_is_due() -> None:
     now = 0.0
     timers: list[float] = []
 
@@ -131,23 +140,38 @@ def test_the_wait_counts_from_its_own_beginning_and_the_time_between_pieces_not_
 
         loop.time = lambda: now  # type: ignore[method-assign]  # a clock that is set by hand
         loop.call_at = written_down  # type: ignore[method-assign]  # timers that never ring
-        with PieceLimit(10) as limit:
-            now = 100
-            limit._look()  # nobody waits
-            now = 104
-            task = asyncio.ensure_future(limit.next(silence()))
+        limits = TimeLimits(loop, 10)
+
+        async def wait() -> None:
+            with TimeLimit(limits):
+                await asyncio.Event().wait()
+
+        async def begun_at(when: float) -> asyncio.Task[None]:
+            nonlocal now
+            now = when
+            task = asyncio.ensure_future(wait())
             await asyncio.sleep(0)
-            now = 110
-            limit._look()  # it has waited for 6
-            assert 0 == task.cancelling()
-            now = 114
-            limit._look()
-            assert 1 == task.cancelling()
-            with pytest.raises(TimeoutError):
-                await task
+            return task
+
+        tasks = [await begun_at(when) for when in (0, 4, 6)]
+        now = 10
+        limits._look()
+        assert [1, 0, 0] == [task.cancelling() for task in tasks]
+        tasks[1].cancel()  # by somebody else
+        assert [TimeoutError, asyncio.CancelledError] == [
+            type(end) for end in await asyncio.gather(*tasks[:2], return_exceptions=True)
+        ]
+        now = 14
+        limits._look()  # what this timer was set for has ended
+        assert 0 == tasks[2].cancelling()
+        now = 16
+        limits._look()
+        with pytest.raises(TimeoutError):
+            await tasks[2]
+        await begun_at(100)
 
     asyncio.run(run())
-    assert [10, 110, 114, 124] == timers[:4]
+    assert [10, 14, 16, 110] == timers[:4]
 
 
 def timers_of(draw: Callable[[AsyncIterator[int], float], Awaitable[list[int]]], count: int) -> int:
@@ -171,9 +195,9 @@ def timers_of(draw: Callable[[AsyncIterator[int], float], Awaitable[list[int]]],
     return timers
 
 
-def test_a_stream_of_a_thousand_pieces_sets_one_timer() -> None:
-    assert 1 == timers_of(with_piece_limit, 1000)
+def test_a_thousand_waits_set_one_timer() -> None:
+    assert 1 == timers_of(with_time_limit, 1000)
 
 
-def test_a_timer_for_each_piece_is_found() -> None:
+def test_a_timer_for_each_wait_is_found() -> None:
     assert 1000 <= timers_of(with_a_timer_each, 1000)
