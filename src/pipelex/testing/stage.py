@@ -86,9 +86,12 @@ def leaks() -> Iterator[list[str]]:
     import warnings
 
     found: list[str] = []
-    gc.collect()  # what others left behind is not held against this plugin
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield found
-        gc.collect()
+    gc.freeze()  # what others left behind is not held against this plugin, nor looked through once more
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield found
+            gc.collect()
+    finally:
+        gc.unfreeze()
     found += [str(warning.message) for warning in caught if issubclass(warning.category, ResourceWarning)]
