@@ -81,11 +81,11 @@ def check(modules: Mapping[str, str], cache: Path | None = None) -> dict[str, li
 def _sources(modules: Mapping[str, str], folder: Path) -> list[tuple[str, str, str]]:
     """Name each module, its text, and a path for it: mypy tells stubs from modules by the path's ending."""
     found = []
-    for key, text in modules.items():
-        name, suffix = (key.removesuffix(".pyi"), ".pyi") if key.endswith(".pyi") else (key, ".py")
-        prefix = f"{name}."
-        is_package = any(other.startswith(prefix) for other in modules)
-        stem = name.replace(".", "/") + ("/__init__" if is_package and f"{name}.pyi" in modules else "")
+    names = [key.removesuffix(".pyi") for key in modules]
+    packages = {name[:place] for name in names for place, sign in enumerate(name) if sign == "."}
+    for (key, text), name in zip(modules.items(), names, strict=True):
+        suffix = ".pyi" if key.endswith(".pyi") else ".py"
+        stem = name.replace(".", "/") + ("/__init__" if name in packages and f"{name}.pyi" in modules else "")
         found.append((name, str(folder / f"{stem}{suffix}"), text))
     return found
 
