@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ def _stub_tree() -> Path:
     return STUBS / f"v{_spec().api_version}"
 
 
+@cache
 def _digest_script(python: str, cwd: Path, hash_seed: str) -> str:
     """Render everything in another process, and return a digest of all of it."""
     script = (
