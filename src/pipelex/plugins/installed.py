@@ -10,17 +10,18 @@ from __future__ import annotations
 import os
 import re
 import sys
-from functools import partial
+from functools import cache, partial
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from importlib.metadata import Distribution
 
 ENTRY_POINT_GROUP = "pipelex.plugins"
 
 _FILE = "entry_points.txt"
+_CHUNK = 4096
 _REFERENCE = re.compile(r"([\w.]+)\s*(?::\s*([\w.]+)\s*)?(?:\[.*\]\s*)?")
 _USUAL_HEAD = re.compile(r"Metadata-Version: [!-~]+\nName: ([!-~]+)\nVersion: ([!-~]+)\n(?![ \t])")
 
@@ -107,7 +108,17 @@ def _listed() -> list[_Announced] | None:
     if any(hasattr(finder, "find_distributions") for finder in sys.meta_path if finder is not PathFinder):
         return None
     announced: list[_Announced] = []
-    firsts: dict[str, str | None] = {}  # by the name of a distribution, what the first one on the path says
+    read: list[tuple[str, str | None]] = []  # each folder's name and text, in the order of the path
+
+    @cache
+    def firsts() -> dict[str, str | None]:
+        """Return what the first distribution of each name says; a "/" is in no name, so all are spelt at once."""
+        names = "/".join([name.rpartition(".")[0].partition("-")[0] for name, _ in reversed(read)])
+        return dict(zip(canonical(names).split("/"), [text for _, text in reversed(read)], strict=True))
+
+    def is_shadowed(text: str | None, name: str) -> bool:
+        return firsts().get(canonical(name), text) not in (text, None)
+
     for entry in sys.path:
         if type(entry) is not str or entry.lower().endswith(".egg"):
             return None
@@ -120,12 +131,12 @@ def _listed() -> list[_Announced] | None:
             return None
         for name in names:
             if name.lower().endswith((".dist-info", ".egg-info")):
-                path = f"{folder}/{name}"
-                text = _read(f"{path}/{_FILE}")
-                firsts.setdefault(canonical(name.rpartition(".")[0].partition("-")[0]), text)
+                path = f"{folder}/{name}/{_FILE}"
+                text = _read(path) if os.access(path, os.F_OK) else ""  # an exception costs twice as much
+                read.append((name, text))
                 if text is None or ENTRY_POINT_GROUP in text:
-                    is_shadowed = partial(_is_other, firsts, text)
-                    announced.append(_Announced(text, partial(_identity_at, path), is_shadowed))
+                    identify = partial(_identity_at, f"{folder}/{name}")
+                    announced.append(_Announced(text, identify, partial(is_shadowed, text)))
     return announced
 
 
@@ -139,9 +150,9 @@ def _read(path: str) -> str | None:
     except OSError:
         return ""
     try:
-        data = chunk = os.read(file, 4096)
-        while chunk:
-            chunk = os.read(file, 4096)
+        data = chunk = os.read(file, _CHUNK)
+        while len(chunk) == _CHUNK:  # a file gives less only at its end
+            chunk = os.read(file, _CHUNK)
             data += chunk
         text = data.decode()
     except OSError:  # a folder of that name
@@ -150,11 +161,7 @@ def _read(path: str) -> str | None:
         return None
     finally:
         os.close(file)
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _is_other(firsts: Mapping[str, str | None], text: str | None, name: str) -> bool:
-    return firsts.get(canonical(name), text) not in (text, None)
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _identity_at(path: str) -> tuple[str, str]:
