@@ -20,38 +20,35 @@ class TimeLimits:
         limit_s: How long a wait may take, in seconds.
 
     Attributes:
+        loop: The event loop.
+        limit_s: How long a wait may take.
         waits: Those that have begun and not ended, in order.
+        has_timer: Whether there is a timer.
     """
 
-    __slots__ = ("_has_timer", "_limit_s", "_loop", "waits")
+    __slots__ = ("has_timer", "limit_s", "loop", "waits")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limit_s: float) -> None:
-        self._loop = loop
-        self._limit_s = limit_s
-        self._has_timer = False
+        self.loop = loop
+        self.limit_s = limit_s
         self.waits: dict[TimeLimit, None] = {}
+        self.has_timer = False
 
-    def begin(self, wait: TimeLimit) -> tuple[asyncio.Task[object], float]:
-        """Begin a wait, and return who waits and when it is due."""
-        task = asyncio.current_task(self._loop)
-        assert task is not None
-        due = self._loop.time() + self._limit_s
-        self.waits[wait] = None
-        if not self._has_timer:
-            self._has_timer = True
-            self._loop.call_at(due, self._look)
-        return task, due
+    def set_timer(self, due: float) -> None:
+        """Look at the waits when the first of them is due."""
+        self.has_timer = True
+        self.loop.call_at(due, self._look)
 
     def _look(self) -> None:
-        now = self._loop.time()
+        self.has_timer = False
+        now = self.loop.time()
         while self.waits:
             first = next(iter(self.waits))
             if first.due > now:
-                self._loop.call_at(first.due, self._look)
+                self.set_timer(first.due)
                 return
             del self.waits[first]
             first.cancel()
-        self._has_timer = False
 
 
 class TimeLimit:
@@ -75,9 +72,16 @@ class TimeLimit:
         self.is_over = False
 
     def __enter__(self) -> TimeLimit:
+        limits = self._limits
+        task = asyncio.current_task(limits.loop)
+        assert task is not None
+        self._task = task
+        self._cancelling = task.cancelling()
         self.is_over = False
-        self._task, self.due = self._limits.begin(self)
-        self._cancelling = self._task.cancelling()
+        self.due = due = limits.loop.time() + limits.limit_s
+        limits.waits[self] = None
+        if not limits.has_timer:
+            limits.set_timer(due)
         return self
 
     def __exit__(

@@ -68,11 +68,12 @@ class AnthropicLLMWorker(SdkWorker[AsyncAnthropic | AsyncAnthropicBedrock], LLMW
         messages = (await self._client()).messages
         async with await messages.create(**request, stream=True, extra_body=_extra_body(job.params)) as events:
             async for event in events:
-                if event.type == "message_start":
+                if event.type == "content_block_delta":
+                    if event.delta.type == "text_delta":
+                        yield LLMTextChunk(text=event.delta.text)
+                elif event.type == "message_start":
                     usage = _usage(event.message.usage)
                     yield LLMTextChunk(text="", usage=usage, model_served=event.message.model)
-                elif event.type == "content_block_delta" and event.delta.type == "text_delta":
-                    yield LLMTextChunk(text=event.delta.text)
                 elif event.type == "message_delta":
                     usage = _usage(event.usage, at_start=usage)
                     reason = _FINISH_REASONS.get(event.delta.stop_reason or "", FinishReason.OTHER)
@@ -123,13 +124,16 @@ class AnthropicLLMWorker(SdkWorker[AsyncAnthropic | AsyncAnthropicBedrock], LLMW
     async def _content(self, job: LLMJob) -> list[ContentBlockParam]:
         """Return what the user says, the files before the text that speaks of them."""
         prompt = job.prompt
+        text: ContentBlockParam = {"type": "text", "text": prompt.user_text}
+        if not prompt.images and not prompt.documents:
+            return [text]
         images: list[ContentBlockParam] = [
             {"type": "image", "source": await self._image(image)} for image in prompt.images
         ]
         documents: list[ContentBlockParam] = [
             {"type": "document", "source": await self._pdf(document)} for document in prompt.documents
         ]
-        return [*images, *documents, {"type": "text", "text": prompt.user_text}]
+        return [*images, *documents, text]
 
     async def _image(self, image: MediaSource) -> Base64ImageSourceParam | URLImageSourceParam:
         if image.url is not None and self._takes_addresses():
