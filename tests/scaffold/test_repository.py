@@ -83,7 +83,8 @@ def test_the_repository_passes_every_check_unedited(tmp_path: Path, caches: Path
     passes(run(folder, "-m", "ruff", "format", "--check", "--no-cache"))
     passes(run(folder, "-m", "mypy", "--cache-dir", str(caches / "mypy")))
     passes(pipelex(folder, "plugins", "check", ".", PIPELEX_CACHE_DIR=str(caches)))
-    ran = passes(run(folder, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", PYTHONDONTWRITEBYTECODE="1"))
+    kit = ("-m", "pytest", "-n", "4", "-p", "no:cacheprovider", "-W", "error")  # it waits for time-outs, mostly
+    ran = passes(run(folder, *kit, PYTHONDONTWRITEBYTECODE="1"))
     assert " passed" in ran
     assert " failed" not in ran
     assert before == {name: (folder / name).read_bytes() for name in before}
