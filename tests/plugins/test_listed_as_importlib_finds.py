@@ -154,6 +154,15 @@ def test_a_folder_in_place_of_the_file_announces_nothing(tmp_path: Path) -> None
     assert [] == found_on([tmp_path], NoFinder) == found_on([tmp_path])
 
 
+def test_where_no_file_is_opened_from_its_folder_the_same_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_out(tmp_path, [("acme-1.0.dist-info", OURS.encode() + b"acme = a:b\n", HEAD % b"acme")])
+    expected = found_on([tmp_path])
+    monkeypatch.setattr(installed, "_CAN_OPEN_BELOW", False)
+    assert expected == found_on([tmp_path])
+
+
 def zipped(tmp_path: Path) -> Path:
     with zipfile.ZipFile(tmp_path / "site.zip", "w") as archive:
         archive.writestr("acme-1.0.dist-info/METADATA", HEAD % b"acme")
@@ -199,9 +208,9 @@ def system_calls(tmp_path: Path, count: int) -> Counter[str]:
     def counting(name: str) -> Callable[..., object]:
         call: Callable[..., object] = getattr(os, name)
 
-        def counted_call(*args: object) -> object:
+        def counted_call(*args: object, **kwargs: object) -> object:
             counted[name] += 1
-            return call(*args)
+            return call(*args, **kwargs)
 
         return counted_call
 
@@ -213,7 +222,7 @@ def system_calls(tmp_path: Path, count: int) -> Counter[str]:
 
 
 def is_within_budget(calls: Counter[str], count: int) -> bool:
-    return calls <= Counter(listdir=1, access=count + 1, open=count + 1)
+    return calls <= Counter(listdir=1, access=count + 1, open=count + 2)
 
 
 def test_discovery_opens_one_file_a_distribution_and_one_more_a_plugin(tmp_path: Path) -> None:
@@ -222,5 +231,5 @@ def test_discovery_opens_one_file_a_distribution_and_one_more_a_plugin(tmp_path:
 
 def test_a_second_look_at_each_distribution_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = installed._read
-    monkeypatch.setattr(installed, "_read", lambda path: (read(path), read(path))[1])
+    monkeypatch.setattr(installed, "_read", lambda *file: (read(*file), read(*file))[1])
     assert not is_within_budget(system_calls(tmp_path, 100), 100)
