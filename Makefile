@@ -23,7 +23,7 @@ demo: weights ## a stranger's plugin, a caught mistake, a model's answer, a PDF'
 
 .PHONY: test
 test: lint check ## everything that must pass quickly: lint, types, generated files, tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 .PHONY: test-servers
 test-servers: $(SDKS) ## the drivers against servers that others wrote for node, and what takes long of the tests

@@ -24,7 +24,9 @@ from pipelex.plugins.installed import EntryPoint, InstalledPlugin, canonical, in
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-settings.load_profile("ci")  # repeatable, and no clock fails an example
+# Repeatable, and no clock fails an example. Heavy: Hypothesis looks through all modules that other tests have loaded,
+# which takes longer than the tests.
+settings.load_profile("ci")
 
 OURS = "[pipelex.plugins]\n"
 HEAD = b"Metadata-Version: 2.1\nName: %b\nVersion: 1.0\n"
@@ -98,6 +100,7 @@ def is_listed() -> bool:
     return installed._listed() is not None
 
 
+@pytest.mark.heavy
 @given(PATHS, st.permutations(range(3)))
 def test_listing_finds_what_importlib_metadata_finds(paths: list[list[Distribution]], order: list[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -107,6 +110,7 @@ def test_listing_finds_what_importlib_metadata_finds(paths: list[list[Distributi
         assert found_on(path, NoFinder) == found_on(path)
 
 
+@pytest.mark.heavy
 @given(st.text(alphabet="ab_.: []é\n", max_size=12))
 def test_an_entry_point_is_read_as_importlib_metadata_reads_it(value: str) -> None:
     value = value.strip()
@@ -115,6 +119,7 @@ def test_an_entry_point_is_read_as_importlib_metadata_reads_it(value: str) -> No
     assert (standard and (standard["module"], standard["attr"] or "")) == (ours and tuple(ours))
 
 
+@pytest.mark.heavy
 @given(
     st.lists(
         st.sampled_from(["[pipelex.plugins]", " [pipelex.plugins] ", "[other]", "a = m:x", " b=m", "# c = m:y", ""])
@@ -130,6 +135,7 @@ def test_a_file_is_read_as_importlib_metadata_reads_it(lines: list[str]) -> None
         assert standard == ours
 
 
+@pytest.mark.heavy
 @given(st.text(alphabet="aB-_.", max_size=6))
 def test_a_name_is_spelt_as_pep_503_says(name: str) -> None:
     assert re.sub(r"[-_.]+", "-", name).lower() == canonical(name)

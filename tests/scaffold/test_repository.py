@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 EVERY = tuple(family.value for family in InferenceFamily)
 HEAVY = (pytest.mark.heavy,)
+QUICK = ("search",)  # the family with the least to wait for
 VARIANTS = [*((family,) for family in EVERY), EVERY]
 HOST = Host("https://example.com/pipelex-0.1.0-py3-none-any.whl")
 
@@ -73,7 +74,7 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     "variant",
-    [pytest.param(variant, id="+".join(variant), marks=HEAVY if variant != EVERY else ()) for variant in VARIANTS],
+    [pytest.param(variant, id="+".join(variant), marks=HEAVY if variant != QUICK else ()) for variant in VARIANTS],
 )
 def test_the_repository_passes_every_check_unedited(tmp_path: Path, caches: Path, variant: Sequence[str]) -> None:
     assert 0 == new("Acme_AI", *families(*variant), "--dir", str(tmp_path))

@@ -28,6 +28,7 @@ def test_the_example_is_the_file_of_the_acme_plugin() -> None:
     assert (ACME / "plugin" / "tests" / "test_conformance.py").read_text(encoding="utf-8") == example()
 
 
+@pytest.mark.heavy
 def test_the_example_runs_and_passes(tmp_path: Path) -> None:
     (tmp_path / "test_conformance.py").write_text(example(), encoding="utf-8")
     run = run_kit(tmp_path, "test_conformance.py", search_path=PATHS)

@@ -18,6 +18,14 @@ def faulty_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run_kit(tmp_path_factory.mktemp("faulty"), "-p", "pipelex.testing", "-n", "2", str(SUITES))
 
 
+def test_a_fault_fails_its_check(tmp_path: Path) -> None:
+    """One of all, in every run: the others are heavy."""
+    fault = FAULTS[0]
+    run = run_kit(tmp_path, "-p", "pipelex.testing", f"{SUITES}::Test{fault.plugin}")
+    assert [fault.check] == run.failed(f"Test{fault.plugin}"), run.output
+
+
+@pytest.mark.heavy
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.plugin)
 def test_a_fault_fails_its_check_and_no_other(faulty_run: Run, fault: Fault) -> None:
     suite = f"Test{fault.plugin}"
@@ -31,6 +39,7 @@ def test_every_check_has_its_faulty_plugin() -> None:
     assert {check.name for check in CHECKS.values()} == {fault.check for fault in FAULTS}
 
 
+@pytest.mark.heavy
 def test_a_failure_shows_the_message_and_not_the_kit(faulty_run: Run) -> None:
     shown = faulty_run.messages["TestWithDropping", "test_a_declared_capability_is_honoured[seed]"]
     assert "A job with 'seed' sends the same request as one without: it is dropped." in shown

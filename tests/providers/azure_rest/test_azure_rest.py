@@ -35,7 +35,7 @@ from pipelex.testing.img_gen import ImgGenConformance
 from tests.providers import replay as scripted
 from tests.providers.calls import KEY, Caller
 from tests.providers.openai import wire
-from tests.providers.openai.test_openai_conformance import IMAGES, QUICK
+from tests.providers.openai.test_openai_kit import IMAGES, QUICK
 from tests.providers.openai.vendors import ImagesVendor
 from tests.providers.replay import Replay
 

@@ -28,7 +28,7 @@ from tests.providers.huggingface.test_huggingface_kit import TestHuggingFace
 from tests.providers.linkup import wire as linkup_wire
 from tests.providers.linkup.test_linkup_kit import TestLinkup
 from tests.providers.mistral.test_mistral_kit import TestMistralExtract, TestMistralLLM
-from tests.providers.openai.test_openai_conformance import TestOpenAI, TestOpenAIImages, TestOpenAIResponses
+from tests.providers.openai.test_openai_kit import TestOpenAI, TestOpenAIImages, TestOpenAIResponses
 from tests.providers.openrouter.test_openrouter import TestOpenRouterImages
 from tests.providers.portkey.test_portkey import TestPortkey
 

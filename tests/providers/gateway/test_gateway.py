@@ -34,7 +34,7 @@ from pipelex.testing.search import SearchConformance
 from tests.providers import replay as scripted
 from tests.providers.calls import KEY, Caller
 from tests.providers.openai import wire
-from tests.providers.openai.test_openai_conformance import QUICK
+from tests.providers.openai.test_openai_kit import QUICK
 from tests.providers.replay import Replay
 
 if TYPE_CHECKING:

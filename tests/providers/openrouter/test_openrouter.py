@@ -27,7 +27,7 @@ from pipelex.testing.loopback import HttpReply, HttpRequest
 from tests.providers import replay as scripted
 from tests.providers.calls import KEY, Caller
 from tests.providers.openai import wire
-from tests.providers.openai.test_openai_conformance import QUICK
+from tests.providers.openai.test_openai_kit import QUICK
 from tests.providers.openai.vendors import ImagesVendor
 
 if TYPE_CHECKING:

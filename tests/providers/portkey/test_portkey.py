@@ -19,7 +19,7 @@ from pipelex.testing.llm import LLMConformance
 from tests.providers import replay as scripted
 from tests.providers.calls import KEY, Caller
 from tests.providers.openai import wire
-from tests.providers.openai.test_openai_conformance import CHAT, QUICK
+from tests.providers.openai.test_openai_kit import CHAT, QUICK
 from tests.providers.openai.vendors import ChatVendor
 
 if TYPE_CHECKING:
