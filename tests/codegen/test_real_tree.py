@@ -64,7 +64,7 @@ def test_the_output_depends_on_no_hash_seed_and_no_folder(tmp_path: Path) -> Non
     assert here == elsewhere
 
 
-@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("version", ["3.11", pytest.param("3.12", marks=pytest.mark.heavy), "3.13"])
 def test_the_output_depends_on_no_python_version(version: str, tmp_path: Path) -> None:
     """Where an interpreter of that version is at hand that has, or can be given, the generator's dependencies."""
     python = _interpreter(version)

@@ -106,7 +106,12 @@ def run(folder: Path, source: str, stage: Stage, url: str, provider: str) -> sub
     )
 
 
-@pytest.mark.parametrize("provider", sorted(STAGES))
+QUICK = ("openai", "pypdfium2")  # of the others each imports an SDK in a process of its own
+
+
+@pytest.mark.parametrize(
+    "provider", [name if name in QUICK else pytest.param(name, marks=pytest.mark.heavy) for name in sorted(STAGES)]
+)
 def test_the_example_runs_as_it_stands(provider: str, tmp_path: Path) -> None:
     stage = STAGES[provider]
     [source] = blocks(PAGES[provider], "python")

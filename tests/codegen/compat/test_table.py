@@ -153,7 +153,8 @@ def test_no_plugin_fails_on_a_change_that_is_judged_fine(verdicts: dict[str, Ver
     assert len(ids) > 30
 
 
-@pytest.mark.parametrize("checker", [pytest.param("pyright", marks=pytest.mark.heavy), "ty"])
+@pytest.mark.parametrize("checker", ["pyright", "ty"])
+@pytest.mark.heavy
 def test_another_checker_comes_to_the_same_verdicts(checker: str, verdicts: dict[str, Verdict]) -> None:
     if tool(checker) is None:
         pytest.skip(f"{checker} is not installed")

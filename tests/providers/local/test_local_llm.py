@@ -221,18 +221,14 @@ MARIA = "Maria Lopez is 34 years old, likes blue, plays chess and football. She 
     "schema",
     [
         Person,
-        Point,
-        Colour,
-        int,
-        bool,
-        str,
         list[int],
-        set[str],
-        tuple[int, str],
-        dict[str, int],
-        Person | Point,
-        int | None,
-        Literal["yes", "no"],
+        *(
+            pytest.param(schema, marks=pytest.mark.heavy)
+            for schema in (
+                *(Point, Colour, int, bool, str, set[str], tuple[int, str], dict[str, int]),
+                *(Person | Point, int | None, Literal["yes", "no"]),
+            )
+        ),
     ],
 )
 def test_an_object_is_of_the_type_asked_for(worker: LlamaCppLLMWorker, schema: type[object]) -> None:
@@ -253,6 +249,7 @@ def test_nested_objects_parse(worker: LlamaCppLLMWorker) -> None:
     assert team.size in {"small", "large"}
 
 
+@pytest.mark.heavy
 def test_structured_output_holds_at_high_temperature(worker: LlamaCppLLMWorker) -> None:
     """The grammar holds whatever the dice say: no answer ever fails to parse."""
 
@@ -462,7 +459,7 @@ if len(sys.argv) > 2:
 """
 
 
-@pytest.mark.parametrize("closing", [["close"], []])
+@pytest.mark.parametrize("closing", [["close"], pytest.param([], marks=pytest.mark.heavy)])
 def test_the_engine_prints_nothing_and_lets_the_process_end(smollm2_file: Path, closing: list[str]) -> None:
     run = subprocess.run(
         [sys.executable, "-c", _ALONE, str(smollm2_file), *closing],
