@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
-@pytest.fixture(scope="session", autouse=True)
-def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    saved = os.environ.get("PIPELEX_CACHE_DIR")
-    os.environ["PIPELEX_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
-    yield
-    if saved is None:
-        del os.environ["PIPELEX_CACHE_DIR"]
-    else:
-        os.environ["PIPELEX_CACHE_DIR"] = saved
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shared_cache(cache: Path) -> Iterator[None]:
+    """Name the folder to these tests alone: others look for their weights where the user has them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIPELEX_CACHE_DIR", str(cache))
+        yield

@@ -55,7 +55,9 @@ def test_the_check_finds_the_misspelt_keyword_as_shown(tmp_path: Path) -> None:
 def test_the_library_is_called_as_shown(tmp_path: Path) -> None:
     [source] = [text for text in blocks(README, "python") if "Pipelex.setup()" in text]
     (tmp_path / "example.py").write_text(source, encoding="utf-8")
-    assert shell("python example.py", tmp_path).strip()
+    printed = shell("python example.py", tmp_path)
+    assert printed.strip()
+    assert "Error" not in printed
 
 
 def test_every_folder_of_the_package_has_its_place() -> None:
