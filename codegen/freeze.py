@@ -13,7 +13,7 @@ from codegen.errors import CodegenError, FrozenError, Problem
 from codegen.spec import SPEC_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from codegen.inputs import Inputs
     from codegen.project import Project
@@ -166,8 +166,3 @@ def add_folder(outputs: Outputs, folder: str, files: Mapping[str, str]) -> None:
 def refuse(text: str) -> CodegenError:
     """Make the error of a command that will not do what it is asked to."""
     return CodegenError(Problem(SPEC_FILE, 0, "", text))
-
-
-def folders_of(rows: Iterable[Version], spec: Spec) -> list[str]:
-    """Return the folders of frozen versions."""
-    return [folder_of(row.number, spec) for row in rows]

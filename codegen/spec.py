@@ -49,11 +49,6 @@ class Family(Table):
     worker: Reference = Field(description="The base of this family's workers, as module:class.")
 
     @property
-    def worker_module(self) -> str:
-        """The module of the worker base."""
-        return self.worker.partition(":")[0]
-
-    @property
     def worker_class(self) -> str:
         """The name of the worker base."""
         return self.worker.partition(":")[2]
