@@ -1,6 +1,6 @@
 """What the drivers are tested against: ``tests/counterparts.toml``, and that the tests do what it says.
 
-A module that calls a driver on a counterpart says so by marks, which :mod:`tests.house.test_counterparts` holds
+A module that calls a driver on a counterpart says so by marks, which :mod:`tests.architecture.test_counterparts` holds
 against the rows::
 
     pytestmark = [pytest.mark.counterpart("aimock", "llm:openai", "llm:mistral")]

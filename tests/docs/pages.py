@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tests.house.tree import ROOT
+from tests.architecture.tree import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.architecture.tree import ROOT
 from tests.docs.pages import dead_links, reachable
-from tests.house.tree import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

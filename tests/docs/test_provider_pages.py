@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.architecture.test_agreement import BUILTINS, PACKAGE
+from tests.architecture.tree import SPEC
 from tests.docs.pages import PROVIDERS, blocks, sections
 from tests.docs.stages import KEY, STAGES, Stage
-from tests.house.test_agreement import BUILTINS, PACKAGE
-from tests.house.tree import SPEC
 from tests.providers.replay import Replay
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.architecture.tree import ROOT
 from tests.docs.pages import blocks
-from tests.house.tree import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CALL, CHECK = (

@@ -14,9 +14,9 @@ from pipelex.config.settings import DEFAULTS, FILE_NAMES, Settings
 from pipelex.config.toml_file import TomlFile
 from pipelex.exceptions import ConfigurationError
 from pipelex.plugins.inference_backend_registry import InferenceFamily
+from tests.architecture.tree import ROOT
 from tests.docs.pages import blocks
 from tests.docs.test_links import PAGES
-from tests.house.tree import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ from pipelex.config.starter import packaged_settings
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.reporting.prices import cost_of
 from pipelex.reporting.reporting_protocol import InferenceUsage
-from tests.house.import_guard import reach_of
-from tests.house.tree import SRC
+from tests.architecture.import_guard import reach_of
+from tests.architecture.tree import SRC
 from tests.reporting.records import record, tokens
 
 if TYPE_CHECKING:

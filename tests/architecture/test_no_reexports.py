@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from tests.house.tree import ROOT, SRC, copy_of_src, imports_below, module_file, plant
+from tests.architecture.tree import ROOT, SRC, copy_of_src, imports_below, module_file, plant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.house.tree import SPEC, SRC, Import, copy_of_src, imports_below, module_name, plant
+from tests.architecture.tree import SPEC, SRC, Import, copy_of_src, imports_below, module_name, plant
 
 if TYPE_CHECKING:
     from pathlib import Path

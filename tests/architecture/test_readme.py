@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.acme.environment import write_distribution
-from tests.house.tree import ROOT, SRC
+from tests.architecture.tree import ROOT, SRC
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = [match[1] for match in re.finditer(r"^```\w+\n(.*?)^```", README, re.DOTALL | re.MULTILINE)]

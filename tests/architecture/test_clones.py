@@ -11,7 +11,7 @@ from collections import defaultdict
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.house.tree import NOT_COPIED, SRC, python_files
+from tests.architecture.tree import NOT_COPIED, SRC, python_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

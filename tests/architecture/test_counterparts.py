@@ -10,9 +10,9 @@ import pytest
 
 from codegen.counterparts import pages, read_counterparts
 from codegen.project import Project
+from tests.architecture.test_agreement import registered_backends
+from tests.architecture.tree import PROJECT, ROOT, python_files
 from tests.counterparts import BACKENDS, COUNTERPARTS, FILE, ROWS, SERVERS, disagreements, pin, server_of
-from tests.house.test_agreement import registered_backends
-from tests.house.tree import PROJECT, ROOT, python_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.house.tree import PROJECT, ROOT
+from tests.architecture.tree import PROJECT, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ MACHINE = re.compile(
     r"|\bissue #?\d+\b",  # an issue by number
     re.IGNORECASE,
 )
-HERE = "tests/house/test_tree.py"
+HERE = "tests/architecture/test_tree.py"
 
 
 def files_of_the_tree(root: Path) -> Iterator[Path]:

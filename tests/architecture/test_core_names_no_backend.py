@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.house.tree import SPEC, SRC, copy_of_src, plant, python_files
+from tests.architecture.tree import SPEC, SRC, copy_of_src, plant, python_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.house.import_guard import Reach, reach_of
-from tests.house.tree import SPEC, SRC, copy_of_src, plant
+from tests.architecture.import_guard import Reach, reach_of
+from tests.architecture.tree import SPEC, SRC, copy_of_src, plant
 
 if TYPE_CHECKING:
     from pathlib import Path

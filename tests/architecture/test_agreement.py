@@ -12,7 +12,7 @@ from pipelex.config.settings import Settings
 from pipelex.config.toml_file import TomlFile
 from pipelex.exceptions import UnknownModelError
 from pipelex.plugins.inference_backend_registry import InferenceFamily
-from tests.house.tree import PROJECT, ROOT, SPEC, SRC
+from tests.architecture.tree import PROJECT, ROOT, SPEC, SRC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

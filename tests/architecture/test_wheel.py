@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.acme.environment import build_wheel, create_venv, pip
-from tests.house.tree import ROOT, SPEC
+from tests.architecture.tree import ROOT, SPEC
 
 if TYPE_CHECKING:
     from pathlib import Path
