@@ -19,7 +19,7 @@ pytest_plugins = ["pytester"]
 @pytest.fixture(autouse=True)
 def _no_secret_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget the keys that the test before has read: they would be masked in the messages of this one."""
-    monkeypatch.setattr("pipelex.exceptions._secrets", set())
+    monkeypatch.setattr("pipelex.redaction._secrets", set())
 
 
 @pytest.fixture(scope="session", autouse=True)

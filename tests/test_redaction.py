@@ -1,27 +1,25 @@
-"""A secret that was read appears in no message."""
+"""A secret that was read appears in no message, in none of its printed forms."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from base64 import b64encode, urlsafe_b64encode
+from typing import NamedTuple
+from urllib.parse import quote, quote_plus
 
+import httpx2
 import pytest
 
-from pipelex import exceptions
 from pipelex.cogt.exceptions import InferenceError
-from pipelex.cogt.inference.attempts import scrub
-from pipelex.exceptions import keep_secret, redact
+from pipelex.redaction import keep_secret, redact, scrub
 from tests.cogt.workers import ScriptedLLM
 
-if TYPE_CHECKING:
-    pass
-
 CANARY = "sk-canary-0123456789"
+ODD = "sk-\"canary\\ \t'äö/+%\n\x7f"
 
 
 @pytest.fixture(autouse=True)
-def canary(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exceptions, "_secrets", set())
+def canary() -> None:
     keep_secret(CANARY)
 
 
@@ -36,6 +34,39 @@ def test_an_sdks_message_that_quotes_the_key_is_masked_in_error_cause_and_json()
     shown += [repr(caught.value.__cause__), repr(cause.__cause__), caught.value.message]
     assert all(CANARY not in text for text in shown)
     assert "[redacted]" in str(caught.value)
+
+
+@pytest.mark.parametrize("secret", [f"{CANARY}\n", f"  {CANARY}\r\n", ODD, "p\udc80canary", "<a>&'canary'\"c\""])
+def test_every_printed_form_of_a_secret_is_masked(secret: str) -> None:
+    keep_secret(secret)
+    raw = secret.encode("utf-8", "surrogatepass")
+    printed = {
+        "as it is": f"a {secret} b",
+        "stripped": f"a {secret.strip()} b",
+        "repr": repr(f"a {secret} b"),
+        "repr beside quotes": repr(f"'a' \"a\" {secret} b"),
+        "repr of bytes": repr(b"Bearer " + raw),
+        "repr of a repr": repr(repr(b"Bearer " + raw)),
+        "JSON": json.dumps(secret),
+        "JSON in UTF-8": json.dumps(secret, ensure_ascii=False),
+        "JSON in JSON": json.dumps(json.dumps(secret)),
+        "JSON in a repr": repr(json.dumps({"key": secret})),
+        "percent-encoded": quote(raw, safe=""),
+        "in a path": quote(raw),
+        "in a query": quote_plus(raw),
+    }
+    assert [] == [
+        name for name, text in printed.items() if "canary" in redact(text) or "[redacted]" not in redact(text)
+    ]
+
+
+@pytest.mark.parametrize("user", ["", "u", "us", "user"])
+@pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
+def test_a_password_is_masked_inside_base64(user: str, encode: type[bytes]) -> None:
+    header = encode(f"{user}:{CANARY}".encode()).decode()
+    shown = redact(f"Basic {header}")
+    assert "[redacted]" in shown
+    assert len(shown) - len("Basic [redacted]") <= len(user) + 8  # what is left is the user's name
 
 
 def test_the_longest_secret_is_masked_first() -> None:
@@ -53,3 +84,37 @@ def test_scrubbing_ends_where_exceptions_point_at_each_other() -> None:
     one.__cause__, two.__cause__ = two, one
     scrub(one)
     assert [("[redacted]",), ("[redacted]",)] == [one.args, two.args]
+
+
+class Pair(NamedTuple):
+    """A row of a container."""
+
+    name: str
+    value: object
+
+
+class BodyError(Exception):
+    """As SDKs write theirs."""
+
+    def __init__(self, body: object) -> None:
+        self.body = body
+        super().__init__("no")
+
+
+def test_scrubbing_reaches_into_what_an_exception_holds() -> None:
+    request = httpx2.Request(
+        "POST", f"http://localhost/?key={CANARY}", headers={"x-auth": CANARY}, content=f"{CANARY} asks".encode()
+    )
+    response = httpx2.Response(401, json={"error": {"message": f"no such key: {CANARY}"}}, request=request)
+    cyclic: dict[str, object] = {"list": [CANARY, (CANARY, Pair("a", CANARY.encode()))]}
+    cyclic["self"] = cyclic
+    error = BodyError(cyclic)
+    error.__context__ = ExceptionGroup(CANARY, [ValueError({"nested": [CANARY]})])
+    error.__cause__ = httpx2.HTTPStatusError("no", request=request, response=response)
+    scrub(error)
+    group = error.__context__
+    shown = [repr(error.body), repr(group), response.text, str(request.headers.raw), repr(response.content)]
+    shown += [str(request.url), repr(request.content), repr(vars(response)), repr(vars(request))]
+    assert [] == [text for text in shown if CANARY in text]
+    assert "[redacted]" in response.text
+    assert isinstance(cyclic["list"][1][1], Pair)  # type: ignore[index]  # the list that was put in above

@@ -1,29 +1,10 @@
-"""The root of every error that this library raises, and the errors of its ground floor."""
+"""The root of every error that this library raises, and the errors of its lowest layer."""
 
 from __future__ import annotations
 
+from pipelex.redaction import redact
+
 __all__ = ["MissingDependencyError", "PipelexError"]
-
-_MASK = "[redacted]"
-_SHORTEST_SECRET = 6  # a shorter value is a word that may stand anywhere: hiding it would only garble messages
-_secrets: set[str] = set()
-
-
-def keep_secret(value: str) -> None:
-    """Take note of a value that must not appear in any message from now on.
-
-    Args:
-        value: The secret, as it was read.
-    """
-    if len(value) >= _SHORTEST_SECRET:
-        _secrets.add(value)
-
-
-def redact(text: str) -> str:
-    """Return a text with every known secret masked; the longest first, since one may contain another."""
-    for secret in sorted(_secrets, key=len, reverse=True):
-        text = text.replace(secret, _MASK)
-    return text
 
 
 def _rebuild(cls: type[PipelexError], args: tuple[object, ...], state: dict[str, object]) -> PipelexError:
@@ -40,7 +21,7 @@ class PipelexError(Exception):
     program with :meth:`to_dict`, and names its page in :attr:`page`.
 
     Args:
-        message: What happened, to whom, and how to mend it.
+        message: What happened, where, and the fix.
     """
 
     def __init__(self, message: str) -> None:
@@ -54,7 +35,6 @@ class PipelexError(Exception):
     def to_dict(self) -> dict[str, object]:
         """Return the error as plain data: its name, message, page and attributes, ready for JSON."""
         attributes = {name: _plain(value) for name, value in vars(self).items() if not name.startswith("_")}
-        attributes = {name: redact(value) if isinstance(value, str) else value for name, value in attributes.items()}
         return {"error": type(self).__name__, "message": str(self), "page": self.page, **attributes}
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -66,12 +46,12 @@ def _plain(value: object) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, str):
-        return str.__str__(value)
+        return redact(str.__str__(value))
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, type):
         return f"{value.__module__}.{value.__qualname__}"
-    return str(value)
+    return redact(str(value))
 
 
 class MissingDependencyError(PipelexError):

@@ -18,6 +18,7 @@ BESIDE = 5.5
 FLOORS: dict[str, float] = {
     "pipelex": 0,
     "pipelex.exceptions": 0,
+    "pipelex.redaction": 0,
     "pipelex.install_hint": 0,
     "pipelex.installation": 0,
     "pipelex.spi_changes": 0,

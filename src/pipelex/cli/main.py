@@ -213,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _mask_secrets(exc: Exception) -> None:
     """Mask the keys that were read in what a traceback shows of a stranger's exception."""
-    from pipelex.cogt.inference.attempts import scrub
+    from pipelex.redaction import scrub
 
     scrub(exc)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from pipelex.exceptions import PipelexError, redact
+from pipelex.exceptions import PipelexError
+from pipelex.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

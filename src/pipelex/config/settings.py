@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelex.config.locations import config_files
-from pipelex.exceptions import MissingCredentialError, UnknownBackendError, UnknownModelError, keep_secret
+from pipelex.exceptions import MissingCredentialError, UnknownBackendError, UnknownModelError
+from pipelex.redaction import keep_secret
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

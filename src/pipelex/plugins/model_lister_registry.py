@@ -74,7 +74,7 @@ class NamedErrors:
         if not isinstance(error, Exception):
             return
         from pipelex.cogt.exceptions import InferenceError, say_whom
-        from pipelex.cogt.inference.attempts import scrub
+        from pipelex.redaction import scrub
 
         named = error if isinstance(error, InferenceError) else self._classify(error)
         if named is None:

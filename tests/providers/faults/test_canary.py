@@ -14,9 +14,9 @@ import pytest
 
 from pipelex.cli.main import main
 from pipelex.cogt.exceptions import InferenceError
-from pipelex.exceptions import keep_secret
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.providers.openai.llm import OpenAICompletionsWorker
+from pipelex.redaction import keep_secret
 from pipelex.testing.conformance import new_token
 from pipelex.testing.loopback import LoopbackVendor
 from pipelex.testing.secrets import CANARY, EXTRA_CANARY, SecretHunt

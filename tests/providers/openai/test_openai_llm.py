@@ -25,9 +25,9 @@ from pipelex.cogt.exceptions import (
 from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams, LLMPrompt, ReasoningEffort
 from pipelex.cogt.model_backends.model_spec import CallPolicy
-from pipelex.exceptions import keep_secret
 from pipelex.generated.builtins import OpenaiPlugin
 from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.redaction import keep_secret
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from pipelex.testing import samples
 from pipelex.testing.loopback import HttpReply, HttpRequest

@@ -21,8 +21,9 @@ from pipelex.cogt.exceptions import (
 from pipelex.cogt.inference.inference_worker_abstract import close_iterator
 from pipelex.cogt.inference.media import MediaReadError
 from pipelex.cogt.inference.time_limit import TimeLimit, TimeLimits
-from pipelex.exceptions import PipelexError, redact
+from pipelex.exceptions import PipelexError
 from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.redaction import scrub
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -237,19 +238,3 @@ def _pause(state: RetryCallState) -> float:
     if isinstance(error, InferenceError) and error.retry_after is not None:
         return error.retry_after
     return wait_random_exponential(multiplier=_FIRST_PAUSE_S, max=_LONGEST_PAUSE_S)(state)
-
-
-def scrub(error: BaseException) -> None:
-    """Mask every known secret in the texts that a stranger's exception holds, and those that it came from."""
-    seen: set[int] = set()
-    pending: list[BaseException | None] = [error]
-    while pending:
-        current = pending.pop()
-        if current is None or id(current) in seen:
-            continue
-        seen.add(id(current))
-        current.args = tuple(redact(value) if isinstance(value, str) else value for value in current.args)
-        for name, value in vars(current).items():  # many SDKs keep the text, or the whole answer, a second time
-            if isinstance(value, str) and redact(value) != value:
-                object.__setattr__(current, name, redact(value))  # a frozen dataclass is no obstacle
-        pending += [current.__cause__, current.__context__]
