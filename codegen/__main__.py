@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from codegen.writer import Outputs
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "src"))  # pipelex.spi of this project, whether or not one is installed
 
 
 def render(project: Project) -> Outputs:

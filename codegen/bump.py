@@ -114,10 +114,8 @@ def _undeclared(finding: Finding) -> Problem:
 
 
 def _frozen_group(project: Project, spec: Spec) -> str:
-    import tomli
-
-    lock = tomli.loads(project.read(f"{folder_of(spec.api_version, spec)}/{LOCK}"))
-    return str(lock["entry_point_group"])
+    lock = project.read_toml(f"{folder_of(spec.api_version, spec)}/{LOCK}")
+    return str(lock.data["entry_point_group"])
 
 
 def _bumped(

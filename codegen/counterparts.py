@@ -9,17 +9,17 @@ from pydantic import Field, StringConstraints, ValidationError
 
 from codegen.errors import CodegenError, Problem, raise_any
 from codegen.spec import Line, Table, dotted, shape_problems
-from codegen.toml_lines import TomlLines
+from pipelex.spi.names import IDENTIFIER_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from codegen.project import Project
-    from codegen.toml_lines import Path as KeyPath
+    from pipelex.spi.toml_text import Path as KeyPath
 
 COUNTERPARTS_FILE = "tests/counterparts.toml"
 
-Backend = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]*:[a-z][a-z0-9._-]*$")]
+Backend = Annotated[str, StringConstraints(pattern=rf"^[a-z][a-z_]*:{IDENTIFIER_PATTERN.removeprefix('^')}")]
 """``family:sdk``, the family by its value."""
 _ADDRESS = re.compile(r"https?://[^\s,;)]+")
 
@@ -63,12 +63,12 @@ def read_counterparts(project: Project) -> Counterparts:
     Raises:
         CodegenError: With every key that is wrong.
     """
-    data, lines = project.read_toml(COUNTERPARTS_FILE), TomlLines(project.read(COUNTERPARTS_FILE))
+    parsed = project.read_toml(COUNTERPARTS_FILE)
     try:
-        read = Counterparts.model_validate(data)
+        read = Counterparts.model_validate(parsed.data)
     except ValidationError as exc:
-        raise CodegenError(*shape_problems(exc, lines, COUNTERPARTS_FILE)) from exc
-    raise_any([Problem(COUNTERPARTS_FILE, lines.line(path), dotted(path), said) for path, said in _cross_check(read)])
+        raise CodegenError(*shape_problems(exc, parsed, COUNTERPARTS_FILE)) from exc
+    raise_any([Problem(COUNTERPARTS_FILE, parsed.line(path), dotted(path), said) for path, said in _cross_check(read)])
     return read
 
 

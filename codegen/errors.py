@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipelex.spi.toml_text import TomlTextError
 
 
 @dataclass(frozen=True, order=True)
@@ -41,6 +45,16 @@ class CodegenError(Exception):
 
 class FrozenError(CodegenError):
     """A frozen version is not what was frozen. That is a finding, not a question that is left open."""
+
+
+def not_toml(file: str, error: TomlTextError) -> CodegenError:
+    """Make the error of a file that cannot be parsed.
+
+    Args:
+        file: The file, relative to the project.
+        error: What the parser found.
+    """
+    return CodegenError(Problem(file, error.line, "", f"{error.reason}; expected TOML"))
 
 
 def raise_any(problems: list[Problem]) -> None:

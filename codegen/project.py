@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import tomli
-
-from codegen.errors import CodegenError, Problem
+from codegen.errors import CodegenError, Problem, not_toml
 from codegen.freshness import ABSENT, digest
+from pipelex.spi.toml_text import TomlText, TomlTextError, parse_toml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,8 +47,8 @@ class Project:
         except (OSError, UnicodeDecodeError) as exc:
             raise CodegenError(Problem(path, 0, "", f"cannot be read: {exc}")) from exc
 
-    def read_toml(self, path: str) -> dict[str, Any]:
-        """Return the data of a TOML file.
+    def read_toml(self, path: str) -> TomlText:
+        """Parse a TOML file.
 
         Args:
             path: The file, relative to the root.
@@ -58,9 +57,9 @@ class Project:
             CodegenError: It cannot be read, or is no TOML.
         """
         try:
-            return tomli.loads(self.read(path))
-        except tomli.TOMLDecodeError as exc:
-            raise CodegenError(Problem(path, exc.lineno, "", f"{exc.msg}; expected TOML")) from exc
+            return parse_toml(self.read(path))
+        except TomlTextError as exc:
+            raise not_toml(path, exc) from exc
 
     def overlay(self, path: str, text: str) -> None:
         """Let a file that is about to be written be read as if it were.

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
-import tomli
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from codegen.changes import KIND_RULES
-from codegen.errors import CodegenError, Problem, raise_any
-from codegen.toml_lines import TomlLines
+from codegen.errors import CodegenError, Problem, not_toml, raise_any
+from pipelex.spi.names import IDENTIFIER_PATTERN, canonical
+from pipelex.spi.toml_text import TomlText, TomlTextError, parse_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from codegen.toml_lines import Path as KeyPath
+    from pipelex.spi.toml_text import Path as KeyPath
 
 SPEC_FILE = "spi.toml"
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9._-]*$")]
-"""A plugin's name, an sdk, a command: lowercase letters, digits, ``.``, ``_`` and ``-``."""
+Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN)]
+"""A plugin's name, an sdk, a command."""
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 """``module:name``."""
 Since = Annotated[str, StringConstraints(pattern=r"^([1-9]\d*\.\d+|next)$")]
@@ -188,16 +188,16 @@ class Spec(Table):
 
 
 class SpecFile:
-    """A spec with the lines that its keys stand on.
+    """A spec with the lines of its keys.
 
     Args:
         spec: The spec.
-        lines: The lines.
+        text: The text that it was parsed from.
     """
 
-    def __init__(self, spec: Spec, lines: TomlLines) -> None:
+    def __init__(self, spec: Spec, text: TomlText) -> None:
         self.spec = spec
-        self._lines = lines
+        self._text = text
 
     def problem(self, path: KeyPath, text: str) -> Problem:
         """Make a problem of a key.
@@ -206,7 +206,7 @@ class SpecFile:
             path: The key.
             text: What is wrong with it and what was expected.
         """
-        return Problem(SPEC_FILE, self._lines.line(path), dotted(path), text)
+        return Problem(SPEC_FILE, self._text.line(path), dotted(path), text)
 
 
 def dotted(path: KeyPath) -> str:
@@ -239,24 +239,23 @@ def parse_spec(text: str) -> SpecFile:
         CodegenError: With every key that is wrong.
     """
     try:
-        data = tomli.loads(text)
-    except tomli.TOMLDecodeError as exc:
-        raise CodegenError(Problem(SPEC_FILE, exc.lineno, "", f"{exc.msg}; expected TOML")) from exc
-    lines = TomlLines(text)
+        parsed = parse_toml(text)
+    except TomlTextError as exc:
+        raise not_toml(SPEC_FILE, exc) from exc
     try:
-        spec_file = SpecFile(Spec.model_validate(data), lines)
+        spec_file = SpecFile(Spec.model_validate(parsed.data), parsed)
     except ValidationError as exc:
-        raise CodegenError(*shape_problems(exc, lines, SPEC_FILE)) from exc
+        raise CodegenError(*shape_problems(exc, parsed, SPEC_FILE)) from exc
     raise_any(list(_cross_check(spec_file)))
     return spec_file
 
 
-def shape_problems(error: ValidationError, lines: TomlLines, file: str) -> Iterator[Problem]:
-    """Say what pydantic found, each with its line.
+def shape_problems(error: ValidationError, parsed: TomlText, file: str) -> Iterator[Problem]:
+    """Convert what pydantic found into problems, each with its line.
 
     Args:
         error: What it found.
-        lines: The lines of the file.
+        parsed: The text of the file.
         file: The file, relative to the project.
     """
     for item in error.errors(include_url=False):
@@ -269,7 +268,7 @@ def shape_problems(error: ValidationError, lines: TomlLines, file: str) -> Itera
             text = "missing; expected this key"
         else:
             text = f"{given!r} does not do: {item['msg'][0].lower()}{item['msg'][1:]}"
-        yield Problem(file, lines.line(path), dotted(path), text)
+        yield Problem(file, parsed.line(path), dotted(path), text)
 
 
 def _cross_check(spec_file: SpecFile) -> Iterator[Problem]:
@@ -294,24 +293,19 @@ def _check_duplicates(spec_file: SpecFile) -> Iterator[Problem]:
         claims.append((f"family name '{family.name}'", ("family", index, "name")))
         claims.append((f"family value '{family.value}'", ("family", index, "value")))
     for index, builtin in enumerate(spec.builtin):
-        claims.append((f"plugin name '{_canonical(builtin.name)}'", ("builtin", index, "name")))
+        claims.append((f"plugin name '{canonical(builtin.name)}'", ("builtin", index, "name")))
         for place, command in enumerate(builtin.commands):
-            claims.append((f"command '{_canonical(command.name)}'", ("builtin", index, "commands", place, "name")))
+            claims.append((f"command '{canonical(command.name)}'", ("builtin", index, "commands", place, "name")))
         for place, row in enumerate(builtin.workers):
-            key = f"(family, sdk) ({row.family}, {_canonical(row.sdk)})"
+            key = f"(family, sdk) ({row.family}, {canonical(row.sdk)})"
             claims.append((key, ("builtin", index, "workers", place, "sdk")))
         for place, sdk in enumerate(builtin.lister.sdks if builtin.lister else []):
-            claims.append((f"lister of sdk '{_canonical(sdk)}'", ("builtin", index, "lister", "sdks", place)))
+            claims.append((f"lister of sdk '{canonical(sdk)}'", ("builtin", index, "lister", "sdks", place)))
     counts = Counter(claim for claim, _ in claims)
     first: dict[str, KeyPath] = {}
     for claim, path in claims:
         if counts[claim] > 1 and first.setdefault(claim, path) != path:
             yield spec_file.problem(path, f"duplicate {claim}, held by {dotted(first[claim])}; expected it once")
-
-
-def _canonical(name: str) -> str:
-    """Spell a name as identifiers and PEP 503 do, so that ``a-b`` and ``a_b`` count as one."""
-    return name.replace("-", "_").replace(".", "_")
 
 
 def _check_families(spec_file: SpecFile) -> Iterator[Problem]:

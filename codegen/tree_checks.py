@@ -6,14 +6,14 @@ import ast
 from typing import TYPE_CHECKING
 
 from codegen.errors import Problem, raise_any
-from codegen.toml_lines import TomlLines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from codegen.project import Project
     from codegen.spec import Builtin, SpecFile
-    from codegen.toml_lines import Path as KeyPath
+    from pipelex.spi.toml_text import Path as KeyPath
+    from pipelex.spi.toml_text import TomlText
 
 PYPROJECT = "pyproject.toml"
 PROVIDERS = "pipelex.providers"
@@ -34,7 +34,8 @@ def check_tree(project: Project, spec_file: SpecFile) -> None:
 
 def _check_metadata(project: Project, spec_file: SpecFile) -> Iterator[Problem]:
     """Rows and package metadata agree both ways: extras by name and content, base dependencies by content."""
-    metadata = project.read_toml(PYPROJECT).get("project", {})
+    pyproject = project.read_toml(PYPROJECT)
+    metadata = pyproject.data.get("project", {})
     extras: dict[str, list[str]] = metadata.get("optional-dependencies", {})
     for index, builtin in enumerate(spec_file.spec.builtin):
         if builtin.extra is not None and builtin.extra not in extras:
@@ -43,7 +44,7 @@ def _check_metadata(project: Project, spec_file: SpecFile) -> Iterator[Problem]:
             continue
         there = metadata.get("dependencies", []) if builtin.extra is None else extras[builtin.extra]
         yield from _check_requirements(spec_file, index, builtin, there)
-    yield from _check_extras(spec_file, TomlLines(project.read(PYPROJECT)), extras)
+    yield from _check_extras(spec_file, pyproject, extras)
 
 
 def _check_requirements(spec_file: SpecFile, index: int, builtin: Builtin, there: list[str]) -> Iterator[Problem]:
@@ -56,19 +57,19 @@ def _check_requirements(spec_file: SpecFile, index: int, builtin: Builtin, there
             yield spec_file.problem(key, text)
 
 
-def _check_extras(spec_file: SpecFile, lines: TomlLines, extras: dict[str, list[str]]) -> Iterator[Problem]:
+def _check_extras(spec_file: SpecFile, pyproject: TomlText, extras: dict[str, list[str]]) -> Iterator[Problem]:
     spec = spec_file.spec
     for extra, requirements in extras.items():
         rows = [builtin for builtin in spec.builtin if builtin.extra == extra]
         key = ("project", "optional-dependencies", extra)
         if not rows and extra not in spec.extras:
             text = "an extra that spi.toml does not explain; expected it in a [[builtin]] row or under [extras]"
-            yield Problem(PYPROJECT, lines.line(key), f"optional-dependencies.{extra}", text)
+            yield Problem(PYPROJECT, pyproject.line(key), f"optional-dependencies.{extra}", text)
         explained = {needed.requirement for builtin in rows for needed in builtin.requires}
         for place, requirement in enumerate(requirements if rows else []):
             if requirement not in explained:
                 text = f"no row of spi.toml with this extra has '{requirement}'; expected it under 'requires'"
-                yield Problem(PYPROJECT, lines.line((*key, place)), f"optional-dependencies.{extra}", text)
+                yield Problem(PYPROJECT, pyproject.line((*key, place)), f"optional-dependencies.{extra}", text)
     for extra in spec.extras:
         if extra not in extras:
             yield spec_file.problem(("extras", extra), f"no such extra in {PYPROJECT}")

@@ -68,14 +68,9 @@ def api_version(project: Project) -> int:
     Raises:
         CodegenError: It states none.
     """
-    import tomli
-
     from codegen.spec import SPEC_FILE
 
-    try:
-        version = tomli.loads(project.read(SPEC_FILE)).get("api_version")
-    except tomli.TOMLDecodeError as exc:
-        raise CodegenError(Problem(SPEC_FILE, exc.lineno, "", f"{exc.msg}; expected TOML")) from exc
+    version = project.read_toml(SPEC_FILE).data.get("api_version")
     if not isinstance(version, int):
         raise CodegenError(Problem(SPEC_FILE, 0, "api_version", "expected the API version, as a number"))
     return version

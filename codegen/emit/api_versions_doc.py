@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import tomli
-
 from codegen.changes import says
 from codegen.emit.spi_changes_doc import what_to_do
 from codegen.render import template
@@ -40,7 +38,7 @@ def _symbols(project: Project, spec: Spec, number: int) -> list[str]:
         return sorted(spec.symbols)
     from codegen.freeze import LOCK, folder_of
 
-    return sorted(tomli.loads(project.read(f"{folder_of(number, spec)}/{LOCK}"))["symbols"])
+    return sorted(project.read_toml(f"{folder_of(number, spec)}/{LOCK}").data["symbols"])
 
 
 def _modules(symbols: list[str]) -> dict[str, list[str]]:

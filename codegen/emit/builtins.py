@@ -101,7 +101,7 @@ def _plugin(spec: Spec, builtin: Builtin) -> _Plugin:
     lister = _lister(builtin, stem)
     return _Plugin(
         row=builtin,
-        class_name=f"{''.join(part.title() for part in stem.split('_'))}Plugin",
+        class_name=_class_name(stem),
         title=f"{builtin.title[0].upper()}{builtin.title[1:].rstrip('.')}.",
         message=f"Plugin '{builtin.name}' ({builtin.title.rstrip('.')}) needs an optional package.",
         message_name=message_name,
@@ -114,6 +114,11 @@ def _plugin(spec: Spec, builtin: Builtin) -> _Plugin:
         else [],
         commands=[_command(command.name, command.help, command.run) for command in builtin.commands],
     )
+
+
+def _class_name(stem: str) -> str:
+    name = f"{''.join(part.title() for part in stem.split('_'))}Plugin"
+    return f"_{name}" if name[0].isdigit() else name
 
 
 def identifier(name: str) -> str:

@@ -29,6 +29,7 @@ def emit(contract: Contract, outputs: dict[str, str], *, stub_folder: str, froze
     spec = contract.spec_file.spec
     return template("spi.lock.j2").render(
         spec=spec,
+        extras=_array(sorted(spec.extras)),
         frozen=[(f"{row.number}.{row.revision}", row.digest) for row in spec.version] if frozen else [],
         families=[(family.name, f"{family.value} {family.worker}") for family in sorted(spec.family, key=_by_name)],
         symbols=[(reference, symbol_digest(contract, reference)) for reference in sorted(spec.symbols)],

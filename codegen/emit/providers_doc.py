@@ -45,7 +45,7 @@ def emit(project: Project, spec: Spec, counterparts: Counterparts) -> str:
         spec: The spec.
         counterparts: What the built-ins are tested against.
     """
-    backends = project.read_toml(DEFAULTS_FILE).get("backends", {})
+    backends = project.read_toml(DEFAULTS_FILE).data.get("backends", {})
     values = {family.name: family.value for family in spec.family}
     builtins = sorted(spec.builtin, key=lambda builtin: builtin.name)
     tested = {

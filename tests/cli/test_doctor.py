@@ -15,7 +15,7 @@ import pytest
 from pipelex.cli.main import main
 from pipelex.diagnosis import plugins as plugins_part
 from pipelex.diagnosis.modules import Whereabouts, locate
-from pipelex.spi_lock import read_spi_lock
+from pipelex.spi.lock import read_spi_lock
 from tests.acme.environment import write_distribution
 
 PLUGIN = """

@@ -12,7 +12,7 @@ import pytest
 from pipelex.config.starter import StarterBackend, packaged_backends, packaged_settings
 from pipelex.generated.builtins import BUILTIN_PLUGINS
 from pipelex.plugins.inference_backend_registry import InferenceFamily
-from pipelex.spi_lock import LockedBuiltin, read_spi_lock
+from pipelex.spi.lock import LockedBuiltin, read_spi_lock
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec

@@ -10,14 +10,14 @@ from pipelex.config.settings import FILE_NAMES, Settings
 from pipelex.config.starter import packaged_backends
 from pipelex.diagnosis import plugins as plugins_part
 from pipelex.diagnosis.modules import Whereabouts, locate
-from pipelex.spi_lock import read_spi_lock
+from pipelex.spi.lock import read_spi_lock
 from tests.acme.environment import write_distribution
 from tests.cli.test_doctor import ENTRY, PLUGIN
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipelex.spi_lock import LockedBuiltin
+    from pipelex.spi.lock import LockedBuiltin
     from tests.cli.conftest import Terminal
 
 BACKENDS = packaged_backends()

@@ -7,7 +7,7 @@ import pytest
 from codegen.digest import code_meaning, meaning
 from codegen.render import call, constant, imports
 from codegen.spec import dotted
-from codegen.toml_lines import TomlLines
+from pipelex.spi.toml_text import parse_toml
 
 TOML = '''\
 a = 1  # line 1
@@ -56,7 +56,7 @@ n = 4
     ],
 )
 def test_a_key_is_found_on_its_line(path: tuple[str | int, ...], line: int) -> None:
-    assert line == TomlLines(TOML).line(path)
+    assert line == parse_toml(TOML).line(path)
 
 
 def test_a_path_is_spelt_as_a_reader_would() -> None:

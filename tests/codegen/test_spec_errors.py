@@ -21,7 +21,7 @@ CASES = {
         'sdk = "acme", worker = "acme.llm:AcmeLLMWorker" },\n    { family = "LLM", sdk = "acme_batch"',
         "builtin[0].workers[1].sdk: duplicate (family, sdk) (LLM, acme), held by builtin[0].workers[0].sdk",
     ),
-    "two spellings of one sdk": ('sdk = "plain"', 'sdk = "acme-batch"', '"acme-batch"', "(LLM, acme_batch)"),
+    "two spellings of one sdk": ('sdk = "plain"', 'sdk = "acme-batch"', '"acme-batch"', "(LLM, acme-batch)"),
     "duplicate plugin": ('name = "plain"', 'name = "acme_ai"', '"acme_ai"', "builtin[1].name: duplicate plugin name"),
     "foreign lister": ('"acme.eu"] }', '"plain"] }', "lister =", "builtin[0].lister.sdks[1]: 'plain' is none of this"),
     "unknown family": ('family = "LLM", sdk = "plain"', 'family = "VIDEO", sdk = "plain"', "VIDEO", "unknown family"),

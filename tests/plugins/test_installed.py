@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipelex.plugins.installed import InstalledPlugin, canonical, installed_plugins
+from pipelex.plugins.installed import InstalledPlugin, installed_plugins
+from pipelex.spi.names import canonical
 
 if TYPE_CHECKING:
     from pathlib import Path

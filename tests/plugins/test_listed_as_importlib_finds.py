@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelex.plugins import installed
-from pipelex.plugins.installed import EntryPoint, InstalledPlugin, canonical, installed_plugins
+from pipelex.plugins.installed import EntryPoint, InstalledPlugin, installed_plugins
+from pipelex.spi.names import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

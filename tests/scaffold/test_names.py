@@ -5,7 +5,7 @@ import pytest
 from pipelex.exceptions import PluginNameError
 from pipelex.plugins.registrar import CORE_COMMANDS
 from pipelex.scaffold.names import LONGEST, PluginNames
-from pipelex.spi_lock import read_spi_lock
+from pipelex.spi.lock import read_spi_lock
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_one_name_gives_all_others(given: str, names: tuple[str, ...]) -> None:
         ("é", "begins with a letter"),
         ("pipelex", "the host's own name"),
         ("a" * (LONGEST + 1), f"{LONGEST} are the most"),
-        ("testing", "an extra or a command"),
+        *((extra, "an extra or a command") for extra in read_spi_lock().extras),
     ],
 )
 def test_what_no_plugin_can_be_called_is_refused_with_the_reason(given: str, reason: str) -> None:

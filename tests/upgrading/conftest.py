@@ -14,7 +14,7 @@ from mypy.options import Options
 from pipelex.checking import spi_tree as trees
 from pipelex.checking import type_check
 from pipelex.checking.targets import resolve
-from pipelex.spi_changes import ApiChange
+from pipelex.spi.changes import ApiChange
 from pipelex.upgrading import upgrade as upgrading
 from pipelex.upgrading.upgrade import Upgrade
 
@@ -100,7 +100,7 @@ def world(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch:
     monkeypatch.setattr("pipelex.checking.type_check.options_for", _options_in(tmp_path_factory.getbasetemp()))
     monkeypatch.setattr(trees, "shipped_versions", lambda: list(range(1, made.newest + 1)))
     monkeypatch.setattr(trees, "spi_tree", _tree_of(made))
-    monkeypatch.setattr("pipelex.spi_changes.changes_between", _changes_of(made))
+    monkeypatch.setattr("pipelex.spi.changes.changes_between", _changes_of(made))
     return made
 
 

@@ -115,8 +115,8 @@ def test_what_cannot_be_done_ends_in_2_and_names_the_way_out(
 
 def test_the_error_of_the_version_gate_tells_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It names the changes between the versions and the command; without a log it still says the rest."""
-    from pipelex import spi_changes
     from pipelex.plugins.exceptions import PluginApiVersionMismatchError
+    from pipelex.spi import changes as spi_changes
 
     log = tmp_path / "changes.toml"
     rows = "".join(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pipelex.checking import cache
 from pipelex.checking.findings import CheckError
-from pipelex.spi_lock import SpiLock, read_spi_lock
+from pipelex.spi.lock import SpiLock, read_spi_lock
 
 SPI_FOLDER = Path(__file__).resolve().parents[1] / "spi"
 PACKAGE = "pipelex"

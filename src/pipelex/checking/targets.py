@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipelex.checking.findings import CheckError, Place
 from pipelex.checking.source import SourceModule, read_module
 from pipelex.checking.spi_tree import lock
+from pipelex.spi.names import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from importlib.metadata import Distribution
 
-    from pipelex.spi_lock import LockedBuiltin
+    from pipelex.spi.lock import LockedBuiltin
 
 BUILTIN_PREFIX = "builtin:"
 BUILTINS_MODULE = "pipelex.generated.builtins"
@@ -361,15 +362,6 @@ def _read(path: Path) -> str:
         raise CheckError(
             target=str(path), reason=f"it cannot be read ({exc})", mend="Correct it and run again"
         ) from exc
-
-
-def canonical(name: str) -> str:
-    """Spell a name in the one way that PEP 503 compares.
-
-    Args:
-        name: The name.
-    """
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 # --- installed distributions ---------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from pipelex.cogt.model_backends.model_spec import CallPolicy
 from pipelex.config.settings import DEFAULTS, FILE_NAMES, Settings
 from pipelex.config.toml_file import TomlFile, quoted
 from pipelex.plugins.inference_backend_registry import InferenceFamily
-from pipelex.spi_lock import read_spi_lock
+from pipelex.spi.lock import read_spi_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -37,7 +37,7 @@ def diagnose(start: Path | None = None) -> Diagnosis:
         found.plugins, faults = plugins_part.external_plugins(disabled)
         found.findings += faults
     with _part(found, "built-ins"):
-        from pipelex.spi_lock import read_spi_lock
+        from pipelex.spi.lock import read_spi_lock
 
         found.builtins = plugins_part.builtin_plugins(read_spi_lock().builtins, disabled)
     with _part(found, "conflicts"):
@@ -76,7 +76,7 @@ def _environment(configuration: Configuration | None) -> dict[str, object]:
     from pathlib import Path
 
     from pipelex.installation import installed_origin, installed_version
-    from pipelex.spi_lock import read_spi_lock
+    from pipelex.spi.lock import read_spi_lock
 
     origin = installed_origin()
     lock = read_spi_lock()

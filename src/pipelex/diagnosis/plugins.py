@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from pipelex.diagnosis.modules import locate
 from pipelex.diagnosis.report import BuiltinPlugin, Claim, ExternalPlugin, Finding
 from pipelex.plugins.contract import PLUGIN_API_VERSION
-from pipelex.plugins.installed import canonical, installed_plugins
+from pipelex.plugins.installed import installed_plugins
 from pipelex.plugins.registrar import CORE_COMMANDS
+from pipelex.spi.names import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from pipelex.plugins.installed import InstalledPlugin
-    from pipelex.spi_lock import LockedBuiltin
+    from pipelex.spi.lock import LockedBuiltin
 
 _DENYLIST = "disabled under [plugins] in .pipelex/pipelex.toml"
 

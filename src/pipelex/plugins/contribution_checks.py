@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipelex.plugins.inference_backend_registry import InferenceFamily, MakeWorkerFn
 from pipelex.plugins.model_lister_registry import ListModelsFn
+from pipelex.spi.names import IDENTIFIER_RULE, is_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,6 @@ LIST_MODELS_KEYWORDS = _keywords_of(ListModelsFn)
 
 _CO_VARARGS_OR_KEYWORDS = 0x04 | 0x08
 _CO_COROUTINE = 0x80
-_LETTERS_AND_DIGITS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 
 
 def check_identifier(plugin_name: str, what: str, value: object) -> None:
@@ -38,10 +38,8 @@ def check_identifier(plugin_name: str, what: str, value: object) -> None:
     Raises:
         InvalidContributionError: It is not one.
     """
-    if isinstance(value, str) and _is_identifier(value):
-        return
-    expected = "a lowercase identifier (letters and digits, with '_', '-' or '.' between them)"
-    raise _invalid(plugin_name, what, expected, _shown(value))
+    if not (isinstance(value, str) and is_identifier(value)):
+        raise _invalid(plugin_name, what, IDENTIFIER_RULE, _shown(value))
 
 
 def check_family(plugin_name: str, value: object) -> None:
@@ -101,11 +99,6 @@ def check_command(plugin_name: str, what: str, help_line: object, run: object) -
         raise _invalid(plugin_name, what, "a callable of argv that returns an exit code", f"{exc}") from None
     except ValueError:  # a builtin without a signature: nothing to hold against it
         return
-
-
-def _is_identifier(text: str) -> bool:
-    ends = {text[:1], text[-1:]}
-    return ends <= _LETTERS_AND_DIGITS and set(text) - {"_", "-", "."} <= _LETTERS_AND_DIGITS
 
 
 def _is_plain_match(value: object, keywords: tuple[str, ...], *, is_async: bool) -> bool:

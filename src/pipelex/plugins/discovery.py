@@ -18,8 +18,9 @@ from pipelex.plugins.exceptions import (
     PluginApiVersionMismatchError,
     PluginError,
 )
-from pipelex.plugins.installed import InstalledPlugin, canonical, installed_plugins
+from pipelex.plugins.installed import InstalledPlugin, installed_plugins
 from pipelex.plugins.registrar import MergedRegistrar, PluginRegistrar
+from pipelex.spi.names import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

@@ -27,7 +27,7 @@ class PluginApiVersionMismatchError(PluginError):
         self.targets_api = targets_api
         self.supported_api = supported_api
         if targets_api < supported_api:
-            from pipelex.spi_changes import summary
+            from pipelex.spi.changes import summary
 
             told = summary(targets_api, supported_api)
             way_out = (

@@ -14,6 +14,8 @@ from functools import cache, partial
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipelex.spi.names import canonical
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from importlib.metadata import Distribution
@@ -82,12 +84,6 @@ def installed_plugins() -> list[InstalledPlugin]:
     listed = _listed()
     found = {plugin for announced in (_asked() if listed is None else listed) for plugin in _plugins_of(announced)}
     return sorted(found, key=lambda plugin: (canonical(plugin.name), *map(str, plugin[1:]), plugin.name))
-
-
-def canonical(name: str) -> str:
-    """Spell a name in the one way that PEP 503 compares: ``Acme_AI`` and ``acme-ai`` are the same."""
-    spelling = name.lower().replace("_", "-").replace(".", "-")
-    return re.sub("-+", "-", spelling) if "--" in spelling else spelling
 
 
 class _Announced(NamedTuple):

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from pipelex.exceptions import PluginNameError
-from pipelex.plugins.installed import canonical
+from pipelex.spi.names import canonical, is_identifier
 
 LONGEST = 30
 """So that the lines in which the name stands stay short."""
-
-_SHAPE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_OWN_EXTRAS = frozenset({"check", "testing"})
 
 
 class PluginNames(NamedTuple):
@@ -64,7 +60,7 @@ class PluginNames(NamedTuple):
 def _fault_of(name: str) -> str | None:
     if len(name) > LONGEST:
         return f"it has {len(name)} characters, and {LONGEST} are the most"
-    if not _SHAPE.fullmatch(name):
+    if not is_identifier(name) or name[0].isdigit():  # classes and variables are named after it
         return "a name begins with a letter and holds letters and digits, with '-', '_' or '.' between them"
     if name == "pipelex":
         return "it is the host's own name"
@@ -74,12 +70,13 @@ def _fault_of(name: str) -> str | None:
 def _taken(name: str) -> str | None:
     """Say who holds a name already: a plugin, sdk, extra or command of the host's own."""
     from pipelex.plugins.registrar import CORE_COMMANDS
-    from pipelex.spi_lock import read_spi_lock
+    from pipelex.spi.lock import read_spi_lock
 
-    for builtin in read_spi_lock().builtins:
+    lock = read_spi_lock()
+    for builtin in lock.builtins:
         held = (builtin.name, builtin.extra, *builtin.listers, *(key.partition("/")[2] for key in builtin.backends))
         if name in {canonical(taken) for taken in held if taken}:
             return f"the built-in plugin '{builtin.name}' holds it. Choose another, such as '{name}-plus'"
-    if name in _OWN_EXTRAS | CORE_COMMANDS:
+    if name in {*lock.extras, *CORE_COMMANDS}:
         return "it is an extra or a command of the host's own"
     return None

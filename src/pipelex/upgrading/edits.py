@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pipelex.spi_changes import ApiChange
+    from pipelex.spi.changes import ApiChange
 
 MARK = "TODO(pipelex):"
 """What marks the lines that an author has to look at."""

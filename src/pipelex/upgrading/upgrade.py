@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pipelex.checking.spi_tree import SpiTree
     from pipelex.checking.targets import Target
-    from pipelex.spi_changes import ApiChange
+    from pipelex.spi.changes import ApiChange
     from pipelex.upgrading.type_index import TypeIndex
 
 
@@ -176,7 +176,7 @@ def _one_step(
 ) -> dict[str, str]:
     """Rewrite every module from one version to the next."""
     from pipelex.checking.spi_tree import spi_tree
-    from pipelex.spi_changes import changes_between
+    from pipelex.spi.changes import changes_between
 
     changes = changes_between(number, number + 1)
     published = spi_tree(number + 1).home
@@ -245,7 +245,7 @@ def version_change(number: int) -> ApiChange:
     Args:
         number: The new version.
     """
-    from pipelex.spi_changes import ApiChange
+    from pipelex.spi.changes import ApiChange
 
     return ApiChange(
         version=number,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipelex.checking.examples import plugin
 from pipelex.checking.rules.rule import Rule
-from pipelex.checking.targets import canonical
+from pipelex.spi.names import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

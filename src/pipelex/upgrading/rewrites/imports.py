@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import libcst as cst
 
-    from pipelex.spi_changes import ApiChange
+    from pipelex.spi.changes import ApiChange
     from pipelex.upgrading.rewrites.step import Step
 
 

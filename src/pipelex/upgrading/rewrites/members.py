@@ -12,7 +12,7 @@ from pipelex.upgrading.rewrites.step import plain
 if TYPE_CHECKING:
     import libcst as cst
 
-    from pipelex.spi_changes import ApiChange
+    from pipelex.spi.changes import ApiChange
     from pipelex.upgrading.rewrites.step import Step
 
 RENAMES = frozenset({"method-renamed", "hook-renamed", "field-renamed", "enum-member-renamed"})

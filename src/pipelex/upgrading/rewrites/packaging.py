@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     import libcst as cst
 
-    from pipelex.spi_changes import ApiChange
+    from pipelex.spi.changes import ApiChange
     from pipelex.upgrading.rewrites.step import Step
     from pipelex.upgrading.source_text import SourceText
 

@@ -10,7 +10,7 @@ from pipelex.upgrading.rewrites.step import plain
 if TYPE_CHECKING:
     import libcst as cst
 
-    from pipelex.spi_changes import ApiChange
+    from pipelex.spi.changes import ApiChange
     from pipelex.upgrading.rewrites.step import Step
 
 KINDS = frozenset({"parameter-renamed", "parameter-added", "parameter-removed", "parameters-regrouped"})

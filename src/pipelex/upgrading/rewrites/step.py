@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import libcst as cst
 
     from pipelex.checking.spi_tree import SpiTree
-    from pipelex.spi_changes import ApiChange
+    from pipelex.spi.changes import ApiChange
     from pipelex.upgrading.source_text import SourceText
     from pipelex.upgrading.type_index import ModuleIndex
 

@@ -1,4 +1,4 @@
-"""What ``spi.lock`` says of the built-in plugins: read as data, so that nobody is imported for it."""
+"""The lock: families, extras and built-in plugins, read as data so that no plugin is imported for it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-LOCK = Path(__file__).with_name("spi") / "spi.lock"
+LOCK = Path(__file__).with_name("spi.lock")
 
 
 class LockedBuiltin(NamedTuple):
-    """A built-in plugin, as the lock has it.
+    """A built-in plugin.
 
     Attributes:
         name: Its name.
@@ -41,6 +41,7 @@ class SpiLock(NamedTuple):
         revision: Its additive revision.
         entry_point_group: Where installed plugins declare themselves.
         families: The value and the worker (``module:Class``) of each member of ``InferenceFamily``.
+        extras: The host's own extras, those that no built-in needs.
         builtins: The built-in plugins.
     """
 
@@ -48,6 +49,7 @@ class SpiLock(NamedTuple):
     revision: int
     entry_point_group: str
     families: dict[str, tuple[str, str]]
+    extras: tuple[str, ...]
     builtins: tuple[LockedBuiltin, ...]
 
 
@@ -62,6 +64,7 @@ def read_spi_lock() -> SpiLock:
         revision=int(data["revision"]),
         entry_point_group=str(data["entry_point_group"]),
         families={name: (row.partition(" ")[0], row.partition(" ")[2]) for name, row in data["families"].items()},
+        extras=tuple(data["extras"]),
         builtins=tuple(
             LockedBuiltin(
                 name=str(row["name"]),

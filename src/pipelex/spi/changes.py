@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-CHANGE_LOG = Path(__file__).with_name("spi") / "changes.toml"
+CHANGE_LOG = Path(__file__).with_name("changes.toml")
 
 
 class ApiChange(NamedTuple):
