@@ -284,16 +284,18 @@ def _sync(path: Path) -> None:
         os.close(number)
 
 
-def _new_staging(base: Path) -> tuple[Path, int]:
+def _new_staging(base: Path, *, attempts: int = 3) -> tuple[Path, int]:
     """Make a staging folder and lock it; another run may remove it in the moment between the two."""
     from tempfile import mkdtemp
 
-    for _ in range(3):
-        staging = Path(mkdtemp(prefix=STAGING_PREFIX, dir=base))
-        lock = _lock(staging)
-        if lock is not None:
-            return staging, lock
-    return staging, os.open(os.devnull, os.O_RDONLY)  # a file system without locks: no run can sweep there either
+    staging = Path(mkdtemp(prefix=STAGING_PREFIX, dir=base))
+    lock = _lock(staging)
+    if lock is None and attempts > 1:
+        _discard(staging)
+        return _new_staging(base, attempts=attempts - 1)
+    if lock is None:  # a file system without locks, where no run can sweep either
+        lock = os.open(os.devnull, os.O_RDONLY)
+    return staging, lock
 
 
 def _lock(staging: Path) -> int | None:
@@ -321,12 +323,13 @@ def _lock(staging: Path) -> int | None:
     return number
 
 
-def _discard(staging: Path, lock: int) -> None:
+def _discard(staging: Path, lock: int | None = None) -> None:
     from shutil import rmtree
 
     rmtree(staging, ignore_errors=True)
-    os.close(lock)
-    rmtree(staging, ignore_errors=True)  # Windows keeps a file that is open
+    if lock is not None:
+        os.close(lock)
+        rmtree(staging, ignore_errors=True)  # Windows keeps a file that is open
 
 
 @contextmanager
