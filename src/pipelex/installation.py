@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 DISTRIBUTION = "pipelex"
 
@@ -38,22 +41,29 @@ def installed_origin(distribution_name: str = DISTRIBUTION) -> Origin | None:
     Args:
         distribution_name: The distribution; this one if not given.
     """
-    import json
     from importlib.metadata import PackageNotFoundError, distribution
 
     try:
-        text = distribution(distribution_name).read_text("direct_url.json")
-        record = json.loads(text) if text is not None else None
+        return origin_of(distribution(distribution_name))
     except (PackageNotFoundError, ValueError):
+        return None
+
+
+def origin_of(distribution: Distribution) -> Origin | None:
+    """Return what a distribution was installed from; ``None`` where its installer did not note it.
+
+    Args:
+        distribution: The distribution.
+    """
+    import json
+    from urllib.parse import unquote, urlsplit
+
+    try:
+        record = json.loads(distribution.read_text("direct_url.json") or "null")
+    except ValueError:
         return None
     if not isinstance(record, dict) or not isinstance(record.get("url"), str):
         return None
-    return _origin_of(record)
-
-
-def _origin_of(record: dict[str, object]) -> Origin:
-    from urllib.parse import unquote, urlsplit
-
     url = str(record["url"])
     vcs = record.get("vcs_info")
     if isinstance(vcs, dict):

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 BESIDE = 5.5
 """Beside the tower: of the tower's rooms, the command line alone may import what stands here."""
+BELOW_THOSE = 5.4
+"""Beside the tower too, and below its neighbours: what several of them read plugins with."""
 
 FLOORS: dict[str, float] = {
     "pipelex": 0,
@@ -38,6 +40,7 @@ FLOORS: dict[str, float] = {
     "pipelex.cli": 6,
     "pipelex.checking": BESIDE,
     "pipelex.diagnosis": BESIDE,
+    "pipelex.reading": BELOW_THOSE,
     "pipelex.scaffold": BESIDE,
     "pipelex.testing": BESIDE,
     "pipelex.upgrading": BESIDE,
@@ -149,10 +152,14 @@ def test_a_driver_may_import_what_is_published(tmp_path: Path) -> None:
 def test_the_docs_show_the_same_floors() -> None:
     page = (SRC.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (-?\d) \| (.+?) \|", page, re.MULTILINE)
-    tower = {room: floor for room, floor in FLOORS.items() if room != "pipelex" and floor != BESIDE}
+    tower = {room: floor for room, floor in FLOORS.items() if room != "pipelex" and floor == int(floor)}
     shown = {f"pipelex.{room}": int(floor) for floor, rooms in rows for room in re.findall(r"`([\w.]+)`", rooms)}
     assert tower == shown
     [beside] = re.findall(r"^Beside the tower stand (.+?), for", page, re.MULTILINE)
     assert {room for room, floor in FLOORS.items() if floor == BESIDE} == {
         f"pipelex.{room}" for room in re.findall(r"`(\w+)`", beside)
+    }
+    [below] = re.findall(r"^Below those stands (.+?):", page, re.MULTILINE)
+    assert {room for room, floor in FLOORS.items() if floor == BELOW_THOSE} == {
+        f"pipelex.{room}" for room in re.findall(r"`(\w+)`", below)
     }

@@ -163,7 +163,7 @@ def test_a_target_that_means_nothing_says_what_a_target_is(name: str, words: str
     ("files", "words"),
     [
         ({"src/my_pkg/worker.py": "def f(:\n"}, "worker.py:1: could not be checked: it is no Python"),
-        ({"pyproject.toml": "[project\n"}, "pyproject.toml:1 is no TOML"),
+        ({"pyproject.toml": "[project\n"}, "pyproject.toml:1: could not be checked: it is no TOML"),
         ({"pyproject.toml": "[project]\nname = 'a'\ndynamic = ['entry-points']\n"}, "is dynamic"),
         ({"src/my_pkg/worker.py": "# coding: nonsense\n"}, "cannot be read"),
         ({"src/my_pkg/worker.py": "from ....... import x\n"}, "cannot perform relative import"),

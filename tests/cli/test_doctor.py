@@ -14,7 +14,7 @@ import pytest
 
 from pipelex.cli.main import main
 from pipelex.diagnosis import plugins as plugins_part
-from pipelex.diagnosis.modules import Whereabouts, locate
+from pipelex.reading.modules import ModuleLocation, locate
 from pipelex.spi.lock import read_spi_lock
 from tests.acme.environment import write_distribution
 
@@ -131,11 +131,12 @@ def test_an_external_plugin_is_shown_with_its_file_and_what_its_source_states(pa
     [
         (PLUGIN.replace("targets_api = 1", "targets_api: int = 1"), (1, "a literal")),
         (
-            PLUGIN.replace("targets_api = 1", "targets_api = PLUGIN_API_VERSION"),
+            "from pipelex.plugins.contract import PLUGIN_API_VERSION\n"
+            + PLUGIN.replace("targets_api = 1", "targets_api = PLUGIN_API_VERSION"),
             (None, "whatever is installed (PLUGIN_API_VERSION)"),
         ),
         (PLUGIN.replace("targets_api = 1", "targets_api = int('1')"), (None, "only known when it is loaded")),
-        (PLUGIN.replace("targets_api = 1", "targets_api = True"), (None, "only known when it is loaded")),
+        (PLUGIN.replace("targets_api = 1", "targets_api = True"), (None, "True, which is no int")),
         ("from elsewhere import AcmePlugin\n", (None, "only known when it is loaded")),
         (PLUGIN.replace("class AcmePlugin", "class Inner") + "\nAcmePlugin = Inner()\n", (1, "a literal")),
         (
@@ -307,8 +308,8 @@ def test_a_missing_package_of_a_builtin_is_shown_with_the_line_that_installs_it(
 ) -> None:
     absent = {name for builtin in read_spi_lock().builtins for name in builtin.imports if builtin.extra}
 
-    def blind(name: str) -> Whereabouts:
-        return Whereabouts(is_missing=True) if name in absent else locate(name)
+    def blind(name: str) -> ModuleLocation:
+        return ModuleLocation(is_missing=True) if name in absent else locate(name)
 
     monkeypatch.setattr(plugins_part, "locate", blind)
     _, data = patient.examine()

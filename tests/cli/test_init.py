@@ -9,7 +9,7 @@ import pytest
 from pipelex.config.settings import FILE_NAMES, Settings
 from pipelex.config.starter import packaged_backends
 from pipelex.diagnosis import plugins as plugins_part
-from pipelex.diagnosis.modules import Whereabouts, locate
+from pipelex.reading.modules import ModuleLocation, locate
 from pipelex.spi.lock import read_spi_lock
 from tests.acme.environment import write_distribution
 from tests.cli.test_doctor import ENTRY, PLUGIN
@@ -131,7 +131,7 @@ def test_giving_up_writes_nothing(terminal: Terminal) -> None:
 def test_a_missing_sdk_is_named_with_the_command_that_brings_it(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, row: LockedBuiltin
 ) -> None:
-    gone = Whereabouts(is_missing=True)
+    gone = ModuleLocation(is_missing=True)
     monkeypatch.setattr(plugins_part, "locate", lambda name: gone if name == row.imports[0] else locate(name))
     data = terminal.run("init", "--all", "--json").data
     assert any(row.imports[0] in backend["missing"] for backend in data["backends"])

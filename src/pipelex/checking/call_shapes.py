@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipelex.checking.source import SourceModule
     from pipelex.checking.spi_tree import CallShape
-    from pipelex.checking.subject import Function
+    from pipelex.reading.plugin_code import Function
+    from pipelex.reading.source import SourceModule
 
 
 def differences(module: SourceModule, function: Function, shape: CallShape) -> Iterator[tuple[ast.AST, str, str]]:

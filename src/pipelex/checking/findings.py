@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from pipelex.exceptions import PipelexError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from pipelex.reading.place import Place
 
 Severity = Literal["error", "note"]
 
@@ -26,24 +26,6 @@ class CheckError(PipelexError):
         self.reason = reason
         self.mend = mend
         super().__init__(f"{target}: could not be checked: {reason}. {mend}")
-
-
-class Place(NamedTuple):
-    """Where something stands.
-
-    Attributes:
-        file: The file.
-        line: The line, counted from 1.
-        column: The column, counted from 1.
-        end_column: Where it ends on that line; 0 where that is not known.
-        source: The text of the line.
-    """
-
-    file: Path
-    line: int
-    column: int = 1
-    end_column: int = 0
-    source: str = ""
 
 
 class Finding(NamedTuple):

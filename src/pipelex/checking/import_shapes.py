@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
     from pipelex.checking.findings import Finding
     from pipelex.checking.rules.rule import Rule
-    from pipelex.checking.source import Import, SourceModule
     from pipelex.checking.spi_tree import SpiTree
     from pipelex.checking.subject import Subject
+    from pipelex.reading.source import Import, SourceModule
 
 ROOT = "pipelex"
 

@@ -8,10 +8,12 @@ from pipelex.checking.findings import CheckError
 from pipelex.checking.purity_probe import ProbeReport, probe
 from pipelex.checking.rules.catalogue import all_rules
 from pipelex.checking.subject import Subject
+from pipelex.checking.targets import unchecked
 from pipelex.checking.type_check import type_errors
 from pipelex.checking.type_findings import TYPE_RULES
 from pipelex.checking.waivers import apply_waivers
 from pipelex.plugins.contract import PLUGIN_API_VERSION
+from pipelex.reading.place import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -66,8 +68,8 @@ class Judge:
         try:
             for module in target.modules.values():
                 module.tree  # noqa: B018 - asking for it parses it
-        except CheckError as exc:
-            self._types[id(target)] = exc
+        except UnreadableError as exc:
+            self._types[id(target)] = unchecked(exc)
         return id(target) not in self._types
 
     def _check_types(self, group: list[Target]) -> None:

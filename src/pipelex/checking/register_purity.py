@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipelex.checking.source import SourceModule
-    from pipelex.checking.subject import Function, Plugin, Subject
+    from pipelex.checking.subject import Subject
+    from pipelex.reading.plugin_code import Function, Plugin
+    from pipelex.reading.source import SourceModule
 
 _BUILTINS = frozenset(
     {"bool", "dict", "enumerate", "frozenset", "int", "len", "list", "max", "min", "range", "reversed", "set"}

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipelex.checking.check import Checked, CheckResult
-    from pipelex.checking.findings import Finding, Place
+    from pipelex.checking.findings import Finding
     from pipelex.checking.rules.rule import Rule
     from pipelex.exceptions import PipelexError
+    from pipelex.reading.place import Place
 
 FORMATS = ("text", "json", "github", "sarif")
 

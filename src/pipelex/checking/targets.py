@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from pipelex.checking.findings import CheckError, Place
-from pipelex.checking.source import SourceModule, read_module
+from pipelex.checking.findings import CheckError
 from pipelex.checking.spi_tree import lock
+from pipelex.installation import origin_of
+from pipelex.plugins.installed import ENTRY_POINT_GROUP
+from pipelex.reading.metadata import (
+    DESCRIBING_FILES,
+    Declaration,
+    Metadata,
+    installed_metadata,
+    is_project,
+    project_metadata,
+    read_text,
+)
+from pipelex.reading.place import UnreadableError
+from pipelex.reading.source import SourceModule, read_module
 from pipelex.spi.names import canonical
 
 if TYPE_CHECKING:
@@ -22,7 +33,6 @@ if TYPE_CHECKING:
 BUILTIN_PREFIX = "builtin:"
 BUILTINS_MODULE = "pipelex.generated.builtins"
 PROVIDERS = "pipelex.providers"
-PYPROJECT = "pyproject.toml"
 _SOURCE_ROOT = Path(__file__).resolve().parents[2]
 
 _NOT_SHIPPED = frozenset(
@@ -31,50 +41,6 @@ _NOT_SHIPPED = frozenset(
 )
 """The folders beside a flat package that are no part of it."""
 _NOT_SHIPPED_FILES = frozenset({"conftest.py", "noxfile.py", "setup.py", "tasks.py"})
-
-
-class EntryPoint(NamedTuple):
-    """How a plugin is found.
-
-    Attributes:
-        name: The entry point's name; empty where the plugin was found by looking at the file.
-        module: The module.
-        attribute: The dotted attribute of it.
-        place: Where it is declared; ``None`` for a plugin that was found by looking.
-    """
-
-    name: str
-    module: str
-    attribute: str
-    place: Place | None = None
-
-
-class Metadata(NamedTuple):
-    """What a distribution says of itself.
-
-    Attributes:
-        file: Where it says so.
-        lines: The text of that file.
-        groups: Every entry-point group: name to value.
-        extras: The requirements of each extra, by its canonical name.
-    """
-
-    file: Path
-    lines: tuple[str, ...]
-    groups: dict[str, dict[str, str]]
-    extras: dict[str, tuple[str, ...]]
-
-    def place(self, *needles: str) -> Place:
-        """Return the place of the first line that holds all of some texts, or of the first line.
-
-        Args:
-            needles: The texts.
-        """
-        for number, line in enumerate(self.lines, start=1):
-            if all(needle in line for needle in needles) and not line.lstrip().startswith("#"):
-                column = max(line.find(needles[0]), 0) + 1
-                return Place(file=self.file, line=number, column=column, source=line)
-        return Place(file=self.file, line=1, source=self.lines[0] if self.lines else "")
 
 
 @dataclass(kw_only=True)
@@ -95,7 +61,7 @@ class Target:
     label: str
     root: Path
     modules: dict[str, SourceModule]
-    entry_points: tuple[EntryPoint, ...] = ()
+    entry_points: tuple[Declaration, ...] = ()
     metadata: Metadata | None = None
     builtin: LockedBuiltin | None = None
     context: dict[str, SourceModule] = field(default_factory=dict)
@@ -138,6 +104,22 @@ def resolve(name: str) -> list[Target]:
     Raises:
         CheckError: It means nothing, or it cannot be read.
     """
+    try:
+        return _resolved(name)
+    except UnreadableError as exc:
+        raise unchecked(exc) from exc
+
+
+def unchecked(error: UnreadableError) -> CheckError:
+    """Return the error of a check that cannot be completed because something cannot be read.
+
+    Args:
+        error: Why it cannot be read.
+    """
+    return CheckError(target=error.subject, reason=error.reason, mend=error.fix)
+
+
+def _resolved(name: str) -> list[Target]:
     if name.startswith(BUILTIN_PREFIX):
         return [_builtin(name)]
     path = Path(name)
@@ -168,18 +150,21 @@ def _file(label: str, path: Path) -> Target:
 
 
 def _folder(label: str, folder: Path) -> list[Target]:
-    if (folder / PYPROJECT).is_file():
-        return [_project(label, folder)]
+    if is_project(folder):
+        return [_project(label, folder, project_metadata(folder))]
     if (folder / "__init__.py").is_file():
         return [_package(label, folder)]
-    group = entry_point_group()
-    projects = sorted(path.parent for path in folder.glob(f"*/{PYPROJECT}") if group in _read(path))
+    projects = sorted({path.parent for path in folder.glob("*/*") if _announces_a_plugin(path)})
     if projects:
-        return [_project(str(Path(label) / project.name), project) for project in projects]
+        return [_project(str(Path(label) / one.name), one, project_metadata(one)) for one in projects]
     modules = _modules_below(folder, flat=True)
     if not modules:
         raise CheckError(target=label, reason="there is no Python module in it", mend="Name a plugin's folder")
     return [_looked_at(Target(label=label, root=folder, modules=modules, paths=(folder,)))]
+
+
+def _announces_a_plugin(path: Path) -> bool:
+    return path.name in DESCRIBING_FILES and path.is_file() and ENTRY_POINT_GROUP in read_text(path)
 
 
 def _package(label: str, folder: Path) -> Target:
@@ -193,9 +178,8 @@ def _package(label: str, folder: Path) -> Target:
     return _looked_at(Target(label=label, root=folder, modules=modules, paths=(root,)))
 
 
-def _project(label: str, folder: Path) -> Target:
-    metadata = _pyproject(label, folder / PYPROJECT)
-    entry_points = _entry_points(metadata)
+def _project(label: str, folder: Path, metadata: Metadata) -> Target:
+    entry_points = metadata.declarations
     roots = [root for entry in entry_points if (root := _project_root(folder, entry.module)) is not None]
     if not roots:
         roots = [folder / "src" if (folder / "src").is_dir() else folder]
@@ -225,7 +209,7 @@ def _project_root(folder: Path, module: str) -> Path | None:
 def _looked_at(target: Target, *, only: str | None = None) -> Target:
     """Give a target without metadata the plugins that are seen by looking at its classes."""
     target.entry_points = tuple(
-        EntryPoint(name="", module=name, attribute=node.name)
+        Declaration(name="", module=name, attribute=node.name)
         for name, module in target.modules.items()
         for node in module.tree.body
         if only in (None, name) and isinstance(node, ast.ClassDef) and _looks_like_plugin(node)
@@ -302,75 +286,13 @@ def _reachable(names: Iterable[str], find: Callable[[str], Path | None]) -> dict
     return found
 
 
-# --- metadata ------------------------------------------------------------------------------------------
-
-
-def entry_point_group() -> str:
-    """Return the entry-point group that plugins are declared in."""
-    return lock().entry_point_group
-
-
-def _pyproject(label: str, path: Path) -> Metadata:
-    import tomli
-
-    text = _read(path)
-    try:
-        data = tomli.loads(text)
-    except tomli.TOMLDecodeError as exc:
-        where = f"{path}:{exc.lineno}"
-        raise CheckError(
-            target=label, reason=f"{where} is no TOML ({exc.msg})", mend="Correct it and run again"
-        ) from exc
-    project = _table(data, "project")
-    dynamic = project.get("dynamic")
-    for key in ("entry-points", "optional-dependencies"):
-        if isinstance(dynamic, list) and key in dynamic:
-            reason = f"{path}: project.{key} is dynamic, so its value is known only after a build"
-            mend = "Install the distribution and check it by its name"
-            raise CheckError(target=label, reason=reason, mend=mend)
-    groups = {group: _strings(entries) for group, entries in _table(project, "entry-points").items()}
-    extras = {
-        canonical(name): tuple(str(line) for line in lines)
-        for name, lines in _table(project, "optional-dependencies").items()
-        if isinstance(lines, list)
-    }
-    return Metadata(file=path, lines=tuple(text.splitlines()), groups=groups, extras=extras)
-
-
-def _entry_points(metadata: Metadata) -> tuple[EntryPoint, ...]:
-    found = []
-    for name, value in metadata.groups.get(entry_point_group(), {}).items():
-        module, _, attribute = value.partition(":")
-        place = metadata.place(value)
-        found.append(EntryPoint(name=name, module=module.strip(), attribute=attribute.strip(), place=place))
-    return tuple(found)
-
-
-def _table(data: object, key: str) -> dict[str, object]:
-    value = data.get(key) if isinstance(data, dict) else None
-    return value if isinstance(value, dict) else {}
-
-
-def _strings(value: object) -> dict[str, str]:
-    return {str(name): str(text) for name, text in value.items()} if isinstance(value, dict) else {}
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise CheckError(
-            target=str(path), reason=f"it cannot be read ({exc})", mend="Correct it and run again"
-        ) from exc
-
-
 # --- installed distributions ---------------------------------------------------------------------------
 
 
 def _installed(name: str) -> Target:
     from importlib.metadata import PackageNotFoundError, distribution, entry_points
 
-    group = entry_point_group()
+    group = ENTRY_POINT_GROUP
     is_builtin = any(row.name == name for row in lock().builtins)
     try:
         dist = distribution(name)
@@ -391,9 +313,10 @@ def _installed(name: str) -> Target:
 
 
 def _distribution(label: str, dist: Distribution) -> Target:
-    editable = _editable_folder(dist)
-    if editable is not None and (editable / PYPROJECT).is_file():
-        return _project(label, editable)
+    metadata = installed_metadata(dist)
+    origin = origin_of(dist)
+    if origin is not None and origin.is_editable and origin.path is not None and is_project(origin.path):
+        return _project(label, origin.path, metadata)  # what was installed counts, whatever the folder declares by now
     files = [(Path(str(file)), Path(str(file.locate()))) for file in dist.files or [] if file.suffix == ".py"]
     shipped = [(name, path) for name, path in files if ".." not in name.parts and path.is_file()]
     modules = {}
@@ -405,39 +328,14 @@ def _distribution(label: str, dist: Distribution) -> Target:
         mend = "Check its source folder instead"
         raise CheckError(target=label, reason="its installation lists no Python module", mend=mend)
     root = Path(str(dist.locate_file(""))).resolve()
-    metadata = _installed_metadata(dist)
-    entry_points = _entry_points(metadata)
-    return Target(label=label, root=root, modules=modules, entry_points=entry_points, metadata=metadata, paths=(root,))
-
-
-def _installed_metadata(dist: Distribution) -> Metadata:
-    text = dist.read_text("entry_points.txt") or ""
-    groups: dict[str, dict[str, str]] = {}
-    for entry in dist.entry_points:
-        groups.setdefault(entry.group, {})[entry.name] = entry.value
-    extras: dict[str, list[str]] = {canonical(str(name)): [] for name in dist.metadata.get_all("Provides-Extra") or []}
-    for line in dist.requires or []:
-        match = re.search(r"extra\s*==\s*['\"]([^'\"]+)", line)
-        if match is not None:
-            extras.setdefault(canonical(match[1]), []).append(line.partition(";")[0].strip())
-    listed = next((Path(str(file.locate())) for file in dist.files or [] if file.name == "entry_points.txt"), None)
-    return Metadata(
-        file=listed or Path(str(dist.locate_file("METADATA"))),
-        lines=tuple(text.splitlines()),
-        groups=groups,
-        extras={name: tuple(lines) for name, lines in extras.items()},
+    return Target(
+        label=label,
+        root=root,
+        modules=modules,
+        entry_points=metadata.declarations,
+        metadata=metadata,
+        paths=(root,),
     )
-
-
-def _editable_folder(dist: Distribution) -> Path | None:
-    import json
-    from urllib.parse import unquote, urlsplit
-
-    text = dist.read_text("direct_url.json")
-    record = json.loads(text) if text else {}
-    if not record.get("dir_info", {}).get("editable"):
-        return None
-    return Path(unquote(urlsplit(str(record["url"])).path))
 
 
 # --- built-ins -----------------------------------------------------------------------------------------
@@ -459,7 +357,7 @@ def _builtin(label: str) -> Target:
         root=_SOURCE_ROOT,
         modules=judged,
         context={key: module for key, module in everything.items() if key not in judged},
-        entry_points=(EntryPoint(name=name, module=BUILTINS_MODULE, attribute=plugin),),
+        entry_points=(Declaration(name=name, module=BUILTINS_MODULE, attribute=plugin),),
         builtin=rows[name],
         paths=(_SOURCE_ROOT,),
     )

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelex.checking.cache import digest, digest_of, read_verdict, write_verdict
-from pipelex.checking.findings import Finding, Place
+from pipelex.checking.findings import Finding
 from pipelex.checking.spi_tree import SPI_FOLDER
 from pipelex.checking.type_check import mypy_version
 from pipelex.plugins.contract import PLUGIN_API_VERSION
+from pipelex.reading.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pipelex.checking.findings import Finding
-    from pipelex.checking.source import SourceModule, Waiver
+    from pipelex.reading.source import SourceModule, Waiver
 
 
 def apply_waivers(modules: Iterable[SourceModule], findings: list[Finding]) -> list[Finding]:

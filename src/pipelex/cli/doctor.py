@@ -108,6 +108,8 @@ def _write(found: Diagnosis) -> None:
     for part, reason in found.incomplete:
         note(f"error: the part '{part}' could not be looked at: {reason}")
     click.echo(f"\n{_verdict(found)}")
+    if any(not plugin.is_disabled for plugin in found.plugins):
+        click.echo("Not loaded: run 'pipelex plugins list'")
 
 
 def _write_environment(found: Diagnosis) -> None:

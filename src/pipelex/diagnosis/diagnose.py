@@ -36,6 +36,8 @@ def diagnose(start: Path | None = None) -> Diagnosis:
     with _part(found, "plugins"):
         found.plugins, faults = plugins_part.external_plugins(disabled)
         found.findings += faults
+    with _part(found, "metadata"):
+        found.findings += plugins_part.installed_faults(found.plugins)
     with _part(found, "built-ins"):
         from pipelex.spi.lock import read_spi_lock
 

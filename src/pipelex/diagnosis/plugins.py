@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipelex.diagnosis.modules import locate
 from pipelex.diagnosis.report import BuiltinPlugin, Claim, ExternalPlugin, Finding
 from pipelex.plugins.contract import PLUGIN_API_VERSION
-from pipelex.plugins.installed import installed_plugins
+from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.plugins.installed import ENTRY_POINT_GROUP, installed_plugins
 from pipelex.plugins.registrar import CORE_COMMANDS
+from pipelex.reading.metadata import Declaration, installed_metadata, near_groups
+from pipelex.reading.modules import InstalledModules, locate
+from pipelex.reading.place import UnreadableError
+from pipelex.reading.plugin_code import PluginCode
 from pipelex.spi.names import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from pipelex.plugins.installed import InstalledPlugin
+    from pipelex.reading.plugin_code import Contribution
     from pipelex.spi.lock import LockedBuiltin
 
 _DENYLIST = "disabled under [plugins] in .pipelex/pipelex.toml"
@@ -50,40 +55,86 @@ def _look_at(plugin: ExternalPlugin, installed: InstalledPlugin) -> Iterator[Fin
     where = locate(installed.entry_point.module)
     if where.is_missing:
         yield _finding("missing_module", plugin, f"there is no module '{installed.entry_point.module}'")
-    if where.file is None:
-        return
-    plugin.file = str(where.file)
-    if where.file.suffix != ".py":
+    plugin.file = str(where.file) if where.file is not None else None
+    if where.file is None or where.file.suffix != ".py":
         return
     try:
-        _read_source(plugin, installed.entry_point.attr)
-    except SyntaxError as exc:
-        yield _finding("broken_source", plugin, f"its module is no Python: {exc.msg}", exc.lineno)
-    except (OSError, ValueError) as exc:
-        yield _finding("broken_source", plugin, f"its module cannot be read: {type(exc).__name__}: {exc}")
-    if plugin.targets_api not in (None, PLUGIN_API_VERSION):
-        reason = f"it targets plugin API version {plugin.targets_api}; this installation supports {PLUGIN_API_VERSION}"
-        yield _finding("api_mismatch", plugin, reason)
+        yield from _read_source(plugin, Declaration(plugin.name, *installed.entry_point))
+    except UnreadableError as exc:
+        yield _finding("broken_source", plugin, f"its module cannot be read: {exc.reason}", exc.line)
 
 
-def _read_source(plugin: ExternalPlugin, attribute: str) -> None:
-    from pathlib import Path
+def installed_faults(plugins: Sequence[ExternalPlugin]) -> Iterator[Finding]:
+    """Yield what is wrong with the metadata of installed distributions, where nothing of a plugin has to be read.
 
-    from pipelex.diagnosis.source import read_statement
+    Args:
+        plugins: The external plugins.
+    """
+    from importlib.metadata import distributions
 
-    statement = read_statement(Path(plugin.file or ""), attribute)
-    plugin.own_name = statement.name if statement.name != plugin.name else None
-    plugin.claims = statement.claims
-    plugin.are_claims_complete = statement.are_claims_complete
-    plugin.sdks = statement.sdks
-    if statement.follows_api:
+    enabled = {canonical(plugin.distribution) for plugin in plugins if not plugin.is_disabled}
+    for dist in distributions():
+        try:
+            metadata = installed_metadata(dist)
+        except Exception:  # noqa: S112 - third-party metadata can fail in any way; a plugin's is reported above
+            continue
+        for group in near_groups(metadata.groups):
+            message = f"distribution {metadata.name} declares '{group}', an entry-point group without effect"
+            fix = f'declare its plugin under [project.entry-points."{ENTRY_POINT_GROUP}"], and install it again'
+            yield Finding("near_group", metadata.name, message, fix, str(metadata.file))
+        if canonical(metadata.name) in enabled:
+            for requirement in metadata.host_requirements:
+                message = f"distribution {metadata.name} requires '{requirement.text}': on the public index that is"
+                message += " another project, which takes the place of this one when it is installed"
+                fix = f"take the requirement out of {metadata.name}: a plugin finds pipelex where it is installed"
+                yield Finding("requires_pipelex", metadata.name, message, fix, str(metadata.file))
+
+
+def _read_source(plugin: ExternalPlugin, entry: Declaration) -> Iterator[Finding]:
+    """Fill in what the code states, read as the check reads it; yield what loading would fail of."""
+    modules = InstalledModules(entry.module.partition(".")[0])
+    code = PluginCode(plugin.distribution, modules, [entry])
+    [found] = code.plugins
+    name = code.stated_name(found)
+    plugin.own_name = name if name and name != plugin.name else None
+    contributions, plugin.are_claims_complete = code.stated_contributions(found)
+    claims = [_claim(one) for one in contributions]
+    plugin.claims = tuple(claim for claim in claims if claim is not None)
+    plugin.are_claims_complete = plugin.are_claims_complete and None not in claims
+    guards = code.guards(modules.values())
+    plugin.sdks = tuple(dict.fromkeys((guard.spec, guard.extra) for guard in guards if guard.spec and guard.extra))
+    if found.problem:
+        yield _finding("no_plugin", plugin, f"its entry point names no plugin: {found.problem}", found.place.line)
+    api = code.stated_api(found)
+    if api is None:
+        return
+    if api.follows:
         plugin.targets_api_note = "whatever is installed (PLUGIN_API_VERSION)"
-    elif statement.targets_api is not None:
-        plugin.targets_api, plugin.targets_api_note = statement.targets_api, "a literal"
+    elif type(api.value) is int:
+        plugin.targets_api, plugin.targets_api_note = api.value, "a literal"
+    elif api.value is not None:
+        plugin.targets_api_note = f"{api.value!r}, which is no int"
+    problem = api.problem(PLUGIN_API_VERSION)
+    if problem:
+        message = f"{problem}; this installation supports {PLUGIN_API_VERSION}"
+        yield _finding("api_mismatch", plugin, message, api.place.line)
+
+
+def _claim(contribution: Contribution) -> Claim | None:
+    """Return a contribution as it is reported; ``None`` where its keys are not literals."""
+    if not contribution.is_known:
+        return None
+    match contribution.kind:
+        case "backend":
+            family = InferenceFamily.__members__.get(contribution.family)
+            return Claim("inference_backend", family.value, contribution.sdk) if family is not None else None
+        case "lister":
+            return Claim("model_lister", sdk=contribution.sdk)
+    return Claim("command", name=contribution.name)
 
 
 def _finding(kind: str, plugin: ExternalPlugin, message: str, line: int | None = None) -> Finding:
-    fix = f'mend it, or pip uninstall {plugin.distribution}, or add "{plugin.name}" to {_DENYLIST}'
+    fix = f'correct it, or pip uninstall {plugin.distribution}, or add "{plugin.name}" to {_DENYLIST}'
     return Finding(kind, plugin.name, f"plugin {plugin.label}: {message}", fix, plugin.file, line)
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipelex.checking.findings import Finding
-    from pipelex.checking.source import SourceModule
     from pipelex.checking.subject import Subject
+    from pipelex.reading.source import SourceModule
 
 
 def _check(subject: Subject) -> Iterator[Finding]:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipelex.checking.findings import Finding
-    from pipelex.checking.source import SourceModule
     from pipelex.checking.subject import Subject
+    from pipelex.reading.source import SourceModule
 
 _IMPORTERS = {"import_module", "__import__", "resolve_name", "find_spec", "run_module", "exec", "eval", "compile"}
 _RUNNERS = {"exec", "eval", "compile"}

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pipelex.checking.findings import Finding
-    from pipelex.checking.source import SourceModule
     from pipelex.checking.subject import Subject
+    from pipelex.reading.source import SourceModule
 
 _IGNORE = re.compile(r"#\s*(type:\s*ignore|pyright:\s*ignore|ty:\s*ignore)")
 _WHOLE_FILE = re.compile(r"#\s*(mypy:\s*|pyright:\s*(basic|standard|report|false|ignore))")

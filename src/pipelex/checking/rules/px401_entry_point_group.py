@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from pipelex.checking.examples import pyproject
 from pipelex.checking.rules.rule import Rule
-from pipelex.checking.targets import entry_point_group
+from pipelex.plugins.installed import ENTRY_POINT_GROUP
+from pipelex.reading.metadata import near_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,16 +20,12 @@ def _check(subject: Subject) -> Iterator[Finding]:
     metadata = subject.target.metadata
     if metadata is None:
         return
-    group = entry_point_group()
-    near = [name for name in metadata.groups if name != group and _bare(name) in {_bare(group), _bare(group)[:-1]}]
+    near = near_groups(metadata.groups)
     for name in near:
-        yield RULE.finding(metadata.place(name), f"the entry-point group '{name}' is one that nobody looks into")
-    if not metadata.groups.get(group) and not near:
-        yield RULE.finding(metadata.place("[project"), f"the project declares no entry point in the group '{group}'")
-
-
-def _bare(name: str) -> str:
-    return re.sub(r"[^a-z]", "", name.lower())
+        yield RULE.finding(metadata.place(name), f"no plugin is looked for in the entry-point group '{name}'")
+    if not metadata.groups.get(ENTRY_POINT_GROUP) and not near:
+        message = f"the project declares no entry point in the group '{ENTRY_POINT_GROUP}'"
+        yield RULE.finding(metadata.place("[project"), message)
 
 
 RULE = Rule(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipelex.checking.examples import plugin
 from pipelex.checking.rules.rule import Rule
+from pipelex.reading.plugin_code import wrong_api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,21 +18,18 @@ if TYPE_CHECKING:
 def _check(subject: Subject) -> Iterator[Finding]:
     wanted = subject.spi.api_version
     for one in subject.plugins:
-        member = subject.member(one, "targets_api")
-        if member is not None and subject.published(member[0], getattr(member[2], "id", "")):
+        stated = subject.stated_api(one)
+        if stated is not None and stated.follows:
             continue  # PLUGIN_API_VERSION: whatever version it meets
         seen = subject.probe.of("plugin", one.index)
-        constant = subject.constant(member[0], member[2]) if member else None
-        is_int = seen[0]["is_int"] if seen else type(constant) is int
-        value = seen[0]["targets_api"] if seen else repr(constant) if not is_int else constant
-        if (not seen and constant is None) or (is_int and value == wanted):
-            continue
-        place = member[0].place(member[1]) if member else one.place
-        message = (
-            f"targets_api is {value}{'' if is_int else ', which is no int'}; it is checked against version {wanted}"
-        )
-        expected = f"targets_api = {wanted}"
-        yield RULE.finding(place, message, expected=expected)
+        problem = stated.problem(wanted) if stated is not None else ""
+        if seen:
+            value, is_int = seen[0]["targets_api"], seen[0]["is_int"]
+            problem = wrong_api(value, is_int=is_int, wanted=wanted)
+        if problem:
+            place = stated.place if stated is not None else one.place
+            message = f"{problem}; it is checked against version {wanted}"
+            yield RULE.finding(place, message, expected=f"targets_api = {wanted}")
 
 
 RULE = Rule(

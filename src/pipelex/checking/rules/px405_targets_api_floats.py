@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from typing import TYPE_CHECKING
 
 from pipelex.checking.examples import PLUGIN
@@ -17,13 +16,10 @@ if TYPE_CHECKING:
 
 def _check(subject: Subject) -> Iterator[Finding]:
     for one in subject.plugins:
-        member = subject.member(one, "targets_api")
-        if member is None or not isinstance(member[2], ast.Name):
-            continue
-        if subject.published(member[0], member[2].id).endswith(":PLUGIN_API_VERSION"):
+        stated = subject.stated_api(one)
+        if stated is not None and stated.follows:
             message = "targets_api is PLUGIN_API_VERSION, so the version gate lets this plugin pass in any version"
-            expected = f"targets_api = {subject.spi.api_version}"
-            yield RULE.finding(member[0].place(member[1]), message, expected=expected)
+            yield RULE.finding(stated.place, message, expected=f"targets_api = {subject.spi.api_version}")
 
 
 RULE = Rule(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from typing import TYPE_CHECKING
 
 from pipelex.checking.examples import closures
@@ -12,9 +11,10 @@ from pipelex.spi.names import canonical
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipelex.checking.findings import Finding, Place
-    from pipelex.checking.source import SourceModule
+    from pipelex.checking.findings import Finding
     from pipelex.checking.subject import Subject
+    from pipelex.reading.place import Place
+    from pipelex.reading.source import SourceModule
 
 
 def _check(subject: Subject) -> Iterator[Finding]:
@@ -47,21 +47,11 @@ def _check_builtin(subject: Subject, place: Place, spec: str | None, extra: str 
 
 
 def _guards(subject: Subject) -> Iterator[tuple[Place, str | None, str | None]]:
-    """Yield each call of ``require_sdk`` with what it guards, as far as that can be read."""
-    for module in subject.modules:
-        spans = _spans(subject, module)
-        for node in module.nodes:
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
-                continue
-            in_span = spans is None or any(node.lineno in span for span in spans)
-            if subject.published(module, node.func.id).endswith(":require_sdk") and in_span:
-                values = {keyword.arg: subject.constant(module, keyword.value) for keyword in node.keywords}
-                spec, extra = values.get("spec"), values.get("extra")
-                yield (
-                    module.place(node),
-                    spec if isinstance(spec, str) else None,
-                    extra if isinstance(extra, str) else None,
-                )
+    """Yield each guard of the target's own code with what it guards, as far as that can be read."""
+    for guard in subject.guards(subject.modules):
+        spans = _spans(subject, guard.module)
+        if spans is None or any(guard.node.lineno in span for span in spans):
+            yield guard.module.place(guard.node), guard.spec, guard.extra
 
 
 def _spans(subject: Subject, module: SourceModule) -> list[range] | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pipelex.checking.examples import plugin
 from pipelex.checking.rules.rule import Rule
 from pipelex.checking.spi_tree import lock
+from pipelex.plugins.registrar import CORE_COMMANDS
 from pipelex.spi.names import canonical
 
 if TYPE_CHECKING:
@@ -28,12 +29,16 @@ def _check(subject: Subject) -> Iterator[Finding]:
         name = subject.constant(member[0], member[2]) if member else None
         if isinstance(name, str) and member is not None and canonical(name) in names:
             yield RULE.finding(member[0].place(member[1]), f"the plugin's name '{name}' is that of a built-in")
+    commands = {**dict.fromkeys(CORE_COMMANDS, "pipelex"), **{name: row.name for row in rows for name in row.commands}}
     for made in subject.contributions:
-        holder = backends.get((made.family.lower(), made.sdk)) if made.kind == "backend" else listers.get(made.sdk)
+        match made.kind:
+            case "backend":
+                what, holder = f"the backend ({made.family}, {made.sdk})", backends.get((made.family.lower(), made.sdk))
+            case "lister":
+                what, holder = f"the lister of '{made.sdk}'", listers.get(made.sdk)
+            case _:
+                what, holder = f"the command '{made.name}'", commands.get(made.name)
         if holder is not None:
-            what = (
-                f"the backend ({made.family}, {made.sdk})" if made.kind == "backend" else f"the lister of '{made.sdk}'"
-            )
             yield RULE.finding(made.place, f"{what} is that of the built-in '{holder}'")
 
 

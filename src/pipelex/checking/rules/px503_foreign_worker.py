@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipelex.checking.findings import Finding
-    from pipelex.checking.subject import Contribution, Subject
+    from pipelex.checking.subject import Subject
+    from pipelex.reading.plugin_code import Contribution
 
 
 def _check(subject: Subject) -> Iterator[Finding]:

@@ -10,8 +10,9 @@ from pipelex.checking.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from pipelex.checking.findings import Place, Severity
+    from pipelex.checking.findings import Severity
     from pipelex.checking.subject import Subject
+    from pipelex.reading.place import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,7 @@ class Rule:
         mend: str = "",
         covers: str = "",
         last_line: int = 0,
+        severity: Severity | None = None,
     ) -> Finding:
         """Make a finding of this rule.
 
@@ -64,11 +66,12 @@ class Rule:
             mend: How to mend it; the rule's own words if not given.
             covers: A fragment of a type error that says the same.
             last_line: The last line on which a waiver counts.
+            severity: Whether it counts; as the rule's other findings if not given.
         """
         return Finding(
             rule=self.id,
             name=self.name,
-            severity=self.severity,
+            severity=severity or self.severity,
             place=place,
             message=message,
             expected=expected or self.expected,

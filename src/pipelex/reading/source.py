@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import io
 import re
+import sys
 import tokenize
 import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipelex.checking.findings import CheckError, Place
+from pipelex.reading.place import Place, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,17 +79,21 @@ class SourceModule:
         """Its tree.
 
         Raises:
-            CheckError: It is no Python.
+            UnreadableError: It is no Python, or none of the version that runs.
         """
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a doubtful escape in a string is not ours to judge
                 return ast.parse(self.text)
         except (SyntaxError, ValueError) as exc:
-            where = f"{self.path}:{exc.lineno}" if isinstance(exc, SyntaxError) else str(self.path)
+            line = exc.lineno if isinstance(exc, SyntaxError) else None
             reason = exc.msg if isinstance(exc, SyntaxError) else str(exc)
-            raise CheckError(
-                target=where, reason=f"it is no Python ({reason})", mend="Correct it and run again"
+            version = f"{sys.version_info.major}.{sys.version_info.minor}"
+            raise UnreadableError(
+                subject=f"{self.path}:{line}" if line else str(self.path),
+                reason=f"it is no Python {version} ({reason})",
+                fix="Correct it, or run this command under the version of Python that it is written for",
+                line=line,
             ) from exc
 
     def is_unchanged(self) -> bool:
@@ -269,14 +274,13 @@ def read_module(name: str, path: Path) -> SourceModule:
         path: Its file.
 
     Raises:
-        CheckError: It cannot be read.
+        UnreadableError: It cannot be read.
     """
     try:
         return SourceModule(name, path, _text_of(path))
     except (OSError, SyntaxError, UnicodeDecodeError) as exc:
-        raise CheckError(
-            target=str(path), reason=f"it cannot be read ({exc})", mend="Correct it and run again"
-        ) from exc
+        reason = f"it cannot be read ({type(exc).__name__}: {exc})"
+        raise UnreadableError(subject=str(path), reason=reason, fix="Correct it and run again") from exc
 
 
 def _text_of(path: Path) -> str:

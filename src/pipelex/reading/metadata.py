@@ -1,0 +1,421 @@
+"""The metadata of a plugin: entry points, extras and requirements, of a project folder or of an installed distribution.
+
+A project is read where it is described as text: ``[project]`` (PEP 621), ``[tool.poetry]``, ``setup.cfg``. What only a
+build knows (``dynamic``, the arguments of ``setup()``) is never guessed: it raises ``UnreadableError``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipelex.installation import DISTRIBUTION
+from pipelex.plugins.installed import ENTRY_POINT_GROUP, EntryPoint
+from pipelex.reading.place import Place, UnreadableError
+from pipelex.spi.names import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from importlib.metadata import Distribution
+    from pathlib import Path
+
+PYPROJECT, SETUP_CFG, SETUP_PY = "pyproject.toml", "setup.cfg", "setup.py"
+DESCRIBING_FILES = (PYPROJECT, SETUP_CFG, SETUP_PY)
+"""The files of a project folder that may describe its distribution."""
+INSTALL_IT = "Install the distribution and check it by its name"
+
+_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+_EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)")
+
+
+class Declaration(NamedTuple):
+    """How a plugin is found: an entry point, or a class that looks like a plugin.
+
+    Attributes:
+        name: The entry point's name; empty where the plugin was found by looking at the file.
+        module: The module; empty where the value is not of the form ``module:attribute``.
+        attribute: The dotted attribute of it.
+        place: Where it is declared; ``None`` for a plugin that was found by looking.
+        value: The value as it is written.
+    """
+
+    name: str
+    module: str
+    attribute: str
+    place: Place | None = None
+    value: str = ""
+
+    @classmethod
+    def parse(cls, name: str, value: str, place: Place | None) -> Declaration:
+        """Read an entry point's value as ``importlib.metadata`` does: extras in brackets are allowed and ignored.
+
+        Args:
+            name: The entry point's name.
+            value: Its value: ``module:attribute [extra]``.
+            place: Where it is declared.
+        """
+        found = EntryPoint.parse(value.strip())
+        module, attribute = (found.module, found.attr) if found is not None else ("", "")
+        return cls(name, module, attribute, place, value)
+
+
+class Requirement(NamedTuple):
+    """One requirement that a distribution, an extra, a dependency group or a build has.
+
+    Attributes:
+        name: The canonical name of the distribution that is required.
+        text: The requirement as it is written.
+        table: Where it is stated: a table of ``pyproject.toml``, a section of ``setup.cfg``, or ``Requires-Dist``.
+        is_direct: Whether it names an address or a folder instead of an index.
+        is_shipped: Whether whoever installs the distribution gets it; a dependency group is for its authors alone.
+    """
+
+    name: str
+    text: str
+    table: str
+    is_direct: bool = False
+    is_shipped: bool = True
+
+
+class Metadata(NamedTuple):
+    """The metadata of a distribution.
+
+    Attributes:
+        name: The distribution's name; empty where it states none.
+        file: The file that states it.
+        lines: The text of that file.
+        groups: Every entry-point group: name to value.
+        extras: The requirements of each extra, by its canonical name.
+        requirements: All requirements, those of the extras included.
+        unknown: What only a build knows, and is not needed to find the plugin: ``dependencies``, or nothing.
+    """
+
+    name: str
+    file: Path
+    lines: tuple[str, ...]
+    groups: dict[str, dict[str, str]]
+    extras: dict[str, tuple[str, ...]]
+    requirements: tuple[Requirement, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def declarations(self) -> tuple[Declaration, ...]:
+        """The entry points of the plugins' group."""
+        entries = self.groups.get(ENTRY_POINT_GROUP, {})
+        return tuple(Declaration.parse(name, value, self.place(value)) for name, value in entries.items())
+
+    @property
+    def host_requirements(self) -> tuple[Requirement, ...]:
+        """The requirements on pipelex that bring another project of that name from the public index, or may.
+
+        An address or a folder in a dependency group is none: it names this project, and no user of the plugin gets it.
+        """
+        if canonical(self.name) == DISTRIBUTION:
+            return ()
+        named = (one for one in self.requirements if one.name == DISTRIBUTION)
+        return tuple(one for one in named if one.is_shipped or not one.is_direct)
+
+    def place(self, *needles: str) -> Place:
+        """Return the place of the first line that holds all of some texts, or of the first line.
+
+        Args:
+            needles: The texts.
+        """
+        for number, line in enumerate(self.lines, start=1):
+            if all(needle in line for needle in needles) and not line.lstrip().startswith("#"):
+                column = max(line.find(needles[0]), 0) + 1
+                return Place(file=self.file, line=number, column=column, source=line)
+        return Place(file=self.file, line=1, source=self.lines[0] if self.lines else "")
+
+
+def near_groups(groups: Iterable[str]) -> list[str]:
+    """Return the entry-point groups that are probably meant to be the plugins' group and are misspelt.
+
+    Args:
+        groups: The groups that a distribution declares.
+    """
+    wanted = _letters(ENTRY_POINT_GROUP)
+    return [name for name in groups if name != ENTRY_POINT_GROUP and _letters(name) in (wanted, wanted[:-1])]
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z]", "", name.lower())
+
+
+# --- an installed distribution -------------------------------------------------------------------------
+
+
+def installed_metadata(dist: Distribution) -> Metadata:
+    """Read the metadata of an installed distribution, editable or not.
+
+    Args:
+        dist: The distribution.
+    """
+    from pathlib import Path
+
+    groups: dict[str, dict[str, str]] = {}
+    for entry in dist.entry_points:
+        groups.setdefault(entry.group, {})[entry.name] = entry.value
+    extras: dict[str, list[str]] = {canonical(str(name)): [] for name in dist.metadata.get_all("Provides-Extra") or []}
+    for line in dist.requires or []:
+        match = _EXTRA.search(line)
+        if match is not None:
+            extras.setdefault(canonical(match[1]), []).append(line.partition(";")[0].strip())
+    listed = (Path(str(file.locate())) for file in dist.files or [] if file.name == "entry_points.txt")
+    return Metadata(
+        name=str(dist.metadata["Name"] or ""),
+        file=next(listed, Path(str(dist.locate_file("METADATA")))),
+        lines=tuple((dist.read_text("entry_points.txt") or "").splitlines()),
+        groups=groups,
+        extras={name: tuple(lines) for name, lines in extras.items()},
+        requirements=tuple(_requirements(dist.requires or [], "Requires-Dist")),
+    )
+
+
+# --- a project folder ----------------------------------------------------------------------------------
+
+
+def is_project(folder: Path) -> bool:
+    """Tell whether a folder holds a file that describes a distribution.
+
+    Args:
+        folder: The folder.
+    """
+    return any((folder / name).is_file() for name in (PYPROJECT, SETUP_PY)) or bool(_setup_cfg(folder / SETUP_CFG))
+
+
+def project_metadata(folder: Path) -> Metadata:
+    """Read the metadata of a project folder.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        UnreadableError: A file cannot be read, or entry points or extras are known only after a build.
+    """
+    path = folder / PYPROJECT
+    text, data = _toml(path) if path.is_file() else ("", {})
+    if "project" in data:
+        found = _pep621(path, text, data)
+    elif "poetry" in _table(data, "tool"):
+        found = _poetry(path, text, data)
+    else:
+        found = _setuptools(folder)
+    build = _requirements(_texts(_table(data, "build-system").get("requires")), "build-system")
+    groups = _group_requirements(data)
+    return found._replace(requirements=(*found.requirements, *build, *groups))
+
+
+def _toml(path: Path) -> tuple[str, dict[str, object]]:
+    import tomli
+
+    text = read_text(path)
+    try:
+        return text, tomli.loads(text)
+    except tomli.TOMLDecodeError as exc:
+        where = f"{path}:{exc.lineno}"
+        raise UnreadableError(
+            subject=where, reason=f"it is no TOML ({exc.msg})", fix="Correct it and run again"
+        ) from exc
+    except RecursionError as exc:
+        raise UnreadableError(subject=str(path), reason="its tables are nested too deeply", fix="Correct it") from exc
+
+
+def _pep621(path: Path, text: str, data: dict[str, object]) -> Metadata:
+    project = _table(data, "project")
+    dynamic = _texts(project.get("dynamic"))
+    for key in ("entry-points", "optional-dependencies"):
+        if key in dynamic:
+            raise _after_a_build(path, f"project.{key} is dynamic, so its value is known only after a build")
+    poetry = _poetry_tables(data)  # used by Poetry where [project] does not state the same
+    groups = {group: _strings(entries) for group, entries in _table(project, "entry-points").items()}
+    optional = _table(project, "optional-dependencies")
+    extras = {canonical(name): tuple(_texts(lines)) for name, lines in optional.items()}
+    requirements = list(_requirements(_texts(project.get("dependencies")), "project.dependencies"))
+    for name, lines in extras.items():
+        requirements += _requirements(lines, f"project.optional-dependencies.{name}")
+    return Metadata(
+        name=str(project.get("name", "")),
+        file=path,
+        lines=tuple(text.splitlines()),
+        groups=groups or poetry.groups,
+        extras=extras or poetry.extras,
+        requirements=tuple(requirements),
+        unknown=("dependencies",) if "dependencies" in dynamic else (),
+    )
+
+
+class _PoetryTables(NamedTuple):
+    groups: dict[str, dict[str, str]]
+    extras: dict[str, tuple[str, ...]]
+
+
+def _poetry_tables(data: dict[str, object]) -> _PoetryTables:
+    poetry = _table(_table(data, "tool"), "poetry")
+    groups = {group: _strings(entries) for group, entries in _table(poetry, "plugins").items()}
+    extras = {canonical(name): tuple(_texts(lines)) for name, lines in _table(poetry, "extras").items()}
+    return _PoetryTables(groups, extras)
+
+
+def _poetry(path: Path, text: str, data: dict[str, object]) -> Metadata:
+    poetry = _table(_table(data, "tool"), "poetry")
+    groups, extras = _poetry_tables(data)
+    stated = _table(poetry, "dependencies")
+    requirements = list(_poetry_requirements(stated, "tool.poetry.dependencies"))
+    known = {requirement.name for requirement in requirements}
+    for name, lines in extras.items():  # they name dependencies; a name that is none brings nothing
+        extras[name] = tuple(line for line in lines if canonical(line) in known)
+    return Metadata(
+        name=str(poetry.get("name", "")),
+        file=path,
+        lines=tuple(text.splitlines()),
+        groups=groups,
+        extras=extras,
+        requirements=tuple(requirements),
+    )
+
+
+def _poetry_requirements(stated: Mapping[str, object], table: str, *, is_shipped: bool = True) -> Iterator[Requirement]:
+    for name, value in stated.items():
+        if name == "python":
+            continue
+        several = value if isinstance(value, list) else [value]
+        is_direct = all(isinstance(one, dict) and {"path", "git", "url", "file"} & set(one) for one in several)
+        yield Requirement(canonical(name), f"{name} = {value!r}", table, is_direct=is_direct, is_shipped=is_shipped)
+
+
+def _group_requirements(data: dict[str, object]) -> Iterator[Requirement]:
+    """Yield the requirements of dependency groups (PEP 735 and Poetry's), which no installation of the plugin gets."""
+    tool = _table(data, "tool")
+    redirected = {canonical(name) for name in _table(_table(tool, "uv"), "sources")}
+    for group, lines in _table(data, "dependency-groups").items():
+        for one in _requirements(_texts(lines), f"dependency-groups.{group}"):
+            yield one._replace(is_direct=one.is_direct or one.name in redirected, is_shipped=False)
+    poetry = _table(tool, "poetry")
+    groups = {
+        f"group.{name}.dependencies": _table(group, "dependencies") for name, group in _table(poetry, "group").items()
+    }
+    for name, stated in {**groups, "dev-dependencies": _table(poetry, "dev-dependencies")}.items():
+        yield from _poetry_requirements(stated, f"tool.poetry.{name}", is_shipped=False)
+
+
+# --- setuptools without [project] ----------------------------------------------------------------------
+
+
+def _setuptools(folder: Path) -> Metadata:
+    """Read ``setup.cfg``; whatever ``setup.py`` computes, or another build tool keeps elsewhere, is not known."""
+    path = folder / SETUP_CFG
+    sections = _setup_cfg(path)
+    script = folder / SETUP_PY
+    computed = _setup_arguments(script) if script.is_file() else ()
+    if computed:
+        raise _after_a_build(script, f"setup() is called with {', '.join(computed)}, which a build alone evaluates")
+    if not sections:
+        reason = "it has no [project] table, so entry points and extras are known only after a build"
+        raise _after_a_build(folder / PYPROJECT if (folder / PYPROJECT).is_file() else script, reason)
+    options = sections.get("options", {})
+    stated = {**options, **sections.get("options.entry_points", {}), **sections.get("options.extras_require", {})}
+    for key, value in stated.items():
+        if value.strip().startswith(("file:", "attr:")):
+            raise _after_a_build(path, f"{key} is read from elsewhere ({value.strip()})")
+    groups = {name: _assignments(value) for name, value in sections.get("options.entry_points", {}).items()}
+    listed = sections.get("options.extras_require", {})
+    extras = {canonical(name.partition(":")[0].strip()): tuple(_lines(value)) for name, value in listed.items()}
+    requirements = list(_requirements(_lines(options.get("install_requires", "")), "options.install_requires"))
+    for name, lines in extras.items():
+        requirements += _requirements(lines, f"options.extras_require.{name}")
+    requirements += _requirements(_lines(options.get("setup_requires", "")), "options.setup_requires")
+    return Metadata(
+        name=sections.get("metadata", {}).get("name", ""),
+        file=path,
+        lines=tuple(read_text(path).splitlines()),
+        groups=groups,
+        extras=extras,
+        requirements=tuple(requirements),
+    )
+
+
+def _setup_cfg(path: Path) -> dict[str, dict[str, str]]:
+    """Return the sections of a ``setup.cfg`` that describe a distribution; none where it configures tools alone."""
+    from configparser import ConfigParser, Error
+
+    class Parser(ConfigParser):
+        def optionxform(self, optionstr: str) -> str:
+            return optionstr  # keys keep their case, as in setuptools
+
+    if not path.is_file():
+        return {}
+    parser = Parser(interpolation=None, default_section="", comment_prefixes=("#", ";"))
+    try:
+        parser.read_string(read_text(path), source=str(path))
+    except Error as exc:
+        reason = f"it is no setup.cfg ({' '.join(str(exc).split())})"
+        raise UnreadableError(subject=str(path), reason=reason, fix="Correct it and run again") from exc
+    if not {"metadata", "options", "options.entry_points"} & set(parser.sections()):
+        return {}
+    return {name: dict(parser.items(name)) for name in parser.sections()}
+
+
+def _setup_arguments(path: Path) -> tuple[str, ...]:
+    """Return the arguments of ``setup()`` that may state entry points, extras or requirements."""
+    import ast
+
+    from pipelex.reading.source import read_module
+
+    wanted = {"entry_points", "extras_require", "install_requires", None}
+    calls = [node for node in ast.walk(read_module("setup", path).tree) if isinstance(node, ast.Call)]
+    called = [call for call in calls if ast.unparse(call.func).rpartition(".")[2] == "setup"]
+    return tuple(f"'{word.arg or '**'}'" for call in called for word in call.keywords if word.arg in wanted)
+
+
+def _assignments(text: str) -> dict[str, str]:
+    pairs = (line.partition("=") for line in _lines(text))
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _lines(text: str) -> list[str]:
+    stripped = (line.strip() for line in text.splitlines())
+    return [line for line in stripped if line and not line.startswith("#")]
+
+
+# --- shared --------------------------------------------------------------------------------------------
+
+
+def _after_a_build(path: Path, reason: str) -> UnreadableError:
+    return UnreadableError(subject=str(path), reason=reason, fix=INSTALL_IT)
+
+
+def _requirements(lines: Iterable[str], table: str) -> Iterator[Requirement]:
+    for line in lines:
+        match = _NAME.match(line)
+        if match is not None:
+            yield Requirement(canonical(match[1]), line, table, is_direct="@" in line.partition(";")[0])
+
+
+def _table(data: object, key: str) -> dict[str, object]:
+    value = data.get(key) if isinstance(data, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _strings(value: object) -> dict[str, str]:
+    return {str(name): str(text) for name, text in value.items()} if isinstance(value, dict) else {}
+
+
+def _texts(value: object) -> list[str]:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a UTF-8 file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UnreadableError: It cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = f"it cannot be read ({type(exc).__name__}: {exc})"
+        raise UnreadableError(subject=str(path), reason=reason, fix="Correct it and run again") from exc
