@@ -140,8 +140,6 @@ KIND_RULES: Mapping[str, KindRule] = {
 }
 """Every kind of entry. Those of a finding bear its name; the others say in one what are several findings."""
 
-GROUP_SYMBOL = "pipelex.plugins.contract:PipelexPlugin"
-"""What an entry of kind ``entry-point-group-changed`` stands at: a group is no symbol, the protocol is nearest."""
 IGNORED_FINDINGS = frozenset({"api-version-changed"})
 """What a bump itself brings about."""
 

@@ -96,7 +96,7 @@ def _report_stale(found: list[Change], *, as_json: bool) -> None:
     sys.stdout.flush()
     names = "1 file is" if len(found) == 1 else f"{len(found)} files are"
     _say(f"Stale: {names} not what spi.toml and src/ make of them: {', '.join(change.path for change in found)}")
-    _say(f"Mend it: {COMMAND}")
+    _say(f"Fix: {COMMAND}")
 
 
 def _report_problems(error: CodegenError, *, as_json: bool) -> None:

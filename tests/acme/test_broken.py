@@ -104,7 +104,7 @@ def _row_of(environment: Environment) -> tuple[int, dict[str, Any]]:
 
 
 def test_each_fault_is_contained_named_and_can_be_disabled(with_lame: Environment, tmp_path: Path, case: Case) -> None:
-    """The list shows it and exits 1, boot raises its error, a call lives, and the denylist mends it."""
+    """The list shows it and exits 1, boot raises its error, a call lives, and the denylist fixes it."""
     returncode, row = _row_of(with_lame)
     assert (1, "broken", case.phase) == (returncode, row["status"], row["phase"])
     assert case.reason in row["reason"]
@@ -123,8 +123,8 @@ except PipelexError as error:
     assert (0, "You said: hello\n", 1) == (call.returncode, call.stdout, len(call.stderr.splitlines()))
 
     project = write_project(tmp_path / "project", disabled='"lame"')
-    mended = with_lame.pipelex("llm", "hello", "--model", "acme/acme-small", cwd=project)
-    assert (0, "You said: hello\n", "") == (mended.returncode, mended.stdout, mended.stderr)
+    fixed = with_lame.pipelex("llm", "hello", "--model", "acme/acme-small", cwd=project)
+    assert (0, "You said: hello\n", "") == (fixed.returncode, fixed.stdout, fixed.stderr)
 
 
 def test_the_table_shows_phase_reason_and_way_out(full: Environment, tmp_path: Path) -> None:

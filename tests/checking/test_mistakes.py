@@ -1,4 +1,4 @@
-"""Mistakes of a plugin's author, each with the rule that finds it and the words that say how to mend it."""
+"""Mistakes of a plugin's author, each with the rule that finds it and the words that say how to fix it."""
 
 from __future__ import annotations
 
@@ -135,9 +135,9 @@ def test_the_mistake_is_found_with_a_message_that_names_it(mistake: Mistake, tmp
     result = check([str(tmp_path)])
     assert 1 == result.exit_code
     texts = {
-        finding.rule: f"{finding.message} / {finding.expected} / {finding.mend}"
+        finding.rule: f"{finding.message} / {finding.expected} / {finding.fix}"
         for finding in result.checked[0].findings
-        if mistake.words in f"{finding.message} / {finding.expected} / {finding.mend}"
+        if mistake.words in f"{finding.message} / {finding.expected} / {finding.fix}"
     }
     assert mistake.rule in texts, [(finding.rule, finding.message) for finding in result.checked[0].findings]
 

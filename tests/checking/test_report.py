@@ -43,7 +43,7 @@ def test_the_text_shows_the_line_with_a_caret_and_how_to_mend_it(result: CheckRe
         "      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^",
     ] == lines[start + 1 : start + 4]
     assert lines[start + 4].startswith("  expected: ")
-    assert lines[start + 5].startswith("  to mend:  ")
+    assert lines[start + 5].startswith("  fix:  ")
     assert ".: 1 error (1 note)" in lines
     assert lines[-1] == "1 error, 1 target could not be checked in 1 target, 5 modules, against plugin API 1"
 

@@ -40,7 +40,7 @@ def test_the_positive_example_is_found(rule: Rule, tmp_path: Path) -> None:
         assert rule.severity == finding.severity
         assert finding.message
         assert finding.expected
-        assert finding.mend
+        assert finding.fix
         assert finding.place.file.is_relative_to(tmp_path.resolve())
 
 

@@ -38,7 +38,7 @@ def test_a_broken_plugin_is_a_row_with_the_line_that_disables_it(terminal: Termi
 def test_the_line_disables_it(terminal: Terminal) -> None:
     terminal.install(installed(Plugin(register=_fail)))
     [_, broken] = terminal.run("plugins", "list", "--json").data["plugins"]
-    terminal.configure("[plugins]\n" + broken["way_out"].partition("   ")[0])
+    terminal.configure("[plugins]\n" + broken["fix"].partition("   ")[0])
     outcome = terminal.run("plugins", "list", "--json")
     assert outcome.code == 0
     assert ["active", "disabled"] == [row["status"] for row in outcome.data["plugins"]]

@@ -41,7 +41,7 @@ def test_a_check_of_a_bare_project_is_red_and_writes_nothing(small: SmallProject
 def test_an_edited_output_turns_the_check_red(
     small: SmallProject, capsys: pytest.CaptureFixture[str], path: str
 ) -> None:
-    """The check prints the difference and the command that mends it."""
+    """The check prints the difference and the command that fixes it."""
     assert small.run() == 0
     (small.root / path).write_bytes((small.root / path).read_bytes() + b"# planted\n")
     capsys.readouterr()
@@ -49,7 +49,7 @@ def test_an_edited_output_turns_the_check_red(
     captured = capsys.readouterr()
     assert "-# planted\n" in captured.out
     assert f"--- {path}\n+++ {path}\n" in captured.out
-    assert "Mend it: python -m codegen" in captured.err
+    assert "Fix: python -m codegen" in captured.err
 
 
 def test_a_changed_signature_turns_the_check_red(small: SmallProject, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,14 +18,14 @@ class CheckError(PipelexError):
     Args:
         target: What was to be checked, as it was named.
         reason: What stood in the way.
-        mend: What to do about it.
+        fix: What to do about it.
     """
 
-    def __init__(self, *, target: str, reason: str, mend: str) -> None:
+    def __init__(self, *, target: str, reason: str, fix: str) -> None:
         self.target = target
         self.reason = reason
-        self.mend = mend
-        super().__init__(f"{target}: could not be checked: {reason}. {mend}")
+        self.fix = fix
+        super().__init__(f"{target}: could not be checked: {reason}. {fix}")
 
 
 class Finding(NamedTuple):
@@ -38,7 +38,7 @@ class Finding(NamedTuple):
         place: Where.
         message: What is wrong.
         expected: What was expected instead.
-        mend: How to mend it.
+        fix: How to fix it.
         covers: A fragment of a type error on the same thing, which then is not reported a second time.
         last_line: The last line on which a waiver counts; that of the place where it is 0.
     """
@@ -48,7 +48,7 @@ class Finding(NamedTuple):
     place: Place
     message: str
     expected: str
-    mend: str
+    fix: str
     severity: Severity = "error"
     covers: str = ""
     last_line: int = 0

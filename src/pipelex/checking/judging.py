@@ -112,7 +112,7 @@ def _apply(rule: Rule, subject: Subject) -> list[Finding]:
     except Exception as exc:
         reason = f"rule {rule.id} failed over it ({type(exc).__name__}: {exc})"
         raise CheckError(
-            target=subject.target.label, reason=reason, mend="This is a fault of the check: report it"
+            target=subject.target.label, reason=reason, fix="This is a fault of the check: report it"
         ) from exc
 
 

@@ -99,12 +99,12 @@ def _run(target: Target, order: dict[str, Any]) -> ProbeReport:
         said, code, ended = "", 0, f"it was still running after {TIME_LIMIT:.0f} seconds"
     except OSError as exc:
         reason = f"the probe's process cannot be started ({exc})"
-        raise CheckError(target=target.label, reason=reason, mend="Run it again on a machine that has room") from exc
+        raise CheckError(target=target.label, reason=reason, fix="Run it again on a machine that has room") from exc
     lines = _lines(output, nonce)
     if ended is None and not any(line["kind"] == "end" for line in lines):
         if not lines and code == 1 and "Traceback" in said:
             reason = f"the probe failed: {said.strip().splitlines()[-1]}"
-            raise CheckError(target=target.label, reason=reason, mend="Install pipelex again, or report this")
+            raise CheckError(target=target.label, reason=reason, fix="Install pipelex again, or report this")
         ended = f"it ended the process (exit code {code})"
     read = {path: digest_of(path) for line in lines if line["kind"] == "read" for path in line["files"]}
     return ProbeReport(lines=tuple(line for line in lines if line["kind"] != "read"), ended=ended, read=read)

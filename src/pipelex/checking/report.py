@@ -65,7 +65,7 @@ def _finding_as_text(finding: Finding) -> Iterator[str]:
         yield f"    {number} | {place.source.expandtabs(4)}"
         yield f"    {' ' * len(number)} | {_caret(place)}"
     yield f"  expected: {finding.expected}"
-    yield f"  to mend:  {finding.mend}"
+    yield f"  fix:      {finding.fix}"
 
 
 def _caret(place: Place) -> str:
@@ -142,7 +142,7 @@ def _finding_as_data(finding: Finding) -> dict[str, object]:
         "source": finding.place.source,
         "message": finding.message,
         "expected": finding.expected,
-        "mend": finding.mend,
+        "fix": finding.fix,
         "page": finding.page,
     }
 
@@ -153,7 +153,7 @@ def _as_annotations(result: CheckResult) -> Iterator[str]:
             kind = "error" if finding.severity == "error" else "notice"
             place = finding.place
             where = f"file={_property(shown(place.file))},line={place.line},col={place.column}"
-            text = f"{finding.message}\nexpected: {finding.expected}\nto mend: {finding.mend}"
+            text = f"{finding.message}\nexpected: {finding.expected}\nfix: {finding.fix}"
             yield f"::{kind} {where},title={_property(finding.rule)}::{_data(text)}"
     for failure in result.failures:
         yield f"::error title=could not be checked::{_data(_failure(failure))}"
@@ -201,7 +201,7 @@ def _sarif_rule(rule: Rule) -> dict[str, object]:
         "name": rule.name,
         "shortDescription": {"text": rule.name.replace("-", " ")},
         "fullDescription": {"text": rule.reason},
-        "help": {"text": f"Expected: {rule.expected}. To mend it: {rule.mend}"},
+        "help": {"text": f"Expected: {rule.expected}. Fix: {rule.fix}"},
         "defaultConfiguration": {"level": rule.severity},
     }
 
@@ -211,7 +211,7 @@ def _sarif_result(finding: Finding, index: int) -> dict[str, object]:
     region: dict[str, object] = {"startLine": place.line, "startColumn": place.column}
     if place.end_column > place.column:
         region["endColumn"] = place.end_column
-    text = f"{finding.message}. Expected: {finding.expected}. To mend it: {finding.mend}"
+    text = f"{finding.message}. Expected: {finding.expected}. Fix: {finding.fix}"
     location = {"artifactLocation": {"uri": _uri(place.file)}, "region": region}
     return {
         "ruleId": finding.rule,

@@ -71,7 +71,7 @@ def page() -> str:
         parts += [f"| [{rule.id}](#{rule.id.lower()}) | {rule.name} | {rule.severity} |\n" for rule in rules]
         for rule in rules:
             parts.append(f"\n### {rule.id}\n\n**{rule.name}**" + f"{' (a note)' if rule.severity == 'note' else ''}. ")
-            parts.append(f"{rule.reason}\n\nExpected: {_sentence(rule.expected)} {rule.mend}\n")
+            parts.append(f"{rule.reason}\n\nExpected: {_sentence(rule.expected)} {rule.fix}\n")
             parts.append(f"\nFound:\n\n```diff\n{_diff(rule.positive)}```\n")
             parts.append(f"\nLegal:\n\n```diff\n{_diff(rule.near_miss)}```\n")
     parts.append("\n## The sample plugin\n")
@@ -88,7 +88,7 @@ def explanation(rule: Rule) -> str:
         rule: The rule.
     """
     lines = [f"{rule.id} {rule.name} ({rule.severity})", "", rule.reason, ""]
-    lines += [f"expected: {rule.expected}", f"to mend:  {rule.mend}", ""]
+    lines += [f"expected: {rule.expected}", f"fix:      {rule.fix}", ""]
     lines += ["found:", *_indented(rule.positive), "", "legal:", *_indented(rule.near_miss)]
     return "\n".join([*lines, "", f"see {rule.page}"])
 

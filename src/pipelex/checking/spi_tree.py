@@ -166,7 +166,7 @@ def spi_tree(api_version: int | None = None) -> SpiTree:
         raise CheckError(
             target=f"--api {wanted}",
             reason=f"no stubs of plugin API version {wanted} are shipped (there are: {shipped})",
-            mend="Name a version that is shipped, or install another version of pipelex",
+            fix="Name a version that is shipped, or install another version of pipelex",
         )
     return SpiTree(wanted, SPI_FOLDER / f"v{wanted}")
 
@@ -180,5 +180,5 @@ def lock() -> SpiLock:
     try:
         return read_spi_lock()
     except (OSError, ValueError, KeyError) as exc:
-        mend = "Install pipelex again; in a clone, run: python -m codegen"
-        raise CheckError(target="spi.lock", reason=f"it cannot be read ({exc!r})", mend=mend) from exc
+        fix = "Install pipelex again; in a clone, run: python -m codegen"
+        raise CheckError(target="spi.lock", reason=f"it cannot be read ({exc!r})", fix=fix) from exc

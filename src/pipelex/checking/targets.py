@@ -116,7 +116,7 @@ def unchecked(error: UnreadableError) -> CheckError:
     Args:
         error: Why it cannot be read.
     """
-    return CheckError(target=error.subject, reason=error.reason, mend=error.fix)
+    return CheckError(target=error.subject, reason=error.reason, fix=error.fix)
 
 
 def _resolved(name: str) -> list[Target]:
@@ -133,8 +133,8 @@ def _resolved(name: str) -> list[Target]:
 
 
 def _unknown(name: str, reason: str) -> CheckError:
-    mend = "A target is a folder, a .py file, an installed distribution, an entry-point name, or builtin:NAME"
-    return CheckError(target=name, reason=reason, mend=mend)
+    fix = "A target is a folder, a .py file, an installed distribution, an entry-point name, or builtin:NAME"
+    return CheckError(target=name, reason=reason, fix=fix)
 
 
 # --- files and folders ---------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def _folder(label: str, folder: Path) -> list[Target]:
         return [_project(str(Path(label) / one.name), one, project_metadata(one)) for one in projects]
     modules = _modules_below(folder, flat=True)
     if not modules:
-        raise CheckError(target=label, reason="there is no Python module in it", mend="Name a plugin's folder")
+        raise CheckError(target=label, reason="there is no Python module in it", fix="Name a plugin's folder")
     return [_looked_at(Target(label=label, root=folder, modules=modules, paths=(folder,)))]
 
 
@@ -188,7 +188,7 @@ def _project(label: str, folder: Path, metadata: Metadata) -> Target:
         modules.update(_modules_below(root, flat=root == folder))
     if not modules:
         reason = "there is no Python module in it"
-        raise CheckError(target=label, reason=reason, mend="Name the folder that holds the plugin's package")
+        raise CheckError(target=label, reason=reason, fix="Name the folder that holds the plugin's package")
     return Target(
         label=label,
         root=folder,
@@ -325,8 +325,8 @@ def _distribution(label: str, dist: Distribution) -> Target:
             name = _module_name(relative, Path())
             modules[name] = read_module(name, path.resolve())
     if not modules:
-        mend = "Check its source folder instead"
-        raise CheckError(target=label, reason="its installation lists no Python module", mend=mend)
+        fix = "Check its source folder instead"
+        raise CheckError(target=label, reason="its installation lists no Python module", fix=fix)
     root = Path(str(dist.locate_file(""))).resolve()
     return Target(
         label=label,
@@ -382,7 +382,7 @@ def _builtin_class(generated: SourceModule, name: str) -> tuple[str, list[str]]:
         lines = [range(function.lineno, (function.end_lineno or function.lineno) + 1) for function in functions]
         return node.name, [one.module for one in generated.imports if any(one.node.lineno in span for span in lines)]
     reason = f"{BUILTINS_MODULE} has no class of this name"
-    raise CheckError(target=f"{BUILTIN_PREFIX}{name}", reason=reason, mend="Run: python -m codegen")
+    raise CheckError(target=f"{BUILTIN_PREFIX}{name}", reason=reason, fix="Run: python -m codegen")
 
 
 def _literal_name(node: ast.ClassDef) -> str | None:

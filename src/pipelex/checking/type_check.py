@@ -110,7 +110,7 @@ def type_errors(targets: Sequence[Target], spi: SpiTree) -> list[MypyError]:
     for error in errors:
         if error.file.startswith(stubs):
             reason = f"the stubs of this installation are at fault ({error.file}:{error.line}: {error.message})"
-            raise CheckError(target=label, reason=reason, mend="Install pipelex again")
+            raise CheckError(target=label, reason=reason, fix="Install pipelex again")
     return errors
 
 
@@ -207,8 +207,8 @@ def _without_mypypath() -> AbstractContextManager[None]:
 
 def _no_verdict(label: str, reason: str) -> CheckError:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    mend = f"Correct what it says, or try another version of mypy (this is {mypy_version()} on Python {version})"
-    return CheckError(target=label, reason=reason, mend=mend)
+    fix = f"Correct what it says, or try another version of mypy (this is {mypy_version()} on Python {version})"
+    return CheckError(target=label, reason=reason, fix=fix)
 
 
 def _plain(message: str) -> str:

@@ -19,7 +19,7 @@ _EXIT_CODES = {"healthy": OK, "findings": FAILED, "incomplete": MISUSED}
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def doctor(as_json: bool) -> int:
-    """Look for what is wrong with installation, plugins and configuration, and say how to mend it.
+    """Look for what is wrong with installation, plugins and configuration, and say how to fix it.
 
     Imports no plugin and calls nobody. Exits with 0 where nothing is wrong, 1 where something is, 2 where something
     could not be looked at. What concerns only backends that no file of yours uses is noted, and is no finding.

@@ -45,7 +45,7 @@ COMMANDS = {
     "search": CoreCommand("pipelex.cli.search:search", "Ask a search engine."),
     "plugins": CoreCommand("pipelex.cli.plugins:plugins", "See which plugins are there and what became of them."),
     "show": CoreCommand("pipelex.cli.show:show", "Show what the backends offer."),
-    "doctor": CoreCommand("pipelex.cli.doctor:doctor", "Find what is wrong, and say how to mend it."),
+    "doctor": CoreCommand("pipelex.cli.doctor:doctor", "Find what is wrong, and say how to fix it."),
     "spi": CoreCommand("pipelex.cli.spi:spi", "Use the published plugin API in an editor or a tool."),
     "completion": CoreCommand("pipelex.cli.completion:completion", "Print the completion script of a shell."),
 }

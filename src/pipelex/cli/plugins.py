@@ -75,7 +75,7 @@ def _as_data(survey: PluginSurvey, config: PluginsConfig) -> dict[str, object]:
                 "core_unconditional": row.core_unconditional,
                 "phase": row.phase,
                 "reason": row.reason,
-                "way_out": _way_out(row, config) if row.error is not None else None,
+                "fix": _fix(row, config) if row.error is not None else None,
             }
             for row in survey.rows
         ],
@@ -95,7 +95,7 @@ def _write(survey: PluginSurvey, config: PluginsConfig) -> None:
         click.echo(f"\n{row.name} is broken")
         click.echo(f"  phase    {row.phase}")
         click.echo(f"  reason   {' '.join((row.reason or '').split())}")
-        click.echo(f"  way out  {_way_out(row, config)}")
+        click.echo(f"  fix      {_fix(row, config)}")
     for name, nearest in survey.unknown_disabled:
         click.echo(f"\nfinding: {_finding(name, nearest)}")
 
@@ -121,7 +121,7 @@ def _describe(contribution: Contribution) -> str:
             return f"command {contribution.name}"
 
 
-def _way_out(row: PluginRow, config: PluginsConfig) -> str:
+def _fix(row: PluginRow, config: PluginsConfig) -> str:
     """Return the line of the configuration that gets rid of a broken plugin."""
     from pipelex.plugins.exceptions import CoreUnconditionalPluginDisabledError
 

@@ -46,7 +46,7 @@ def upgrade(targets: tuple[str, ...], to: int | None, since: int | None, only_di
                 failures.append(exc)
             except PipelexError as exc:
                 reason = str(exc).rstrip(".")
-                failures.append(UpgradeError(target=target.label, reason=reason, mend="Nothing was written"))
+                failures.append(UpgradeError(target=target.label, reason=reason, fix="Nothing was written"))
     written = not only_diff and not failures
     if written:
         write(done)

@@ -163,7 +163,7 @@ class BrokenPluginError(PluginError):
         self.distribution = distribution
         origin = f" (distribution {distribution})" if distribution else ""
         super().__init__(
-            f"Plugin '{plugin_name}'{origin} is broken: it failed in phase '{phase}': {reason}. Mend or uninstall it, "
+            f"Plugin '{plugin_name}'{origin} is broken: it failed in phase '{phase}': {reason}. Fix or uninstall it, "
             f'or disable it: add "{plugin_name}" to plugins.disabled in .pipelex/pipelex.toml.'
         )
 

@@ -11,11 +11,11 @@ class UpgradeError(PipelexError):
     Args:
         target: What was to be upgraded, as it was named.
         reason: What stands in the way.
-        mend: What to do about it.
+        fix: What to do about it.
     """
 
-    def __init__(self, *, target: str, reason: str, mend: str) -> None:
+    def __init__(self, *, target: str, reason: str, fix: str) -> None:
         self.target = target
         self.reason = reason
-        self.mend = mend
-        super().__init__(f"{target}: {reason}. {mend}")
+        self.fix = fix
+        super().__init__(f"{target}: {reason}. {fix}")

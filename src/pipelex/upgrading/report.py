@@ -105,5 +105,5 @@ def as_data(upgrades: Sequence[Upgrade], failures: Sequence[UpgradeError], *, wr
             }
             for item in upgrades
         ],
-        "failures": [{"target": error.target, "reason": error.reason, "mend": error.mend} for error in failures],
+        "failures": [{"target": error.target, "reason": error.reason, "fix": error.fix} for error in failures],
     }

@@ -38,9 +38,7 @@ class SourceText:
             self._wrapper = MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True)
         except cst.ParserSyntaxError as exc:
             reason = f"line {exc.raw_line}: it is no Python ({exc.message.splitlines()[0]})"
-            raise UpgradeError(
-                target=path, reason=reason, mend="Correct it and run again; nothing was written"
-            ) from exc
+            raise UpgradeError(target=path, reason=reason, fix="Correct it and run again; nothing was written") from exc
         self.tree = self._wrapper.module
         self._positions = self._wrapper.resolve(PositionProvider)
         self._parents = self._wrapper.resolve(ParentNodeProvider)

@@ -145,7 +145,7 @@ def _version(target: Target, texts: dict[str, str], goal: int, since: int | None
             if not _errors(build_index(_sources(target, texts), spi_tree(number))):
                 return number
         reason = f"it says no version (targets_api = {packaging.IDIOM}) and is clean on none that is shipped"
-        raise _error(target, reason, "Pass --from N, and mend what 'pipelex plugins check --api N' finds")
+        raise _error(target, reason, "Pass --from N, and fix what 'pipelex plugins check --api N' finds")
     if found > goal:
         raise _error(
             target, f"it targets version {found}, which is newer than {goal}", "Pass --to with a newer version"
@@ -164,8 +164,8 @@ def _stated(target: Target, texts: dict[str, str]) -> set[int]:
     return found
 
 
-def _error(target: Target, reason: str, mend: str) -> UpgradeError:
-    return UpgradeError(target=target.label, reason=reason, mend=mend)
+def _error(target: Target, reason: str, fix: str) -> UpgradeError:
+    return UpgradeError(target=target.label, reason=reason, fix=fix)
 
 
 # --- one version further -------------------------------------------------------------------------------
@@ -343,7 +343,7 @@ def _demand_clean(target: Target, index: TypeIndex, number: int) -> None:
         f"it is not clean on version {number}, so nothing could be proved "
         f"({first.file}:{first.line}: {first.message}{more})"
     )
-    raise _error(target, reason, f"Mend what 'pipelex plugins check --api {number}' finds, then run again")
+    raise _error(target, reason, f"Fix what 'pipelex plugins check --api {number}' finds, then run again")
 
 
 def _prove(done: Upgrade, texts: dict[str, str], paths: dict[str, Path], spi: SpiTree) -> dict[str, str]:
@@ -397,7 +397,7 @@ def write(upgrades: Sequence[Upgrade]) -> None:
             os.replace(temporary, path)
     except OSError as exc:
         reason = f"it cannot be written ({exc.strerror})"
-        raise UpgradeError(target=str(exc.filename), reason=reason, mend="Make it writable and run again") from exc
+        raise UpgradeError(target=str(exc.filename), reason=reason, fix="Make it writable and run again") from exc
     finally:
         for temporary in staged.values():
             temporary.unlink(missing_ok=True)

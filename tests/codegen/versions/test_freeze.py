@@ -56,7 +56,7 @@ def test_a_frozen_version_is_its_stubs_its_lock_and_a_digest(frozen: SmallProjec
 def test_an_edited_frozen_version_turns_the_check_red(
     frozen: SmallProject, capsys: pytest.CaptureFixture[str], edit: str
 ) -> None:
-    """And generating does not mend it: nothing is written."""
+    """And generating does not fix it: nothing is written."""
     match edit:
         case "a stub":
             frozen.edit(STUB, '"""One call', '"""Any call')

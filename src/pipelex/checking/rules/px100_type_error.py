@@ -28,7 +28,7 @@ RULE = Rule(
         "so that whoever calls a worker gets what its type says."
     ),
     expected="code that mypy --strict accepts",
-    mend="Follow mypy's message; 'pipelex spi stubs' prints the folder of the published signatures.",
+    fix="Follow mypy's message; 'pipelex spi stubs' prints the folder of the published signatures.",
     positive=helper('def count() -> int:\n    return "one"\n'),
     near_miss=helper("import acme\n\n\ndef count() -> int:\n    return acme.count()\n"),
     check=_check,

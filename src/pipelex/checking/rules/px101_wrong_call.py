@@ -27,7 +27,7 @@ RULE = Rule(
         "written. mypy sees it before the plugin is shipped."
     ),
     expected="the arguments that the signature has",
-    mend="Compare the call with the signature, in the folder that 'pipelex spi stubs' prints or in docs/spi.md.",
+    fix="Compare the call with the signature, in the folder that 'pipelex spi stubs' prints or in docs/spi.md.",
     positive=plugin("family=InferenceFamily.LLM", 'family="llm"'),
     near_miss=plugin("family=InferenceFamily.LLM", 'family=InferenceFamily("llm")'),
     check=_check,

@@ -28,7 +28,7 @@ RULE = Rule(
         "they return. A hook of another shape fails in the middle of a model call."
     ),
     expected="the signature of the method that is overridden",
-    mend="Copy the method's signature from the worker base, in the folder that 'pipelex spi stubs' prints.",
+    fix="Copy the method's signature from the worker base, in the folder that 'pipelex spi stubs' prints.",
     positive=worker("async def _gen_text(self, job: LLMJob)", "async def _gen_text(self, job: LLMJob, retries: int)"),
     near_miss=worker(
         "async def _gen_text(self, job: LLMJob)", "async def _gen_text(self, job: LLMJob, retries: int = 0)"

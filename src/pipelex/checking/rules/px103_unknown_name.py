@@ -28,7 +28,7 @@ RULE = Rule(
         "next version may be without it."
     ),
     expected="a name that is published",
-    mend="Look the name up in docs/spi.md. What is missing there is a gap to report, not one to reach around.",
+    fix="Look the name up in docs/spi.md. What is missing there is a gap to report, not one to reach around.",
     positive=worker("job.prompt.user_text", "job.prompt.text"),
     near_miss=worker("import acme\n", "import acme\nimport acme_extras.of.any.kind\n"),
     check=_check,

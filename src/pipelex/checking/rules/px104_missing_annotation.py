@@ -24,7 +24,7 @@ RULE = Rule(
     name="missing-annotation",
     reason="A function without annotations takes and returns anything, and so every mistake about it passes unseen.",
     expected="an annotation on every parameter and on the result",
-    mend="Annotate the function. What comes from an SDK without types may be annotated as typing.Any.",
+    fix="Annotate the function. What comes from an SDK without types may be annotated as typing.Any.",
     positive=helper("def shorten(text):\n    return text[:80]\n"),
     near_miss=helper(
         "from typing import Any\n\nfrom acme import traced\n\n\n@traced\n"

@@ -24,7 +24,7 @@ RULE = Rule(
     name="abstract-worker",
     reason="A worker without the hook that its base class requires cannot be built: every call of its models fails.",
     expected="a class that defines every abstract method of its base",
-    mend="Define the methods that the message names; their signatures are in the worker base.",
+    fix="Define the methods that the message names; their signatures are in the worker base.",
     positive=worker("async def _gen_text(", "async def gen_text_of_job("),
     near_miss=worker(
         "class AcmeLLMWorker(LLMWorkerAbstract):",

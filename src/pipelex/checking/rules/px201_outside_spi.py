@@ -28,7 +28,7 @@ RULE = Rule(
         "of the API version, and its users cannot tell why."
     ),
     expected="a symbol of docs/spi.md",
-    mend="Use what is published. What is missing there is a gap in the plugin API: report it.",
+    fix="Use what is published. What is missing there is a gap in the plugin API: report it.",
     positive=helper("from pipelex.hub import get_hub\n\nHUB = get_hub\n"),
     near_miss=helper("from pipelex_extras.hub import get_hub\n\nHUB = get_hub\n"),
     check=_check,

@@ -27,7 +27,7 @@ RULE = Rule(
         "end in any release."
     ),
     expected="the import from the module that docs/spi.md names",
-    mend="Import the name from its own module.",
+    fix="Import the name from its own module.",
     positive=helper("from pipelex.plugins.registrar import InferenceFamily\n\nFAMILY = InferenceFamily.LLM\n"),
     near_miss=helper(
         "from pipelex.plugins.inference_backend_registry import InferenceFamily as Family\n\nFAMILY = Family.LLM\n"

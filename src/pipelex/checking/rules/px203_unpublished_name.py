@@ -24,7 +24,7 @@ RULE = Rule(
     name="unpublished-name",
     reason="A module of the plugin API holds more than it publishes. The rest is ours to change in any release.",
     expected="a name that the module publishes",
-    mend="Use what is published. What is missing there is a gap in the plugin API: report it.",
+    fix="Use what is published. What is missing there is a gap in the plugin API: report it.",
     positive=helper(
         "from pipelex.plugins.inference_backend_registry import InferenceBackendRegistry\n\n"
         "REGISTRY = InferenceBackendRegistry\n"

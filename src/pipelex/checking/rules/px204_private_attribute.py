@@ -63,7 +63,7 @@ RULE = Rule(
         "or a job does not count, or breaks with the next release."
     ),
     expected="a public name",
-    mend="Use what is published. What is missing there is a gap in the plugin API: report it.",
+    fix="Use what is published. What is missing there is a gap in the plugin API: report it.",
     positive=plugin(
         "        registrar.add_model_lister", "        registrar._listers.clear()\n        registrar.add_model_lister"
     ),

@@ -28,7 +28,7 @@ RULE = Rule(
         "loaded. The plugin API is a list of names: they are imported by name, each from its module."
     ),
     expected="'from module import name'",
-    mend="Import the names that are used, each from its module.",
+    fix="Import the names that are used, each from its module.",
     positive=helper("import pipelex.plugins.registrar as r\n\nREGISTRAR = r.PluginRegistrar\n"),
     near_miss=helper(
         "from pipelex.plugins.registrar import PluginRegistrar\n\n\n"

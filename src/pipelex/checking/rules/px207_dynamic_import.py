@@ -82,7 +82,7 @@ RULE = Rule(
     name="dynamic-import",
     reason="No type checker follows a name in a string, so nobody learns that the plugin uses it, or that it is gone.",
     expected="an import statement",
-    mend="Import the name from its module; inside a function, where it is needed only there.",
+    fix="Import the name from its module; inside a function, where it is needed only there.",
     positive=helper('from importlib import import_module\n\nHUB = import_module("pipelex.hub")\n'),
     near_miss=helper('from importlib import import_module\n\nACME = import_module("acme.pipelex")\n'),
     check=_check,

@@ -27,7 +27,7 @@ RULE = Rule(
     name="hidden-import",
     reason="Under 'if not TYPE_CHECKING' a type checker sees nothing, so nothing there is held to what is published.",
     expected="an import that the type checker sees as well",
-    mend="Import the name once, outside the guard, or under 'if TYPE_CHECKING' where it is used in annotations alone.",
+    fix="Import the name once, outside the guard, or under 'if TYPE_CHECKING' where it is used in annotations alone.",
     positive=helper(
         "from typing import TYPE_CHECKING\n\nif not TYPE_CHECKING:\n"
         "    from pipelex.plugins.model_handle import ModelHandle\n"

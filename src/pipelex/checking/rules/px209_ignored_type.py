@@ -95,7 +95,7 @@ RULE = Rule(
         "types make necessary is the author's business and stays unnoticed, needed or not."
     ),
     expected="code that needs no ignore",
-    mend="Take the comment away and mend what mypy then says; put an ignore for the SDK on a line of its own.",
+    fix="Take the comment away and fix what mypy then says; put an ignore for the SDK on a line of its own.",
     positive=plugin("make_worker=make_acme_worker)", "make_worker=make_acme_worker)  # type: ignore[arg-type]"),
     near_miss={
         "src/my_pkg/helper.py": "from acme import count\n\n"

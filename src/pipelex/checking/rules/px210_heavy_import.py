@@ -69,7 +69,7 @@ RULE = Rule(
         "time, and fails all of them where the SDK is missing."
     ),
     expected="the standard library, the plugin API and the plugin's own modules",
-    mend="Import it inside the function that uses it, behind require_sdk; or in a module that is imported there.",
+    fix="Import it inside the function that uses it, behind require_sdk; or in a module that is imported there.",
     positive=closures(
         "from collections.abc import Sequence\n", "from collections.abc import Sequence\n\nimport acme\n"
     ),

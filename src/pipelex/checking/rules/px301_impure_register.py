@@ -31,7 +31,7 @@ RULE = Rule(
         "nothing else, so that starting up costs nothing, cannot fail and gives the same result each time."
     ),
     expected="calls of the registrar's menu methods, and plain values to call them with",
-    mend="Move it into make_worker, which runs when the model is used.",
+    fix="Move it into make_worker, which runs when the model is used.",
     positive=plugin(_LINE, f'        print("acme is here")\n{_LINE}'),
     near_miss=plugin(
         _LINE,

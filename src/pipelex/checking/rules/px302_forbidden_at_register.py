@@ -29,7 +29,7 @@ RULE = Rule(
         "and to start threads. While the module is loaded, reading files is allowed; in 'register' nothing is."
     ),
     expected="nothing of the kind before a worker is built",
-    mend="Move it into make_worker, or into the worker.",
+    fix="Move it into make_worker, or into the worker.",
     positive=plugin(
         "    def register(self, registrar: PluginRegistrar) -> None:\n",
         "    def register(self, registrar: PluginRegistrar) -> None:\n        open('/etc/hostname')\n",

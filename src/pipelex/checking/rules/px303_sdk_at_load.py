@@ -29,7 +29,7 @@ RULE = Rule(
         "function that runs at load, is seen here and nowhere else."
     ),
     expected="the standard library, the plugin API and the plugin's own modules",
-    mend="Import it inside the function that uses it, behind require_sdk.",
+    fix="Import it inside the function that uses it, behind require_sdk.",
     positive=closures(
         "from collections.abc import Sequence\n",
         "from collections.abc import Sequence\nfrom importlib import import_module\n\n"

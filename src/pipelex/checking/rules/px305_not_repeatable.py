@@ -32,7 +32,7 @@ RULE = Rule(
     name="not-repeatable",
     reason="'register' runs at start-up and again when the command line is built. Both runs have to come to the same.",
     expected="the same contributions each time",
-    mend="Let 'register' depend on nothing that it, or anything before it, changes.",
+    fix="Let 'register' depend on nothing that it, or anything before it, changes.",
     positive=plugin(
         '        registrar.add_model_lister(sdk="acme", lister=list_acme_models)\n',
         "        if self.__dict__.setdefault('seen', 0) == 0:\n"

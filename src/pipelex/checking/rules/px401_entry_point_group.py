@@ -33,7 +33,7 @@ RULE = Rule(
     name="entry-point-group",
     reason="A plugin is found through its entry point. Declared in another group, it is installed and never seen.",
     expected='[project.entry-points."pipelex.plugins"] with a line: name = "module:PluginClass"',
-    mend='Declare the plugin under [project.entry-points."pipelex.plugins"] in pyproject.toml.',
+    fix='Declare the plugin under [project.entry-points."pipelex.plugins"] in pyproject.toml.',
     positive=pyproject('"pipelex.plugins"', '"pipelex.plugin"'),
     near_miss=pyproject(
         '[project.entry-points."pipelex.plugins"]',

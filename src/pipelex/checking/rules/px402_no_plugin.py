@@ -38,7 +38,7 @@ RULE = Rule(
         "factory. Anything else is reported as broken at every start."
     ),
     expected="module:attribute, of an object with name, targets_api and register, or of a zero-argument factory of one",
-    mend="Correct the entry point, or what it names.",
+    fix="Correct the entry point, or what it names.",
     positive=pyproject("my_pkg.plugin:AcmePlugin", "my_pkg.closures:make_acme_worker"),
     near_miss={
         **pyproject("my_pkg.plugin:AcmePlugin", "my_pkg.factory:make_plugin"),

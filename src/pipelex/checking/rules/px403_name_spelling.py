@@ -42,7 +42,7 @@ RULE = Rule(
         "the messages name what the other half does not know. '-', '_' and '.' are one spelling."
     ),
     expected="one name",
-    mend="Give the plugin and its entry point the same name, in lower case.",
+    fix="Give the plugin and its entry point the same name, in lower case.",
     positive=plugin('name = "acme"', 'name = "acme_llm"'),
     near_miss={
         **plugin('name = "acme"', 'name = "acme_llm"'),

@@ -37,7 +37,7 @@ RULE = Rule(
     name="wrong-targets-api",
     reason="targets_api has to equal the version of the plugin API that the plugin is written against, as one integer.",
     expected="the version that the plugin is checked against",
-    mend="Set targets_api to the version that the plugin is written for, or check it against that one with --api.",
+    fix="Set targets_api to the version that the plugin is written for, or check it against that one with --api.",
     positive=plugin("targets_api = 1", "targets_api = 2"),
     near_miss=plugin("targets_api = 1", "targets_api: int = 1"),
     check=_check,

@@ -32,7 +32,7 @@ RULE = Rule(
         "plugin, not even where a later version has taken away what it uses. A literal is what lets the gate work."
     ),
     expected="an integer literal",
-    mend="Write the number of the version that the plugin was written for.",
+    fix="Write the number of the version that the plugin was written for.",
     positive={
         "src/my_pkg/plugin.py": "from pipelex.plugins.contract import PLUGIN_API_VERSION\n"
         + PLUGIN.replace("targets_api = 1", "targets_api = PLUGIN_API_VERSION")

@@ -71,7 +71,7 @@ RULE = Rule(
         "them with a command that installs nothing."
     ),
     expected="an extra under [project.optional-dependencies] that brings the SDK",
-    mend="Add the extra to pyproject.toml, or correct the name in require_sdk.",
+    fix="Add the extra to pyproject.toml, or correct the name in require_sdk.",
     positive=closures('extra="acme"', 'extra="acme-sdk"'),
     near_miss=closures('extra="acme"', 'extra="ACME"'),
     check=_check,

@@ -63,7 +63,7 @@ RULE = Rule(
         "taken over: the plugin would be broken wherever it is installed."
     ),
     expected="names of the plugin's own",
-    mend="Choose another name; docs/spi.md lists what the built-ins hold. A family of its own makes another key.",
+    fix="Choose another name; docs/spi.md lists what the built-ins hold. A family of its own makes another key.",
     positive=plugin(
         _ORDER, f"{_ORDER.replace('acme', _held('llm'), 1)}\n        registrar.add_inference_backend{_ORDER}"
     ),

@@ -35,7 +35,7 @@ RULE = Rule(
         "environment of everybody who installs the plugin. A plugin runs inside of pipelex, so it is always there."
     ),
     expected="no requirement on pipelex; in a dependency group, one by address: 'pipelex @ file:///path/to/the.whl'",
-    mend="Take the requirement out. For your own tests, name the folder, wheel or repository in a dependency group.",
+    fix="Take the requirement out. For your own tests, name the folder, wheel or repository in a dependency group.",
     positive=pyproject('["acme-sdk>=1"]', '["acme-sdk>=1", "PipeLex>=0.1"]'),
     near_miss={"pyproject.toml": f'{PYPROJECT}\n[dependency-groups]\ntest = ["pipelex @ file:///clones/pipelex"]\n'},
     check=_check,

@@ -32,7 +32,7 @@ RULE = Rule(
         "another name or type fails when the model is first used; a default or a position is a promise nobody makes."
     ),
     expected="the signature of MakeWorkerFn, all parameters by keyword",
-    mend="Copy the signature from docs/write-a-plugin.md, or from MakeWorkerFn in the stubs.",
+    fix="Copy the signature from docs/write-a-plugin.md, or from MakeWorkerFn in the stubs.",
     positive=closures("    inference_model: InferenceModelSpec,\n", "    inference_modle: InferenceModelSpec,\n"),
     near_miss=closures(
         "    reporting_delegate: ReportingProtocol | None,\n", '    reporting_delegate: "None | ReportingProtocol",\n'

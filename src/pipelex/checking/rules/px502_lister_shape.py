@@ -29,7 +29,7 @@ RULE = Rule(
     name="lister-shape",
     reason="The signature of a lister is the contract: it is always called with the same five keywords.",
     expected="the signature of ListModelsFn, all parameters by keyword",
-    mend="Copy the signature from docs/write-a-plugin.md, or from ListModelsFn in the stubs.",
+    fix="Copy the signature from docs/write-a-plugin.md, or from ListModelsFn in the stubs.",
     positive=closures("    any_listed: bool,\n", "    any_listed: bool = False,\n"),
     near_miss=closures(") -> Sequence[ListedModel]:", ") -> list[ListedModel]:"),
     check=_check,

@@ -56,7 +56,7 @@ RULE = Rule(
         "annotated with the base of all workers, so no type checker sees what it builds."
     ),
     expected="a worker of the family that it is registered for",
-    mend="Register it for the worker's own family, or build a worker of the family that it is registered for.",
+    fix="Register it for the worker's own family, or build a worker of the family that it is registered for.",
     positive=plugin("family=InferenceFamily.LLM", "family=InferenceFamily.SEARCH"),
     near_miss=plugin("family=InferenceFamily.LLM", "family=InferenceFamily['LLM']"),
     check=_check,

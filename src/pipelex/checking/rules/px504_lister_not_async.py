@@ -42,7 +42,7 @@ RULE = Rule(
         "Listers are awaited, and make_worker is not. The wrong kind of function is refused when the plugin registers."
     ),
     expected="'async def' for a lister, 'def' for make_worker",
-    mend="Write 'async' before the lister's 'def', or take it away from make_worker's.",
+    fix="Write 'async' before the lister's 'def', or take it away from make_worker's.",
     positive=closures("async def list_acme_models(", "def list_acme_models("),
     near_miss=closures(
         '    return [ListedModel(id="acme-1")]\n',

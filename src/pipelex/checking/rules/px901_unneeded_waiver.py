@@ -23,7 +23,7 @@ RULE = Rule(
     name="unneeded-waiver",
     reason="A waiver outlives what it was written for, and then lets the next mistake on its line pass unseen.",
     expected="a waiver only where the rule finds something",
-    mend="Take the comment away.",
+    fix="Take the comment away.",
     positive=helper("COUNT = 1  # pipelex: allow[PX201] the hub is needed here\n"),
     near_miss=helper(
         "from pipelex.hub import get_hub  # pipelex: allow[PX201] nothing published gives the hub's version\n\n"

@@ -24,7 +24,7 @@ class Rule:
         name: A few words, in lower case with hyphens.
         reason: Why the rule is there, in whole sentences.
         expected: What is expected instead, unless a finding knows better.
-        mend: How to mend it, unless a finding knows better.
+        fix: How to fix it, unless a finding knows better.
         positive: Files, laid over the sample plugin, in which the rule finds something.
         near_miss: Files, laid likewise, that look alike and are legal.
         check: Finds it.
@@ -35,7 +35,7 @@ class Rule:
     name: str
     reason: str
     expected: str
-    mend: str
+    fix: str
     positive: dict[str, str]
     near_miss: dict[str, str]
     check: Callable[[Subject], Iterable[Finding]]
@@ -52,7 +52,7 @@ class Rule:
         message: str,
         *,
         expected: str = "",
-        mend: str = "",
+        fix: str = "",
         covers: str = "",
         last_line: int = 0,
         severity: Severity | None = None,
@@ -63,7 +63,7 @@ class Rule:
             place: Where.
             message: What is wrong.
             expected: What was expected; the rule's own words if not given.
-            mend: How to mend it; the rule's own words if not given.
+            fix: How to fix it; the rule's own words if not given.
             covers: A fragment of a type error that says the same.
             last_line: The last line on which a waiver counts.
             severity: Whether it counts; as the rule's other findings if not given.
@@ -75,7 +75,7 @@ class Rule:
             place=place,
             message=message,
             expected=expected or self.expected,
-            mend=mend or self.mend,
+            fix=fix or self.fix,
             covers=covers,
             last_line=last_line,
         )

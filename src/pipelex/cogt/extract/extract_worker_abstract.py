@@ -10,10 +10,10 @@ from pipelex.cogt.extract.extract_job import ExtractJob, ExtractProgress
 from pipelex.cogt.inference.inference_worker_abstract import (
     CallReport,
     InferenceWorkerAbstract,
-    close_iterator,
     refuse_undeclared,
     run_call,
 )
+from pipelex.cogt.inference.iterators import close_iterator
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.reporting.reporting_protocol import InferenceUsage
 

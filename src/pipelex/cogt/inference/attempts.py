@@ -18,7 +18,7 @@ from pipelex.cogt.exceptions import (
     InferenceTimeoutError,
     say_whom,
 )
-from pipelex.cogt.inference.inference_worker_abstract import close_iterator
+from pipelex.cogt.inference.iterators import close_iterator
 from pipelex.cogt.inference.media import MediaReadError
 from pipelex.cogt.inference.time_limit import TimeLimit, TimeLimits
 from pipelex.exceptions import PipelexError

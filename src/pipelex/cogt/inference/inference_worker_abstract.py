@@ -19,7 +19,7 @@ from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.reporting.reporting_protocol import InferenceRecord
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
     from types import TracebackType
 
     from pipelex.cogt.exceptions import InferenceError
@@ -219,13 +219,6 @@ async def run_object_call(
                     raise
                 reasks -= 1
                 job = ask_again(job, text, error.message)
-
-
-async def close_iterator(items: AsyncIterator[object]) -> None:
-    """Close an async iterator that may not be exhausted, and with it whatever it holds open."""
-    aclose = getattr(items, "aclose", None)  # every generator has it, not every iterator
-    if aclose is not None:
-        await aclose()
 
 
 class ObjectAdapter(Generic[ObjectT]):

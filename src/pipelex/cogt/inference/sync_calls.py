@@ -9,7 +9,7 @@ from __future__ import annotations
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from pipelex.cogt.inference.inference_worker_abstract import close_iterator
+from pipelex.cogt.inference.iterators import close_iterator
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 from pipelex.cogt.inference.inference_worker_abstract import (
     CallReport,
     InferenceWorkerAbstract,
-    close_iterator,
     not_written,
     object_adapter,
     refuse_undeclared,
     run_call,
     run_object_call,
 )
+from pipelex.cogt.inference.iterators import close_iterator
 from pipelex.cogt.llm.llm_job import LLMJob, LLMTextChunk
 from pipelex.cogt.model_backends.model_spec import Capability
 

@@ -17,8 +17,6 @@ from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.cogt.search.search_job import SearchJob
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from pipelex.cogt.inference.inference_result import InferenceResult
     from pipelex.cogt.search.search_job import SearchAnswer
 
@@ -64,9 +62,6 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
         job = _accept(self, job, Capability.STRUCTURED_OUTPUT)
         adapter = object_adapter(schema)
         json_schema = adapter.json_schema()
-
-        def hook(asked: SearchJob) -> Awaitable[InferenceResult[str]]:
-            return self._search_structured(asked, json_schema)
 
         return await run_object_call(
             self,
