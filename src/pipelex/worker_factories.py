@@ -33,7 +33,12 @@ def _resolved(
         handle, spec = hub.resolve(model, family)
     else:
         handle, spec = ModelHandle.make_for_inference_model(inference_model=model), model
-    return handle, spec, hub.settings.resolve_backend(handle.backend_name)
+    backend = hub.settings.resolve_backend(handle.backend_name)
+    if backend.endpoint != spec.endpoint:
+        from dataclasses import replace
+
+        spec = replace(spec, endpoint=backend.endpoint)
+    return handle, spec, backend
 
 
 class LLMWorkerFactory:

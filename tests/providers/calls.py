@@ -78,6 +78,7 @@ class Caller:
             name="the-model",
             family=self.family,
             backend_name="vendor",
+            endpoint=self.endpoint,
             sdk=self.sdk,
             model_id=self.model_id,
             capabilities=EVERYTHING,

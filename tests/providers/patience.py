@@ -29,6 +29,7 @@ def model_of(
     *capabilities: Capability,
     policy: CallPolicy = ONCE,
     extras: Mapping[str, str | int | float | bool] | None = None,
+    endpoint: str | None = None,
 ) -> InferenceModelSpec:
     """Return a model of the backend that :func:`backend_at` makes."""
     return InferenceModelSpec(
@@ -39,5 +40,6 @@ def model_of(
         model_id=model_id,
         capabilities=frozenset(capabilities),
         policy=policy,
+        endpoint=endpoint,
         extras=extras or {},
     )

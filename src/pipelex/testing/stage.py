@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from pipelex.plugins.registrar import PluginRegistrar
@@ -74,7 +75,10 @@ class Stage(Generic[WorkerT, ContentT]):
         self.plugin.register(registrar)
         make_worker = registrar.inference_backends[model.family, model.sdk]
         worker = make_worker(
-            inference_model=model, backend=backend, sdk_clients=self.clients, reporting_delegate=self.log
+            inference_model=replace(model, endpoint=backend.endpoint),
+            backend=backend,
+            sdk_clients=self.clients,
+            reporting_delegate=self.log,
         )
         return cast("WorkerT", worker)  # one check alone judges whether it is of the family
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,7 +50,8 @@ def model(policy: CallPolicy = ONCE, **extras: str | int | float | bool) -> Infe
 
 def make_worker(endpoint: str, spec: InferenceModelSpec | None = None) -> FalImgGenWorker:
     client = keep(make_client(sdk="fal", backend=backend_at(endpoint)))
-    return FalImgGenWorker(sdk_instance=client, inference_model=spec or model(), reporting_delegate=None)
+    spec = replace(spec or model(), endpoint=endpoint)
+    return FalImgGenWorker(sdk_instance=client, inference_model=spec, reporting_delegate=None)
 
 
 def make_image(
@@ -222,7 +224,7 @@ def test_a_call_that_is_given_up_is_called_off(replay: Replay) -> None:
 def test_an_image_that_was_made_and_cannot_be_had_is_not_made_again(replay: Replay, file: HttpReply) -> None:
     wire.script(replay, answer(wire.result(f"{replay.url}/files/cat.png?signature=abc")))
     replay.on("GET /files/cat.png", file)
-    with pytest.raises(InferenceAmbiguousError, match="was made and cannot be fetched") as caught:
+    with pytest.raises(InferenceAmbiguousError, match="was made, and cannot be fetched") as caught:
         make_image(replay, spec=model(THREE_ATTEMPTS))
     assert "signature" not in str(caught.value)
     assert 1 == len(targets(replay, "POST"))

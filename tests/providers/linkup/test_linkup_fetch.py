@@ -40,7 +40,9 @@ PNG = samples.png("seen")
 
 def make_worker(endpoint: str, *, log: UsageLog | None = None, **extras: bool) -> LinkupFetchWorker:
     client = keep(make_client(sdk="linkup_fetch", backend=backend_at(f"{endpoint}/v1")))
-    model = model_of(InferenceFamily.EXTRACT, "linkup_fetch", "fetch", *Capability, policy=ONCE, extras=extras)
+    model = model_of(
+        InferenceFamily.EXTRACT, "linkup_fetch", "fetch", *Capability, policy=ONCE, extras=extras, endpoint=endpoint
+    )
     return LinkupFetchWorker(sdk_instance=client, inference_model=model, reporting_delegate=log)
 
 

@@ -134,7 +134,7 @@ def test_an_image_that_is_no_base64_is_an_invalid_answer(replay: Replay) -> None
     broken = {"id": "img-0", "image_base64": "data:image/png;base64,%%%", "top_left_x": 1, "top_left_y": 1}
     broken |= {"bottom_right_x": 2, "bottom_right_y": 2}
     replay.on(PATH, answer(wire.ocr(wire.page(1, "One", images=[broken]))))
-    with pytest.raises(InferenceInvalidAnswerError, match="image of the answer"):
+    with pytest.raises(InferenceInvalidAnswerError, match="no base64"):
         extract(replay, params=ExtractJobParams(embedded_images=True))
 
 

@@ -113,7 +113,12 @@ async def _made(worker: ImgGenWorkerAbstract, job: ImgGenJob) -> InferenceResult
 
 
 def _measured(image: GeneratedImage) -> GeneratedImage:
-    """Read an image's size out of its file, where the vendor does not say it."""
+    """Read an image's type out of its file, and its size where the vendor does not state it."""
+    from pipelex.cogt.inference.answer_images import image_type_of
+
+    kind = image_type_of(image.data, image.mime_type)
+    if kind != image.mime_type:
+        image = replace(image, mime_type=kind)
     if image.width is not None and image.height is not None:
         return image
     from pipelex.cogt.img_gen.image_size import size_of
@@ -127,6 +132,10 @@ def _accept(worker: ImgGenWorkerAbstract, source: ImgGenJob | str, *, count: int
     job = ImgGenJob.of(source)
     if count is not None and count != job.count:
         job = replace(job, count=count)
+    if job.prompt.images:
+        from pipelex.cogt.inference.media import expecting_images
+
+        job = replace(job, prompt=replace(job.prompt, images=expecting_images(job.prompt.images)))
     if job.count < 1:
         msg = f"An image generation makes at least one image, not {job.count}."
         raise ValueError(msg)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+
 __all__ = ["MediaSource"]
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|data:", re.IGNORECASE)  # a scheme of one letter is a drive of Windows
 
 
 class MediaReadError(OSError, ValueError):
@@ -22,8 +27,13 @@ class MediaSource:
     Attributes:
         data: The bytes themselves.
         path: A local file, read when it is needed.
-        url: An ``http`` or ``https`` address; whether it is fetched or handed on is the driver's matter.
-        mime_type: The media type where it is known (``"application/pdf"``, ``"image/png"``).
+        url: An address (``http``, ``https``, or one of the vendor's own storage); whether it is fetched or passed to
+            the vendor is the driver's matter. A ``data:`` URL (RFC 2397) is decoded into ``data`` and ``mime_type``.
+        mime_type: The media type as it was declared (``"application/pdf"``, ``"image/png"``), ``"image/*"`` for an
+            image of any type. :meth:`media_type` returns what the file really is.
+
+    Raises:
+        ValueError: Not exactly one of the three is set, or a ``data:`` URL cannot be decoded.
     """
 
     data: bytes | None = field(default=None, repr=False)
@@ -35,24 +45,39 @@ class MediaSource:
         if [self.data, self.path, self.url].count(None) != 2:
             msg = "A MediaSource has exactly one of data, path and url."
             raise ValueError(msg)
+        if self.url is not None and self.url[:5].lower() == "data:":
+            from pipelex.cogt.inference.media_types import parse_data_url
+
+            data, mime_type = parse_data_url(self.url)
+            object.__setattr__(self, "data", data)
+            object.__setattr__(self, "url", None)
+            object.__setattr__(self, "mime_type", self.mime_type or mime_type)
 
     @classmethod
     def of(cls, source: MediaSource | bytes | Path | str) -> MediaSource:
         """Make a source of whatever stands for one.
 
         Args:
-            source: Bytes, a path, or a string: an address where it starts with ``http://`` or ``https://``,
-                a path otherwise. A ``MediaSource`` is returned as it is.
+            source: Bytes, a path, or a string: an address where it begins with a scheme (``https://``, ``HTTP://``,
+                ``data:``), the path of a ``file://`` address, a path otherwise. A ``MediaSource`` is returned as it is.
+
+        Raises:
+            ValueError: A ``data:`` URL cannot be decoded.
         """
         if isinstance(source, MediaSource):
             return source
         if isinstance(source, bytes):
             return cls(data=source)
-        if isinstance(source, str) and source.startswith(("http://", "https://")):
-            return cls(url=source)
         from pathlib import Path
 
-        return cls(path=Path(source))
+        if isinstance(source, Path) or not _ADDRESS.match(source):
+            return cls(path=Path(source))
+        if source[:7].lower() != "file://":
+            return cls(url=source)
+        from urllib.parse import urlsplit
+        from urllib.request import url2pathname
+
+        return cls(path=Path(url2pathname(urlsplit(source).path)))
 
     def read(self) -> bytes:
         """Return the bytes of the data or of the file.
@@ -65,56 +90,103 @@ class MediaSource:
             return self.data
         if self.path is not None:
             return self.path.read_bytes()
-        msg = "A MediaSource with a url is not read: hand the address to the vendor, or fetch it."
+        msg = "A MediaSource with a url is not read: pass the address to the vendor, or fetch it."
         raise ValueError(msg)
 
     def media_type(self) -> str:
-        """Return the media type: as declared, or by the name's ending, or by the first bytes.
+        """Return the media type: as the first bytes tell, or else the name's ending, or else as declared.
+
+        The beginning of a local file is read for that; an address is not fetched.
 
         Returns:
-            The type; ``"application/octet-stream"`` where nothing tells.
+            The type by its usual name; ``"application/octet-stream"`` where nothing tells.
         """
-        if self.mime_type is not None:
-            return self.mime_type
-        from mimetypes import guess_type
+        return self._type_of(self.data if self.data is not None else self._head())
 
-        name = self.url.partition("?")[0] if self.url is not None else str(self.path or "")
-        return guess_type(name)[0] or _type_of_bytes(self.data or b"") or "application/octet-stream"
-
-    async def fetched(self, *, max_bytes: int = 100_000_000, timeout_s: float = 60.0) -> MediaSource:
+    async def fetched(
+        self, *, max_bytes: int = 100_000_000, timeout_s: float = 60.0, named_by: InferenceModelSpec | None = None
+    ) -> MediaSource:
         """Return this source with its bytes, read from its file or fetched from its address.
+
+        Only ``http`` and ``https`` are fetched, after every redirect too. A content encoding is undone, and text comes
+        in UTF-8. The environment variable ``PIPELEX_PRIVATE_ADDRESSES`` refuses private addresses (``refuse``), or
+        allows them to vendors too (``allow``).
 
         Args:
             max_bytes: The most bytes to take.
-            timeout_s: The longest time to wait for any answer, in seconds.
+            timeout_s: The longest time for the whole of it, in seconds.
+            named_by: The model whose answer names the address. Private, loopback and link-local addresses are then
+                refused, except the origin of its backend's endpoint, or where that endpoint is one itself.
 
         Returns:
-            A source with ``data`` and ``mime_type``.
+            A source with ``data`` and ``mime_type``, which is what :meth:`media_type` returns.
 
         Raises:
-            OSError: The file cannot be read, or the address not reached; a ``TimeoutError`` is one.
-            ValueError: There are more bytes than ``max_bytes``.
+            OSError: The file cannot be read, or the address not reached or not in time, or it may not be fetched.
+            ValueError: There are no bytes, or more than ``max_bytes``, or they are no image where one was declared.
         """
-        if self.url is None and self.data is not None and self.mime_type is not None:
-            return self
-        import asyncio
-
-        mime_type: str | None = None
+        declared: str | None = None
         try:
-            if self.url is None:
-                data, mime_type = await asyncio.to_thread(self.read), self.media_type()
+            if self.url is not None:
+                data, declared = await self._fetch(max_bytes, timeout_s, named_by)
+            elif self.data is not None:
+                data = self.data
             else:
-                data, mime_type = await asyncio.to_thread(_fetch, self.url, max_bytes, timeout_s)
+                from pipelex.cogt.inference.daemon_thread import on_daemon_thread
+
+                data = await on_daemon_thread(self.read)
         except (OSError, ValueError) as exc:
             msg = f"{self._place()} cannot be read: {exc}"
             raise MediaReadError(msg) from exc
+        return self._checked(data, declared, max_bytes)
+
+    async def _fetch(
+        self, max_bytes: int, timeout_s: float, named_by: InferenceModelSpec | None
+    ) -> tuple[bytes, str | None]:
+        from pipelex.cogt.inference.fetching import PrivateAddresses, fetch
+
+        endpoint = named_by.endpoint if named_by is not None else None
+        private = PrivateAddresses(by_vendor=named_by is not None, endpoint=endpoint)
+        return await fetch(self.url or "", max_bytes=max_bytes, timeout_s=timeout_s, private=private)
+
+    def _checked(self, data: bytes, declared: str | None, max_bytes: int) -> MediaSource:
+        """Return this source with its bytes and their type, and refuse what it cannot be."""
+        from pipelex.cogt.inference.media_types import UNKNOWN, beginning_of, is_image
+
+        if not data:
+            msg = f"{self._place()} is empty."
+            raise MediaReadError(msg)
         if len(data) > max_bytes:
             msg = f"{self._place()} has more than the {max_bytes} bytes that are taken at most."
             raise MediaReadError(msg)
-        return MediaSource(data=data, mime_type=self.mime_type or mime_type or _type_of_bytes(data))
+        kind = self._type_of(data, declared)
+        if is_image(self.mime_type) and not is_image(kind) and kind != UNKNOWN:
+            msg = f"{self._place()} is no image but {kind}. It begins with {beginning_of(data)}."
+            raise MediaReadError(msg)
+        if data is self.data and kind == self.mime_type:
+            return self
+        return MediaSource(data=data, mime_type=kind)
+
+    def _type_of(self, data: bytes, *declared: str | None) -> str:
+        from pipelex.cogt.inference.media_types import media_type_of
+
+        name = re.split("[?#]", self.url)[0] if self.url is not None else str(self.path or "")
+        return media_type_of(data, name=name, declared=(self.mime_type, *declared))
+
+    def _head(self) -> bytes:
+        """Return the beginning of a local file; nothing of what is no file, or cannot be read."""
+        from pipelex.cogt.inference.media_types import HEAD_BYTES
+
+        try:
+            if self.path is not None and self.path.is_file():
+                with self.path.open("rb") as file:
+                    return file.read(HEAD_BYTES)
+        except OSError:
+            pass
+        return b""
 
     def _place(self) -> str:
-        """Say where the bytes are; of an address only its host, since the rest may be a secret."""
+        """Return where the bytes are, for a message; of an address only its host, since the rest may be a secret."""
         if self.url is not None:
             return f"The file at {'/'.join(self.url.split('/', 3)[:3]).rpartition('@')[2]}"
         return f"The file {self.path}" if self.path is not None else "The file"
@@ -128,44 +200,11 @@ class MediaSource:
     async def as_data_url(self) -> str:
         """Return the bytes as a ``data:`` address (RFC 2397); errors as for :meth:`fetched`."""
         source = await self.fetched()
-        return f"data:{source.media_type()};base64,{await source.as_base64()}"
+        return f"data:{source.mime_type};base64,{await source.as_base64()}"
 
 
-_MAGIC = {
-    b"%PDF-": "application/pdf",
-    b"\x89PNG\r\n\x1a\n": "image/png",
-    b"\xff\xd8\xff": "image/jpeg",
-    b"GIF8": "image/gif",
-}
+def expecting_images(sources: tuple[MediaSource, ...]) -> tuple[MediaSource, ...]:
+    """Return sources that are refused when they are read and turn out to be no image: a page of HTML, a PDF."""
+    from pipelex.cogt.inference.media_types import is_image
 
-
-def _type_of_bytes(data: bytes) -> str | None:
-    """Return the media type that a file's first bytes tell."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    return next((kind for magic, kind in _MAGIC.items() if data.startswith(magic)), None)
-
-
-def _fetch(url: str, max_bytes: int, timeout_s: float) -> tuple[bytes, str | None]:
-    """Fetch an ``http`` or ``https`` address; one byte more than is taken tells that there is too much."""
-    from http.client import HTTPException
-    from urllib.error import HTTPError
-    from urllib.request import Request, urlopen
-
-    if not url.startswith(("http://", "https://")):
-        msg = "Only http and https addresses are fetched."
-        raise ValueError(msg)
-    try:
-        with urlopen(Request(url), timeout=timeout_s) as answer:  # noqa: S310 - the scheme was checked
-            data = answer.read(max_bytes + 1)
-            mime_type = answer.headers.get_content_type()
-            missing = answer.length if len(data) <= max_bytes else 0
-    except HTTPError as exc:
-        exc.close()
-        raise
-    except HTTPException as exc:
-        raise OSError(type(exc).__name__) from exc
-    if missing:  # a body that ends early is an error of its own only where no number of bytes is asked for
-        msg = f"the connection ended {missing} bytes before the file did"
-        raise OSError(msg)
-    return data, mime_type
+    return tuple(source if is_image(source.mime_type) else replace(source, mime_type="image/*") for source in sources)

@@ -205,6 +205,10 @@ def _accept(worker: LLMWorkerAbstract, source: LLMJob | str, *needed: Capability
     """Make a job of what the caller gave, and refuse it where the model does not declare what it needs."""
     job = LLMJob.of(source)
     refuse_undeclared(worker, needed, job.prompt, job.params)
+    if job.prompt.images:
+        from pipelex.cogt.inference.media import expecting_images
+
+        return replace(job, prompt=replace(job.prompt, images=expecting_images(job.prompt.images)))
     return job
 
 

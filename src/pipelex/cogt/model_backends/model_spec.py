@@ -104,6 +104,7 @@ class InferenceModelSpec:
         context_window: Its context window in tokens, where known.
         max_output_tokens: The longest answer in tokens to ask for where the job does not say.
         policy: How patient the calls to its backend are.
+        endpoint: The base URL of its backend, where one is configured.
         price_list: Whose prices its calls are charged at, as genai-prices names the provider; unknown if not given.
         extras: Whatever else its table in the catalogue holds, for its driver.
     """
@@ -117,5 +118,6 @@ class InferenceModelSpec:
     context_window: int | None = None
     max_output_tokens: int | None = None
     policy: CallPolicy = CallPolicy()
+    endpoint: str | None = field(default=None, repr=False, compare=False)
     price_list: str | None = None
     extras: Mapping[str, str | int | float | bool] = field(default_factory=dict)

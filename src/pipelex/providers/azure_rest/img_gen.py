@@ -5,14 +5,13 @@ https://learn.microsoft.com/azure/ai-foundry/openai/how-to/dall-e
 
 from __future__ import annotations
 
-from base64 import b64decode
 from typing import TYPE_CHECKING
 
-from pipelex.cogt.exceptions import InferenceAmbiguousError, InferenceInvalidAnswerError, InferenceRequestError
+from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
+from pipelex.cogt.inference.answer_images import fetch_answer_image
 from pipelex.cogt.inference.inference_result import InferenceResult
-from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.providers.azure_rest.client import AzureClient
 from pipelex.providers.azure_rest.errors import classify
@@ -71,20 +70,11 @@ class AzureImgGenWorker(SdkWorker[AzureClient], ImgGenWorkerAbstract):
 
     async def _image(self, row: object) -> GeneratedImage:
         """Return an image of the answer: its bytes, or what stands at its address."""
-        encoded, url = (row.get("b64_json"), row.get("url")) if isinstance(row, dict) else (None, None)
-        if isinstance(encoded, str):
-            try:
-                source = MediaSource(data=b64decode(encoded, validate=True))
-            except ValueError as exc:
-                raise InferenceInvalidAnswerError("The answer holds an image that is no base64") from exc
-        elif isinstance(url, str):
-            try:
-                source = await MediaSource(url=url).fetched()
-            except (OSError, ValueError) as exc:
-                raise InferenceAmbiguousError(f"The image was made, and cannot be fetched: {exc}") from exc
-        else:
+        held = (row.get("b64_json") or row.get("url")) if isinstance(row, dict) else None
+        if not isinstance(held, str):
             raise InferenceInvalidAnswerError("The answer holds an image without bytes and without address")
-        return GeneratedImage(data=source.data or b"", mime_type=source.media_type())
+        file = await fetch_answer_image(held, model=self.inference_model)
+        return GeneratedImage(data=file.data or b"", mime_type=file.media_type())
 
 
 def _usage(counts: object, images: int) -> InferenceUsage:

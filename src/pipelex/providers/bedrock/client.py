@@ -11,6 +11,7 @@ from botocore import UNSIGNED
 from botocore.exceptions import NoRegionError, ProfileNotFound
 
 from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.inference.daemon_thread import on_daemon_thread
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
 
@@ -116,7 +117,7 @@ class ThreadedBedrock:
 
     async def converse(self, request: dict[str, object]) -> dict[str, Any]:
         """Send a Converse request. One that is given up runs on to its time-out on its thread: boto3 cannot stop it."""
-        return await _on_thread(lambda: dict(self._client("bedrock-runtime").converse(**request)))
+        return await on_daemon_thread(lambda: dict(self._client("bedrock-runtime").converse(**request)))
 
     async def converse_stream(self, request: dict[str, object]) -> AsyncGenerator[dict[str, Any], None]:
         """Send a ConverseStream request and yield its events; leaving early breaks the connection."""
@@ -138,7 +139,7 @@ class ThreadedBedrock:
 
     async def list_foundation_models(self) -> list[dict[str, Any]]:
         """Return the summaries of the models of the region."""
-        answer = await _on_thread(lambda: self._client("bedrock").list_foundation_models())
+        answer = await on_daemon_thread(lambda: self._client("bedrock").list_foundation_models())
         return list(answer["modelSummaries"])
 
     async def aclose(self) -> None:
@@ -158,29 +159,6 @@ class ThreadedBedrock:
                 self._settings.prepare(client)
                 self._clients[service] = client
             return self._clients[service]
-
-
-async def _on_thread(function: Callable[[], ReturnT]) -> ReturnT:
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[ReturnT] = loop.create_future()
-
-    def settle(result: ReturnT | None, error: Exception | None) -> None:
-        if future.done():  # given up meanwhile
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]  # without an error there is a result
-
-    def run() -> None:
-        try:
-            outcome: tuple[ReturnT | None, Exception | None] = (function(), None)
-        except Exception as exc:
-            outcome = (None, exc)
-        _post(loop, settle, *outcome)
-
-    Thread(target=run, name="pipelex-bedrock-call", daemon=True).start()
-    return await future
 
 
 def _post(loop: AbstractEventLoop, callback: Callable[..., object], *args: object) -> None:

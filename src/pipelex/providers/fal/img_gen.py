@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from base64 import b64decode
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,8 @@ from pipelex.cogt.exceptions import (
 )
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
+from pipelex.cogt.inference.answer_images import fetch_answer_image
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
-from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.providers.fal.client import FalClient
 from pipelex.providers.fal.errors import classify
@@ -27,10 +26,10 @@ if TYPE_CHECKING:
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
+    from pipelex.cogt.inference.media import MediaSource
 
 _POLL_S = 0.25
 _CANCEL_S = 1.0  # how long to tell fal that nobody waits any more
-_LARGEST_IMAGE = 50_000_000  # bytes
 _IMAGE_ARGUMENT = "image_argument"
 
 
@@ -109,22 +108,13 @@ class FalImgGenWorker(SdkWorker[FalClient], ImgGenWorkerAbstract):
         return {name: addresses[0]}
 
     async def _image(self, file: dict[str, Any]) -> GeneratedImage:
-        """Bring an image here: fal answers with its address, or with itself as a ``data:`` address."""
-        address, declared = str(file["url"]), file.get("content_type")
-        if address.startswith("data:"):
-            head, _, body = address.partition(",")
-            source = MediaSource(data=b64decode(body), mime_type=declared or head[5:].partition(";")[0])
-        else:
-            source = await self._fetched(MediaSource(url=address, mime_type=declared))
+        """Return an image of the answer: fal answers with its address, or with itself as a ``data:`` URL."""
+        source = await fetch_answer_image(
+            str(file["url"]), model=self.inference_model, mime_type=file.get("content_type")
+        )
         return GeneratedImage(
             data=source.data or b"",
             mime_type=source.media_type(),
             width=file.get("width"),
             height=file.get("height"),
         )
-
-    async def _fetched(self, source: MediaSource) -> MediaSource:
-        try:
-            return await source.fetched(max_bytes=_LARGEST_IMAGE, timeout_s=self.inference_model.policy.timeout_s)
-        except (OSError, ValueError) as exc:
-            raise InferenceAmbiguousError(f"The image was made and cannot be fetched. {exc}") from exc

@@ -5,7 +5,6 @@ https://docs.litellm.ai/docs/ocr
 
 from __future__ import annotations
 
-from base64 import b64decode
 from typing import TYPE_CHECKING
 
 import httpx
@@ -13,8 +12,8 @@ import httpx
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage, ExtractedTable
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
+from pipelex.cogt.inference.answer_images import read_answer_image
 from pipelex.cogt.inference.inference_result import InferenceResult
-from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.providers.gateway.client import NoAnswerError, classify, post
 from pipelex.reporting.reporting_protocol import InferenceUsage
@@ -105,17 +104,13 @@ def _table(table: Mapping[str, object]) -> ExtractedTable:
 
 
 def _image(image: Mapping[str, object], scale: float | None) -> ExtractedImage:
-    encoded = str(image["image_base64"]).rpartition(",")[2]  # a data: address, or the base64 alone
-    try:
-        data = b64decode(encoded, validate=True)
-    except ValueError as exc:
-        raise NoAnswerError("The answer holds an image that is no base64") from exc
+    file = read_answer_image(str(image["image_base64"]))
     corners = [length for name in _CORNERS if (length := _points(image.get(name), scale)) is not None]
     box = BoundingBox(left=corners[0], top=corners[1], right=corners[2], bottom=corners[3]) if corners[3:] else None
     caption = image.get("image_annotation")
     return ExtractedImage(
-        data=data,
-        mime_type=MediaSource(data=data).media_type(),
+        data=file.data or b"",
+        mime_type=file.media_type(),
         box=box,
         caption=caption if isinstance(caption, str) else None,
     )

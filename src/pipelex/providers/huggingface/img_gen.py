@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import AsyncInferenceClient, ImageToImageTargetSize
@@ -13,6 +12,7 @@ from PIL.ImageFile import ImageFile
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
+from pipelex.cogt.inference.daemon_thread import on_daemon_thread
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.providers.huggingface.errors import classify
@@ -108,4 +108,4 @@ async def _learn_route(model: str) -> None:
 
     The SDK asks by a call that blocks, even in its async client, and remembers the answer for the process.
     """
-    await asyncio.to_thread(_fetch_inference_provider_mapping, model)
+    await on_daemon_thread(lambda: _fetch_inference_provider_mapping(model))

@@ -6,11 +6,11 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.exceptions import InferenceError, InferenceRequestError
 from pipelex.cogt.extract.extract_job import ExtractedImage, ExtractedPage
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
+from pipelex.cogt.inference.answer_images import fetch_answer_image
 from pipelex.cogt.inference.inference_result import InferenceResult
-from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.providers.linkup.client import PooledLinkupClient
 from pipelex.providers.linkup.errors import classify
@@ -21,11 +21,9 @@ if TYPE_CHECKING:
 
     from linkup import LinkupFetchImageExtraction
 
-    from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.extract.extract_job import ExtractJob
 
-_LARGEST_IMAGE = 20_000_000  # bytes
-_IMAGE_S = 30.0
+_IMAGE_S = 30.0  # the longest time to fetch an image of a page
 
 
 class LinkupFetchWorker(SdkWorker[PooledLinkupClient], ExtractWorkerAbstract):
@@ -42,7 +40,7 @@ class LinkupFetchWorker(SdkWorker[PooledLinkupClient], ExtractWorkerAbstract):
             extract_images=job.params.embedded_images or None,
             timeout=self.inference_model.policy.timeout_s,
         )
-        images = await _images(fetched.images or ()) if job.params.embedded_images else ()
+        images = await self._images(fetched.images or ()) if job.params.embedded_images else ()
         page = ExtractedPage(number=1, text=fetched.markdown.replace("\r\n", "\n"), images=images)
         return InferenceResult(
             content=(page,), usage=InferenceUsage(pages=1), model_served=self.inference_model.model_id
@@ -62,17 +60,15 @@ class LinkupFetchWorker(SdkWorker[PooledLinkupClient], ExtractWorkerAbstract):
             return job.document.url
         raise InferenceRequestError(msg)
 
+    async def _images(self, found: Iterable[LinkupFetchImageExtraction]) -> tuple[ExtractedImage, ...]:
+        images = await asyncio.gather(*(self._image(image) for image in found))
+        return tuple(image for image in images if image is not None)
 
-async def _images(found: Iterable[LinkupFetchImageExtraction]) -> tuple[ExtractedImage, ...]:
-    images = await asyncio.gather(*(_image(image) for image in found))
-    return tuple(image for image in images if image is not None)
-
-
-async def _image(found: LinkupFetchImageExtraction) -> ExtractedImage | None:
-    """Fetch an image of the page; one that cannot be had is left out with a warning."""
-    try:
-        source = await MediaSource(url=found.url).fetched(max_bytes=_LARGEST_IMAGE, timeout_s=_IMAGE_S)
-    except (OSError, ValueError) as exc:
-        logging.getLogger(__name__).warning("An image of the page is left out: %s", exc)
-        return None
-    return ExtractedImage(data=source.data or b"", mime_type=source.media_type(), caption=found.alt or None)
+    async def _image(self, found: LinkupFetchImageExtraction) -> ExtractedImage | None:
+        """Fetch an image of the page; one that cannot be had is left out with a warning."""
+        try:
+            source = await fetch_answer_image(found.url, model=self.inference_model, timeout_s=_IMAGE_S)
+        except InferenceError as exc:
+            logging.getLogger(__name__).warning("An image of the page is left out: %s", exc)
+            return None
+        return ExtractedImage(data=source.data or b"", mime_type=source.media_type(), caption=found.alt or None)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from mistralai.client.models import OCRCaptionBlock, OCRImageBlock, OCRTableBlock
 from mistralai.client.types import UNSET
 
-from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
+from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage, ExtractedTable
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
+from pipelex.cogt.inference.answer_images import read_answer_image
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.providers.mistral.client import MistralClient
@@ -49,10 +49,7 @@ class MistralExtractWorker(SdkWorker[MistralClient], ExtractWorkerAbstract):
         missing = [number for number in wanted if number not in pages]
         if missing:
             raise InferenceRequestError(f"The document has no page {missing[0]}")
-        try:
-            content = tuple(_page(number, pages[number], job.params) for number in wanted or sorted(pages))
-        except ValueError as exc:
-            raise InferenceInvalidAnswerError(f"An image of the answer cannot be read: {exc}") from exc
+        content = tuple(_page(number, pages[number], job.params) for number in wanted or sorted(pages))
         return InferenceResult(
             content=content,
             usage=InferenceUsage(pages=response.usage_info.pages_processed),
@@ -137,8 +134,6 @@ def _points(pixels: int | None, size: OCRPageDimensions | None) -> float | None:
 
 
 def _image(image: OCRImageObject, *, size: OCRPageDimensions | None, caption: str | None) -> ExtractedImage:
-    """Read an image: a ``data:`` address, or bare base64 of a JPEG in older answers."""
-    kind, comma, encoded = (image.image_base64 or "").rpartition(",")
-    mime_type = kind.removeprefix("data:").partition(";")[0] if comma else "image/jpeg"
-    data = b64decode(encoded, validate=True)
-    return ExtractedImage(data=data, mime_type=mime_type, box=_box(image, size), caption=caption)
+    """Read an image: a ``data:`` URL, or bare base64 of a JPEG in older answers."""
+    file = read_answer_image(image.image_base64 or "", mime_type="image/jpeg")
+    return ExtractedImage(data=file.data or b"", mime_type=file.media_type(), box=_box(image, size), caption=caption)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypedDict, cast, get_args
 
 from openai import AsyncOpenAI
 from openai.types import ImagesResponse
 
-from pipelex.cogt.exceptions import InferenceAmbiguousError, InferenceInvalidAnswerError, InferenceRequestError
+from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
+from pipelex.cogt.inference.answer_images import fetch_answer_image
 from pipelex.cogt.inference.inference_result import InferenceResult
-from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.providers.openai.errors import classify
 from pipelex.providers.openai.inputs import address
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
+    from pipelex.cogt.inference.media import MediaSource
 
 Quality = Literal["low", "medium", "high", "xhigh", "max", "auto", "standard"]
 
@@ -99,24 +99,13 @@ class OpenAIImgGenWorker(SdkWorker[AsyncOpenAI], ImgGenWorkerAbstract):
     async def _image(self, image: Image, size: str | None) -> GeneratedImage:
         """Return an image of the answer; where it holds an address only, fetch it."""
         width, height = _pixels(size)
-        if image.b64_json:
-            data = self._decoded(image.b64_json)
-            stated = (image.model_extra or {}).get("media_type")  # OpenRouter says it
-            kind = stated if isinstance(stated, str) else MediaSource(data=data).media_type()
-            return GeneratedImage(data=data, mime_type=kind, width=width, height=height)
-        if not image.url:
+        held = image.b64_json or image.url
+        if not held:
             raise InferenceInvalidAnswerError("The answer holds an image without bytes and without address")
-        try:
-            fetched = await MediaSource(url=image.url).fetched()
-        except (OSError, ValueError) as exc:
-            raise InferenceAmbiguousError(f"The image was made, and cannot be fetched: {exc}") from exc
-        return GeneratedImage(data=fetched.data or b"", mime_type=fetched.media_type(), width=width, height=height)
-
-    def _decoded(self, text: str) -> bytes:
-        try:
-            return b64decode(text, validate=True)
-        except ValueError as exc:
-            raise InferenceInvalidAnswerError("The answer holds an image that is no base64") from exc
+        stated = (image.model_extra or {}).get("media_type")  # a field of OpenRouter's
+        declared = stated if isinstance(stated, str) else None
+        file = await fetch_answer_image(held, model=self.inference_model, mime_type=declared)
+        return GeneratedImage(data=file.data or b"", mime_type=file.media_type(), width=width, height=height)
 
 
 class OpenRouterImgGenWorker(OpenAIImgGenWorker):

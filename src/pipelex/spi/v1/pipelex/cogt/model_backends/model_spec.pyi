@@ -100,6 +100,7 @@ class InferenceModelSpec:
         context_window: Its context window in tokens, where known.
         max_output_tokens: The longest answer in tokens to ask for where the job does not say.
         policy: How patient the calls to its backend are.
+        endpoint: The base URL of its backend, where one is configured.
         price_list: Whose prices its calls are charged at, as genai-prices names the provider; unknown if not given.
         extras: Whatever else its table in the catalogue holds, for its driver.
     """
@@ -113,5 +114,6 @@ class InferenceModelSpec:
     context_window: int | None = None
     max_output_tokens: int | None = None
     policy: CallPolicy = ...
+    endpoint: str | None = None
     price_list: str | None = None
     extras: Mapping[str, str | int | float | bool] = ...

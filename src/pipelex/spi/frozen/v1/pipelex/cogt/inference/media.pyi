@@ -4,6 +4,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+
 __all__ = ["MediaSource"]
 
 
@@ -14,8 +16,13 @@ class MediaSource:
     Attributes:
         data: The bytes themselves.
         path: A local file, read when it is needed.
-        url: An ``http`` or ``https`` address; whether it is fetched or handed on is the driver's matter.
-        mime_type: The media type where it is known (``"application/pdf"``, ``"image/png"``).
+        url: An address (``http``, ``https``, or one of the vendor's own storage); whether it is fetched or passed to
+            the vendor is the driver's matter. A ``data:`` URL (RFC 2397) is decoded into ``data`` and ``mime_type``.
+        mime_type: The media type as it was declared (``"application/pdf"``, ``"image/png"``), ``"image/*"`` for an
+            image of any type. :meth:`media_type` returns what the file really is.
+
+    Raises:
+        ValueError: Not exactly one of the three is set, or a ``data:`` URL cannot be decoded.
     """
 
     data: bytes | None = None
@@ -30,8 +37,11 @@ class MediaSource:
         """Make a source of whatever stands for one.
 
         Args:
-            source: Bytes, a path, or a string: an address where it starts with ``http://`` or ``https://``,
-                a path otherwise. A ``MediaSource`` is returned as it is.
+            source: Bytes, a path, or a string: an address where it begins with a scheme (``https://``, ``HTTP://``,
+                ``data:``), the path of a ``file://`` address, a path otherwise. A ``MediaSource`` is returned as it is.
+
+        Raises:
+            ValueError: A ``data:`` URL cannot be decoded.
         """
         ...
 
@@ -45,26 +55,36 @@ class MediaSource:
         ...
 
     def media_type(self) -> str:
-        """Return the media type: as declared, or by the name's ending, or by the first bytes.
+        """Return the media type: as the first bytes tell, or else the name's ending, or else as declared.
+
+        The beginning of a local file is read for that; an address is not fetched.
 
         Returns:
-            The type; ``"application/octet-stream"`` where nothing tells.
+            The type by its usual name; ``"application/octet-stream"`` where nothing tells.
         """
         ...
 
-    async def fetched(self, *, max_bytes: int = 100_000_000, timeout_s: float = 60.0) -> MediaSource:
+    async def fetched(
+        self, *, max_bytes: int = 100_000_000, timeout_s: float = 60.0, named_by: InferenceModelSpec | None = None
+    ) -> MediaSource:
         """Return this source with its bytes, read from its file or fetched from its address.
+
+        Only ``http`` and ``https`` are fetched, after every redirect too. A content encoding is undone, and text comes
+        in UTF-8. The environment variable ``PIPELEX_PRIVATE_ADDRESSES`` refuses private addresses (``refuse``), or
+        allows them to vendors too (``allow``).
 
         Args:
             max_bytes: The most bytes to take.
-            timeout_s: The longest time to wait for any answer, in seconds.
+            timeout_s: The longest time for the whole of it, in seconds.
+            named_by: The model whose answer names the address. Private, loopback and link-local addresses are then
+                refused, except the origin of its backend's endpoint, or where that endpoint is one itself.
 
         Returns:
-            A source with ``data`` and ``mime_type``.
+            A source with ``data`` and ``mime_type``, which is what :meth:`media_type` returns.
 
         Raises:
-            OSError: The file cannot be read, or the address not reached; a ``TimeoutError`` is one.
-            ValueError: There are more bytes than ``max_bytes``.
+            OSError: The file cannot be read, or the address not reached or not in time, or it may not be fetched.
+            ValueError: There are no bytes, or more than ``max_bytes``, or they are no image where one was declared.
         """
         ...
 

@@ -1,0 +1,58 @@
+"""A call that blocks, on a thread that never keeps the process from ending."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+__all__ = ["on_daemon_thread"]
+
+ResultT = TypeVar("ResultT")
+
+
+async def on_daemon_thread(function: Callable[[], ResultT]) -> ResultT:
+    """Await a function that blocks: an SDK without an async client, a file that may lie on a network.
+
+    It runs on a daemon thread of its own. ``asyncio.to_thread`` is no substitute: Python waits for the threads of a
+    pool before it ends, which after an interrupt would be until the last answer. A call that is given up runs on until
+    the function returns; what it returns is dropped.
+
+    Args:
+        function: What to call.
+
+    Returns:
+        What the function returns.
+
+    Raises:
+        Exception: Whatever the function raises.
+    """
+    import asyncio
+    from threading import Thread
+
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[ResultT] = loop.create_future()
+
+    def settle(set_outcome: Callable[[], None]) -> None:
+        if not future.done():  # else given up meanwhile
+            set_outcome()
+
+    def run() -> None:
+        try:
+            result = function()
+        except Exception as exc:
+            error = exc
+            post(lambda: future.set_exception(error))
+        else:
+            post(lambda: future.set_result(result))
+
+    def post(set_outcome: Callable[[], None]) -> None:
+        try:
+            loop.call_soon_threadsafe(settle, set_outcome)
+        except RuntimeError:  # the loop was closed meanwhile
+            return
+
+    Thread(target=run, name="pipelex-blocking-call", daemon=True).start()
+    return await future
