@@ -293,7 +293,7 @@ def _verdict(project: Project) -> Verdict:
     from codegen.changes import with_open_enums
     from codegen.compat.compare import compare
     from codegen.compat.trees import baseline, working_tree
-    from codegen.compat.typecheck import UndecidedError
+    from pipelex.spi.type_check import UndecidedError
 
     open_enums = parse_spec(project.read(SPEC_FILE)).spec.open_enums()
     try:

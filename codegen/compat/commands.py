@@ -32,7 +32,7 @@ def run(arguments: list[str], *, default_root: str) -> int:
     Returns:
         0: compatible, or explained; 1: breaking; 2: it could not tell.
     """
-    from codegen.compat.typecheck import UndecidedError
+    from pipelex.spi.type_check import UndecidedError
 
     options = _parser().parse_args(arguments)
     project = Project(Path(options.root or default_root))

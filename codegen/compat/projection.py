@@ -31,7 +31,7 @@ from codegen.compat.shapes import (
     reference,
 )
 from codegen.compat.spelling import Flow, spell
-from codegen.compat.typecheck import UndecidedError
+from pipelex.spi.type_check import UndecidedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

@@ -22,7 +22,7 @@ from codegen.compat.projection import (
 )
 from codegen.compat.shapes import ClassKind, ClassShape, FunctionShape, Method, reference
 from codegen.compat.spelling import Flow
-from codegen.compat.typecheck import TypeCheckError, UndecidedError
+from pipelex.spi.type_check import Diagnostic, UndecidedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -281,7 +281,7 @@ class Sheet:
             gathered.definitions |= other.definitions
         return module_text(gathered, self._lines, [self._modules[side] for side in ("old", "new", "shared")])
 
-    def answers(self, program: Mapping[str, str], errors: Mapping[str, Sequence[TypeCheckError]]) -> set[int]:
+    def answers(self, program: Mapping[str, str], errors: Mapping[str, Sequence[Diagnostic]]) -> set[int]:
         """Return the numbers of the questions that were answered with no.
 
         Args:
@@ -306,7 +306,7 @@ class Sheet:
         return failed
 
 
-def _not_an_answer(program: Mapping[str, str], error: TypeCheckError) -> str:
+def _not_an_answer(program: Mapping[str, str], error: Diagnostic) -> str:
     text = program.get(error.module) or program[f"{error.module}.pyi"]
     line = text.splitlines()[error.line - 1].strip()
     return f"the type checker cannot read the projections: {error.message} [{error.code}] in: {line}"

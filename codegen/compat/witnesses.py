@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from codegen.compat.model import Finding
     from codegen.compat.sheet import Pair
     from codegen.compat.trees import StubTree
-    from codegen.compat.typecheck import TypeCheckError
+    from pipelex.spi.type_check import Diagnostic
 
 _IMPORT = re.compile(r"^(\s*(?:from|import) )pipelex\b", re.MULTILINE)
 _ON_NEW = {"symbol-removed", "symbol-moved", "symbol-renamed"}
@@ -83,7 +83,7 @@ class _Bench:
                 found[f"{world}_plugin{number}"] = _renamed(source, world)
         return found
 
-    def findings(self, errors: Mapping[str, list[TypeCheckError]]) -> list[Finding]:
+    def findings(self, errors: Mapping[str, list[Diagnostic]]) -> list[Finding]:
         """Return the findings, each with the smallest witness that holds."""
         found = []
         for place, draft in enumerate(self._drafts):
@@ -99,7 +99,7 @@ class _Bench:
             found.append(finding)
         return found
 
-    def _witness(self, number: int, errors: Mapping[str, list[TypeCheckError]]) -> Witness | None:
+    def _witness(self, number: int, errors: Mapping[str, list[Diagnostic]]) -> Witness | None:
         old, new = (errors.get(f"{world}_plugin{number}", []) for world in self._worlds)
         if old or not new:
             return None

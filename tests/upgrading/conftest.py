@@ -9,12 +9,12 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from mypy.options import Options
 
 from pipelex.checking import spi_tree as trees
 from pipelex.checking import type_check
 from pipelex.checking.targets import resolve
 from pipelex.spi.changes import ApiChange
+from pipelex.spi.type_check import World as ClosedWorld
 from pipelex.upgrading import upgrade as upgrading
 from pipelex.upgrading.upgrade import Upgrade
 
@@ -97,23 +97,21 @@ def world(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch:
     made.release(STUBS)
     made.release()
     monkeypatch.setenv("PIPELEX_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.setattr("pipelex.checking.type_check.options_for", _options_in(tmp_path_factory.getbasetemp()))
+    monkeypatch.setattr("pipelex.checking.type_check.world_of", _world_in(tmp_path_factory.getbasetemp()))
     monkeypatch.setattr(trees, "shipped_versions", lambda: list(range(1, made.newest + 1)))
     monkeypatch.setattr(trees, "spi_tree", _tree_of(made))
     monkeypatch.setattr("pipelex.spi.changes.changes_between", _changes_of(made))
     return made
 
 
-def _options_in(cache: Path) -> Callable[..., Options]:
+def _world_in(cache: Path) -> Callable[..., ClosedWorld]:
     """Let all worlds share what mypy knows of the standard library: each has stubs, and so a folder, of its own."""
-    real = type_check.options_for
+    real = type_check.world_of
 
-    def options_for(spi: trees.SpiTree, *, use: str = "") -> Options:
-        options = real(spi, use=use)
-        options.cache_dir = str(cache / f"mypy{use}")
-        return options
+    def world_of(spi: trees.SpiTree, *, keep_types: bool = False) -> ClosedWorld:
+        return real(spi, keep_types=keep_types)._replace(cache=cache / f"mypy{keep_types}")
 
-    return options_for
+    return world_of
 
 
 def _tree_of(world: World) -> Callable[[int | None], trees.SpiTree]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipelex.checking.rules.rule import Rule
     from pipelex.checking.spi_tree import SpiTree
     from pipelex.checking.targets import Target
-    from pipelex.checking.type_check import MypyError
+    from pipelex.spi.type_check import Diagnostic
 
 _IMPORT_ERRORS = ("import-not-found", "import-untyped", "attr-defined", "name-defined", "misc")
 
@@ -40,7 +40,7 @@ class Judge:
     def __init__(self, spi: SpiTree, targets: Sequence[Target], progress: Callable[[str], None]) -> None:
         self._spi = spi
         self._progress = progress
-        self._types: dict[int, list[MypyError] | CheckError] = {}
+        self._types: dict[int, list[Diagnostic] | CheckError] = {}
         sound = [target for target in targets if self._is_python(target)]
         for group in _groups_without_clashes(sound):
             self._check_types(group)

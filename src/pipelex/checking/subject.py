@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from pipelex.checking.purity_probe import ProbeReport
     from pipelex.checking.spi_tree import SpiTree
     from pipelex.checking.targets import Target
-    from pipelex.checking.type_check import MypyError
     from pipelex.reading.place import Place
     from pipelex.reading.plugin_code import Function
     from pipelex.reading.source import SourceModule
+    from pipelex.spi.type_check import Diagnostic
 
 
 class Subject(PluginCode):
@@ -31,7 +31,7 @@ class Subject(PluginCode):
         probe: What the probe saw.
     """
 
-    def __init__(self, target: Target, spi: SpiTree, mypy_errors: Sequence[MypyError], probe: ProbeReport) -> None:
+    def __init__(self, target: Target, spi: SpiTree, mypy_errors: Sequence[Diagnostic], probe: ProbeReport) -> None:
         super().__init__(target.label, target.modules, target.entry_points)
         self.target = target
         self.spi = spi

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mypy.types import CallableType, Instance, Type
 
     from pipelex.checking.spi_tree import SpiTree
+    from pipelex.spi.type_check import Diagnostic
 
 PUBLISHED = "pipelex."
 
@@ -59,11 +60,11 @@ class TypeIndex:
 
     Attributes:
         modules: By module.
-        errors: What mypy said, as JSON; one a line.
+        errors: The errors that mypy reports.
     """
 
     modules: dict[str, ModuleIndex]
-    errors: list[str]
+    errors: list[Diagnostic]
 
 
 def build_index(sources: Mapping[str, tuple[str, str]], spi: SpiTree) -> TypeIndex:
@@ -73,25 +74,19 @@ def build_index(sources: Mapping[str, tuple[str, str]], spi: SpiTree) -> TypeInd
         sources: Path and text by module name; the texts need not be on the disk.
         spi: The stubs.
     """
-    result = _check(sources, spi)
+    from pipelex.checking.type_check import check_types, world_of
+    from pipelex.spi.type_check import SourceFile
+
+    files = {name: SourceFile(path, text) for name, (path, text) in sources.items()}
+    errors, result = check_types(", ".join(sources), files, world_of(spi, keep_types=True))
     trees = {name: tree for name in sources if (tree := result.graph[name].tree) is not None}
-    index = TypeIndex({name: ModuleIndex() for name in sources}, list(result.errors))
+    index = TypeIndex({name: ModuleIndex() for name in sources}, errors)
     flows = _Flows(result)
     for name, tree in trees.items():
         _Reader(result, index.modules[name], sources[name][1], flows).read(tree)
     for name, tree in trees.items():
         flows.note(index.modules[name], tree)
     return index
-
-
-def _check(sources: Mapping[str, tuple[str, str]], spi: SpiTree) -> BuildResult:
-    from pipelex.checking.type_check import options_for, run_mypy
-
-    options = options_for(spi, use="-upgrade")
-    options.export_types = True
-    options.preserve_asts = True
-    options.native_parser = False  # its columns are those of ast: bytes
-    return run_mypy(", ".join(sources), dict(sources), options, spi.folder)
 
 
 def symbol_of(info: TypeInfo, member: str = "") -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -142,7 +141,7 @@ def _version(target: Target, texts: dict[str, str], goal: int, since: int | None
     if found is None:  # targets_api = PLUGIN_API_VERSION says nothing: what it compiles on does
         candidates = [number for number in shipped_versions() if number <= goal]
         for number in reversed(candidates):
-            if not _errors(build_index(_sources(target, texts), spi_tree(number))):
+            if not build_index(_sources(target, texts), spi_tree(number)).errors:
                 return number
         reason = f"it says no version (targets_api = {packaging.IDIOM}) and is clean on none that is shipped"
         raise _error(target, reason, "Pass --from N, and fix what 'pipelex plugins check --api N' finds")
@@ -317,24 +316,8 @@ def _rewrite_metadata(done: Upgrade, changes: Sequence[ApiChange]) -> None:
 # --- proof ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Error:
-    file: str
-    line: int
-    message: str
-
-
-def _errors(index: TypeIndex) -> list[_Error]:
-    found = []
-    for line in index.errors:
-        data = json.loads(line)
-        if data["severity"] == "error":
-            found.append(_Error(str(data["file"]), max(int(data["line"]), 1), str(data["message"])))
-    return found
-
-
 def _demand_clean(target: Target, index: TypeIndex, number: int) -> None:
-    errors = _errors(index)
+    errors = index.errors
     if not errors:
         return
     first = errors[0]
@@ -348,12 +331,11 @@ def _demand_clean(target: Target, index: TypeIndex, number: int) -> None:
 
 def _prove(done: Upgrade, texts: dict[str, str], paths: dict[str, Path], spi: SpiTree) -> dict[str, str]:
     """Check the rewritten plugin on the new stubs; what the type checker still finds is the author's to decide."""
-    by_path = {str(path): name for name, path in paths.items()}
     found: dict[str, list[Undecided]] = {}
     sources = {name: SourceText(name, str(paths[name]), text) for name, text in texts.items()}
-    for error in _errors(build_index(_sources(done.target, texts), spi)):
-        name = by_path.get(error.file)
-        if name is None:
+    for error in build_index(_sources(done.target, texts), spi).errors:
+        name = error.module
+        if not name:
             raise _error(done.target, f"{error.file}:{error.line}: {error.message}", "Install pipelex again")
         start = sources[name].statement_start(error.line)
         before = texts[name][:start].rstrip(" \t").splitlines()

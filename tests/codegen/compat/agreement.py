@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING
 
 from codegen.compat.compare import Job
 from codegen.compat.folding import fold
-from codegen.compat.typecheck import TypeCheckError, check
+from codegen.compat.typecheck import check
+from pipelex.spi.type_check import Diagnostic
 from tests.codegen.compat.table import ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    Errors = Mapping[str, list[TypeCheckError]]
+    Errors = Mapping[str, list[Diagnostic]]
 
 _TY_LINE = re.compile(r"^(.*?):(\d+):\d+: error\[([\w-]+)\] (.*)$")
 _SAME = {"reportAssignmentType": "assignment", "invalid-assignment": "assignment"}
@@ -53,7 +54,7 @@ def by_pyright(programs: Mapping[str, str]) -> Errors:
         if item["severity"] == "error":
             code = _SAME.get(item.get("rule", ""), item.get("rule", "syntax"))
             name, line = Path(item["file"]).stem, item["range"]["start"]["line"] + 1
-            found[name].append(TypeCheckError(name, line, code, item["message"]))
+            found[name].append(Diagnostic(name, line, code, item["message"]))
     return found
 
 
@@ -66,7 +67,7 @@ def by_ty(programs: Mapping[str, str]) -> Errors:
         if match[3] in _HARMLESS:
             continue
         name = Path(match[1]).stem
-        found[name].append(TypeCheckError(name, int(match[2]), _SAME.get(match[3], match[3]), match[4]))
+        found[name].append(Diagnostic(name, int(match[2]), _SAME.get(match[3], match[3]), match[4]))
     return found
 
 

@@ -10,9 +10,9 @@ import pytest
 from codegen.__main__ import main
 from codegen.compat import commands, compare, declared
 from codegen.compat.trees import StubTree, api_version, baseline, read_tree, working_tree
-from codegen.compat.typecheck import UndecidedError
 from codegen.errors import CodegenError
 from codegen.project import Project
+from pipelex.spi.type_check import UndecidedError
 from tests.codegen.compat.small_spi import tree
 from tests.codegen.conftest import ROOT
 
