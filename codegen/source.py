@@ -10,9 +10,10 @@ import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 
 from codegen.errors import CodegenError, Problem
+from pipelex.spi.imports import type_checking_guard_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from codegen.project import Project
 
@@ -137,8 +138,8 @@ def is_docstring(node: cst.CSTNode | None) -> bool:
 def _take_stock(module: SourceModule, statement: cst.BaseStatement, following: cst.BaseStatement | None) -> None:
     if isinstance(statement, cst.ClassDef | cst.FunctionDef):
         module.definitions[statement.name.value] = Definition(statement.name.value, statement)
-    elif isinstance(statement, cst.If) and dotted_name(statement.test) == "TYPE_CHECKING":
-        for inner in statement.body.body:
+    elif isinstance(statement, cst.If):
+        for inner in _for_type_checkers(statement):
             _note_imports(module, inner)
     elif isinstance(statement, cst.SimpleStatementLine):
         _note_imports(module, statement)
@@ -150,6 +151,15 @@ def _take_stock(module: SourceModule, statement: cst.BaseStatement, following: c
             module.definitions[name] = Definition(
                 name, statement, docstring if isinstance(docstring, cst.SimpleStatementLine) else None
             )
+
+
+def _for_type_checkers(statement: cst.If) -> Sequence[cst.CSTNode]:
+    """Return the statements that a type checker sees of an ``if`` on ``TYPE_CHECKING``; of any other one, none."""
+    guard = type_checking_guard_in(cst.Module([]).code_for_node(statement.test))
+    if guard is None:
+        return ()
+    branch = statement if guard else statement.orelse
+    return branch.body.body if isinstance(branch, cst.If | cst.Else) else ()
 
 
 def assigned_name(statement: cst.CSTNode) -> str | None:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipelex.spi.imports import type_checking_guard
 from tests.architecture.tree import NOT_COPIED, SRC, python_files
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _shape(token: tokenize.TokenInfo) -> str:
 def _lines_of_no_account(module: ast.Module) -> Iterator[int]:
     for node in ast.walk(module):
         is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        is_guard = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        is_guard = isinstance(node, ast.If) and type_checking_guard(node.test) is True
         if isinstance(node, ast.Import | ast.ImportFrom) or (isinstance(node, ast.stmt) and (is_docstring or is_guard)):
             yield from range(node.lineno, (node.end_lineno or node.lineno) + 1)
 

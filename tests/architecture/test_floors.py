@@ -74,7 +74,7 @@ def private_reaches(src: Path) -> list[str]:
     """Return each import of a driver that is neither published nor of its own folder; type-only ones count here."""
     reaches = []
     for found in imports_below(src):
-        if not found.file.startswith("pipelex/providers/") or not found.module.startswith((".", "pipelex")):
+        if not found.file.startswith("pipelex/providers/") or not found.module.startswith("pipelex"):
             continue
         own_folder = ".".join(module_name(found.file).split(".")[:3])
         if found.module.startswith(own_folder) or (found.module, found.name) in PUBLISHED:

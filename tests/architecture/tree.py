@@ -8,6 +8,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipelex.spi.imports import read_imports
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,9 +26,9 @@ class Import(NamedTuple):
     Attributes:
         file: Where it is imported, below the folder that was searched.
         line: The line of the statement.
-        module: The module named by the statement.
+        module: The absolute name of the module that the statement names.
         name: The name taken from it; ``None`` where the module itself is imported.
-        type_only: Whether it stands under ``if TYPE_CHECKING``.
+        type_only: Whether a type checker alone sees it.
     """
 
     file: str
@@ -49,7 +51,9 @@ def imports_below(folder: Path) -> Iterator[Import]:
     """Yield every import of every module below a folder, wherever in the module it stands."""
     for path in python_files(folder):
         file = path.relative_to(folder).as_posix()
-        yield from _imports(ast.parse(path.read_text(encoding="utf-8")), file, type_only=False)
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for one in read_imports(tree, module_name(file), is_package=path.stem == "__init__"):
+            yield Import(file, one.node.lineno, one.module, one.name, one.type_only)
 
 
 def module_name(file: str) -> str:
@@ -77,19 +81,3 @@ def plant(src: Path, file: str, line: str, *, at_end: bool = False) -> None:
     future = "from __future__ import annotations\n"
     path.write_text(f"{text}\n{line}\n" if at_end else text.replace(future, f"{future}{line}\n", 1), encoding="utf-8")
     assert line in path.read_text(encoding="utf-8"), f"nothing was planted in {file}"
-
-
-def _imports(node: ast.AST, file: str, *, type_only: bool) -> Iterator[Import]:
-    if isinstance(node, ast.Import):
-        yield from (Import(file, node.lineno, alias.name, None, type_only) for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        module = "." * node.level + (node.module or "")
-        yield from (Import(file, node.lineno, module, alias.name, type_only) for alias in node.names)
-    elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-        for guarded in node.body:
-            yield from _imports(guarded, file, type_only=True)
-        for other in node.orelse:
-            yield from _imports(other, file, type_only=type_only)
-    else:
-        for child in ast.iter_child_nodes(node):
-            yield from _imports(child, file, type_only=type_only)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from pipelex.checking.rules.rule import Rule
     from pipelex.checking.spi_tree import SpiTree
     from pipelex.checking.subject import Subject
-    from pipelex.reading.source import Import, SourceModule
+    from pipelex.reading.source import SourceModule
+    from pipelex.spi.imports import Import
 
 ROOT = "pipelex"
 

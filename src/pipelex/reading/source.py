@@ -12,10 +12,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipelex.reading.place import Place, UnreadableError
+from pipelex.spi.imports import read_imports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from pipelex.spi.imports import Import
 
 WAIVER = re.compile(r"#\s*pipelex:\s*allow\[(?P<ids>[^\]]*)\](?P<reason>.*)$")
 
@@ -34,28 +37,6 @@ class Waiver(NamedTuple):
     reason: str
     place: Place
     line: int
-
-
-class Import(NamedTuple):
-    """One imported name.
-
-    Attributes:
-        module: The absolute name of the module that the statement names.
-        name: The name taken from it; ``None`` where a module itself is imported.
-        bound: The name that it is bound to.
-        node: The statement.
-        in_function: Whether it runs only when a function is called.
-        type_only: Whether it stands under ``if TYPE_CHECKING``.
-        hidden: Whether it stands under ``if not TYPE_CHECKING``.
-    """
-
-    module: str
-    name: str | None
-    bound: str
-    node: ast.Import | ast.ImportFrom
-    in_function: bool
-    type_only: bool
-    hidden: bool
 
 
 class SourceModule:
@@ -121,7 +102,7 @@ class SourceModule:
     @cached_property
     def imports(self) -> tuple[Import, ...]:
         """Every import, wherever in the module it stands."""
-        return tuple(self._imports(self.tree, in_function=False, type_only=False, hidden=False))
+        return tuple(read_imports(self.tree, self.name, is_package=self.is_package))
 
     @cached_property
     def nodes(self) -> tuple[ast.AST, ...]:
@@ -186,72 +167,6 @@ class SourceModule:
             if stripped and not stripped.startswith("#"):
                 return number
         return line
-
-    def _imports(self, node: ast.AST, *, in_function: bool, type_only: bool, hidden: bool) -> Iterator[Import]:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            for module, name, bound in self._imported(node):
-                yield Import(
-                    module=module,
-                    name=name,
-                    bound=bound,
-                    node=node,
-                    in_function=in_function,
-                    type_only=type_only,
-                    hidden=hidden,
-                )
-            return
-        guard = type_checking_guard(node)
-        if guard is not None and isinstance(node, ast.If):
-            for children, seen in ((node.body, guard), (node.orelse, not guard)):
-                for child in children:
-                    yield from self._imports(
-                        child, in_function=in_function, type_only=type_only or seen, hidden=hidden or not seen
-                    )
-            return
-        inside = in_function or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        for inner in ast.iter_child_nodes(node):
-            yield from self._imports(inner, in_function=inside, type_only=type_only, hidden=hidden)
-
-    def _imported(self, node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str | None, str]]:
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, None, alias.asname or alias.name.partition(".")[0]
-            return
-        module = self.absolute(node.module or "", node.level)
-        for alias in node.names:
-            yield module, alias.name, alias.asname or alias.name
-
-    def absolute(self, module: str, level: int) -> str:
-        """Return the absolute name of a module that an import names.
-
-        Args:
-            module: What stands behind the dots.
-            level: How many dots there are.
-        """
-        if level == 0:
-            return module
-        parts = self.name.split(".")
-        drop = level - 1 if self.is_package else level
-        base = parts[: len(parts) - drop] if drop else parts
-        return ".".join([*base, module] if module else base)
-
-
-def type_checking_guard(node: ast.AST) -> bool | None:
-    """Tell whether an ``if`` holds for a type checker alone (True), for the interpreter alone (False) or for both.
-
-    Args:
-        node: Any node.
-    """
-    if not isinstance(node, ast.If):
-        return None
-    test, positive = node.test, True
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        test, positive = test.operand, False
-    elif isinstance(test, ast.Compare) and isinstance(test.comparators[0], ast.Constant):
-        positive = bool(test.comparators[0].value) is isinstance(test.ops[0], ast.Is | ast.Eq)
-        test = test.left
-    named = test.id if isinstance(test, ast.Name) else test.attr if isinstance(test, ast.Attribute) else ""
-    return positive if named == "TYPE_CHECKING" else None
 
 
 def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from pipelex.checking.findings import Finding
     from pipelex.checking.subject import Subject
-    from pipelex.reading.source import Import, SourceModule
+    from pipelex.reading.source import SourceModule
+    from pipelex.spi.imports import Import
 
 
 def _check(subject: Subject) -> Iterator[Finding]:

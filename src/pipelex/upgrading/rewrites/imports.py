@@ -57,13 +57,19 @@ def _in_function(step: Step, node: cst.CSTNode) -> bool:
 
 
 def is_type_only(step: Step, node: cst.CSTNode) -> bool:
-    """Tell whether a node stands under ``if TYPE_CHECKING``."""
+    """Return whether a type checker alone sees a node: it is under ``if TYPE_CHECKING``."""
     import libcst as cst
 
-    return any(
-        isinstance(around, cst.If) and step.source.code(around.test).endswith("TYPE_CHECKING")
-        for around in step.source.ancestors(node)
-    )
+    from pipelex.spi.imports import type_checking_guard_in
+
+    inside: cst.CSTNode = node
+    for around in step.source.ancestors(node):
+        if isinstance(around, cst.If):
+            in_body = inside is around.body
+            if type_checking_guard_in(step.source.code(around.test)) is in_body:
+                return True
+        inside = around
+    return False
 
 
 def _type_only_block(step: Step) -> cst.ImportFrom | None:
