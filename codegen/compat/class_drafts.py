@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, TypedDict
 
 from codegen.compat.directions import CONSTRUCTOR
 from codegen.compat.drafts import CALLS, IMPLEMENTS, always, fails_if
-from codegen.compat.shapes import (
+from codegen.compat.signatures import events
+from codegen.compat.spelling import Flow
+from pipelex.spi.stub_tree import (
     STRUCTURAL_BASES,
     Attribute,
     ClassKind,
@@ -20,8 +22,6 @@ from codegen.compat.shapes import (
     field_param,
     reference,
 )
-from codegen.compat.signatures import events
-from codegen.compat.spelling import Flow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from codegen.compat.directions import Path
     from codegen.compat.drafts import Drafter, Fails, Ways
     from codegen.compat.model import Direction
-    from codegen.compat.shapes import Member, TreeShape
     from codegen.compat.signatures import Event
+    from pipelex.spi.stub_tree import Member, TreeShape
 
 
 class _More(TypedDict, total=False):

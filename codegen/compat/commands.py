@@ -113,8 +113,7 @@ def _cache(project: Project) -> Path | None:
 
 def _explain(options: argparse.Namespace, project: Project) -> int:
     from codegen.compat.explain import explain
-    from codegen.compat.shapes import read_shapes
-    from codegen.compat.trees import resolve, working_tree
+    from codegen.compat.trees import read_shapes, resolve, working_tree
 
     tree = resolve(project, options.tree) if options.tree else working_tree(project)
     sys.stdout.write(explain(read_shapes(tree), options.symbol))

@@ -9,8 +9,8 @@ from codegen.compat.drafts import Drafter
 from codegen.compat.folding import fold
 from codegen.compat.identity import identify
 from codegen.compat.model import Verdict
-from codegen.compat.shapes import read_shapes
 from codegen.compat.sheet import Pair, Sheet
+from codegen.compat.trees import read_shapes
 from codegen.compat.typecheck import check
 from codegen.compat.witnesses import find_witnesses
 

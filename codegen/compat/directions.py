@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codegen.compat.model import Direction
-from codegen.compat.shapes import (
+from codegen.compat.spelling import Flow, mentions
+from pipelex.spi.stub_tree import (
     Attribute,
     ClassKind,
     ClassShape,
@@ -23,12 +24,11 @@ from codegen.compat.shapes import (
     VariableShape,
     reference,
 )
-from codegen.compat.spelling import Flow, mentions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from codegen.compat.shapes import Member, Signature, TreeShape, Type
+    from pipelex.spi.stub_tree import Member, Signature, TreeShape, Type
 
 ROOT = "pipelex.plugins.contract:PipelexPlugin"
 CONSTRUCTOR = "__init__"

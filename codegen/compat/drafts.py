@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from codegen.compat.directions import one_word, short
 from codegen.compat.model import Direction, Finding
 from codegen.compat.outline import Canonical, Outline
-from codegen.compat.shapes import (
+from codegen.compat.signatures import Words, events
+from codegen.compat.spelling import Flow, mentions
+from pipelex.spi.stub_tree import (
     AliasShape,
     ClassShape,
     ConstantShape,
@@ -21,16 +23,14 @@ from codegen.compat.shapes import (
     Method,
     VariableShape,
 )
-from codegen.compat.signatures import Words, events
-from codegen.compat.spelling import Flow, mentions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from codegen.compat.directions import Path
-    from codegen.compat.shapes import Shape
     from codegen.compat.sheet import Pair, Sheet
     from codegen.compat.signatures import Event
+    from pipelex.spi.stub_tree import Shape
 
 API_VERSION = "pipelex.plugins.contract:PLUGIN_API_VERSION"
 Fails = Callable[[set[int]], set[Direction]]

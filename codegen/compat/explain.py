@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from codegen.compat.directions import infer, one_word, short
 from codegen.compat.outline import Outline
-from codegen.compat.shapes import ClassKind, ClassShape, FunctionShape, Method
 from codegen.errors import CodegenError, Problem
+from pipelex.spi.stub_tree import ClassKind, ClassShape, FunctionShape, Method
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from codegen.compat.directions import Directions, Path
     from codegen.compat.model import Direction
-    from codegen.compat.shapes import TreeShape
+    from pipelex.spi.stub_tree import TreeShape
 
 
 def find_symbol(tree: TreeShape, wanted: str) -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from codegen.compat.drafts import CALLS, Draft, always
 from codegen.compat.outline import Outline
-from codegen.compat.shapes import (
+from codegen.compat.spelling import Flow, mentions
+from pipelex.spi.stub_tree import (
     Attribute,
     ClassShape,
     ConstantShape,
@@ -15,13 +16,12 @@ from codegen.compat.shapes import (
     VariableShape,
     reference,
 )
-from codegen.compat.spelling import Flow, mentions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from codegen.compat.shapes import Member, Shape, TreeShape, Type
     from codegen.compat.sheet import Pair
+    from pipelex.spi.stub_tree import Member, Shape, TreeShape, Type
 
 
 def fold(pair: Pair, drafts: list[Draft], symbols: Mapping[int, tuple[str, str]], failed: set[int]) -> list[Draft]:

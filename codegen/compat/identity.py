@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codegen.compat.outline import Outline
-from codegen.compat.shapes import VariableShape
+from pipelex.spi.stub_tree import VariableShape
 
 if TYPE_CHECKING:
-    from codegen.compat.shapes import Shape, TreeShape
+    from pipelex.spi.stub_tree import Shape, TreeShape
 
 LIKENESS = 0.8
 """How alike two symbols must be, from 0 to 1, for one to be taken for the other under a new name."""

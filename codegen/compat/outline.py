@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codegen.compat.shapes import (
+from codegen.compat.spelling import Flow, Plain, spell
+from pipelex.spi.stub_tree import (
     Attribute,
     ClassShape,
     ConstantShape,
@@ -14,13 +15,12 @@ from codegen.compat.shapes import (
     ParamKind,
     VariableShape,
 )
-from codegen.compat.spelling import Flow, Plain, spell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from codegen.compat.shapes import Member, Param, Shape, Signature, Type
     from codegen.compat.spelling import Speller
+    from pipelex.spi.stub_tree import Member, Param, Shape, Signature, Type
 
 
 class Canonical:

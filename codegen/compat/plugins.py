@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from codegen.compat.directions import CONSTRUCTOR
 from codegen.compat.model import Direction
 from codegen.compat.outline import Outline, first_of, parameter_list, variable_text
-from codegen.compat.shapes import (
+from codegen.compat.spelling import Flow, Plain
+from pipelex.spi.stub_tree import (
     STRUCTURAL_BASES,
     AliasShape,
     Attribute,
@@ -23,17 +24,15 @@ from codegen.compat.shapes import (
     VariableShape,
     reference,
 )
-from codegen.compat.spelling import Flow, Plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from codegen.compat.shapes import Member, Param, Signature, TreeShape
+    from pipelex.spi.stub_tree import Member, Param, Signature, TreeShape
 
 _WIDTH = 96
 _SEPARATOR = "\0"
 _FAIL = "raise NotImplementedError"
-_BY_PLACE = {ParamKind.POSITIONAL_ONLY, ParamKind.POSITIONAL}
 _STARS = {ParamKind.STAR, ParamKind.DOUBLE_STAR}
 
 
@@ -266,7 +265,7 @@ def _handed_on(tree: TreeShape, method: Method, signature: Signature, shape: Cla
     page = Page(tree, shape)
     required = [one for one in signature.params if not one.optional]
     returns = page.outline.type(signature.returns)
-    if returns == "None" and not signature.is_async and all(one.kind in _BY_PLACE for one in required):
+    if returns == "None" and not signature.is_async and all(one.by_position for one in required):
         taken = ", ".join(page.outline.type(one.type) for one in required)
         called = f"{page.name('collections.abc', 'Callable')}[[{taken}], None]"
         page.write(f"def use(target: {page.cls(shape)}) -> {called}:", f"    return target.{method.name}")
@@ -287,7 +286,7 @@ def _plans(signature: Signature) -> list[list[tuple[Param, bool]]]:
     ]
     extras = [one for one in params if one.optional and one.kind is not ParamKind.POSITIONAL_ONLY]
     plans += [[(one, by) for one, by in by_name if one in required or one is extra] for extra in extras]
-    places = [one for one in params if one.kind in _BY_PLACE]
+    places = [one for one in params if one.by_position]
     for count in range(len(places) + 1):  # the first few by place, the rest by name where they must be
         rest = [one for one in required if one not in places[:count]]
         plans.append([(one, False) for one in places[:count]] + [(one, True) for one in rest])

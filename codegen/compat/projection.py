@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from codegen.compat.model import Direction
 from codegen.compat.outline import parameter_list, variable_text
-from codegen.compat.shapes import (
+from codegen.compat.spelling import Flow, spell
+from pipelex.spi.stub_tree import (
     Attribute,
     ClassKind,
     ClassShape,
@@ -30,13 +31,12 @@ from codegen.compat.shapes import (
     outside_ancestry,
     reference,
 )
-from codegen.compat.spelling import Flow, spell
 from pipelex.spi.type_check import UndecidedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from codegen.compat.shapes import Member, Param, Signature, TreeShape, Type
+    from pipelex.spi.stub_tree import Member, Param, Signature, TreeShape, Type
 
 HEADER = '# mypy: disable-error-code="misc,override,type-var,empty-body"\n'
 """What a projected class may be: of a variance that its projection does not have, and the like. Nothing else."""
@@ -205,7 +205,7 @@ def reference_of_call(shape: VariableShape) -> str:
     Args:
         shape: The variable.
     """
-    from codegen.compat.shapes import Type
+    from pipelex.spi.stub_tree import Type
 
     return reference(Type(shape.call.func, shape.module))
 
@@ -218,7 +218,7 @@ def _callable_params(signature: Signature) -> list[Param]:
     required_after = False
     for place in range(len(params) - 1, -1, -1):
         param = params[place]
-        if param.kind in {ParamKind.POSITIONAL, ParamKind.POSITIONAL_ONLY}:
+        if param.by_position:
             required_after = required_after or param.default is None
             if required_after and param.default is not None:
                 params[place] = replace(param, default=None)

@@ -20,8 +20,8 @@ from codegen.compat.projection import (
     project_tree,
     shared_module,
 )
-from codegen.compat.shapes import ClassKind, ClassShape, FunctionShape, Method, reference
 from codegen.compat.spelling import Flow
+from pipelex.spi.stub_tree import ClassKind, ClassShape, FunctionShape, Method, reference
 from pipelex.spi.type_check import Diagnostic, UndecidedError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from codegen.compat.directions import Directions
     from codegen.compat.identity import Identity
-    from codegen.compat.shapes import TreeShape, Type
+    from pipelex.spi.stub_tree import TreeShape, Type
 
 
 class _Options(TypedDict):

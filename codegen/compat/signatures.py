@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from codegen.compat.shapes import Param, ParamKind, Signature
+from pipelex.spi.stub_tree import Param, ParamKind, Signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from codegen.compat.shapes import Type
+    from pipelex.spi.stub_tree import Type
 
-_POSITIONAL = {ParamKind.POSITIONAL, ParamKind.POSITIONAL_ONLY}
 _ORDER = list(ParamKind)
 
 
@@ -88,7 +87,7 @@ class _Delta:
             return False
         here = [one.name for one in self._old.params if one.kind is gone.kind].index(gone.name)
         there = [one.name for one in self._new.params if one.kind is come.kind].index(come.name)
-        if same_place or gone.kind in _POSITIONAL:
+        if same_place or gone.by_position:
             return here == there
         return gone.optional == come.optional
 
@@ -139,9 +138,9 @@ class _Delta:
 
     def _order(self) -> Iterator[Event]:
         names = {param.name for param in self._new.params} | set(self._renamed)
-        old = [one for one in self._old.params if one.kind in _POSITIONAL and one.name in names]
+        old = [one for one in self._old.params if one.by_position and one.name in names]
         back = {param.name: name for name, param in self._renamed.items()}
-        new = [back.get(one.name, one.name) for one in self._new.params if one.kind in _POSITIONAL]
+        new = [back.get(one.name, one.name) for one in self._new.params if one.by_position]
         shared = [one for one in old if one.name in new]
         wanted = sorted(shared, key=lambda one: new.index(one.name))
         if shared == wanted:

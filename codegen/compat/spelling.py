@@ -6,7 +6,7 @@ import ast
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from codegen.compat.shapes import AliasShape, ClassShape, Type, VariableShape, reference
+from pipelex.spi.stub_tree import AliasShape, ClassShape, Type, VariableShape, reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

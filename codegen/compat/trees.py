@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codegen.errors import CodegenError, Problem
+from pipelex.spi.stub_tree import PACKAGE, StubError, read_stub_tree, stub_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codegen.project import Project
+    from pipelex.spi.stub_tree import TreeShape
 
 STUBS = "src/pipelex/spi"
-PACKAGE = "pipelex"
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,28 @@ def read_tree(folder: Path, label: str) -> StubTree:
     """
     root = folder.parent if folder.name == PACKAGE and (folder / "__init__.pyi").is_file() else folder
     try:
-        paths = sorted((root / PACKAGE).rglob("*.pyi"))
-        files = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+        files = stub_files(root)
     except (OSError, UnicodeDecodeError) as exc:
         raise CodegenError(Problem(str(folder), 0, "", f"cannot be read: {exc}")) from exc
     if not files:
         text = f"no stub tree; expected a folder '{PACKAGE}' with .pyi files in it"
         raise CodegenError(Problem(str(folder), 0, "", text))
     return StubTree(label, files)
+
+
+def read_shapes(tree: StubTree) -> TreeShape:
+    """Read what a stub tree states.
+
+    Args:
+        tree: The tree.
+
+    Raises:
+        CodegenError: A stub is not valid Python, or mentions a name that it neither defines nor imports.
+    """
+    try:
+        return read_stub_tree(tree.files, tree.label)
+    except StubError as exc:
+        raise CodegenError(Problem(exc.path, exc.line, tree.label, exc.problem)) from exc
 
 
 def api_version(project: Project) -> int:

@@ -14,8 +14,8 @@ from codegen.compat.drafts import callables
 from codegen.compat.folding import mentions_variable
 from codegen.compat.model import Direction, Witness
 from codegen.compat.plugins import generic_uses, imported, subclass, uses
-from codegen.compat.shapes import ClassShape, VariableShape
 from codegen.compat.typecheck import check
+from pipelex.spi.stub_tree import ClassShape, VariableShape, module_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -77,8 +77,7 @@ class _Bench:
         for world, tree in zip(self._worlds, self._trees, strict=True):
             found[f"{world}.pyi"] = ""
             for path, text in tree.files.items():
-                name = path.removesuffix(".pyi").removesuffix("/__init__").replace("/", ".")
-                found[f"{world}.{name}.pyi"] = _renamed(text, world)
+                found[f"{world}.{module_of(path)}.pyi"] = _renamed(text, world)
             for number, source in enumerate(self._sources):
                 found[f"{world}_plugin{number}"] = _renamed(source, world)
         return found

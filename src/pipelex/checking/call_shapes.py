@@ -10,22 +10,22 @@ import ast
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from pipelex.checking.spi_tree import CallShape
     from pipelex.reading.plugin_code import Function
     from pipelex.reading.source import SourceModule
 
 
-def differences(module: SourceModule, function: Function, shape: CallShape) -> Iterator[tuple[ast.AST, str, str]]:
+def differences(
+    module: SourceModule, function: Function, wanted: Mapping[str, str]
+) -> Iterator[tuple[ast.AST, str, str]]:
     """Yield where a function differs from a call shape: the node, what is wrong, what was expected.
 
     Args:
         module: The function's module.
         function: The function.
-        shape: The call shape.
+        wanted: The keywords of the call shape, each with its annotation.
     """
-    wanted = {parameter.name: parameter.annotation for parameter in shape.parameters}
     arguments = function.args
     positional = [*arguments.posonlyargs, *arguments.args][1 if _is_method(module, function) else 0 :]
     yield from _kind_differences(arguments, positional, wanted)
@@ -42,7 +42,7 @@ def differences(module: SourceModule, function: Function, shape: CallShape) -> I
 
 
 def _kind_differences(
-    arguments: ast.arguments, positional: list[ast.arg], wanted: dict[str, str]
+    arguments: ast.arguments, positional: list[ast.arg], wanted: Mapping[str, str]
 ) -> Iterator[tuple[ast.AST, str, str]]:
     keywords = f"the keywords {', '.join(wanted)}"
     for argument in positional:
@@ -54,7 +54,7 @@ def _kind_differences(
 
 
 def _name_differences(
-    function: Function, positional: list[ast.arg], wanted: dict[str, str]
+    function: Function, positional: list[ast.arg], wanted: Mapping[str, str]
 ) -> Iterator[tuple[ast.AST, str, str]]:
     keywords = function.args.kwonlyargs
     given = {argument.arg for argument in (*positional, *keywords)}

@@ -7,37 +7,14 @@ import functools
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 from pipelex.checking import cache
 from pipelex.checking.findings import CheckError
 from pipelex.spi.lock import SpiLock, read_spi_lock
+from pipelex.spi.stub_tree import ClassShape, Method, StubError, TreeShape, module_of, read_stub_tree, stub_files
 
 SPI_FOLDER = Path(__file__).resolve().parents[1] / "spi"
 PACKAGE = "pipelex"
-
-
-class Parameter(NamedTuple):
-    """One parameter of a call shape, all of which are keywords without a default."""
-
-    name: str
-    annotation: str
-
-
-class CallShape(NamedTuple):
-    """The signature that a contributed callable has to have.
-
-    Attributes:
-        protocol: The published Protocol that states it.
-        parameters: Its keywords.
-        returns: Its return annotation.
-        is_async: Whether it is an ``async def``.
-    """
-
-    protocol: str
-    parameters: tuple[Parameter, ...]
-    returns: str
-    is_async: bool
 
 
 class SpiTree:
@@ -53,32 +30,38 @@ class SpiTree:
         self.folder = folder
 
     @cached_property
-    def stubs(self) -> dict[str, Path]:
-        """The stub files by module, packages that publish nothing left out."""
-        found = {}
-        for path in sorted(self.folder.rglob("*.pyi")):
-            if path.name != "__init__.pyi":
-                found[".".join(path.relative_to(self.folder).with_suffix("").parts)] = path
-        return found
+    def files(self) -> dict[str, str]:
+        """The text of each stub, by its path below the folder.
+
+        Raises:
+            CheckError: A stub cannot be read.
+        """
+        try:
+            return stub_files(self.folder)
+        except (OSError, UnicodeDecodeError) as exc:
+            raise _damaged(str(self.folder), str(exc)) from exc
+
+    @cached_property
+    def tree(self) -> TreeShape:
+        """What the stubs state; they are parsed when a rule first asks.
+
+        Raises:
+            CheckError: A stub cannot be read.
+        """
+        try:
+            return read_stub_tree(self.files, f"version {self.api_version}")
+        except StubError as exc:
+            raise _damaged(f"{self.folder / exc.path}:{exc.line}", exc.problem) from exc
 
     @cached_property
     def published(self) -> dict[str, frozenset[str]]:
-        """The published names by module; kept in the store, since parsing all stubs takes as long as the rules."""
-        key = f"published-{self.digest}"
-        stored = cache.read_verdict(key)
-        if stored is None:
-            stored = {"names": {module: _exported(self._tree(module)) for module in self.stubs}}
-            cache.write_verdict(key, stored, read={})
-        return {str(module): frozenset(names) for module, names in stored["names"].items()}
+        """The published names by module; packages, which publish nothing, are left out."""
+        return {name: module.published for name, module in self.tree.modules.items() if name not in self.packages}
 
     @cached_property
     def packages(self) -> frozenset[str]:
         """The packages above the SPI modules."""
-        return frozenset(
-            ".".join(parts[:depth])
-            for parts in (module.split(".") for module in self.stubs)
-            for depth in range(1, len(parts))
-        )
+        return frozenset(module_of(path) for path in self.files if path.endswith("/__init__.pyi"))
 
     @cached_property
     def home(self) -> dict[str, str]:
@@ -88,29 +71,21 @@ class SpiTree:
     @cached_property
     def menu_methods(self) -> frozenset[str]:
         """The methods that ``register`` may call on its parameter."""
-        registrar = self._class("PluginRegistrar")
+        registrar = self.tree.shapes[f"{self.home['PluginRegistrar']}:PluginRegistrar"]
+        members = registrar.members if isinstance(registrar, ClassShape) else {}
         return frozenset(
-            child.name
-            for child in registrar.body
-            if isinstance(child, ast.FunctionDef) and not child.decorator_list and not child.name.startswith("_")
+            name for name, member in members.items() if isinstance(member, Method) and not name.startswith("_")
         )
 
-    def call_shape(self, protocol: str) -> CallShape:
-        """Return the signature of a published Protocol's ``__call__``.
+    def call_shape(self, protocol: str) -> dict[str, str]:
+        """Return the keywords of a published call shape, each with its annotation; none has a default.
 
         Args:
-            protocol: Its name.
+            protocol: The Protocol that states it.
         """
-        methods = (
-            child for child in self._class(protocol).body if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
-        )
-        call = next(child for child in methods if child.name == "__call__")
-        parameters = tuple(
-            Parameter(argument.arg, ast.unparse(argument.annotation) if argument.annotation else "")
-            for argument in call.args.kwonlyargs
-        )
-        returns = ast.unparse(call.returns) if call.returns else ""
-        return CallShape(protocol, parameters, returns, isinstance(call, ast.AsyncFunctionDef))
+        signature = self.tree.signature(f"{self.home[protocol]}:{protocol}")
+        params = signature.params if signature is not None else ()
+        return {param.name: ast.unparse(param.type.node) for param in params if param.type is not None}
 
     @cached_property
     def families(self) -> dict[str, str]:
@@ -120,27 +95,13 @@ class SpiTree:
     @cached_property
     def digest(self) -> str:
         """A digest of the whole tree: the same on every machine."""
-        return cache.digest(text for module, path in self.stubs.items() for text in (module, cache.digest_of(path)))
-
-    def _class(self, name: str) -> ast.ClassDef:
-        tree = self._tree(self.home[name])
-        return next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
-
-    def _tree(self, module: str) -> ast.Module:
-        return _parsed(self.stubs[module])
+        return cache.digest(text for item in sorted(self.files.items()) for text in item)
 
 
-@functools.cache
-def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-def _exported(tree: ast.Module) -> list[str]:
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            names = ast.literal_eval(node.value)
-            return [str(name) for name in names]
-    return []
+def _damaged(stub: str, problem: str) -> CheckError:
+    return CheckError(
+        target=stub, reason=f"this stub of the installation is damaged ({problem})", mend="Install pipelex again"
+    )
 
 
 def shipped_versions() -> list[int]:

@@ -13,8 +13,7 @@ from codegen.__main__ import main
 from codegen.compat.compare import Job, compare, compare_all
 from codegen.compat.directions import infer
 from codegen.compat.model import Direction
-from codegen.compat.shapes import read_shapes
-from codegen.compat.trees import STUBS, StubTree, api_version, read_tree
+from codegen.compat.trees import STUBS, StubTree, api_version, read_shapes, read_tree
 from codegen.compat.typecheck import check
 from codegen.project import Project
 

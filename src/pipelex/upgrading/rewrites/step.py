@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -125,18 +124,5 @@ class Step:
         Args:
             symbol: ``module:function``, ``module:Class.method``, a call shape or a class.
         """
-        module, _, path = symbol.partition(":")
-        stub = self.spi.stubs.get(module)
-        if stub is None:
-            return []
-        body: list[ast.stmt] = ast.parse(stub.read_text(encoding="utf-8")).body
-        node: ast.stmt | None = None
-        for part in path.split("."):
-            node = next((item for item in body if getattr(item, "name", "") == part), None)
-            body = list(getattr(node, "body", ()))
-        if isinstance(node, ast.ClassDef):
-            node = next((item for item in node.body if getattr(item, "name", "") in {"__call__", "__init__"}), None)
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            return []
-        names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
-        return names[1:] if names[:1] in (["self"], ["cls"]) else names
+        signature = self.spi.tree.signature(symbol)
+        return [param.name for param in signature.params if param.by_position] if signature is not None else []

@@ -1,7 +1,7 @@
-"""A stub tree as shapes: what each published name is, with its types still bound to the module they were written in.
+"""A stub tree, read once into records: what each published name is, its types bound to the module that states them.
 
-Stubs are plain text without comments worth keeping, so :mod:`ast` reads them: it is a hundred times faster to load
-than libcst, and docstrings, layout and quoting fall away by themselves.
+The comparison of versions, the check and the upgrade all use these records. :mod:`ast` reads the stubs: it loads a
+hundred times faster than libcst, and docstrings, layout and quoting do not matter.
 """
 
 from __future__ import annotations
@@ -12,18 +12,36 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from codegen.errors import CodegenError, Problem
+from pipelex.spi.imports import read_imports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
-    from codegen.compat.trees import StubTree
+    from pipelex.spi.imports import Import
 
+PACKAGE = "pipelex"
 ENUM_BASES = {"enum.Enum", "enum.StrEnum", "enum.IntEnum", "enum.Flag", "enum.IntFlag"}
 STRUCTURAL_BASES = {"typing.Protocol", "typing.Generic", "abc.ABC", "builtins.object", "typing.NamedTuple"}
 """Bases that say how a class works, not what it is."""
 _BUILTINS = frozenset(dir(builtins))
 _TYPE_VARIABLES = {"typing.TypeVar", "typing.ParamSpec"}
+
+
+class StubError(Exception):
+    """A stub cannot be read.
+
+    Args:
+        path: The stub, below its tree.
+        line: The line, counted from 1; 0 where none is known.
+        problem: What is wrong.
+    """
+
+    def __init__(self, path: str, line: int, problem: str) -> None:
+        self.path = path
+        self.line = line
+        self.problem = problem
+        super().__init__(f"{path}:{line}: {problem}")
 
 
 class ParamKind(StrEnum):
@@ -75,6 +93,11 @@ class Param:
     def optional(self) -> bool:
         """Whether a call may leave it out."""
         return self.default is not None or self.kind in {ParamKind.STAR, ParamKind.DOUBLE_STAR}
+
+    @property
+    def by_position(self) -> bool:
+        """Whether a call may pass it by its position."""
+        return self.kind in {ParamKind.POSITIONAL_ONLY, ParamKind.POSITIONAL}
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,12 +233,21 @@ Shape: TypeAlias = ClassShape | FunctionShape | ConstantShape | VariableShape | 
 
 @dataclass(eq=False)
 class ModuleShape:
-    """A stub module: its names, and what its imports bind."""
+    """A stub module: its names, and what its imports bind.
+
+    Attributes:
+        name: Its dotted name.
+        tree: The tree that it belongs to.
+        shapes: What it defines, by name.
+        imports: What each imported name refers to: ``module:name`` of this tree, ``package.name`` of what is outside.
+        published: Its ``__all__``.
+    """
 
     name: str
     tree: TreeShape
     shapes: dict[str, Shape] = field(default_factory=dict)
     imports: dict[str, str] = field(default_factory=dict)
+    published: frozenset[str] = frozenset()
 
     def resolve(self, name: str) -> str:
         """Return what a name means: ``module:name`` of this tree, ``package.name`` of what is outside.
@@ -230,7 +262,7 @@ class ModuleShape:
 
 @dataclass(eq=False)
 class TreeShape:
-    """A stub tree, read."""
+    """A stub tree: how it is called in reports, its modules by dotted name, what they define by ``module:name``."""
 
     label: str
     modules: dict[str, ModuleShape] = field(default_factory=dict)
@@ -271,6 +303,24 @@ class TreeShape:
             name: The member.
         """
         return next((found.members[name] for found in self.lineage(shape) if name in found.members), None)
+
+    def signature(self, symbol: str) -> Signature | None:
+        """Return what a symbol takes when it is called: of a class its ``__call__`` or else its constructor.
+
+        Args:
+            symbol: ``module:function``, ``module:Class.method`` or ``module:Class``.
+        """
+        module, _, path = symbol.partition(":")
+        name, _, member = path.partition(".")
+        shape = self.shapes.get(f"{module}:{name}")
+        if isinstance(shape, FunctionShape):
+            return shape.method.signature
+        if not isinstance(shape, ClassShape):
+            return None
+        found = self.find(shape, member or "__call__")
+        if isinstance(found, Method):
+            return found.signature
+        return self.constructor(shape) if member in {"", "__init__"} else None
 
     def constructor(self, shape: ClassShape) -> Signature:
         """Return what the constructor of a class takes.
@@ -332,45 +382,63 @@ def _sorted(params: Iterable[Param]) -> tuple[Param, ...]:
     return tuple(sorted(merged.values(), key=lambda param: list(ParamKind).index(param.kind)))
 
 
-def read_shapes(tree: StubTree) -> TreeShape:
+def stub_files(folder: Path) -> dict[str, str]:
+    """Return the text of each stub below a folder, by its path there: ``"pipelex/plugins/contract.pyi"``.
+
+    Args:
+        folder: The folder that holds the folder ``pipelex``.
+
+    Raises:
+        OSError: A stub cannot be read.
+        UnicodeDecodeError: A stub is not UTF-8.
+    """
+    paths = sorted((folder / PACKAGE).rglob("*.pyi"))
+    return {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+
+
+def module_of(path: str) -> str:
+    """Return the dotted name of the module that a stub describes.
+
+    Args:
+        path: The stub, below its tree.
+    """
+    return path.removesuffix(".pyi").removesuffix("/__init__").replace("/", ".")
+
+
+def read_stub_tree(files: Mapping[str, str], label: str) -> TreeShape:
     """Read a stub tree.
 
     Args:
-        tree: The tree.
+        files: The text of each stub by its path below the tree.
+        label: How the tree is called in reports.
 
     Raises:
-        CodegenError: A stub is not valid Python, or mentions a name that means nothing: it would be compared with
-            nothing, and pass.
+        StubError: A stub is not valid Python, or mentions a name that it neither defines nor imports: it would be
+            compared with nothing, and pass.
     """
-    result = TreeShape(tree.label)
-    for path, text in sorted(tree.files.items()):
-        name = path.removesuffix(".pyi").removesuffix("/__init__").replace("/", ".")
+    result = TreeShape(label)
+    for path, text in sorted(files.items()):
         try:
-            body = ast.parse(text).body
+            stub = ast.parse(text)
         except SyntaxError as exc:
-            raise CodegenError(Problem(path, exc.lineno or 0, tree.label, f"not valid Python: {exc.msg}")) from exc
-        module = ModuleShape(name, result)
-        result.modules[name] = module
-        _read_module(module, body)
-        _check_names(module, body, path, tree.label)
+            raise StubError(path, exc.lineno or 0, f"not valid Python: {exc.msg}") from exc
+        module = ModuleShape(module_of(path), result)
+        result.modules[module.name] = module
+        module.imports = {one.bound: _imported(one) for one in read_imports(stub, module.name)}
+        for statement in stub.body:
+            _read_statement(module, statement)
+        _check_names(module, stub.body, path)
         result.shapes |= {shape.key: shape for shape in module.shapes.values()}
     return result
 
 
-def _read_module(module: ModuleShape, body: list[ast.stmt]) -> None:
-    for statement in body:
-        if isinstance(statement, ast.ImportFrom):
-            ours = (statement.module or "").partition(".")[0] == "pipelex"
-            separator = ":" if ours else "."
-            for alias in statement.names:
-                module.imports[alias.asname or alias.name] = f"{statement.module}{separator}{alias.name}"
-        elif isinstance(statement, ast.Import):
-            module.imports |= {alias.asname or alias.name: alias.name for alias in statement.names}
-    for statement in body:
-        _read_statement(module, statement)
+def _imported(one: Import) -> str:
+    if one.name is None:  # "import a.b" binds "a"
+        return one.bound if one.bound == one.module.partition(".")[0] else one.module
+    return f"{one.module}{':' if one.module.partition('.')[0] == PACKAGE else '.'}{one.name}"
 
 
-def _check_names(module: ModuleShape, body: list[ast.stmt], path: str, label: str) -> None:
+def _check_names(module: ModuleShape, body: list[ast.stmt], path: str) -> None:
     """Refuse a name that the module neither defines nor imports."""
     members = {
         statement.name if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) else _assigned(statement)
@@ -382,8 +450,7 @@ def _check_names(module: ModuleShape, body: list[ast.stmt], path: str, label: st
     for top in body:
         for node in ast.walk(top):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id not in known:
-                text = f"mentions '{node.id}', which it neither defines nor imports"
-                raise CodegenError(Problem(path, node.lineno, label, text))
+                raise StubError(path, node.lineno, f"mentions '{node.id}', which it neither defines nor imports")
 
 
 def _read_statement(module: ModuleShape, statement: ast.stmt) -> None:
@@ -395,8 +462,16 @@ def _read_statement(module: ModuleShape, statement: ast.stmt) -> None:
         if isinstance(known, FunctionShape):
             method = _overloaded(known.method, method)
         module.shapes[statement.name] = FunctionShape(f"{module.name}:{statement.name}", module, method)
-    elif (name := _assigned(statement)) and name != "__all__":
+    elif (name := _assigned(statement)) == "__all__":
+        module.published = _strings(statement)
+    elif name:
         module.shapes[name] = _read_assignment(module, name, statement)
+
+
+def _strings(statement: ast.stmt) -> frozenset[str]:
+    return frozenset(
+        node.value for node in ast.walk(statement) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
 
 
 def _assigned(statement: ast.stmt) -> str | None:
