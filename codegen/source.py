@@ -156,10 +156,10 @@ def _take_stock(module: SourceModule, statement: cst.BaseStatement, following: c
 def _for_type_checkers(statement: cst.If) -> Sequence[cst.CSTNode]:
     """Return the statements that a type checker sees of an ``if`` on ``TYPE_CHECKING``; of any other one, none."""
     guard = type_checking_guard_in(cst.Module([]).code_for_node(statement.test))
-    if guard is None:
-        return ()
-    branch = statement if guard else statement.orelse
-    return branch.body.body if isinstance(branch, cst.If | cst.Else) else ()
+    if guard:
+        return statement.body.body
+    otherwise = statement.orelse
+    return otherwise.body.body if guard is False and isinstance(otherwise, cst.Else) else ()
 
 
 def assigned_name(statement: cst.CSTNode) -> str | None:

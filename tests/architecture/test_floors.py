@@ -101,9 +101,17 @@ def test_no_module_imports_from_a_floor_above() -> None:
         ("pipelex/cogt/llm/llm_job.py", "import pipelex.config.settings"),
         ("pipelex/hub.py", "def _late() -> object:\n    from pipelex import cli\n    return cli"),
         ("pipelex/boot.py", "import pipelex.testing"),
+        ("pipelex/hub.py", "import typing\nif not typing.TYPE_CHECKING:\n    from pipelex.cli import main"),
         ("pipelex/spi/names.py", "def _late() -> object:\n    from pipelex import exceptions\n    return exceptions"),
     ],
-    ids=["a from-import", "a plain import", "inside a function", "from beside the tower", "from the base package"],
+    ids=[
+        "a from-import",
+        "a plain import",
+        "inside a function",
+        "from beside the tower",
+        "hidden from type checkers",
+        "from the base package",
+    ],
 )
 def test_an_upward_import_is_found(tmp_path: Path, file: str, line: str) -> None:
     src = copy_of_src(tmp_path)

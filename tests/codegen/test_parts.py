@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from codegen.digest import code_meaning, meaning
+from codegen.project import Project
 from codegen.render import call, constant, imports
+from codegen.source import read_module
 from codegen.spec import dotted
 from pipelex.spi.toml_text import parse_toml
 
@@ -108,3 +112,19 @@ def test_a_long_constant_is_spread_and_says_the_same() -> None:
     exec(constant(text, "NAME"), namespace)
     assert text == namespace["NAME"]
     assert all(len(line) <= 120 for line in constant(text, "NAME").splitlines())
+
+
+@pytest.mark.parametrize(
+    ("text", "bound"),
+    [
+        ("if TYPE_CHECKING:\n    from a import first\nelse:\n    from b import second\n", {"first": "a:first"}),
+        ("if typing.TYPE_CHECKING:\n    import first\n", {"first": "first:"}),
+        ("if not TYPE_CHECKING:\n    from a import first\nelse:\n    from b import second\n", {"second": "b:second"}),
+        ("if TYPE_CHECKING is False:\n    from a import first\nelif other:\n    from b import second\n", {}),
+        ("if other:\n    from a import first\n", {}),
+    ],
+    ids=["guarded", "by its module", "negated", "compared", "no guard"],
+)
+def test_an_import_counts_where_a_type_checker_sees_it(tmp_path: Path, text: str, bound: dict[str, str]) -> None:
+    (tmp_path / "module.py").write_text(text, encoding="utf-8")
+    assert bound == read_module(Project(tmp_path), "module", "module.py").imports

@@ -1,4 +1,4 @@
-"""Imports read from syntax trees: what each binds, and who sees it. One reader for the check, the generator, the tests."""
+"""Imports read from syntax trees: what each binds, and who sees it."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from pipelex.spi.changes import ApiChange
     from pipelex.upgrading.rewrites.step import Step
+    from pipelex.upgrading.source_text import SourceText
 
 
 def write_imports(step: Step) -> None:
@@ -46,7 +47,7 @@ def _bindings(step: Step, name: str) -> list[bool]:
         if isinstance(node.names, cst.ImportStar) or _in_function(step, node):
             continue
         if any((alias.evaluated_alias or alias.evaluated_name) == name for alias in node.names):
-            found.append(is_type_only(step, node))
+            found.append(is_type_only(step.source, node))
     return found
 
 
@@ -56,24 +57,29 @@ def _in_function(step: Step, node: cst.CSTNode) -> bool:
     return any(isinstance(around, cst.FunctionDef | cst.ClassDef) for around in step.source.ancestors(node))
 
 
-def is_type_only(step: Step, node: cst.CSTNode) -> bool:
-    """Return whether a type checker alone sees a node: it is under ``if TYPE_CHECKING``."""
+def is_type_only(source: SourceText, node: cst.CSTNode) -> bool:
+    """Return whether a type checker alone sees a node: it is under ``if TYPE_CHECKING``.
+
+    Args:
+        source: The module.
+        node: The node.
+    """
     import libcst as cst
 
     from pipelex.spi.imports import type_checking_guard_in
 
     inside: cst.CSTNode = node
-    for around in step.source.ancestors(node):
+    for around in source.ancestors(node):
         if isinstance(around, cst.If):
             in_body = inside is around.body
-            if type_checking_guard_in(step.source.code(around.test)) is in_body:
+            if type_checking_guard_in(source.code(around.test)) is in_body:
                 return True
         inside = around
     return False
 
 
 def _type_only_block(step: Step) -> cst.ImportFrom | None:
-    return next((node for node in reversed(_ours(step)) if is_type_only(step, node)), None)
+    return next((node for node in reversed(_ours(step)) if is_type_only(step.source, node)), None)
 
 
 def _ours(step: Step) -> list[cst.ImportFrom]:
@@ -97,7 +103,7 @@ def _write(step: Step, module: str, names: list[str], change: ApiChange, *, type
     source = step.source
     what = f"imports from {module}"
     line = f"from {module} import {', '.join(names)}"
-    around = [node for node in _ours(step) if is_type_only(step, node) == type_only]
+    around = [node for node in _ours(step) if is_type_only(step.source, node) == type_only]
     for node in around:
         if (
             node.module is not None
