@@ -209,3 +209,12 @@ def test_the_stubs_are_where_the_command_says(capsys: pytest.CaptureFixture[str]
     folder = Path(capsys.readouterr().out.strip())
     assert (folder / "pipelex/plugins/contract.pyi").is_file()
     assert 2 == pipelex(["spi", "stubs", "--api", "99"])
+
+
+def test_a_damaged_stub_is_named_with_what_to_do(tmp_path: Path) -> None:
+    shutil.copytree(spi_tree_module.SPI_FOLDER / "v1", tmp_path / "v1")
+    stub = tmp_path / "v1/pipelex/plugins/contract.pyi"
+    tree = spi_tree_module.SpiTree(1, tmp_path / "v1")
+    stub.write_text("x: int\ndef (\n", encoding="utf-8")
+    with pytest.raises(CheckError, match=r"contract\.pyi:2.*damaged.*Install pipelex again"):
+        tree.published  # noqa: B018 - asking for it reads the stubs

@@ -100,7 +100,7 @@ class SpiTree:
 
 def _damaged(stub: str, problem: str) -> CheckError:
     return CheckError(
-        target=stub, reason=f"this stub of the installation is damaged ({problem})", mend="Install pipelex again"
+        target=stub, reason=f"this stub of the installation is damaged ({problem})", fix="Install pipelex again"
     )
 
 
