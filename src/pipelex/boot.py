@@ -71,7 +71,7 @@ class Pipelex:
             inference_backends=InferenceBackendRegistry(
                 registrar.inference_backends, plugin_names=registrar.plugin_names
             ),
-            model_listers=ModelListerRegistry(registrar.model_listers),
+            model_listers=ModelListerRegistry(registrar.model_listers, plugin_names=registrar.lister_plugin_names),
             sdk_clients=SdkClientRegistry(),
             reporting_delegate=reporting_delegate,
             load_settings=lambda: _load_settings(start),

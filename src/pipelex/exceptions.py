@@ -42,7 +42,7 @@ class PipelexError(Exception):
 
 
 def _plain(value: object) -> object:
-    """Reduce an attribute to what JSON can hold; a class becomes its dotted name."""
+    """Reduce an attribute to what JSON can hold, without any secret; a class becomes its dotted name."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, str):
@@ -51,6 +51,8 @@ def _plain(value: object) -> object:
         return [_plain(item) for item in value]
     if isinstance(value, type):
         return f"{value.__module__}.{value.__qualname__}"
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: _plain(item) for name, item in vars(value).items()}
     return redact(str(value))
 
 

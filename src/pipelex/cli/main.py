@@ -22,6 +22,8 @@ from pipelex.exceptions import PipelexError, UnexpectedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from pipelex.plugins.returned_values import Origin
+
     PluginCommands = Mapping[str, tuple[str, Callable[[Sequence[str]], int]]]
 
 
@@ -114,6 +116,7 @@ def _discover_commands() -> PluginCommands:
     from pipelex.config.locations import config_files
     from pipelex.config.plugins_config import load_plugins_config
     from pipelex.plugins.discovery import survey_plugins
+    from pipelex.plugins.returned_values import Origin
 
     try:
         survey = survey_plugins(load_plugins_config(config_files()))
@@ -122,7 +125,22 @@ def _discover_commands() -> PluginCommands:
         return {}
     for error in survey.failures:
         note_broken_plugin(error)
-    return survey.registrar.commands
+    plugin_names = survey.registrar.command_plugin_names
+    return {
+        name: (help_line, _checked(Origin(plugin_names[name], f"command {name}"), run))
+        for name, (help_line, run) in survey.registrar.commands.items()
+    }
+
+
+def _checked(origin: Origin, run: Callable[[Sequence[str]], int]) -> Callable[[Sequence[str]], int]:
+    """Make a command of a plugin return an exit code, or raise the error that says what it returned."""
+
+    def checked(arguments: Sequence[str]) -> int:
+        from pipelex.plugins.returned_values import check_exit_code
+
+        return check_exit_code(origin, run(arguments))
+
+    return checked
 
 
 def _wrap(name: str, help_line: str, run: Callable[[Sequence[str]], int]) -> click.Command:

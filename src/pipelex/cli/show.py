@@ -92,7 +92,8 @@ def _list(px: Pipelex, backend_name: str, sdk: str, *, flat: bool, any_listed: b
         return Listing(sdk, supported=False)
     backend = px.settings.resolve_backend(backend_name)
     try:
-        found = _call(lister, sdk=sdk, backend=backend, flat=flat, any_listed=any_listed, as_json=as_json)
+        rows = _call(lister, sdk=sdk, backend=backend, flat=flat, any_listed=any_listed, as_json=as_json)
+        found = px.hub.model_listers.checked(rows, sdk=sdk)
     except ModelListingUnsupportedError:
         return Listing(sdk, supported=False)
     except PipelexError as exc:

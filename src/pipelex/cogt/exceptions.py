@@ -11,6 +11,8 @@ from pipelex.redaction import redact
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipelex.cogt.inference.inference_result import PartialAnswer
+
 __all__ = [
     "CogtError",
     "InferenceAmbiguousError",
@@ -93,6 +95,8 @@ class InferenceError(CogtError):
         request_id: The vendor's id of the request, to quote to its support.
         retry_after: Seconds to wait before another attempt, where the vendor said so.
         retryable: Whether the same call is worth repeating; each kind has its own default.
+        answer: What is known of the answer, where one came: the text so far, usage, finish reason. A driver that
+            rejects an answer fills in what it read; the worker base completes it.
     """
 
     category: InferenceErrorCategory = InferenceErrorCategory.UNKNOWN
@@ -110,6 +114,7 @@ class InferenceError(CogtError):
         request_id: str | None = None,
         retry_after: float | None = None,
         retryable: bool | None = None,
+        answer: PartialAnswer | None = None,
     ) -> None:
         self.message: str = redact(message)
         self.provider = provider
@@ -117,6 +122,7 @@ class InferenceError(CogtError):
         self.status_code = status_code
         self.request_id = request_id
         self.retry_after = retry_after
+        self.answer = answer
         if retryable is not None:
             self.retryable = retryable
         super().__init__(self._text())
@@ -282,7 +288,7 @@ class InferenceRefusedError(InferenceError):
 
 
 class InferenceTruncatedError(InferenceError):
-    """The answer was cut off at the token limit; half an answer is never returned."""
+    """The answer was cut off at the token limit. Half an answer is never returned; ``answer`` holds its text."""
 
     category = InferenceErrorCategory.CONTENT
 

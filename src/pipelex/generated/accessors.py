@@ -100,27 +100,19 @@ def make_llm_worker(
     Raises:
         InferenceBackendNotFoundError: No plugin serves this sdk in this family.
         MissingDependencyError: The plugin's SDK is not installed.
-        WrongWorkerFamilyError: The plugin built something else than a worker of this family.
+        BrokenPluginError: The plugin's ``make_worker`` raised something that is no error of ours.
+        WrongWorkerFamilyError: It returned something else than a worker of this family.
+        InvalidContributionError: The worker's constructor did not call that of its base.
     """
-    make_worker = registry.lookup(family=InferenceFamily.LLM, sdk=sdk)
-    worker = make_worker(
+    return registry.make_worker(
+        family=InferenceFamily.LLM,
+        sdk=sdk,
+        load_base=_llm_base,
         inference_model=inference_model,
         backend=backend,
         sdk_clients=sdk_clients,
         reporting_delegate=reporting_delegate,
     )
-    base = _llm_base()
-    if not isinstance(worker, base):
-        from pipelex.plugins.exceptions import WrongWorkerFamilyError
-
-        raise WrongWorkerFamilyError(
-            plugin_name=registry.plugin_name(family=InferenceFamily.LLM, sdk=sdk),
-            family=InferenceFamily.LLM.value,
-            sdk=sdk,
-            expected=base,
-            returned=type(worker),
-        )
-    return worker
 
 
 @cache
@@ -176,27 +168,19 @@ def make_img_gen_worker(
     Raises:
         InferenceBackendNotFoundError: No plugin serves this sdk in this family.
         MissingDependencyError: The plugin's SDK is not installed.
-        WrongWorkerFamilyError: The plugin built something else than a worker of this family.
+        BrokenPluginError: The plugin's ``make_worker`` raised something that is no error of ours.
+        WrongWorkerFamilyError: It returned something else than a worker of this family.
+        InvalidContributionError: The worker's constructor did not call that of its base.
     """
-    make_worker = registry.lookup(family=InferenceFamily.IMG_GEN, sdk=sdk)
-    worker = make_worker(
+    return registry.make_worker(
+        family=InferenceFamily.IMG_GEN,
+        sdk=sdk,
+        load_base=_img_gen_base,
         inference_model=inference_model,
         backend=backend,
         sdk_clients=sdk_clients,
         reporting_delegate=reporting_delegate,
     )
-    base = _img_gen_base()
-    if not isinstance(worker, base):
-        from pipelex.plugins.exceptions import WrongWorkerFamilyError
-
-        raise WrongWorkerFamilyError(
-            plugin_name=registry.plugin_name(family=InferenceFamily.IMG_GEN, sdk=sdk),
-            family=InferenceFamily.IMG_GEN.value,
-            sdk=sdk,
-            expected=base,
-            returned=type(worker),
-        )
-    return worker
 
 
 @cache
@@ -252,27 +236,19 @@ def make_extract_worker(
     Raises:
         InferenceBackendNotFoundError: No plugin serves this sdk in this family.
         MissingDependencyError: The plugin's SDK is not installed.
-        WrongWorkerFamilyError: The plugin built something else than a worker of this family.
+        BrokenPluginError: The plugin's ``make_worker`` raised something that is no error of ours.
+        WrongWorkerFamilyError: It returned something else than a worker of this family.
+        InvalidContributionError: The worker's constructor did not call that of its base.
     """
-    make_worker = registry.lookup(family=InferenceFamily.EXTRACT, sdk=sdk)
-    worker = make_worker(
+    return registry.make_worker(
+        family=InferenceFamily.EXTRACT,
+        sdk=sdk,
+        load_base=_extract_base,
         inference_model=inference_model,
         backend=backend,
         sdk_clients=sdk_clients,
         reporting_delegate=reporting_delegate,
     )
-    base = _extract_base()
-    if not isinstance(worker, base):
-        from pipelex.plugins.exceptions import WrongWorkerFamilyError
-
-        raise WrongWorkerFamilyError(
-            plugin_name=registry.plugin_name(family=InferenceFamily.EXTRACT, sdk=sdk),
-            family=InferenceFamily.EXTRACT.value,
-            sdk=sdk,
-            expected=base,
-            returned=type(worker),
-        )
-    return worker
 
 
 @cache
@@ -328,27 +304,19 @@ def make_search_worker(
     Raises:
         InferenceBackendNotFoundError: No plugin serves this sdk in this family.
         MissingDependencyError: The plugin's SDK is not installed.
-        WrongWorkerFamilyError: The plugin built something else than a worker of this family.
+        BrokenPluginError: The plugin's ``make_worker`` raised something that is no error of ours.
+        WrongWorkerFamilyError: It returned something else than a worker of this family.
+        InvalidContributionError: The worker's constructor did not call that of its base.
     """
-    make_worker = registry.lookup(family=InferenceFamily.SEARCH, sdk=sdk)
-    worker = make_worker(
+    return registry.make_worker(
+        family=InferenceFamily.SEARCH,
+        sdk=sdk,
+        load_base=_search_base,
         inference_model=inference_model,
         backend=backend,
         sdk_clients=sdk_clients,
         reporting_delegate=reporting_delegate,
     )
-    base = _search_base()
-    if not isinstance(worker, base):
-        from pipelex.plugins.exceptions import WrongWorkerFamilyError
-
-        raise WrongWorkerFamilyError(
-            plugin_name=registry.plugin_name(family=InferenceFamily.SEARCH, sdk=sdk),
-            family=InferenceFamily.SEARCH.value,
-            sdk=sdk,
-            expected=base,
-            returned=type(worker),
-        )
-    return worker
 
 
 @cache

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pipelex.exceptions import PipelexError
+
+if TYPE_CHECKING:
+    from pipelex.cogt.inference.inference_result import PartialAnswer
 
 __all__: list[str] = []
 
@@ -138,13 +141,13 @@ class CoreUnconditionalPluginDisabledError(PluginError):
 
 
 class BrokenPluginError(PluginError):
-    """An installed plugin's own code, or its metadata, failed while it was being loaded or registered.
+    """An installed plugin's own code, or its metadata, failed: as it was loaded or registered, or in its make_worker.
 
     The failure itself is the ``__cause__``. Our own named errors are never wrapped in it.
 
     Args:
         plugin_name: The plugin, by its entry-point name.
-        phase: Where it failed: reading its metadata, loading it, or in its ``register``.
+        phase: Where it failed: reading its metadata, loading it, in its ``register`` or in its ``make_worker``.
         reason: What it raised.
         distribution: The distribution that brings it, where known.
     """
@@ -153,7 +156,7 @@ class BrokenPluginError(PluginError):
         self,
         *,
         plugin_name: str,
-        phase: Literal["metadata", "load", "register"],
+        phase: Literal["metadata", "load", "register", "make_worker"],
         reason: str,
         distribution: str | None = None,
     ) -> None:
@@ -169,20 +172,24 @@ class BrokenPluginError(PluginError):
 
 
 class InvalidContributionError(PluginError):
-    """A plugin is not of the shape of the contract, or contributes something that is not.
+    """A plugin is not of the shape of the contract, or contributes or returns something that is not.
 
     Args:
         plugin_name: The plugin.
-        what: The part at fault (``"targets_api"``, ``"make_worker of (llm, acme)"``).
+        what: The part at fault (``"targets_api"``, ``"make_worker of (llm, acme)"``, ``"_gen_text of AcmeLLMWorker"``).
         expected: What the contract asks for.
         got: What came.
+        answer: What is known of the answer, where a model call failed of this.
     """
 
-    def __init__(self, *, plugin_name: str, what: str, expected: str, got: str) -> None:
+    def __init__(
+        self, *, plugin_name: str, what: str, expected: str, got: str, answer: PartialAnswer | None = None
+    ) -> None:
         self.plugin_name = plugin_name
         self.what = what
         self.expected = expected
         self.got = got
+        self.answer = answer
         super().__init__(
             f"Plugin '{plugin_name}': {what} is not what the contract asks for: expected {expected}, got {got}."
         )

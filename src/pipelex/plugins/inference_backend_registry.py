@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
     from pipelex.cogt.model_backends.backend import InferenceBackend
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 __all__ = ["InferenceFamily", "MakeWorkerFn", "require_sdk"]
+
+WorkerT = TypeVar("WorkerT", bound="InferenceWorkerAbstract")
 
 
 class InferenceFamily(StrEnum):
@@ -117,6 +119,79 @@ class InferenceBackendRegistry:
         except KeyError:
             pass
         raise self._not_found(family=family, sdk=sdk)
+
+    def make_worker(
+        self,
+        *,
+        family: InferenceFamily,
+        sdk: str,
+        load_base: Callable[[], type[WorkerT]],
+        inference_model: InferenceModelSpec,
+        backend: InferenceBackend,
+        sdk_clients: SdkClientRegistry,
+        reporting_delegate: ReportingProtocol | None,
+    ) -> WorkerT:
+        """Build the worker of a model, and check what the plugin returned.
+
+        Args:
+            family: The family of the call.
+            sdk: The model's ``sdk``.
+            load_base: Returns the worker base of the family.
+            inference_model: The resolved model record.
+            backend: The configuration record of the model's backend.
+            sdk_clients: Where SDK clients are memoized.
+            reporting_delegate: Where the worker reports usage and time, if anywhere.
+
+        Raises:
+            InferenceBackendNotFoundError: No plugin registered this pair.
+            BrokenPluginError: The plugin's ``make_worker`` raised something that is no error of ours.
+            WrongWorkerFamilyError: It returned something else than a worker of the family.
+            InvalidContributionError: The worker's constructor did not call that of its base.
+        """
+        make_worker = self.lookup(family=family, sdk=sdk)
+        try:
+            worker = make_worker(
+                inference_model=inference_model,
+                backend=backend,
+                sdk_clients=sdk_clients,
+                reporting_delegate=reporting_delegate,
+            )
+        except Exception as exc:
+            error = self._broken(exc, family=family, sdk=sdk)
+            if error is exc:
+                raise
+            raise error from exc
+        base = load_base()
+        if not isinstance(worker, base):
+            from pipelex.plugins.exceptions import WrongWorkerFamilyError
+
+            raise WrongWorkerFamilyError(
+                plugin_name=self.plugin_name(family=family, sdk=sdk),
+                family=family.value,
+                sdk=sdk,
+                expected=base,
+                returned=type(worker),
+            )
+        from pipelex.plugins.returned_values import check_worker
+
+        check_worker(worker, plugin_name=self.plugin_name(family=family, sdk=sdk))
+        return worker
+
+    def _broken(self, error: Exception, *, family: InferenceFamily, sdk: str) -> Exception:
+        """Return the error that names the plugin; one of our own is returned as it is."""
+        from pipelex.exceptions import PipelexError
+
+        if isinstance(error, PipelexError):
+            return error
+        from pipelex.plugins.exceptions import BrokenPluginError
+        from pipelex.redaction import scrub
+
+        scrub(error)
+        return BrokenPluginError(
+            plugin_name=self.plugin_name(family=family, sdk=sdk),
+            phase="make_worker",
+            reason=f"make_worker of ({family}, {sdk}) raised {type(error).__name__}: {error}",
+        )
 
     def plugin_name(self, *, family: InferenceFamily, sdk: str) -> str:
         """Return the name of the plugin that registered a pair."""

@@ -90,16 +90,32 @@ class ModelListerRegistry:
 
     Args:
         listers: The listers by sdk, as a registrar holds them.
+        plugin_names: Which plugin brought each, for the errors that name it.
     """
 
-    __slots__ = ("_listers",)
+    __slots__ = ("_listers", "_plugin_names")
 
-    def __init__(self, listers: Mapping[str, ListModelsFn]) -> None:
+    def __init__(self, listers: Mapping[str, ListModelsFn], *, plugin_names: Mapping[str, str] | None = None) -> None:
         self._listers = dict(listers)
+        self._plugin_names = dict(plugin_names or {})
 
     def get(self, *, sdk: str) -> ListModelsFn | None:
         """Return the lister of an sdk, or ``None`` where it has none: listing is optional."""
         return self._listers.get(sdk)
+
+    def checked(self, rows: object, *, sdk: str) -> Sequence[ListedModel] | None:
+        """Return what the lister of an sdk returned, once it is known to be what the contract asks for.
+
+        Args:
+            rows: What came.
+            sdk: Whose lister it was.
+
+        Raises:
+            InvalidContributionError: It is something else.
+        """
+        from pipelex.plugins.returned_values import Origin, check_rows
+
+        return check_rows(Origin(self._plugin_names.get(sdk, "(unknown)"), f"lister of sdk {sdk}"), rows)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._listers)

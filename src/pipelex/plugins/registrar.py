@@ -125,12 +125,12 @@ class PluginRegistrar:
 class MergedRegistrar(PluginRegistrar):
     """What all plugins contributed together, with the name of who contributed what."""
 
-    __slots__ = ("_holders", "_plugin_names")
+    __slots__ = ("_holders", "_names")
 
     def __init__(self) -> None:
         super().__init__(plugin_name="(all)")
         self._holders: dict[tuple[str, ...], str] = {}
-        self._plugin_names: dict[tuple[InferenceFamily, str], str] = {}
+        self._names: dict[tuple[str, ...], str] = {}
 
     def commit(self, staged: PluginRegistrar, *, plugin_name: str, contributor: str) -> None:
         """Take over one plugin's contributions: all of them, or none where one is taken already.
@@ -152,7 +152,7 @@ class MergedRegistrar(PluginRegistrar):
             if claim in self._holders:
                 raise _conflict(claim, self._holders[claim], contributor)
         self._holders.update(dict.fromkeys(claims, contributor))
-        self._plugin_names.update(dict.fromkeys(staged.inference_backends, plugin_name))
+        self._names.update(dict.fromkeys(claims, plugin_name))
         self._backends.update(staged.inference_backends)
         self._listers.update(staged.model_listers)
         self._commands.update(staged.commands)
@@ -160,7 +160,17 @@ class MergedRegistrar(PluginRegistrar):
     @property
     def plugin_names(self) -> Mapping[tuple[InferenceFamily, str], str]:
         """Which plugin contributed each backend; read-only."""
-        return MappingProxyType(self._plugin_names)
+        return MappingProxyType({key: self._names["backend", key[0].value, key[1]] for key in self._backends})
+
+    @property
+    def lister_plugin_names(self) -> Mapping[str, str]:
+        """Which plugin contributed the lister of each sdk; read-only."""
+        return MappingProxyType({sdk: self._names["lister", sdk] for sdk in self._listers})
+
+    @property
+    def command_plugin_names(self) -> Mapping[str, str]:
+        """Which plugin contributed each command; read-only."""
+        return MappingProxyType({name: self._names["command", name] for name in self._commands})
 
 
 def _check_listers(staged: PluginRegistrar, plugin_name: str) -> None:

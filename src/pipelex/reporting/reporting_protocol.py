@@ -48,6 +48,14 @@ class InferenceUsage:
             object.__setattr__(total, name, sum(known) if known else None)
         return total
 
+    def updated_by(self, later: InferenceUsage) -> InferenceUsage:
+        """Return the counts after a later report of the same call: a later count replaces ours, but 0 replaces none."""
+        updated = InferenceUsage()
+        for name, count in vars(later).items():
+            known = getattr(self, name)
+            object.__setattr__(updated, name, count if count or known is None else known)
+        return updated
+
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceRecord:
@@ -65,6 +73,7 @@ class InferenceRecord:
         price_list: Whose prices it is charged at, as genai-prices names the provider; ``None`` where that is unknown.
         cost_usd: What it cost in US dollars, where whoever reports it knows; else a report of the log works it out.
         finish_reason: Why the model stopped, where it answered.
+        finish_detail: The same in the vendor's own words, where it says.
         error: The class name of the error that ended the call; ``None`` where it succeeded.
     """
 
@@ -79,6 +88,7 @@ class InferenceRecord:
     price_list: str | None = None
     cost_usd: float | None = None
     finish_reason: FinishReason | None = None
+    finish_detail: str | None = None
     error: str | None = None
 
 

@@ -6,7 +6,8 @@ from abc import abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pipelex.cogt.extract.extract_job import ExtractJob, ExtractProgress
+from pipelex.cogt.extract.extract_job import ExtractedPage, ExtractJob, ExtractProgress
+from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.inference_worker_abstract import (
     CallReport,
     InferenceWorkerAbstract,
@@ -15,17 +16,20 @@ from pipelex.cogt.inference.inference_worker_abstract import (
 )
 from pipelex.cogt.inference.iterators import close_iterator
 from pipelex.cogt.model_backends.model_spec import Capability
+from pipelex.plugins.returned_values import Shape, check_content, check_record, fields_of, origin_of
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
-    from pipelex.cogt.extract.extract_job import ExtractedPage
-    from pipelex.cogt.inference.inference_result import InferenceResult
     from pipelex.cogt.inference.media import MediaSource
 
 __all__ = ["ExtractWorkerAbstract"]
+
+_PAGES = Shape("_extract_pages", tuple, ExtractedPage)
+_STREAM = Shape("_stream_pages", ExtractedPage)
+_PAGE_FIELDS = fields_of(ExtractedPage)
 
 
 class ExtractWorkerAbstract(InferenceWorkerAbstract):
@@ -54,7 +58,7 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
         job = _accept(self, job)
         if on_progress is not None and type(self)._stream_pages is not ExtractWorkerAbstract._stream_pages:
             return await _collected(self, job, on_progress)
-        pages = list(await run_call(self, "extract_pages", lambda: self._extract_pages(job)))
+        pages = list(await run_call(self, "extract_pages", lambda: self._extract_pages(job), shape=_PAGES))
         if on_progress is not None:
             on_progress(ExtractProgress(pages_done=len(pages), pages_total=len(pages)))
         return pages
@@ -140,7 +144,11 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
         Yields:
             The pages. As it stands, what ``_extract_pages`` returned.
         """
-        for page in (await self._extract_pages(job)).content:
+        result = await self._extract_pages(job)
+        origin = origin_of(self, _PAGES.hook)
+        check_record(origin, result, InferenceResult, {})
+        check_content(origin, result.content, _PAGES)
+        for page in result.content:
             yield page
 
 
@@ -148,11 +156,12 @@ async def _drawn(worker: ExtractWorkerAbstract, job: ExtractJob, operation: str)
     """Draw the pages of a document one by one, inside the frame of a call."""
     from pipelex.cogt.inference.attempts import streamed
 
-    with CallReport(worker, operation) as report:
+    with CallReport(worker, operation, _STREAM) as report:
         count = 0
-        pages = streamed(worker, lambda: worker._stream_pages(job))
+        pages = streamed(worker, lambda: worker._stream_pages(job), report)
         try:
             async for page in pages:
+                check_record(report.origin, page, ExtractedPage, _PAGE_FIELDS)
                 count += 1
                 report.usage = InferenceUsage(pages=count)
                 yield page

@@ -7,16 +7,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError
-from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
-from pipelex.cogt.inference.inference_result import FinishReason
-from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract, refuse_undeclared, run_call
+from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob
+from pipelex.cogt.inference.inference_worker_abstract import CallReport, InferenceWorkerAbstract, refuse_undeclared
 from pipelex.cogt.model_backends.model_spec import Capability
+from pipelex.plugins.returned_values import Shape
 
 if TYPE_CHECKING:
-    from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
     from pipelex.cogt.inference.inference_result import InferenceResult
 
 __all__ = ["ImgGenWorkerAbstract"]
+
+_IMAGES = Shape("_gen_image_list", tuple, GeneratedImage)
 
 
 class ImgGenWorkerAbstract(InferenceWorkerAbstract):
@@ -36,7 +37,7 @@ class ImgGenWorkerAbstract(InferenceWorkerAbstract):
             InferenceError: The call failed; its subclass says how.
         """
         job = _accept(self, job, count=1)
-        return (await run_call(self, "gen_image", lambda: _made(self, job)))[0]
+        return (await _made(self, "gen_image", job))[0]
 
     async def gen_image_list(self, job: ImgGenJob | str, count: int | None = None) -> list[GeneratedImage]:
         """Ask for several images of one prompt.
@@ -53,7 +54,7 @@ class ImgGenWorkerAbstract(InferenceWorkerAbstract):
             InferenceError: The call failed; its subclass says how.
         """
         job = _accept(self, job, count=count)
-        return list(await run_call(self, "gen_image_list", lambda: _made(self, job)))
+        return await _made(self, "gen_image_list", job)
 
     def gen_image_sync(self, job: ImgGenJob | str) -> GeneratedImage:
         """Do what :meth:`gen_image` does, from code that runs no event loop.
@@ -102,14 +103,16 @@ class ImgGenWorkerAbstract(InferenceWorkerAbstract):
         """
 
 
-async def _made(worker: ImgGenWorkerAbstract, job: ImgGenJob) -> InferenceResult[tuple[GeneratedImage, ...]]:
-    """Run the hook, and hold what it returns against what was asked for."""
-    result = await worker._gen_image_list(job)
-    images = tuple(_measured(image) for image in result.content[: job.count])
-    if len(images) < job.count and result.finish_reason is not FinishReason.CONTENT_FILTER:
-        msg = f"{job.count} images were asked for, {len(images)} came"
-        raise InferenceInvalidAnswerError(msg)
-    return replace(result, content=images)
+async def _made(worker: ImgGenWorkerAbstract, operation: str, job: ImgGenJob) -> list[GeneratedImage]:
+    """Run the hook inside a frame, and hold what it returns against what was asked for."""
+    from pipelex.cogt.inference.attempts import attempted
+
+    with CallReport(worker, operation, _IMAGES) as report:
+        images = report.note(await attempted(worker, lambda: worker._gen_image_list(job), report))[: job.count]
+        report.refuse_half_answer()
+        if len(images) < job.count:
+            raise InferenceInvalidAnswerError(f"{job.count} images were asked for, {len(images)} came")
+        return [_measured(image) for image in images]
 
 
 def _measured(image: GeneratedImage) -> GeneratedImage:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
+from types import CoroutineType
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from pipelex.cogt.exceptions import (
@@ -23,6 +24,7 @@ from pipelex.cogt.inference.media import MediaReadError
 from pipelex.cogt.inference.time_limit import TimeLimit, TimeLimits
 from pipelex.exceptions import PipelexError
 from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.plugins.returned_values import origin_of
 from pipelex.redaction import scrub
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from tenacity import RetryCallState
 
-    from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
+    from pipelex.cogt.inference.inference_worker_abstract import CallReport, InferenceWorkerAbstract
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
 
 ResultT = TypeVar("ResultT")
@@ -83,7 +85,11 @@ def _shared() -> _Shared:
     return shared
 
 
-async def attempted(worker: InferenceWorkerAbstract, hook: Callable[[], Awaitable[ResultT]]) -> ResultT:
+async def attempted(
+    worker: InferenceWorkerAbstract,
+    hook: Callable[[], Awaitable[ResultT]],
+    report: CallReport,
+) -> ResultT:
     """Run a hook until it succeeds, or fails for good.
 
     The first attempt is made without ceremony; the library that paces further ones loads when one is needed.
@@ -91,28 +97,37 @@ async def attempted(worker: InferenceWorkerAbstract, hook: Callable[[], Awaitabl
     Args:
         worker: Whose hook it is; its model's policy sets limits.
         hook: Makes one attempt; called again for each.
+        report: Counts each attempt that failed, and so what it used.
 
     Raises:
         InferenceError: The last attempt's failure; ``attempts`` says how many there were.
     """
     started = monotonic()
     try:
-        return await _attempt(worker, hook)
+        return await _attempt(worker, hook, report)
     except InferenceError as error:
+        report.count_failure(error)
         if not _is_worth_repeating(error, worker.inference_model):
             raise
         first = error
-    return await _repeat(worker, hook, first, started)
+    return await _repeat(worker, hook, report, first, started)
 
 
 async def streamed(
-    worker: InferenceWorkerAbstract, open_stream: Callable[[], AsyncIterator[ItemT]]
+    worker: InferenceWorkerAbstract,
+    open_stream: Callable[[], AsyncIterator[ItemT]],
+    report: CallReport,
 ) -> AsyncIterator[ItemT]:
     """Draw the pieces of a stream. Only the way to the first piece is repeated; the time limit is from piece to piece.
 
     Args:
         worker: Whose hook it is.
         open_stream: Opens the stream; called again where it broke before its first piece.
+        report: Counts each attempt that failed, and so what it used.
+
+    Raises:
+        InvalidContributionError: The hook returned something else than an async iterator.
+        InferenceError: The stream failed.
     """
     stream: AsyncIterator[ItemT] | None = None
 
@@ -120,14 +135,17 @@ async def streamed(
         nonlocal stream
         if stream is not None:
             await close_iterator(stream)
-        stream = open_stream()
+        opened = open_stream()
+        if not hasattr(opened, "__anext__"):
+            raise report.origin.error("an async iterator (write it as an async generator)", opened)
+        stream = opened
         try:
             return stream, await anext(stream)
         except StopAsyncIteration:
             return None
 
     try:
-        begun = await attempted(worker, first)
+        begun = await attempted(worker, first, report)
         if begun is None:
             return
         pieces, item = begun
@@ -146,14 +164,19 @@ async def streamed(
             await close_iterator(stream)
 
 
-async def _attempt(worker: InferenceWorkerAbstract, hook: Callable[[], Awaitable[ResultT]]) -> ResultT:
+async def _attempt(
+    worker: InferenceWorkerAbstract, hook: Callable[[], Awaitable[ResultT]], report: CallReport
+) -> ResultT:
     """Run a hook once, in its turn and under its time limit."""
     shared = _shared()
     turn, limit = shared.turn(worker.inference_model), shared.limit(worker.inference_model)
     await turn.acquire()
     try:
         with limit:
-            return await hook()
+            coming = hook()
+            if type(coming) is not CoroutineType and not hasattr(coming, "__await__"):
+                raise report.origin.error("an awaitable (write it with 'async def')", coming)
+            return await coming
     except Exception as exc:
         _raise_named(worker, exc, is_late=limit.is_over)
     finally:
@@ -174,7 +197,16 @@ def _classified(worker: InferenceWorkerAbstract, error: Exception) -> InferenceE
     """Name an SDK's exception by the driver's own table; a stranger to it is of the kind *unknown*."""
     if isinstance(error, MediaReadError):
         return InferenceRequestError(str(error))
-    return worker._classify_error(error) or InferenceError(f"{type(error).__name__}: {error}")
+    origin = origin_of(worker, "_classify_error")
+    try:
+        named = worker._classify_error(error)
+    except Exception as exc:
+        raise origin.error("an InferenceError or None", exc) from error
+    if named is None:
+        return InferenceError(f"{type(error).__name__}: {error}")
+    if not isinstance(named, InferenceError):
+        raise origin.error("an InferenceError or None", named) from error
+    return named
 
 
 def _timed_out(model: InferenceModelSpec) -> InferenceTimeoutError:
@@ -189,7 +221,7 @@ def _of_family(worker: InferenceWorkerAbstract, error: PipelexError) -> PipelexE
         say_whom(error, provider=model.backend_name, model=model.name)
     if model.family is InferenceFamily.IMG_GEN and isinstance(error, InferenceTimeoutError):
         msg = f"{error.message}. The image may have been made and charged, so the request is not repeated"
-        return InferenceAmbiguousError(msg, provider=model.backend_name, model=model.name)
+        return InferenceAmbiguousError(msg, provider=model.backend_name, model=model.name, answer=error.answer)
     return error
 
 
@@ -202,7 +234,11 @@ def _is_worth_repeating(error: BaseException, model: InferenceModelSpec) -> bool
 
 
 async def _repeat(
-    worker: InferenceWorkerAbstract, hook: Callable[[], Awaitable[ResultT]], first: InferenceError, started: float
+    worker: InferenceWorkerAbstract,
+    hook: Callable[[], Awaitable[ResultT]],
+    report: CallReport,
+    first: InferenceError,
+    started: float,
 ) -> ResultT:
     """Repeat a call whose first attempt failed, with a random pause before each further one."""
     from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, stop_before_delay
@@ -214,7 +250,11 @@ async def _repeat(
     async def attempt() -> ResultT:
         if failed:
             raise failed.pop()
-        return await _attempt(worker, hook)
+        try:
+            return await _attempt(worker, hook, report)
+        except InferenceError as error:
+            report.count_failure(error)
+            raise
 
     retrying = AsyncRetrying(
         retry=retry_if_exception(lambda error: _is_worth_repeating(error, model)),

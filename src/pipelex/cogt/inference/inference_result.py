@@ -1,4 +1,4 @@
-"""What a driver's hook returns."""
+"""What a driver's hook returns, and what is kept of an answer where a call fails."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from pipelex.reporting.reporting_protocol import InferenceUsage
 
-__all__ = ["FinishReason", "InferenceResult"]
+__all__ = ["FinishReason", "InferenceResult", "PartialAnswer"]
 
 ContentT_co = TypeVar("ContentT_co", covariant=True)
 
@@ -23,8 +23,30 @@ class FinishReason(StrEnum):
     """It reached the token limit: the worker base turns this into an InferenceTruncatedError."""
     CONTENT_FILTER = "content_filter"
     """It, or a filter, refused: the worker base turns this into an InferenceRefusedError."""
+    UNFINISHED = "unfinished"
+    """It stopped, or was stopped, before it was done (paused, cancelled, a broken tool call): the worker base turns
+    this into an InferenceInvalidAnswerError."""
     OTHER = "other"
     """A reason that the driver does not know."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartialAnswer:
+    """What is known of the answer of a call that failed: the attribute ``answer`` of its error.
+
+    Attributes:
+        text: The text that came; empty where none did.
+        usage: What the whole call used, repeated attempts included, where the vendor says.
+        finish_reason: Why the model stopped, where it says.
+        finish_detail: The same in the vendor's own words: its finish reason, or its sentence about a refusal.
+        model_served: The model that answered, as the vendor names it, where it says.
+    """
+
+    text: str = ""
+    usage: InferenceUsage | None = None
+    finish_reason: FinishReason | None = None
+    finish_detail: str | None = None
+    model_served: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +57,16 @@ class InferenceResult(Generic[ContentT_co]):
         content: The answer.
         usage: What the call used, where the vendor says.
         finish_reason: Why the model stopped.
+        finish_detail: The same in the vendor's own words: its finish reason, or its sentence about a refusal.
         model_served: The model that answered, as the vendor names it, where it says.
+        has_reasoning: Whether the answer holds reasoning, which is not part of the content.
+        has_tool_calls: Whether the answer holds tool calls, which are not part of the content.
     """
 
     content: ContentT_co
     usage: InferenceUsage | None = None
     finish_reason: FinishReason = FinishReason.STOP
+    finish_detail: str | None = None
     model_served: str | None = None
+    has_reasoning: bool = False
+    has_tool_calls: bool = False

@@ -5,27 +5,33 @@ from __future__ import annotations
 from abc import ABC
 from functools import lru_cache, partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from pipelex.cogt.exceptions import (
+    InferenceError,
     InferenceInvalidAnswerError,
     InferenceRefusedError,
     InferenceRequestError,
     InferenceTruncatedError,
     UnsupportedCapabilityError,
+    say_whom,
 )
-from pipelex.cogt.inference.inference_result import FinishReason
+from pipelex.cogt.inference.answer_parts import bare_json
+from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
 from pipelex.cogt.model_backends.model_spec import Capability
-from pipelex.reporting.reporting_protocol import InferenceRecord
+from pipelex.exceptions import PipelexError
+from pipelex.plugins.returned_values import check_content, check_record, fields_of, origin_of
+from pipelex.reporting.reporting_protocol import InferenceRecord, InferenceUsage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from types import TracebackType
 
-    from pipelex.cogt.exceptions import InferenceError
-    from pipelex.cogt.inference.inference_result import InferenceResult
+    from pipelex.cogt.llm.llm_job import LLMTextChunk
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-    from pipelex.reporting.reporting_protocol import InferenceUsage, ReportingProtocol
+    from pipelex.plugins.exceptions import InvalidContributionError
+    from pipelex.plugins.returned_values import Shape
+    from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 __all__ = ["InferenceWorkerAbstract"]
 
@@ -47,6 +53,8 @@ class InferenceWorkerAbstract(ABC):  # noqa: B024 - each family's base adds its 
         reporting_delegate: Where usage and time are reported, if anywhere.
     """
 
+    _plugin_name = ""  # set where a factory makes the worker, for the errors that name the plugin
+
     def __init__(self, *, inference_model: InferenceModelSpec, reporting_delegate: ReportingProtocol | None) -> None:
         self.inference_model = inference_model
         self.reporting_delegate = reporting_delegate
@@ -64,6 +72,21 @@ class InferenceWorkerAbstract(ABC):  # noqa: B024 - each family's base adds its 
         return None
 
 
+_RESULT_FIELDS = fields_of(InferenceResult)
+_NOTHING_KNOWN = PartialAnswer()
+_STRENGTH = {
+    reason: strength
+    for strength, reason in enumerate(
+        (
+            FinishReason.STOP,
+            FinishReason.OTHER,
+            FinishReason.UNFINISHED,
+            FinishReason.LENGTH,
+            FinishReason.CONTENT_FILTER,
+        )
+    )
+}
+"""Which of several finish reasons counts: a refusal is followed by a plain "stop" at the end of many streams."""
 _CAPABILITY_OF_PARAMETER = {capability.value: capability for capability in Capability}
 
 
@@ -107,40 +130,131 @@ def _needed_by(records: tuple[object, ...]) -> list[Capability]:
 class CallReport:
     """The frame around one call: measures it, names what went wrong, and reports it exactly once.
 
+    It also puts the answer together, of one result or of the pieces of a stream, so that what is known of it is
+    reported and stands on the error where the call fails.
+
     Args:
         worker: Whose call it is.
         operation: The public method (``"gen_text"``).
+        shape: What its hook is to return; ``None`` where the record of the result alone is checked.
     """
 
-    def __init__(self, worker: InferenceWorkerAbstract, operation: str) -> None:
+    def __init__(self, worker: InferenceWorkerAbstract, operation: str, shape: Shape | None = None) -> None:
         self._worker = worker
         self._operation = operation
+        self._shape = shape
         self._started = perf_counter()
+        self.origin = origin_of(worker, shape.hook if shape is not None else operation)
+        self._spent: InferenceUsage | None = None  # by the attempts and the answers before this one
+        self._counted: BaseException | None = None
         self.usage: InferenceUsage | None = None
         self.finish_reason: FinishReason | None = None
+        self.finish_detail: str | None = None
         self.model_served: str | None = None
+        self.has_reasoning = False
+        self.has_tool_calls = False
+        self.texts: list[str] = []
 
     def note(self, result: InferenceResult[ContentT]) -> ContentT:
-        """Take note of a hook's result, adding up what several used, and return its content."""
-        self.usage = result.usage if self.usage is None else self.usage.plus(result.usage)
-        self.finish_reason = result.finish_reason
+        """Check a hook's result, take note of it, and return its content.
+
+        Raises:
+            InvalidContributionError: The hook returned something else.
+        """
+        check_record(self.origin, result, InferenceResult, _RESULT_FIELDS)
+        self._start_over()
+        self._set(result.usage, result.finish_reason, result.finish_detail)
         self.model_served = result.model_served
+        self.has_reasoning, self.has_tool_calls = result.has_reasoning, result.has_tool_calls
+        if isinstance(result.content, str):
+            self.texts.append(result.content)
+        if self._shape is not None:
+            check_content(self.origin, result.content, self._shape)
         return result.content
 
+    def _start_over(self) -> None:
+        """Forget an answer that another one takes the place of, but not what it used."""
+        self._spent = self.total_usage()
+        self.usage = self.finish_reason = self.finish_detail = None
+        self.has_reasoning = self.has_tool_calls = False
+        self.texts.clear()
+
+    def fold(self, chunk: LLMTextChunk) -> None:
+        """Take note of what a piece of a stream holds."""
+        if chunk.text:
+            self.texts.append(chunk.text)
+        if chunk.usage is not None or chunk.finish_reason is not None:
+            self._set(chunk.usage, chunk.finish_reason, chunk.finish_detail)
+        if chunk.model_served is not None:
+            self.model_served = chunk.model_served
+        if chunk.has_reasoning:
+            self.has_reasoning = True
+        if chunk.has_tool_calls:
+            self.has_tool_calls = True
+
+    def _set(self, usage: InferenceUsage | None, reason: FinishReason | None, detail: str | None) -> None:
+        """Take note of counts and of a finish reason, where the stronger one stays."""
+        if usage is not None:
+            check_record(self.origin, usage, InferenceUsage, fields_of(InferenceUsage))
+            self.usage = usage if self.usage is None else self.usage.updated_by(usage)
+        if reason is None:
+            return
+        if not isinstance(reason, FinishReason):
+            raise self.origin.error("FinishReason", reason, at=", field 'finish_reason'")
+        known = self.finish_reason
+        if known is None or _STRENGTH[reason] > _STRENGTH[known]:
+            self.finish_reason, self.finish_detail = reason, detail
+        elif reason is known is FinishReason.CONTENT_FILTER and detail:  # a refusal comes in pieces
+            self.finish_detail = f"{self.finish_detail or ''}{detail}"
+
+    def count_failure(self, error: BaseException) -> None:
+        """Count what a failed attempt used, where its error knows."""
+        self._counted = error
+        answer = getattr(error, "answer", None)
+        if answer is not None and answer.usage is not None:
+            self._spent = answer.usage if self._spent is None else self._spent.plus(answer.usage)
+
+    def total_usage(self) -> InferenceUsage | None:
+        """Return what the call has used so far, with repeated attempts and questions."""
+        return self.usage if self._spent is None else self._spent.plus(self.usage)
+
     def refuse_half_answer(self) -> None:
-        """Turn an answer that was cut off or refused into its typed error.
+        """Turn an answer that was cut off, refused or left unfinished into its typed error.
 
         Raises:
             InferenceTruncatedError: The answer reached the token limit.
             InferenceRefusedError: The model or a filter refused.
+            InferenceInvalidAnswerError: The model stopped before it was done.
         """
-        model = self._worker.inference_model
+        detail = self.finish_detail
         if self.finish_reason is FinishReason.LENGTH:
             msg = "The answer was cut off at the token limit. Raise max_tokens, or ask for less"
-            raise InferenceTruncatedError(msg, provider=model.backend_name, model=model.name)
+            raise InferenceTruncatedError(msg)
         if self.finish_reason is FinishReason.CONTENT_FILTER:
-            msg = "The model or its content filter refused to answer"
-            raise InferenceRefusedError(msg, provider=model.backend_name, model=model.name)
+            raise InferenceRefusedError(
+                f"The model or its content filter refused to answer{f': {detail}' if detail else ''}"
+            )
+        if self.finish_reason is FinishReason.UNFINISHED:
+            raise InferenceInvalidAnswerError(
+                f"The model stopped before its answer was whole{f' (finish reason {detail!r})' if detail else ''}"
+            )
+
+    def refuse_empty_answer(self) -> None:
+        """Turn an answer without any text into an error that says what came in its place.
+
+        Raises:
+            InferenceInvalidAnswerError: There is no text.
+        """
+        if any(self.texts):
+            return
+        came = [
+            what
+            for what, is_there in (("reasoning", self.has_reasoning), ("a tool call", self.has_tool_calls))
+            if is_there
+        ]
+        reason = self.finish_detail or self.finish_reason
+        about = f"; what came is {' and '.join(came)}" if came else ""
+        raise InferenceInvalidAnswerError(f"The answer holds no text (finish reason '{reason}'{about})")
 
     def __enter__(self) -> CallReport:
         return self
@@ -149,7 +263,28 @@ class CallReport:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Report the call."""
+        if isinstance(error, PipelexError) and hasattr(error, "answer"):
+            self._complete(cast("InferenceError | InvalidContributionError", error))
         self._report(error)
+
+    def _complete(self, error: InferenceError | InvalidContributionError) -> None:
+        """Say whom an error of ours is about, and put on it what is known of the answer."""
+        model = self._worker.inference_model
+        if isinstance(error, InferenceError):
+            say_whom(error, provider=model.backend_name, model=model.name)
+        known = error.answer or PartialAnswer()
+        if known.usage is not None and error is not self._counted:  # raised in the middle of a stream
+            self.usage = known.usage if self.usage is None else self.usage.updated_by(known.usage)
+        answer = PartialAnswer(
+            text=known.text or "".join(self.texts),
+            usage=self.total_usage(),
+            finish_reason=self.finish_reason or known.finish_reason,
+            finish_detail=self.finish_detail or known.finish_detail,
+            model_served=self.model_served or known.model_served,
+        )
+        self.finish_reason, self.model_served = answer.finish_reason, answer.model_served
+        self.finish_detail = answer.finish_detail
+        error.answer = answer if answer != _NOTHING_KNOWN else None
 
     def _report(self, error: BaseException | None) -> None:
         delegate = self._worker.reporting_delegate
@@ -165,23 +300,37 @@ class CallReport:
                 model=model.name,
                 duration_s=perf_counter() - self._started,
                 model_served=self.model_served,
-                usage=self.usage,
+                usage=self.total_usage(),
                 price_list=model.price_list,
                 finish_reason=self.finish_reason,
+                finish_detail=self.finish_detail,
                 error=type(error).__name__ if error is not None else None,
             )
         )
 
 
 async def run_call(
-    worker: InferenceWorkerAbstract, operation: str, hook: Callable[[], Awaitable[InferenceResult[ContentT]]]
+    worker: InferenceWorkerAbstract,
+    operation: str,
+    hook: Callable[[], Awaitable[InferenceResult[ContentT]]],
+    *,
+    shape: Shape | None = None,
 ) -> ContentT:
-    """Run a hook inside its frame and return the content of its result."""
+    """Run a hook inside its frame and return the content of its result.
+
+    Args:
+        worker: Whose hook it is.
+        operation: The public method.
+        hook: Makes one attempt.
+        shape: What the hook is to return.
+    """
     from pipelex.cogt.inference.attempts import attempted
 
-    with CallReport(worker, operation) as report:
-        content = report.note(await attempted(worker, hook))
+    with CallReport(worker, operation, shape) as report:
+        content = report.note(await attempted(worker, hook, report))
         report.refuse_half_answer()
+        if shape is not None and shape.content is str:
+            report.refuse_empty_answer()
         return content
 
 
@@ -190,6 +339,7 @@ async def run_object_call(
     operation: str,
     hook: Callable[[JobT], Awaitable[InferenceResult[str]]],
     *,
+    shape: Shape,
     adapter: ObjectAdapter[ObjectT],
     job: JobT,
     ask_again: Callable[[JobT, str, str], JobT] | None = None,
@@ -200,6 +350,7 @@ async def run_object_call(
         worker: Whose hook it is.
         operation: The public method.
         hook: Answers a job with JSON text.
+        shape: What the hook is to return.
         adapter: The type that the answer has to fit.
         job: The job.
         ask_again: Makes the job that shows a model its answer and what is wrong with it; ``None`` where a
@@ -208,12 +359,13 @@ async def run_object_call(
     from pipelex.cogt.inference.attempts import attempted
 
     reasks = worker.inference_model.policy.max_reasks if ask_again is not None else 0
-    with CallReport(worker, operation) as report:
+    with CallReport(worker, operation, shape) as report:
         while True:
-            text = report.note(await attempted(worker, partial(hook, job)))
+            text = report.note(await attempted(worker, partial(hook, job), report))
             report.refuse_half_answer()
+            report.refuse_empty_answer()
             try:
-                return adapter.validate(worker, text)
+                return adapter.validate(text)
             except InferenceInvalidAnswerError as error:
                 if reasks == 0 or ask_again is None:
                     raise
@@ -244,8 +396,8 @@ class ObjectAdapter(Generic[ObjectT]):
 
         return dict(json.loads(self._json_schema))
 
-    def validate(self, worker: InferenceWorkerAbstract, text: str) -> ObjectT:
-        """Validate JSON text.
+    def validate(self, text: str) -> ObjectT:
+        """Validate JSON text; where it is wrapped in something else, the JSON inside of it.
 
         Raises:
             InferenceInvalidAnswerError: The text is not JSON, or does not fit the type.
@@ -255,13 +407,15 @@ class ObjectAdapter(Generic[ObjectT]):
         try:
             return self._adapter.validate_json(text)
         except ValidationError as exc:
-            model = worker.inference_model
+            bare = bare_json(text)
+            if bare != text:
+                return self.validate(bare)
             problems = "; ".join(
                 f"{'.'.join(str(part) for part in problem['loc']) or 'answer'}: {problem['msg']}"
                 for problem in exc.errors(include_url=False, include_input=False)
             )
             msg = f"The answer does not fit the type that was asked for: {problems}"
-            raise InferenceInvalidAnswerError(msg, provider=model.backend_name, model=model.name) from exc
+            raise InferenceInvalidAnswerError(msg) from exc
 
 
 def object_adapter(schema: type[ObjectT]) -> ObjectAdapter[ObjectT]:

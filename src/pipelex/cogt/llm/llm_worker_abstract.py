@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from pipelex.cogt.exceptions import InferenceServerError
 from pipelex.cogt.inference.inference_worker_abstract import (
     CallReport,
     InferenceWorkerAbstract,
@@ -18,6 +19,7 @@ from pipelex.cogt.inference.inference_worker_abstract import (
 from pipelex.cogt.inference.iterators import close_iterator
 from pipelex.cogt.llm.llm_job import LLMJob, LLMTextChunk
 from pipelex.cogt.model_backends.model_spec import Capability
+from pipelex.plugins.returned_values import Shape, check_record, fields_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -29,10 +31,20 @@ __all__ = ["LLMWorkerAbstract"]
 ObjectT = TypeVar("ObjectT")
 
 _LONGEST_SHOWN = 8_000  # characters of a wrong answer that the model is shown again
+_END_UNNAMED = "stream_end_unnamed"  # the extra of a model whose server sends no finish reason
+_TEXT, _OBJECT, _STREAM = (Shape(hook, str) for hook in ("_gen_text", "_gen_object", "_stream_text"))
+_CHUNK_FIELDS = fields_of(LLMTextChunk)
 
 
 class LLMWorkerAbstract(InferenceWorkerAbstract):
-    """Serves LLM calls. A driver writes ``_gen_text`` and, where its models declare them, the other hooks."""
+    """Serves LLM calls. A driver writes ``_gen_text`` and, where its models declare them, the other hooks.
+
+    Attributes:
+        streams_name_their_end: Whether every whole stream of the vendor says why the model stopped. A stream that
+            ends without is then an InferenceServerError, unless the model's extra ``stream_end_unnamed`` is true.
+    """
+
+    streams_name_their_end: ClassVar[bool] = False
 
     async def gen_text(self, job: LLMJob | str) -> str:
         """Ask for a text.
@@ -48,7 +60,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
             InferenceError: The call failed; its subclass says how.
         """
         job = _accept(self, job)
-        return await run_call(self, "gen_text", lambda: self._gen_text(job))
+        return await run_call(self, "gen_text", lambda: self._gen_text(job), shape=_TEXT)
 
     async def gen_object(self, job: LLMJob | str, schema: type[ObjectT]) -> ObjectT:
         """Ask for an object.
@@ -72,6 +84,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
             self,
             "gen_object",
             lambda asked: self._gen_object(asked, json_schema),
+            shape=_OBJECT,
             adapter=adapter,
             job=job,
             ask_again=_ask_again,
@@ -93,18 +106,20 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         from pipelex.cogt.inference.attempts import streamed
 
         job = _accept(self, job, Capability.STREAMING)
-        with CallReport(self, "stream_text") as report:
-            chunks = streamed(self, lambda: self._stream_text(job))
+        with CallReport(self, "stream_text", _STREAM) as report:
+            chunks = streamed(self, lambda: self._stream_text(job), report)
             try:
                 async for chunk in chunks:
-                    report.usage = chunk.usage or report.usage
-                    report.finish_reason = chunk.finish_reason or report.finish_reason
-                    report.model_served = chunk.model_served or report.model_served
+                    if type(chunk) is not LLMTextChunk or type(chunk.text) is not str:
+                        check_record(report.origin, chunk, LLMTextChunk, _CHUNK_FIELDS)
+                    report.fold(chunk)
                     if chunk.text:
                         yield chunk.text
             finally:
                 await close_iterator(chunks)
+            _refuse_broken_stream(self, report)
             report.refuse_half_answer()
+            report.refuse_empty_answer()
 
     def gen_text_sync(self, job: LLMJob | str) -> str:
         """Do what :meth:`gen_text` does, from code that runs no event loop.
@@ -212,10 +227,24 @@ def _accept(worker: LLMWorkerAbstract, source: LLMJob | str, *needed: Capability
     return job
 
 
+def _refuse_broken_stream(worker: LLMWorkerAbstract, report: CallReport) -> None:
+    """Turn a stream that came to its end before the answer did into an error.
+
+    Raises:
+        InferenceServerError: No piece said why the model stopped, and every whole stream of the vendor does.
+    """
+    if report.finish_reason is not None or not worker.streams_name_their_end:
+        return
+    if worker.inference_model.extras.get(_END_UNNAMED) is True:
+        return
+    msg = "The stream ended before the answer was whole: no finish reason came. Where the server never sends one, "
+    raise InferenceServerError(f"{msg}set '{_END_UNNAMED} = true' in the model's table in .pipelex/models.toml")
+
+
 def _ask_again(job: LLMJob, answer: str, problems: str) -> LLMJob:
     """Show the model its answer and what is wrong with it."""
     user_text = (
         f"{job.prompt.user_text}\n\nYou answered:\n{answer[:_LONGEST_SHOWN]}\n\n{problems}\n"
-        "Answer once more, with JSON that fits."
+        "Answer once more, with JSON that fits and nothing else: no fence around it, no words before or after it."
     )
     return replace(job, prompt=replace(job.prompt, user_text=user_text))

@@ -14,15 +14,18 @@ from pipelex.cogt.inference.inference_worker_abstract import (
     run_object_call,
 )
 from pipelex.cogt.model_backends.model_spec import Capability
-from pipelex.cogt.search.search_job import SearchJob
+from pipelex.cogt.search.search_job import SearchAnswer, SearchJob
+from pipelex.plugins.returned_values import Shape
 
 if TYPE_CHECKING:
     from pipelex.cogt.inference.inference_result import InferenceResult
-    from pipelex.cogt.search.search_job import SearchAnswer
 
 __all__ = ["SearchWorkerAbstract"]
 
 ObjectT = TypeVar("ObjectT")
+
+_ANSWER = Shape("_search", SearchAnswer)
+_OBJECT = Shape("_search_structured", str)
 
 
 class SearchWorkerAbstract(InferenceWorkerAbstract):
@@ -42,7 +45,7 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
             InferenceError: The call failed; its subclass says how.
         """
         job = _accept(self, job)
-        return await run_call(self, "search", lambda: self._search(job))
+        return await run_call(self, "search", lambda: self._search(job), shape=_ANSWER)
 
     async def search_structured(self, job: SearchJob | str, schema: type[ObjectT]) -> ObjectT:
         """Search, and get the answer as an object.
@@ -67,6 +70,7 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
             self,
             "search_structured",
             lambda asked: self._search_structured(asked, json_schema),
+            shape=_OBJECT,
             adapter=adapter,
             job=job,
         )

@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from pipelex.cogt.inference.inference_result import PartialAnswer
 from pipelex.exceptions import PipelexError
 
 __all__ = [
@@ -73,6 +74,8 @@ class InferenceError(CogtError):
         request_id: The vendor's id of the request, to quote to its support.
         retry_after: Seconds to wait before another attempt, where the vendor said so.
         retryable: Whether the same call is worth repeating; each kind has its own default.
+        answer: What is known of the answer, where one came: the text so far, usage, finish reason. A driver that
+            rejects an answer fills in what it read; the worker base completes it.
     """
 
     category: InferenceErrorCategory = InferenceErrorCategory.UNKNOWN
@@ -85,6 +88,7 @@ class InferenceError(CogtError):
     status_code: int | None
     request_id: str | None
     retry_after: float | None
+    answer: PartialAnswer | None
 
     def __init__(
         self,
@@ -96,6 +100,7 @@ class InferenceError(CogtError):
         request_id: str | None = None,
         retry_after: float | None = None,
         retryable: bool | None = None,
+        answer: PartialAnswer | None = None,
     ) -> None: ...
 
     @staticmethod
@@ -224,7 +229,7 @@ class InferenceRefusedError(InferenceError):
 
 
 class InferenceTruncatedError(InferenceError):
-    """The answer was cut off at the token limit; half an answer is never returned."""
+    """The answer was cut off at the token limit. Half an answer is never returned; ``answer`` holds its text."""
 
     category = InferenceErrorCategory.CONTENT
 

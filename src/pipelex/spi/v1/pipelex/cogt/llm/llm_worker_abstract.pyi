@@ -3,7 +3,7 @@
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
@@ -15,7 +15,14 @@ ObjectT = TypeVar("ObjectT")
 
 
 class LLMWorkerAbstract(InferenceWorkerAbstract):
-    """Serves LLM calls. A driver writes ``_gen_text`` and, where its models declare them, the other hooks."""
+    """Serves LLM calls. A driver writes ``_gen_text`` and, where its models declare them, the other hooks.
+
+    Attributes:
+        streams_name_their_end: Whether every whole stream of the vendor says why the model stopped. A stream that
+            ends without is then an InferenceServerError, unless the model's extra ``stream_end_unnamed`` is true.
+    """
+
+    streams_name_their_end: ClassVar[bool] = False
 
     async def gen_text(self, job: LLMJob | str) -> str:
         """Ask for a text.

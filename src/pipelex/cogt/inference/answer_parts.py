@@ -1,0 +1,123 @@
+"""Reading an answer that may not have the shape of its documentation: what is null, missing or mistyped costs nothing.
+
+Most SDKs build their records without validating, and servers that copied a format leave fields out or fill them
+otherwise. A driver reads the records of its SDK, or plain JSON, by these functions; none of them raises.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pipelex.reporting.reporting_protocol import InferenceUsage
+
+__all__ = ["bare_json", "field_of", "has_reasoning", "items_of", "text_of", "usage_of", "word_of"]
+
+_REASONING = {"reasoning", "thinking", "redacted_thinking"}
+
+
+def field_of(record: object, *path: str) -> object:
+    """Return a field of a record, or one below it.
+
+    Args:
+        record: A record of an SDK, a mapping, or anything else, which has no fields.
+        path: The names of the fields, from the outside in.
+
+    Returns:
+        The value; ``None`` where a field is missing, or null, or stands in something that has no fields.
+    """
+    for name in path:
+        record = record.get(name) if isinstance(record, dict) else getattr(record, name, None)
+        if record is None:
+            return None
+    return record
+
+
+def items_of(value: object) -> list[object]:
+    """Return the items of a list, those that are null left out; nothing of what is no list."""
+    return [item for item in value if item is not None] if isinstance(value, list | tuple) else []
+
+
+def word_of(value: object) -> str | None:
+    """Return a text that is not empty; ``None`` for anything else."""
+    return value if isinstance(value, str) and value else None
+
+
+def text_of(content: object) -> str:
+    """Return the text of a content, as the formats of the vendors have it.
+
+    Args:
+        content: A text, a block with a ``text``, or a list of either. Blocks of reasoning, and those that hold
+            something else, count for nothing.
+    """
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list | tuple):
+        return "".join([text_of(block) for block in content])
+    if content is None or field_of(content, "type") in _REASONING:
+        return ""
+    text = field_of(content, "text")
+    return text if isinstance(text, str) else ""
+
+
+def has_reasoning(content: object) -> bool:
+    """Tell whether a list of blocks holds reasoning."""
+    return any(field_of(block, "type") in _REASONING for block in items_of(content))
+
+
+def usage_of(counts: object, **paths: str) -> InferenceUsage | None:
+    """Read the counts of an answer.
+
+    Args:
+        counts: The vendor's record of what the call used.
+        paths: For each field of InferenceUsage, the field of the record, dotted where it stands below another
+            (``cached_input_tokens="prompt_tokens_details.cached_tokens"``); several, with ``+`` between them, are
+            added up as far as they are there, by the first of them.
+
+    Returns:
+        The counts that are whole numbers; ``None`` where there is none.
+    """
+    found = {name: count for name, path in paths.items() if (count := _sum(counts, path)) is not None}
+    return InferenceUsage(**found) if found else None
+
+
+def bare_json(text: str) -> str:
+    """Return the JSON of a text that wraps it: in a byte order mark, a thought, a fence, or a sentence after it.
+
+    Args:
+        text: What a model answered.
+
+    Returns:
+        The JSON inside, not validated; the text as it is where nothing of the kind is around it.
+    """
+    bare = _THOUGHT.sub("", text.removeprefix("\ufeff").strip(), count=1).strip()
+    fenced = _FENCE.findall(bare)
+    if len(fenced) == 1:
+        bare = fenced[0].strip()
+    if bare[:1] in {"{", "["}:
+        import json
+
+        try:
+            _, end = json.JSONDecoder().raw_decode(bare)
+        except ValueError:
+            return bare
+        if not {"{", "["} & set(bare[end:]):  # more than one: nobody knows which is meant
+            return bare[:end]
+    return bare
+
+
+_THOUGHT = re.compile(r"\A<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
+_FENCE = re.compile(r"```[\w+-]*[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL)
+
+
+def _sum(counts: object, path: str) -> int | None:
+    first, *others = [_count(field_of(counts, *one.split("."))) for one in path.split("+")]
+    return first if first is None else first + sum(count or 0 for count in others)
+
+
+def _count(value: object) -> int | None:
+    """Return a whole number that is not negative; some servers write it as a float or a text."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != value // 1:
+        return None
+    return int(value)
