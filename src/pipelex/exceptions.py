@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 from pipelex.redaction import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["MissingDependencyError", "PipelexError"]
 
@@ -47,6 +52,8 @@ def _plain(value: object) -> object:
         return value
     if isinstance(value, str):
         return redact(str.__str__(value))
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):  # a NamedTuple
+        return {name: _plain(item) for name, item in value._asdict().items()}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, type):
@@ -74,23 +81,74 @@ class MissingDependencyError(PipelexError):
         super().__init__(f"{message} The package '{dependency_name}' is not installed. {hint}")
 
 
-class ConfigurationError(PipelexError):
-    """A file of the user's says something that cannot be meant.
+class ConfigurationProblem(NamedTuple):
+    """One thing that is wrong in a configuration file.
 
-    Args:
-        file: The file at fault.
-        reason: What is wrong with it and what was expected.
+    Attributes:
+        file: The file.
+        reason: What is wrong and what was expected. Never holds a value that may be secret.
         line: The line, counted from 1, where it is known.
-        key: The dotted key at fault, where there is one.
+        key: The dotted key, where there is one.
     """
 
-    def __init__(self, *, file: str, reason: str, line: int | None = None, key: str | None = None) -> None:
+    file: str
+    reason: str
+    line: int | None = None
+    key: str | None = None
+
+    def __str__(self) -> str:
+        where = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{where}: {f'{self.key}: ' if self.key else ''}{self.reason}"
+
+
+class ConfigurationError(PipelexError):
+    """A configuration file is invalid. All of its problems are reported at once.
+
+    Args:
+        file: The file of the first problem.
+        reason: What is wrong there and what was expected.
+        line: Its line, counted from 1, where it is known.
+        key: Its dotted key, where there is one.
+        others: The other problems, by file and line.
+
+    Attributes:
+        problems: All problems, the first one included; each with ``file``, ``reason``, ``line`` and ``key``.
+    """
+
+    def __init__(
+        self,
+        *,
+        file: str,
+        reason: str,
+        line: int | None = None,
+        key: str | None = None,
+        others: Iterable[ConfigurationProblem] = (),
+    ) -> None:
         self.file = file
         self.reason = reason
         self.line = line
         self.key = key
-        where = file if line is None else f"{file}:{line}"
-        super().__init__(f"{where}: {f'{key}: ' if key else ''}{reason}")
+        self.problems = (ConfigurationProblem(file, reason, line, key), *others)
+        super().__init__("\n".join(map(str, self.problems)))
+
+    @classmethod
+    def of(cls, problems: Iterable[ConfigurationProblem]) -> ConfigurationError:
+        """Make the error about some problems, of which there is at least one."""
+        first, *others = sorted(problems, key=lambda problem: (problem.file, problem.line or 0))
+        return cls(**first._asdict(), others=others)
+
+
+def report_problems(found: Iterable[ConfigurationProblem], problems: list[ConfigurationProblem] | None = None) -> None:
+    """Raise the problems that were found, if there are any, or add them to a list where one is given.
+
+    Raises:
+        ConfigurationError: There are problems, and no list to take them.
+    """
+    found = list(found)
+    if problems is not None:
+        problems.extend(found)
+    elif found:
+        raise ConfigurationError.of(found)
 
 
 class MissingCredentialError(PipelexError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import tomllib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +68,7 @@ def packaged_settings(extra: str = "") -> Settings:
     """Return the packaged configuration alone, with some lines on top of the catalogue."""
     files = [TomlFile.read(path) for path in sorted((PACKAGE / "config" / "defaults").glob("*.toml"))]
     if extra:
-        files.append(TomlFile(ROOT / "planted" / "models.toml", extra, tomllib.loads(extra)))
+        files.append(TomlFile.parse(ROOT / "planted" / "models.toml", extra))
     return Settings(files)
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gc
+import json
+import pickle
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -8,11 +10,13 @@ import pytest
 
 from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.model_spec import Capability, InferenceModelSpec
-from pipelex.config.settings import Settings
+from pipelex.config.settings import DEFAULTS, Settings
+from pipelex.config.starter import packaged_settings
 from pipelex.exceptions import ConfigurationError, MissingCredentialError, UnknownBackendError, UnknownModelError
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 
 if TYPE_CHECKING:
+    from pipelex.exceptions import ConfigurationProblem
     from tests.config.conftest import Folders
 
 ACME = """\
@@ -119,7 +123,16 @@ def test_a_backend_is_resolved_from_the_environment_at_use(acme: Folders, monkey
         settings.resolve_backend("acme")
 
 
-@pytest.mark.parametrize("value", [None, ""])
+def test_white_space_around_what_is_read_is_no_part_of_it(acme: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_KEY", " sk-very-secret\n")
+    monkeypatch.setenv("ACME_REGION", "eu-1\t")
+    acme.of_project(ACME.replace("https://acme.test", "  https://acme.test").replace('"eu"', '" eu "'))
+    backend = Settings.load().resolve_backend("acme")
+    assert (backend.endpoint, backend.api_key) == ("https://acme.test/eu-1", "sk-very-secret")
+    assert backend.extras["region"] == "eu"
+
+
+@pytest.mark.parametrize("value", [None, "", " ", "\t\n"])
 def test_a_missing_variable_is_named_and_hurts_its_backend_alone(
     acme: Folders, monkeypatch: pytest.MonkeyPatch, value: str | None
 ) -> None:
@@ -204,21 +217,100 @@ def test_half_a_name_is_no_model(folders: Folders, name: str) -> None:
         ("pipelex.toml", "[defaults]\nlmm = 'x'\n", 2, "defaults.lmm", "Did you mean 'llm'?"),
         ("pipelex.toml", "[defaults]\nllm = 3\n", 2, "defaults.llm", "name of a model"),
         ("models.toml", "[models.x]\nfamily = 'extrakt'\n", 2, "models.x.family", "Did you mean 'extract'?"),
-        ("models.toml", "[models.x]\ncontext_window = '9'\n", 2, "models.x.context_window", "valid integer"),
-        ("models.toml", "[models.x]\nmax_output_tokens = 0\n", 2, "models.x.max_output_tokens", "greater than 0"),
+        (
+            "models.toml",
+            "[models.x]\ncontext_window = '9'\n",
+            2,
+            "models.x.context_window",
+            "1000000000, got a string",
+        ),
+        (
+            "models.toml",
+            "[models.x]\nmax_output_tokens = 0\n",
+            2,
+            "models.x.max_output_tokens",
+            "to 1000000000, got 0",
+        ),
         ("models.toml", "[models.x]\ncapabilities = 'url'\n", 2, "models.x.capabilities", "list of capabilities"),
         ("models.toml", "[models.x]\nmodel-id = 'y'\n", 2, "models.x.model-id", "Did you mean 'model_id'?"),
         ("models.toml", "[models.x.y]\n", 1, "models.x.y", "are plain"),
+        ("pipelex.toml", "[backends.x]\ncapabilities = []\n", 2, "backends.x.capabilities", "[backends.x.llm]"),
+        ("pipelex.toml", "[backends.x]\nsdk = 'y'\n", 2, "backends.x.sdk", "[backends.x.llm]"),
+        ("pipelex.toml", "[backends.x]\ntimeout_s = inf\n", 2, "backends.x.timeout_s", "up to 86400, got inf"),
+        ("pipelex.toml", "[backends.x]\ndeadline_s = 1e300\n", 2, "backends.x.deadline_s", "got 1e+300"),
+        ("pipelex.toml", "[backends.x]\ntimeout_s = nan\n", 2, "backends.x.timeout_s", "got nan"),
+        ("pipelex.toml", "[backends.x]\ntimeout_s = true\n", 2, "backends.x.timeout_s", "got a boolean"),
+        ("pipelex.toml", "[backends.x]\ntimeout_s = '9'\n", 2, "backends.x.timeout_s", "got a string"),
+        ("pipelex.toml", "[backends.x]\nmax_retry_after_s = -1\n", 2, "backends.x.max_retry_after_s", "from 0 to"),
+        ("pipelex.toml", "[backends.x]\nmax_concurrency = 20000000\n", 2, "backends.x.max_concurrency", "1 to 10000"),
+        ("pipelex.toml", "[backends.x]\nmax_attempts = 1.5\n", 2, "backends.x.max_attempts", "whole number"),
+        ("pipelex.toml", "[backends.x]\nlimit = inf\n", 2, "backends.x.limit", "a finite number, got inf"),
+        ("pipelex.toml", f"[backends.x]\nlimit = {2**63}\n", 2, "backends.x.limit", "64 bits"),
+        ("pipelex.toml", f"[backends.x]\nmax_attempts = {2**63}\n", 2, "backends.x.max_attempts", "more than 64 bits"),
+        ("pipelex.toml", f"x = {'9' * 5000}\n", 1, None, "too many digits"),
+        ("pipelex.toml", f"x = {'[' * 5000}{']' * 5000}\n", 1, None, "levels deep"),
+        ("models.toml", "[models.x]\ntemperature = nan\n", 2, "models.x.temperature", "a finite number, got nan"),
+        ("models.toml", "[models.x]\nbackend = ''\n", 2, "models.x.backend", "got an empty string"),
+        ("models.toml", "[models.x]\nsince = 2026-01-01\n", 2, "models.x.since", "got a date or time"),
     ],
 )
 def test_a_wrong_file_is_named_by_file_line_and_key(
-    folders: Folders, name: str, text: str, line: int, key: str, reason: str
+    folders: Folders, name: str, text: str, line: int, key: str | None, reason: str
 ) -> None:
     file = folders.user(text, name)
     with pytest.raises(ConfigurationError) as caught:
         Settings.load()
     assert (str(file), line, key) == (caught.value.file, caught.value.line, caught.value.key)
     assert reason in str(caught.value)
+
+
+def test_all_problems_of_all_files_are_reported_at_once_in_order(folders: Folders) -> None:
+    mine = folders.user("[backends.x]\ntimeout_s = inf\n[plugins]\ndisabled = 3\n[defaults]\nlllm = 1\n")
+    ours = folders.of_project("[backend.y]\n[backends.x]\napi_key = '$KEY'\n")
+    catalogue = folders.of_project(
+        "[models.x]\nfamily = 'llm'\ncapabilities = ['sed', 'seed', 'url', 3]\n", "models.toml"
+    )
+    broken = folders.user("[models\n", "models.toml")
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load()
+    assert [(problem.file, problem.line, problem.key) for problem in caught.value.problems] == [
+        (str(broken), 1, None),
+        (str(mine), 2, "backends.x.timeout_s"),
+        (str(mine), 4, "plugins.disabled"),
+        (str(mine), 6, "defaults.lllm"),
+        (str(catalogue), 3, "models.x.capabilities"),
+        (str(catalogue), 3, "models.x.capabilities"),
+        (str(ours), 1, "backend"),
+        (str(ours), 3, "backends.x.api_key"),
+    ]
+    assert str(caught.value).count("\n") == len(caught.value.problems) - 1
+    assert json.loads(json.dumps(caught.value.to_dict()))["problems"][1]["line"] == 2
+    assert pickle.loads(pickle.dumps(caught.value)).problems == caught.value.problems
+
+
+def test_what_is_wrong_is_left_out_where_problems_are_collected(folders: Folders) -> None:
+    folders.user("[backends.acme]\ntimeout_s = inf\nmax_attempts = 7\nregion = 'eu'\n")
+    models = "[models.a]\nfamily = 'llm'\nbackend = 3\n[models.b]\nfamily = 'llm'\nbackend = 'acme'\n"
+    folders.user(models, "models.toml")
+    problems: list[ConfigurationProblem] = []
+    settings = Settings.load(problems=problems)
+    assert [problem.key for problem in problems] == ["backends.acme.timeout_s", "models.a.backend"]
+    backend = settings.resolve_backend("acme")
+    assert (backend.policy.max_attempts, backend.policy.timeout_s, dict(backend.extras)) == (7, 300.0, {"region": "eu"})
+    assert {"b"} == {spec.name for spec in settings.models()} - {spec.name for spec in packaged_settings().models()}
+
+
+def test_every_value_knows_the_file_that_states_it(folders: Folders) -> None:
+    mine = folders.user("[backends.openai]\nendpoint = 'https://mine.test'\ntimeout_s = 9\n")
+    ours = folders.of_project("[backends.openai]\ntimeout_s = 8\n[defaults]\nllm = 'x'\n")
+    settings = Settings.load()
+    stated = {"endpoint": mine, "timeout_s": ours, "api_key": DEFAULTS / "pipelex.toml", "region": None}
+    for key, path in stated.items():
+        file = settings.origin(("backends", "openai", key))
+        assert path == (file and file.path)
+    default = settings.origin(("defaults", "llm"))
+    assert default is not None
+    assert (default.path, default.line_of(("defaults", "llm"))) == (ours, 4)
 
 
 @pytest.mark.parametrize("was_enabled", [True, False])
@@ -242,11 +334,22 @@ def test_garbage_is_collected_again_after_a_reading_that_failed(folders: Folders
         ("[models.x]\nfamily = 'llm'\nbackend = 'locl'\n", 3, "Configured: local"),
     ],
 )
-def test_an_incomplete_model_is_told_when_it_is_used(folders: Folders, text: str, line: int, reason: str) -> None:
+def test_an_incomplete_model_is_an_error_when_it_is_used(folders: Folders, text: str, line: int, reason: str) -> None:
     folders.user(text, "models.toml")
     with pytest.raises(ConfigurationError, match=reason) as caught:
         Settings.load().resolve_model("x", family=InferenceFamily.LLM)
     assert caught.value.line == line
+
+
+def test_an_incomplete_model_hides_no_other(folders: Folders) -> None:
+    folders.user("[models.x]\n", "models.toml")
+    settings = Settings.load()
+    assert list(settings.models()) == list(packaged_settings().models())
+    with pytest.raises(UnknownModelError, match="Did you mean 'smollm2'"):
+        settings.resolve_model("smolm", family=InferenceFamily.LLM)
+    with pytest.raises(ConfigurationError) as caught:
+        settings.resolve_model("x", family=InferenceFamily.LLM)
+    assert ["'family' is missing", "'backend' is missing"] == [problem.reason for problem in caught.value.problems]
 
 
 @pytest.mark.parametrize(
@@ -268,4 +371,4 @@ def test_nothing_that_holds_a_key_shows_it(acme: Folders) -> None:
     settings = Settings.load()
     backend = settings.resolve_backend("acme")
     assert backend.api_key == "sk-5309"
-    assert "5309" not in repr(settings) + repr(backend) + repr(settings._backends["acme"])
+    assert "5309" not in repr(settings) + repr(backend) + repr(settings.files)

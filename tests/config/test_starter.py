@@ -18,7 +18,7 @@ ACME = StarterBackend.of_sdk("acme.v2", (InferenceFamily.SEARCH,))
 
 def _settings(texts: dict[str, str]) -> Settings:
     """Return the packaged defaults with some texts on top."""
-    files = [TomlFile(Path(name), text, tomllib.loads(text)) for name, text in texts.items()]
+    files = [TomlFile.parse(Path(name), text) for name, text in texts.items()]
     return Settings([*(TomlFile.read(DEFAULTS / name) for name in FILE_NAMES), *files])
 
 

@@ -33,7 +33,7 @@ def shown(page: str) -> list[tuple[str, dict[str, Any]]]:
 def settings_of(page: str) -> Settings:
     """Load what a page shows on top of the packaged files."""
     packaged = [TomlFile.read(DEFAULTS / name) for name in FILE_NAMES]
-    return Settings([*packaged, *(TomlFile(ROOT / file_of(data), text, data) for text, data in shown(page))])
+    return Settings([*packaged, *(TomlFile.parse(ROOT / file_of(data), text) for text, data in shown(page))])
 
 
 def file_of(data: dict[str, Any]) -> str:

@@ -7,27 +7,36 @@ import os
 import re
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelex.config.locations import config_files
-from pipelex.exceptions import MissingCredentialError, UnknownBackendError, UnknownModelError
+from pipelex.config.references import expand, variables_of
+from pipelex.exceptions import (
+    ConfigurationError,
+    MissingCredentialError,
+    UnknownBackendError,
+    UnknownModelError,
+    report_problems,
+)
 from pipelex.redaction import keep_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from pipelex.cogt.model_backends.backend import InferenceBackend
-    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-    from pipelex.config.file_models import BackendFamilyTable, BackendTable, ModelTable
+    from pipelex.cogt.model_backends.model_spec import CallPolicy, InferenceModelSpec
     from pipelex.config.toml_file import KeyPath, TomlFile
-    from pipelex.exceptions import ConfigurationError
+    from pipelex.exceptions import ConfigurationProblem
     from pipelex.plugins.inference_backend_registry import InferenceFamily
+
+    Table = Mapping[str, Any]
+    """A table that was checked: ``pipelex.config.tables`` has the types of its values."""
 
 FILE_NAMES = ("pipelex.toml", "models.toml")
 DEFAULTS = Path(__file__).parent / "defaults"
-_REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 _SECRET_KEY = re.compile(r"key|token|secret|password|credential", re.IGNORECASE)
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLACE_KEYS = frozenset({"endpoint", "control_endpoint", "region", "location", "profile", "project"})
+"""Keys whose values are no secrets, although they may come from the environment."""
 
 
 @contextmanager
@@ -47,45 +56,50 @@ class Settings:
 
     Args:
         files: The files, weakest first; a later one extends and overrides key by key.
+        problems: Takes what is wrong, in place of an error being raised; what is wrong is left out.
+
+    Attributes:
+        files: The files with what is right in them, weakest first.
 
     Raises:
-        ConfigurationError: A file is not of the right shape; with its line and key.
+        ConfigurationError: A file is invalid; all problems are named, with line and key.
     """
 
-    __slots__ = ("_backends", "_defaults", "_files", "_models", "_resolved")
+    __slots__ = ("_backends", "_defaults", "_models", "_resolved", "files")
 
-    def __init__(self, files: Iterable[TomlFile]) -> None:
-        from pipelex.config.file_models import BackendTable, ModelTable, check_file
+    def __init__(self, files: Iterable[TomlFile], *, problems: list[ConfigurationProblem] | None = None) -> None:
+        from pipelex.config.tables import FileCheck
 
-        self._files = tuple(files)
-        merged: dict[str, object] = {}
-        for file in self._files:
-            check_file(file)
+        checks = [FileCheck(file) for file in files]
+        report_problems((problem for check in checks for problem in check.problems), problems)
+        self.files = tuple(check.checked for check in checks)
+        merged: dict[str, Any] = {}
+        for file in self.files:
             _merge(merged, file.data)
-        self._backends: dict[str, BackendTable] = {
-            name: BackendTable.model_validate(table) for name, table in _items(merged, "backends")
-        }
-        self._models: dict[str, ModelTable] = {
-            name: ModelTable.model_validate(table) for name, table in _items(merged, "models")
-        }
-        self._defaults = {family: str(model) for family, model in _items(merged, "defaults")}
+        self._backends: Mapping[str, Table] = merged.get("backends", {})
+        self._models: Mapping[str, Table] = merged.get("models", {})
+        self._defaults: Mapping[str, str] = merged.get("defaults", {})
         self._resolved: dict[str, tuple[InferenceBackend, tuple[tuple[str, str], ...]]] = {}
 
     @classmethod
-    def load(cls, start: Path | None = None) -> Settings:
+    def load(cls, start: Path | None = None, *, problems: list[ConfigurationProblem] | None = None) -> Settings:
         """Read the packaged defaults, the user's files and the project's.
 
         Args:
             start: Where the search for the project's ``.pipelex`` begins; the current directory if not given.
+            problems: Takes what is wrong, in place of an error being raised; what is wrong is left out.
 
         Raises:
-            ConfigurationError: A file cannot be read or is not of the right shape; with its line and key.
+            ConfigurationError: A file cannot be read or is invalid; all problems are named, with line and key.
         """
-        from pipelex.config.toml_file import TomlFile
+        from pipelex.config.toml_file import read_files
 
         paths = [path for name in FILE_NAMES for path in (DEFAULTS / name, *reversed(config_files(start, name)))]
+        found: list[ConfigurationProblem] = []
         with _no_collection():
-            return cls(TomlFile.read(path) for path in paths)
+            settings = cls(read_files(paths, found), problems=found)
+        report_problems(found, problems)
+        return settings
 
     def resolve_model(
         self, name: str, *, family: InferenceFamily, known_sdks: Collection[str] = ()
@@ -103,19 +117,21 @@ class Settings:
             UnknownBackendError: The part before the ``/`` is no configured backend.
             ConfigurationError: The catalogue's table of the model is not complete.
         """
-        table = self._models.get(name)
-        if table is not None:
-            spec = self._spec(name, table)
+        if name in self._models:
+            problems = list(self._missing_in(name))
+            if problems:
+                raise ConfigurationError.of(problems)
+            spec = self._spec(name)
             if spec.family != family:
                 raise self._unknown_model(name, family, actual_families=(spec.family.value,))
             return spec
         backend_name, slash, model_id = name.partition("/")
         if not slash or not backend_name or not model_id:
             raise self._unknown_model(name, family)
-        families = self._backend(backend_name).families
+        families = self.families_of(backend_name)
         if families and family not in families and backend_name not in known_sdks:
             raise self._unknown_model(name, family, actual_families=tuple(other.value for other in families))
-        return self._make_spec(name, family, backend_name, model_id)
+        return self._make_spec(name, family, backend_name, {"model_id": model_id})
 
     def resolve_backend(self, name: str) -> InferenceBackend:
         """Return a backend's record, with every ``${VARIABLE}`` in it read from the environment now.
@@ -125,31 +141,46 @@ class Settings:
 
         Raises:
             UnknownBackendError: No file describes this backend.
-            MissingCredentialError: A variable is not set, or empty; all of them are named.
-            ConfigurationError: A ``${...}`` is not well-formed.
+            MissingCredentialError: A variable is not set, or blank; all of them are named.
         """
         kept = self._kept_backend(name)
         if kept is not None:
             return kept
         from pipelex.cogt.model_backends.backend import InferenceBackend
-        from pipelex.config.file_models import extras_of
+        from pipelex.config.tables import BACKEND_KEYS
 
-        table, read = self._backend(name), dict[str, str]()
-        backend = InferenceBackend(
-            name=name,
-            endpoint=self._expand(name, "endpoint", table.endpoint, read) if table.endpoint else None,
-            api_key=self._expand(name, "api_key", table.api_key, read) if table.api_key else None,
-            policy=table.policy,
-            extras={
-                key: self._expand(name, key, value, read) if isinstance(value, str) else value
-                for key, value in extras_of(table).items()
-            },
-        )
-        unset = tuple(variable for variable, value in read.items() if not value)
+        variables = {variable: read_variable(variable) for variable in self.variables_of(name)}
+        unset = tuple(variable for variable, value in variables.items() if not value)
         if unset:
             raise MissingCredentialError(backend_name=name, variables=unset)
-        self._resolved[name] = backend, tuple(read.items())
+        table = self._backend(name)
+        values = {
+            key: _expanded(key, value, variables) if isinstance(value, str) else value
+            for key, value in table.items()
+            if not isinstance(value, dict)
+        }
+        backend = InferenceBackend(
+            name=name,
+            endpoint=values.get("endpoint") or None,
+            api_key=values.get("api_key") or None,
+            policy=_policy(table),
+            extras={key: value for key, value in values.items() if key not in BACKEND_KEYS},
+        )
+        self._resolved[name] = backend, tuple(variables.items())
         return backend
+
+    def variables_of(self, backend_name: str) -> tuple[str, ...]:
+        """Return the environment variables that a backend takes values from, each once.
+
+        Raises:
+            UnknownBackendError: No file describes this backend.
+        """
+        texts = (value for value in self._backend(backend_name).values() if isinstance(value, str))
+        return tuple(dict.fromkeys(variable for text in texts for variable in variables_of(text)))
+
+    def origin(self, key: KeyPath) -> TomlFile | None:
+        """Return the file that states the value in use of a key; ``None`` where no file states it."""
+        return next((file for file in reversed(self.files) if _states(file.data, key)), None)
 
     def default_model(self, family: InferenceFamily) -> str | None:
         """Return the name of the model that serves a family where none is named, if one is configured."""
@@ -165,7 +196,10 @@ class Settings:
         Raises:
             UnknownBackendError: No file describes this backend.
         """
-        return tuple(self._backend(backend_name).families)
+        from pipelex.plugins.inference_backend_registry import InferenceFamily
+
+        table = self._backend(backend_name)
+        return tuple(InferenceFamily(key) for key, value in table.items() if isinstance(value, dict))
 
     def sdks_of(self, backend_name: str) -> tuple[str, ...]:
         """Return every sdk that a backend's tables and its catalogue models use, each once.
@@ -173,102 +207,77 @@ class Settings:
         Raises:
             UnknownBackendError: No file describes this backend.
         """
-        families = self._backend(backend_name).families
-        of_families = [table.sdk or backend_name for table in families.values()]
+        table = self._backend(backend_name)
+        of_families = [table[family].get("sdk", backend_name) for family in self.families_of(backend_name)]
         of_models = [spec.sdk for spec in self.models() if spec.backend_name == backend_name]
         return tuple(dict.fromkeys((*of_families, *of_models))) or (backend_name,)
 
     def models(self, family: InferenceFamily | None = None) -> Iterator[InferenceModelSpec]:
-        """Yield the models of the catalogue.
+        """Yield the models of the catalogue that are complete.
 
         Args:
             family: The one family wanted; all if not given.
-
-        Raises:
-            ConfigurationError: The table of a model is not complete.
         """
         for name, table in self._models.items():
-            spec = self._spec(name, table)
-            if family is None or spec.family == family:
-                yield spec
+            if (family is None or table.get("family") == family) and not any(self._missing_in(name)):
+                yield self._spec(name)
 
-    def _backend(self, name: str) -> BackendTable:
+    def incomplete_models(self) -> Iterator[ConfigurationProblem]:
+        """Yield what is missing in the models of the catalogue. It is an error where such a model is resolved."""
+        for name in self._models:
+            yield from self._missing_in(name)
+
+    def _backend(self, name: str) -> Table:
         table = self._backends.get(name)
         if table is None:
             raise UnknownBackendError(backend_name=name, known=_nearest_first(name, self._backends))
         return table
 
-    def _spec(self, name: str, table: ModelTable) -> InferenceModelSpec:
-        """Make the record of a catalogue model, completed by its backend's table of the family."""
-        from pipelex.config.file_models import extras_of
+    def _missing_in(self, model: str) -> Iterator[ConfigurationProblem]:
+        """Yield what is missing in the table of a catalogue model."""
+        table, key = self._models[model], ("models", model)
+        for name in ("family", "backend"):
+            if name not in table:
+                yield self._problem(key, f"'{name}' is missing")
+        backend = table.get("backend")
+        if backend is not None and backend not in self._backends:
+            known = ", ".join(_nearest_first(backend, self._backends))
+            yield self._problem((*key, "backend"), f"no backend '{backend}' is configured. Configured: {known}")
 
-        if table.family is None:
-            raise self._error(("models", name), "'family' is missing")
-        if table.backend is None:
-            raise self._error(("models", name), "'backend' is missing")
-        if table.backend not in self._backends:
-            known = ", ".join(_nearest_first(table.backend, self._backends))
-            reason = f"no backend '{table.backend}' is configured. Configured: {known}"
-            raise self._error(("models", name, "backend"), reason)
-        spec = self._make_spec(name, table.family, table.backend, table.model_id or name)
-        from dataclasses import replace
+    def _spec(self, name: str) -> InferenceModelSpec:
+        from pipelex.plugins.inference_backend_registry import InferenceFamily
 
-        return replace(
-            spec,
-            sdk=table.sdk or spec.sdk,
-            capabilities=spec.capabilities if table.capabilities is None else table.capabilities,
-            context_window=table.context_window,
-            max_output_tokens=table.max_output_tokens,
-            price_list=table.price_list or spec.price_list,
-            extras=extras_of(table),
-        )
+        table = self._models[name]
+        return self._make_spec(name, InferenceFamily(table["family"]), table["backend"], table)
 
-    def _make_spec(self, name: str, family: InferenceFamily, backend_name: str, model_id: str) -> InferenceModelSpec:
-        from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+    def _make_spec(self, name: str, family: InferenceFamily, backend_name: str, model: Table) -> InferenceModelSpec:
+        """Make the record of a model; what its table does not state is completed by its backend's of the family."""
+        from pipelex.cogt.model_backends.model_spec import Capability, InferenceModelSpec
+        from pipelex.config.tables import MODEL_KEYS
 
         backend = self._backends[backend_name]
-        table: BackendFamilyTable | None = backend.families.get(family)
+        stated: Table = {**backend.get(family.value, {}), **model}
         return InferenceModelSpec(
             name=name,
             family=family,
             backend_name=backend_name,
-            sdk=(table.sdk if table is not None else None) or backend_name,
-            model_id=model_id,
-            capabilities=(table.capabilities if table is not None else None) or frozenset(),
-            policy=backend.policy,
-            price_list=backend.price_list,
+            sdk=stated.get("sdk", backend_name),
+            model_id=stated.get("model_id", name),
+            capabilities=frozenset(map(Capability, stated.get("capabilities", ()))),
+            context_window=stated.get("context_window"),
+            max_output_tokens=stated.get("max_output_tokens"),
+            policy=_policy(backend),
+            price_list=stated.get("price_list") or backend.get("price_list"),
+            extras={key: value for key, value in model.items() if key not in MODEL_KEYS},
         )
 
     def _kept_backend(self, name: str) -> InferenceBackend | None:
-        """Return a backend's record as it was read before, if every variable still says what it said then."""
+        """Return a backend's record as it was read before, if every variable still has the value that it had then."""
         backend, variables = self._resolved.get(name, (None, ()))
         for variable, value in variables:
-            if os.environ.get(variable) != value:
+            if read_variable(variable) != value:
                 return None
         return backend
-
-    def _expand(self, backend_name: str, key: str, value: str, read_values: dict[str, str]) -> str:
-        """Replace each ``${VARIABLE}`` of a value, noting what they say. The value itself never stands in an error."""
-
-        def read(reference: re.Match[str]) -> str:
-            variable = reference[1]
-            if variable is None:  # the escape $${
-                return "${"
-            if not _VARIABLE.fullmatch(variable):
-                raise self._error(path, "expected the name of an environment variable between ${ and }")
-            found = os.environ.get(variable, "")
-            read_values[variable] = found
-            return found
-
-        path = ("backends", backend_name, key)
-        if value.startswith("$") and _VARIABLE.fullmatch(value[1:]):
-            raise self._error(path, "an environment variable is written with braces: ${NAME}")
-        if "${" in _REFERENCE.sub("", value):
-            raise self._error(path, "'${' without its '}'. Write '$${' for the two characters themselves")
-        expanded = _REFERENCE.sub(read, value)
-        if _SECRET_KEY.search(key):
-            keep_secret(expanded)
-        return expanded
 
     def _unknown_model(
         self, name: str, family: InferenceFamily, *, actual_families: tuple[str, ...] = ()
@@ -276,13 +285,32 @@ class Settings:
         known = _nearest_first(name, [spec.name for spec in self.models(family)])
         return UnknownModelError(model=name, family=family.value, known=known, actual_families=actual_families)
 
-    def _error(self, key: KeyPath, reason: str) -> ConfigurationError:
-        """Make the error about a key of the strongest file that states it."""
-        stating = (file for file in reversed(self._files) if _states(file.data, key))
-        return next(stating, self._files[-1]).error(key, reason)
+    def _problem(self, key: KeyPath, reason: str) -> ConfigurationProblem:
+        """Make the problem about a key of the strongest file that states it."""
+        return (self.origin(key) or self.files[-1]).problem(key, reason)
 
 
-def _merge(weaker: dict[str, object], stronger: dict[str, object]) -> None:
+def read_variable(name: str) -> str:
+    """Return the value of an environment variable without the white space around it; empty where it is not set."""
+    return os.environ.get(name, "").strip()
+
+
+def _expanded(key: str, text: str, variables: Mapping[str, str]) -> str:
+    """Replace the references in a text of a backend's table; the result is masked in messages if it may be secret."""
+    expanded = expand(text, variables).strip()
+    if _SECRET_KEY.search(key) or (expanded != text and key not in _PLACE_KEYS):
+        keep_secret(expanded)
+    return expanded
+
+
+def _policy(backend: Table) -> CallPolicy:
+    """Return how the calls to a backend are limited and repeated; what its table does not state is at its default."""
+    from pipelex.cogt.model_backends.model_spec import CallPolicy
+
+    return CallPolicy(**{field: backend[field] for field in CallPolicy.__dataclass_fields__ if field in backend})
+
+
+def _merge(weaker: dict[str, Any], stronger: Table) -> None:
     """Lay one file's data over another's, table by table."""
     for key, value in stronger.items():
         below = weaker.get(key)
@@ -291,11 +319,6 @@ def _merge(weaker: dict[str, object], stronger: dict[str, object]) -> None:
             _merge(below, value)
         else:
             weaker[key] = value
-
-
-def _items(data: dict[str, object], section: str) -> Iterable[tuple[str, object]]:
-    table = data.get(section, {})
-    return table.items() if isinstance(table, dict) else ()
 
 
 def _states(data: object, key: KeyPath) -> bool:

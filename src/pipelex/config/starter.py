@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import fields
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipelex.cogt.model_backends.model_spec import CallPolicy
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _MAIN, _CATALOGUE = FILE_NAMES
-_TABLE = re.compile(r"^\[backends\.([\w-]+)(\.\w+)?\]$", re.MULTILINE)
+_HEADER = re.compile(r"\[([\w.-]+)\]")
 _VARIABLE = re.compile(r"^[^#\n]*\$\{(\w+)\}", re.MULTILINE)
 ANY_MODEL = "MODEL-ID"
 _HEADING = """\
@@ -56,14 +57,14 @@ class StarterBackend(NamedTuple):
 
 def packaged_backends() -> dict[str, StarterBackend]:
     """Return the backends of the packaged defaults, by name."""
-    settings = packaged_settings()
-    _, _, _, _, *tables = _parts(_MAIN)
+    settings, blocks = packaged_settings(), _blocks(_MAIN)
     found: dict[str, StarterBackend] = {}
-    for part in tables:
-        header = _TABLE.search(part)
-        if header is not None and header[1] not in found:  # of several tables, the first is commented
-            text = f"{part[: header.start()]}[backends.{header[1]}]" if header[2] else part
-            found[header[1]] = StarterBackend(header[1], settings.families_of(header[1]), text)
+    for name in settings.backend_names():
+        own = blocks.get(f"backends.{name}")
+        families = settings.families_of(name)
+        # a backend without a table of its own has its comment above the table of its first family
+        text = own or f"{_comment(blocks[f'backends.{name}.{families[0]}'])}\n[backends.{name}]".lstrip()
+        found[name] = StarterBackend(name, families, text)
     return found
 
 
@@ -79,22 +80,40 @@ def starter_files(backends: Sequence[StarterBackend]) -> dict[str, str]:
         backends: Those that the project begins with. The first that has a model of a family gives its default, in
             place of a packaged one that would have to be installed first.
     """
-    settings = packaged_settings()
-    _, plugins, defaults, about_backends, *_ = _parts(_MAIN)
+    settings, blocks = packaged_settings(), _blocks(_MAIN)
     main = (
         _HEADING,
-        _commented(plugins),
-        "\n".join((defaults[: defaults.index("]") + 1], *_defaults(backends, settings))),
-        "\n".join((about_backends, *_patience())),
+        _commented(blocks["plugins"]),
+        "\n".join((_comment(blocks["defaults"]), "[defaults]", *_defaults(backends, settings))),
+        "\n".join((_comment(blocks["backends"]), *_patience())),
         *(backend.text for backend in backends),
     )
-    catalogue = (_parts(_CATALOGUE)[0], *(_commented(_example(backend, settings)) for backend in backends))
+    about = _comment((DEFAULTS / _CATALOGUE).read_text(encoding="utf-8"))
+    catalogue = (about, *(_commented(_example(backend, settings)) for backend in backends))
     return {_MAIN: "\n\n".join(main) + "\n", _CATALOGUE: "\n\n".join(catalogue) + "\n"}
 
 
-def _parts(name: str) -> list[str]:
-    """Return what blank lines separate in a packaged file."""
-    return TomlFile.read(DEFAULTS / name).text.rstrip().split("\n\n")
+def _blocks(name: str) -> dict[str, str]:
+    """Return each table of a packaged file as it is written, with the comment right above it, by its header."""
+    blocks: dict[str, list[str]] = {}
+    comment: list[str] = []
+    block: list[str] = []
+    for line in (DEFAULTS / name).read_text(encoding="utf-8").splitlines():
+        header = _HEADER.fullmatch(line)
+        if header is not None:
+            block = blocks[header[1]] = [*comment, line]
+        elif line.startswith("#"):
+            comment.append(line)
+            continue
+        elif line:
+            block += [*comment, line]
+        comment = []  # above a blank line it is no table's own
+    return {header: "\n".join(lines) for header, lines in blocks.items()}
+
+
+def _comment(block: str) -> str:
+    """Return the comment that a block begins with."""
+    return "\n".join(takewhile(lambda line: line.startswith("#"), block.splitlines()))
 
 
 def _commented(text: str) -> str:

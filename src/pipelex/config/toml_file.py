@@ -1,23 +1,20 @@
-"""One TOML file: its data, and the line of each key for the errors about it."""
+"""One TOML file: its data, and the line of each key for the problems that name it."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from pipelex.exceptions import ConfigurationError
+from pipelex.exceptions import ConfigurationError, ConfigurationProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
-KeyPath = tuple[str, ...]
+    from pipelex.spi.toml_text import TomlText
 
-_KEY = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
-_DOTTED = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
-_HEADER_LINE = rf"\s*\[\[?\s*({_DOTTED})\s*\]"  # for errors alone: compiled when there is one
-_KEY_LINE = rf"\s*({_DOTTED})\s*="
-_MULTILINE_QUOTES = r'"""|\'\'\''
+KeyPath = tuple[str | int, ...]
+"""A key, part by part; an element of a list by its index."""
 
 
 class TomlFile:
@@ -25,16 +22,16 @@ class TomlFile:
 
     Args:
         path: Where it was read.
-        text: What it holds.
-        data: The same, parsed.
+        text: Its text, parsed.
+        data: Its data, where that is not all of the text's.
     """
 
-    __slots__ = ("data", "path", "text")
+    __slots__ = ("_text", "data", "path")
 
-    def __init__(self, path: Path, text: str, data: dict[str, object]) -> None:
+    def __init__(self, path: Path, text: TomlText, data: dict[str, object] | None = None) -> None:
         self.path = path
-        self.text = text
-        self.data = data
+        self.data: dict[str, object] = text.data if data is None else data
+        self._text = text
 
     def __repr__(self) -> str:
         return f"TomlFile({str(self.path)!r})"
@@ -47,80 +44,66 @@ class TomlFile:
             ConfigurationError: It cannot be read, or is not TOML. No cause is chained: those of the parser and
                 of the decoder carry the whole text.
         """
-        import tomli
-
         try:
-            text = path.read_text(encoding="utf-8-sig")
-            return cls(path, text, tomli.loads(text))
+            text = path.read_text(encoding="utf-8")
         except OSError as exc:
             raise ConfigurationError(file=str(path), reason=f"it cannot be read: {exc.strerror}") from None
         except UnicodeDecodeError as exc:
             line = path.read_bytes()[: exc.start].count(b"\n") + 1
             raise ConfigurationError(file=str(path), line=line, reason="it is not UTF-8 text") from None
-        except tomli.TOMLDecodeError as exc:
-            reason = f"it is not valid TOML: {exc.msg[:1].lower()}{exc.msg[1:]} (column {exc.colno})"
-            raise ConfigurationError(file=str(path), line=exc.lineno, reason=reason) from None
+        return cls.parse(path, text)
 
-    def error(self, key: KeyPath, reason: str) -> ConfigurationError:
-        """Make the error about a key of this file.
+    @classmethod
+    def parse(cls, path: Path, text: str) -> TomlFile:
+        """Parse the text of a file; arguments and errors as for :meth:`read`."""
+        from pipelex.spi.toml_text import TomlTextError, parse_toml
+
+        try:
+            return cls(path, parse_toml(text))
+        except TomlTextError as exc:
+            reason = f"it is not valid TOML: {exc.reason[:1].lower()}{exc.reason[1:]}"
+            raise ConfigurationError(file=str(path), line=exc.line or None, reason=reason) from None
+
+    def with_data(self, data: dict[str, object]) -> TomlFile:
+        """Return this file with some of its data only."""
+        return TomlFile(self.path, self._text, data)
+
+    def table(self, *key: str) -> dict[str, object]:
+        """Return a table of the file; an empty one where there is none."""
+        found: object = self.data
+        for part in key:
+            found = found.get(part) if isinstance(found, dict) else None
+        return found if isinstance(found, dict) else {}
+
+    def problem(self, key: KeyPath, reason: str) -> ConfigurationProblem:
+        """Make the problem about a key of this file.
 
         Args:
-            key: The key, part by part.
+            key: The key. Where the file does not state it, the line is that of the innermost table around it.
             reason: What is wrong with it. Must not hold a value that may be secret.
         """
-        return ConfigurationError(
-            file=str(self.path), line=self.line_of(key), key=".".join(quoted(part) for part in key), reason=reason
-        )
+        named = ".".join(quoted(part) for part in key if isinstance(part, str))
+        return ConfigurationProblem(file=str(self.path), reason=reason, line=self.line_of(key), key=named)
 
     def line_of(self, key: KeyPath) -> int | None:
         """Return the line, counted from 1, that states a key or the innermost table around it."""
-        best_line, best_depth = None, 0
-        for line, stated in _stated_keys(self.text):
-            depth = _common_depth(stated, key)
-            if depth > best_depth:
-                best_line, best_depth = line, depth
-        return best_line
+        return self._text.line(key) or None
 
 
-def _stated_keys(text: str) -> Iterator[tuple[int, KeyPath]]:
-    """Yield each line that states a table or a key, with the whole path that it states."""
-    table: KeyPath = ()
-    open_quotes: str | None = None
-    for number, line in enumerate(text.split("\n"), start=1):
-        inside = open_quotes is not None
-        for quotes in re.findall(_MULTILINE_QUOTES, line):
-            if open_quotes is None:
-                open_quotes = quotes
-            elif open_quotes == quotes:
-                open_quotes = None
-        if inside:
-            continue
-        if header := re.match(_HEADER_LINE, line):
-            table = _parts(header[1])
-            yield number, table
-        elif assignment := re.match(_KEY_LINE, line):
-            yield number, (*table, *_parts(assignment[1]))
+def read_files(paths: Iterable[Path], problems: list[ConfigurationProblem]) -> list[TomlFile]:
+    """Read some files.
 
-
-def _parts(dotted: str) -> KeyPath:
-    """Split a dotted key as TOML does, quotes and all."""
-    import tomli
-
-    node: object = tomli.loads(f"{dotted} = 0")
-    parts: list[str] = []
-    while isinstance(node, dict):
-        [(part, node)] = node.items()
-        parts.append(part)
-    return tuple(parts)
-
-
-def _common_depth(stated: KeyPath, key: KeyPath) -> int:
-    depth = 0
-    for left, right in zip(stated, key, strict=False):
-        if left != right:
-            break
-        depth += 1
-    return depth
+    Args:
+        paths: The files.
+        problems: Takes the problems of each file that cannot be read; such a file is left out.
+    """
+    files = []
+    for path in paths:
+        try:
+            files.append(TomlFile.read(path))
+        except ConfigurationError as exc:
+            problems.extend(exc.problems)
+    return files
 
 
 def quoted(part: str) -> str:

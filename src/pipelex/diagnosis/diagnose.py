@@ -66,10 +66,10 @@ def _configuration(found: Diagnosis, start: Path | None) -> Configuration | None
         from pipelex.diagnosis.configuration import Configuration
 
         configuration = Configuration(start)
-        for error in configuration.errors:
-            about = error.key or error.file
-            message = f"{error.key}: {error.reason}" if error.key else error.reason
-            found.findings.append(Finding("config_error", about, message, "correct it", error.file, error.line))
+        for problem in configuration.problems:
+            about = problem.key or problem.file
+            message = f"{problem.key}: {problem.reason}" if problem.key else problem.reason
+            found.findings.append(Finding("config_error", about, message, "correct it", problem.file, problem.line))
         return configuration
     return None
 
