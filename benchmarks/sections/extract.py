@@ -1,12 +1,13 @@
-"""The text of a long PDF document, beside pypdfium2 called by hand."""
+"""The text of a short and of a long PDF document, beside pypdfium2 called by hand."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks.environments import ROOT
 from benchmarks.figures import Row
 from benchmarks.measure import PROGRAMS
-from benchmarks.section import Section
+from benchmarks.section import Section, command
 from benchmarks.sections.boot import project_folder
 from tests.providers.pypdfium2.pdf_files import Page, make_pdf
 
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
 _FEW, _MANY = 100, 1000
 _LINES, _WORDS = 45, 10  # of a page, of a line
+_DEMO = str(ROOT / "demo" / "night-train.pdf")
 _SIZE = (1000, 1100)  # of a page, so that all of them are on it
 _TEXT = """\
 A document of 1,000 pages with 450 words each, page by page, none kept: `stream_pages` beside a loop over pypdfium2.
 Both find every word. Time from opening the document to its last page, imports and configuration before; peak memory of
-the whole process."""
+the whole process. The demo document has two pages: the whole command beside a whole script that prints its text."""
 
 
 def section(bench: Bench) -> Section:
@@ -35,6 +37,8 @@ def section(bench: Bench) -> Section:
         for name, way in (("by_hand", "by_hand"), ("ours", "ours"), ("again", "by_hand")):
             program = f"{name} {pages}", "clean", str(PROGRAMS / "extract.py"), way, str(file), words
             topic.program(*program, cwd=project)
+    topic.program("script", "clean", str(PROGRAMS / "extract_by_hand.py"), _DEMO, cwd=project)
+    topic.program("command", "clean", "-c", command("extract", _DEMO), cwd=project)
     by_hand, few = "pypdfium2 by hand", "100 pages"
     both, same = ("ours 1000", "by_hand 1000"), ("again 1000", "by_hand 1000")
 
@@ -43,6 +47,8 @@ def section(bench: Bench) -> Section:
         return Row(title, program, base, quantity, base_title=against, limit=limit, unit=unit)
 
     rows = [
+        Row("a script by hand, the demo document", "script"),
+        Row("`pipelex extract` of the demo document", "command", "script", base_title="the script", limit=2.2),
         Row("1,000 pages by hand, wall", "by_hand 1000", quantity="reading wall"),
         row("extract of 1,000 pages, wall", *both, quantity="reading wall", against=by_hand, limit=1.05),
         row("extract of 1,000 pages, CPU", *both, quantity="reading", against=by_hand),
