@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.architecture.import_guard import Reach, reach_of
-from tests.architecture.tree import SPEC, SRC, copy_of_src, plant
+from tests.architecture.tree import ROOT, SPEC, SRC, copy_of_src, plant
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +44,8 @@ with Pipelex.setup(on_broken_plugin=print):
 )
 
 
+DOCUMENT = str(ROOT / "demo" / "night-train.pdf")
+EXTRACT = f"from pipelex.cli.main import main\nassert main(['extract', {DOCUMENT!r}]) == 0"
 HELP = "from pipelex.cli.main import main\nassert main(['--help']) == 0"
 PLUGINS_LIST = "from pipelex.cli.main import main\nassert main(['plugins', 'list']) == 0"
 
@@ -87,6 +89,12 @@ def test_booting_with_every_builtin_loads_at_most_62_modules_and_nothing_heavy()
     assert () == reach.attempts
     assert len(reach.loaded) <= 62, sorted(reach.loaded)
     assert [] == reach.of("pipelex.providers", "pipelex.cli")
+
+
+def test_a_command_that_needs_no_key_loads_no_pydantic() -> None:
+    reach = reach_of(EXTRACT, src=SRC, blocked=HEAVY)
+    assert () == reach.attempts
+    assert reach.of("pipelex.config.tables", "pypdfium2")
 
 
 @pytest.mark.parametrize("command", [HELP, PLUGINS_LIST])

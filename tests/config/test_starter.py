@@ -80,6 +80,19 @@ def test_the_same_choice_gives_the_same_bytes() -> None:
     assert all(text.endswith("\n") and not text.endswith("\n\n") for text in starter_files(chosen).values())
 
 
+def test_the_packaged_file_may_hold_more_comments_and_blank_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = list(BACKENDS.values())
+    expected = starter_files(chosen)
+    for name in FILE_NAMES:
+        text = (DEFAULTS / name).read_text(encoding="utf-8")
+        (tmp_path / name).write_text(text.replace("\n\n", "\n\n\n# On what follows.\n\n"), encoding="utf-8")
+    monkeypatch.setattr("pipelex.config.starter.DEFAULTS", tmp_path)
+    assert chosen == list(packaged_backends().values())
+    assert expected == starter_files(chosen)
+
+
 def test_a_variable_in_a_comment_is_none_of_the_backend() -> None:
     assert () == ACME.variables
     assert ("A", "B") == StarterBackend("x", (), '# "${C}"\na = "${A}"\nb = "${B}"').variables

@@ -239,4 +239,5 @@ class _Lines:
         position, line = self._counted
         line += self._text.count("\n", position, at)
         self._counted = (at, line)
-        self._lines.setdefault(path, line)
+        for length in range(1, len(path) + 1):  # a key states the tables that its dots run through, too
+            self._lines.setdefault(path[:length], line)
