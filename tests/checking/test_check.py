@@ -13,11 +13,11 @@ from pipelex.checking.cache import cache_folder
 from pipelex.checking.check import check
 from pipelex.checking.examples import helper, plugin, write_example
 from pipelex.checking.findings import CheckError
-from pipelex.checking.purity_probe import ProbeReport
 from pipelex.checking.rules.catalogue import all_rules
 from pipelex.checking.rules_page import PAGE, main, page
 from pipelex.cli.main import main as pipelex
 from pipelex.plugins.contract import PLUGIN_API_VERSION
+from pipelex.sandbox.run import SandboxReport
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,7 +36,7 @@ def test_what_did_not_change_is_not_worked_out_again(tmp_path: Path, monkeypatch
 
     with monkeypatch.context() as patched:
         patched.setattr(judging, "type_errors", never)
-        patched.setattr(judging, "probe", never)
+        patched.setattr(judging, "run_sandbox", never)
         assert first == check([str(tmp_path)])
     (tmp_path / "src/my_pkg/helper.py").write_text("X = 1\n", encoding="utf-8")
     assert 0 == check([str(tmp_path)]).exit_code
@@ -147,18 +147,18 @@ def test_the_check_is_against_the_version_that_is_asked_for(tmp_path: Path, monk
 def test_a_plugin_for_another_version_is_not_run_against_the_installed_registrar(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    probed: list[object] = []
+    loaded: list[object] = []
 
-    def probe(target: object) -> ProbeReport:
-        probed.append(target)
-        return ProbeReport()
+    def run(order: object) -> SandboxReport:
+        loaded.append(order)
+        return SandboxReport()
 
-    monkeypatch.setattr(judging, "probe", probe)
+    monkeypatch.setattr(judging, "run_sandbox", run)
     for name, installed in (("same", PLUGIN_API_VERSION), ("other", PLUGIN_API_VERSION + 1)):
         monkeypatch.setattr(judging, "PLUGIN_API_VERSION", installed)
         write_example(tmp_path / name, helper("X = 1\n"))
         check([str(tmp_path / name)])
-        assert 1 == len(probed), name
+        assert 1 == len(loaded), name
 
 
 def test_the_page_of_the_rules_is_fresh(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from pipelex.checking import purity_probe
 from pipelex.checking.check import check
 from pipelex.checking.examples import CLOSURES, PLUGIN, closures, plugin, pyproject, worker, write_example
+from pipelex.sandbox import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,7 +149,7 @@ def test_no_more_than_one_finding_tells_of_a_misspelt_keyword(tmp_path: Path) ->
 
 
 def test_a_plugin_that_does_not_come_to_an_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(purity_probe, "TIME_LIMIT", 0.5)
+    monkeypatch.setattr(run, "TIME_LIMIT", 0.5)
     write_example(tmp_path, at_the_top("while True:\n    pass"))
     (finding,) = check([str(tmp_path)]).checked[0].findings
     assert "PX304" == finding.rule

@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipelex.checking import cache, judging, purity_probe, spi_tree, verdicts
+from pipelex.checking import cache, judging, spi_tree, verdicts
 from pipelex.checking.check import check
 from pipelex.checking.examples import (
-    CLOSURES,
     PACKAGE,
-    WORKER,
     closures,
     helper,
     plugin,
@@ -79,7 +76,7 @@ def stored(folder: Path) -> bool:
 
 CHANGES = {
     "source": (helper('X: int = "a"\n'), ["PX100"]),
-    "source that the probe runs": (plugin('sdk="acme", make', 'sdk="", make'), ["PX304"]),
+    "source that the sandbox runs": (plugin('sdk="acme", make', 'sdk="", make'), ["PX304"]),
     "source that only a worker runs": (worker("user_text", "text"), ["PX103"]),
     "the import of a new module": (closures("from collections", "import my_pkg.worker\n\nfrom collections"), ["PX210"]),
     "metadata": (pyproject('"pipelex.plugins"', '"pipelex.plugin"'), ["PX401"]),
@@ -160,25 +157,6 @@ def test_what_changes_while_it_is_judged_is_not_stored(folder: Path, monkeypatch
     assert not stored(folder)
 
 
-def test_the_probe_runs_only_where_something_that_it_read_has_changed(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    runs: list[object] = []
-    run = subprocess.run
-
-    def counted(*arguments: Any, **keywords: Any) -> Any:
-        runs.append(arguments)
-        return run(*arguments, **keywords)
-
-    monkeypatch.setattr(subprocess, "run", counted)
-    (folder / PACKAGE / "worker.py").write_text(WORKER + "\n\nX = 1\n", encoding="utf-8")
-    assert [] == rules_found(folder)
-    assert 0 == len(runs)
-    (folder / PACKAGE / "closures.py").write_text(CLOSURES + "\n\nX = 1\n", encoding="utf-8")
-    assert [] == rules_found(folder)
-    assert 1 == len(runs)
-
-
 def test_after_any_edits_the_store_says_what_a_check_without_one_says(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +167,5 @@ def test_after_any_edits_the_store_says_what_a_check_without_one_says(
         with_store = check([str(folder)])
         with monkeypatch.context() as patched:
             patched.setattr(cache, "read_verdict", lambda _: None)
-            for module in (verdicts, purity_probe):
-                patched.setattr(module, "read_verdict", lambda _: None)
+            patched.setattr(verdicts, "read_verdict", lambda _: None)
             assert with_store == check([str(folder)])

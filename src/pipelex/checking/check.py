@@ -65,13 +65,18 @@ class CheckResult(NamedTuple):
 
 
 def check(
-    names: Sequence[str], *, api_version: int | None = None, progress: Callable[[str], None] = lambda _: None
+    names: Sequence[str],
+    *,
+    api_version: int | None = None,
+    loads: bool = True,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> CheckResult:
     """Check targets.
 
     Args:
         names: The targets, as on the command line.
         api_version: The API version to check against; the newest if not given.
+        loads: Whether plugins are loaded, in a process of their own. Without it, the rules that need it find nothing.
         progress: Told what is under way.
 
     Returns:
@@ -90,7 +95,7 @@ def check(
             targets += resolve(name)
         except CheckError as exc:
             failures.append(exc)
-    found = _findings(targets, spi, progress)
+    found = _findings(targets, spi, progress, loads=loads)
     checked = [
         Checked(label=target.label, root=target.root, findings=said, modules=len(target.modules))
         for target, said in zip(targets, found, strict=True)
@@ -101,17 +106,17 @@ def check(
 
 
 def _findings(
-    targets: Sequence[Target], spi: SpiTree, progress: Callable[[str], None]
+    targets: Sequence[Target], spi: SpiTree, progress: Callable[[str], None], *, loads: bool
 ) -> list[tuple[Finding, ...] | CheckError]:
     """Look up what was found in each target, or work it out: what that takes is imported only then."""
-    keys = [verdicts.key_of(target, spi) for target in targets]
+    keys = [verdicts.key_of(target, spi, loads=loads) for target in targets]
     stored = [verdicts.recall(key) for key in keys]
     missing = [target for target, known in zip(targets, stored, strict=True) if known is None]
     if not missing:
         return [known for known in stored if known is not None]
     from pipelex.checking.judging import Judge
 
-    judge = Judge(spi, missing, progress)
+    judge = Judge(spi, missing, progress, loads=loads)
     found: list[tuple[Finding, ...] | CheckError] = []
     for number, (target, key, known) in enumerate(zip(targets, keys, stored, strict=True), start=1):
         progress(f"checking {number}/{len(targets)} {target.label}")

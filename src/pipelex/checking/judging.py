@@ -1,11 +1,10 @@
-"""Works out what is found in targets: mypy for many of them at once, the probe and the rules for each."""
+"""Works out what is found in targets: mypy for many of them at once, the sandbox and the rules for each."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pipelex.checking.findings import CheckError
-from pipelex.checking.purity_probe import ProbeReport, probe
 from pipelex.checking.rules.catalogue import all_rules
 from pipelex.checking.subject import Subject
 from pipelex.checking.targets import unchecked
@@ -14,6 +13,7 @@ from pipelex.checking.type_findings import TYPE_RULES
 from pipelex.checking.waivers import apply_waivers
 from pipelex.plugins.contract import PLUGIN_API_VERSION
 from pipelex.reading.place import UnreadableError
+from pipelex.sandbox.run import Order, SandboxError, SandboxReport, run_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,18 +35,23 @@ class Judge:
         spi: The API version to check against.
         targets: The targets; their modules are type-checked at once, as far as their names do not clash.
         progress: Told what is under way.
+        loads: Whether the plugins are loaded, in the sandbox. Without it, what is found by reading is all.
     """
 
-    def __init__(self, spi: SpiTree, targets: Sequence[Target], progress: Callable[[str], None]) -> None:
+    def __init__(
+        self, spi: SpiTree, targets: Sequence[Target], progress: Callable[[str], None], *, loads: bool = True
+    ) -> None:
         self._spi = spi
+        # what is installed is the registrar of one version: a plugin for another is judged by its stubs alone
+        self._loads = loads and spi.api_version == PLUGIN_API_VERSION
         self._progress = progress
         self._types: dict[int, list[Diagnostic] | CheckError] = {}
         sound = [target for target in targets if self._is_python(target)]
         for group in _groups_without_clashes(sound):
             self._check_types(group)
 
-    def findings(self, target: Target) -> tuple[tuple[Finding, ...], ProbeReport]:
-        """Return what is found in a target, in order, and what the probe saw on the way.
+    def findings(self, target: Target) -> tuple[tuple[Finding, ...], SandboxReport]:
+        """Return what is found in a target, in order, and what the sandbox saw on the way.
 
         Args:
             target: The target.
@@ -57,8 +62,7 @@ class Judge:
         errors = self._types[id(target)]
         if isinstance(errors, CheckError):
             raise errors
-        # what is installed is the registrar of one version: a plugin for another is judged by its stubs alone
-        report = probe(target) if self._spi.api_version == PLUGIN_API_VERSION else ProbeReport()
+        report = _sandbox_report(target) if self._loads else SandboxReport()
         subject = Subject(target, self._spi, errors, report)
         found = [finding for rule in all_rules() for finding in _apply(rule, subject)]
         found = apply_waivers(subject.modules, _without_repetitions(found))
@@ -86,6 +90,24 @@ class Judge:
         for target in group:
             own = {str(module.path) for module in target.modules.values()}
             self._types[id(target)] = [error for error in errors if error.file in own]
+
+
+def _sandbox_report(target: Target) -> SandboxReport:
+    """Load and register the plugins of a target in the sandbox.
+
+    Raises:
+        CheckError: The sandbox cannot be started.
+    """
+    order = Order(
+        entries=tuple((entry.module, entry.attribute, entry.name or entry.module) for entry in target.entry_points),
+        paths=tuple(map(str, target.paths)),
+        own=(*target.modules, *target.context),
+    )
+    try:
+        return run_sandbox(order)
+    except SandboxError as exc:
+        advice = "Run it again on a machine with free memory and processes, or report this"
+        raise CheckError(target=target.label, reason=str(exc), fix=advice) from exc
 
 
 def _groups_without_clashes(targets: Sequence[Target]) -> Iterator[list[Target]]:
@@ -136,7 +158,7 @@ def _is_repetition(
         said = {"make_worker": " make_worker of ", "lister": " lister of "}
         return any(text in finding.message and f'Argument "{name}"' in covers for name, text in said.items())
     if finding.rule == "PX303":
-        return (finding.place.file, finding.place.line) in heavy
+        return (finding.place.file, finding.place.line) in heavy | imports
     if finding.rule not in TYPE_RULES:
         return False
     of_import = finding.message.endswith(tuple(f"[mypy: {code}]" for code in _IMPORT_ERRORS))

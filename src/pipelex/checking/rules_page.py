@@ -34,7 +34,7 @@ of them.
 - It is `mypy --strict` less four flags that would depend on the SDK: `disallow_subclassing_any`,
   `disallow_untyped_decorators`, `warn_return_any` and `warn_unused_ignores`. An ignore that only the SDK's types make
   necessary is not reported, needed or not. Configuration files and `MYPYPATH` are not read.
-- Nothing of the target is imported by the check itself. The probe loads it in a process of its own, with no package
+- The check loads the target's plugins, in a process of its own (the sandbox), with no package
   importable but its own, and watches it (PX302 to PX305).
 - A verdict is stored in your cache folder (below `PIPELEX_CACHE_DIR`, where that is set) and told again while all that
   it was found in is the same: the source, the metadata, the stubs, the rules, mypy, Python, and each file that the
@@ -46,13 +46,13 @@ Calls of the registrar's menu methods, and what it takes to have the values for 
 comprehensions, conditions, loops over such values, `functools.partial`, a few builtins (`dict`, `enumerate`, `sorted`,
 `zip` and the like), methods of strings and literal tables, and the plugin's own functions and classes that do no more
 than build a value. It may hand the registrar to a function or method of the plugin's own that keeps to the same rules.
-No import, no `with`, no `try`, nothing of another module's, no attribute set. What reading does not show, the probe
+No import, no `with`, no `try`, nothing of another module's, no attribute set. What reading does not show, the sandbox
 does.
 
 ## What it does not see
 
 A name that is put together at run time (`import_module(prefix + name)` where `prefix` is no literal), and a plugin that
-sets out to deceive the probe from within: the check is for authors who want to be told.
+sets out to deceive the sandbox from within: it is no protection against hostile code.
 
 ## Waivers
 

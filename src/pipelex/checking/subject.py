@@ -1,4 +1,4 @@
-"""What a rule looks at: a target, what is published, and what mypy and the probe said about it."""
+"""What a rule looks at: a target, what is published, and what mypy and the sandbox said about it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pipelex.checking.purity_probe import ProbeReport
     from pipelex.checking.spi_tree import SpiTree
     from pipelex.checking.targets import Target
     from pipelex.reading.place import Place
     from pipelex.reading.plugin_code import Function
     from pipelex.reading.source import SourceModule
+    from pipelex.sandbox.run import SandboxReport
     from pipelex.spi.type_check import Diagnostic
 
 
@@ -28,15 +28,15 @@ class Subject(PluginCode):
         target: The target.
         spi: What is published.
         mypy_errors: What mypy found in the target's modules.
-        probe: What the probe saw.
+        sandbox: What the sandbox saw.
     """
 
-    def __init__(self, target: Target, spi: SpiTree, mypy_errors: Sequence[Diagnostic], probe: ProbeReport) -> None:
+    def __init__(self, target: Target, spi: SpiTree, mypy_errors: Sequence[Diagnostic], sandbox: SandboxReport) -> None:
         super().__init__(target.label, target.modules, target.entry_points)
         self.target = target
         self.spi = spi
         self.mypy_errors = tuple(mypy_errors)
-        self.probe = probe
+        self.sandbox = sandbox
 
     @property
     def modules(self) -> list[SourceModule]:
@@ -71,10 +71,10 @@ class Subject(PluginCode):
             if isinstance(base, ast.Name) and (symbol := self.published(where, base.id))
         }
 
-    # --- the report of the probe --------------------------------------------------------------------
+    # --- the report of the sandbox ------------------------------------------------------------------
 
     def reported_place(self, line: dict[str, Any]) -> Place:
-        """Return the place that a line of the probe's report names, or that of ``register``.
+        """Return the place that a line of the sandbox's report names, or that of ``register``.
 
         Args:
             line: The line of the report.
@@ -89,15 +89,15 @@ class Subject(PluginCode):
 
     @cached_property
     def contributions(self) -> tuple[Contribution, ...]:
-        """The callables passed to menu methods: as the probe saw them, else as the code states them."""
-        seen = self.probe.of("registered")
+        """The callables passed to menu methods: as the sandbox saw them, else as the code states them."""
+        seen = self.sandbox.of("registered")
         if seen:
             rows = [tuple(row) for line in seen for row in line["contributions"] if row[0] != "command"]
             entry_of = {tuple(row): line["entry"] for line in seen for row in line["contributions"]}
-            return tuple(self._from_probe(row, entry_of[row]) for row in dict.fromkeys(rows))
+            return tuple(self._from_sandbox(row, entry_of[row]) for row in dict.fromkeys(rows))
         return tuple(one for plugin in self.plugins for one in self.stated_contributions(plugin)[0])
 
-    def _from_probe(self, row: tuple[Any, ...], entry: int) -> Contribution:
+    def _from_sandbox(self, row: tuple[Any, ...], entry: int) -> Contribution:
         kind, family, sdk, qualname, file, line = row
         module = next((one for one in self.modules if str(one.path) == file), None)
         function = _function_at(module, str(qualname), int(line)) if module is not None else None

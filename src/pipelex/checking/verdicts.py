@@ -20,20 +20,29 @@ from pipelex.plugins.contract import PLUGIN_API_VERSION
 from pipelex.reading.place import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from pipelex.checking.spi_tree import SpiTree
     from pipelex.checking.targets import Target
 
 
-def key_of(target: Target, spi: SpiTree) -> str:
+def key_of(target: Target, spi: SpiTree, *, loads: bool = True) -> str:
     """Return a digest of all that is known of a target before it is looked into, and of what looks into it.
 
     Args:
         target: The target.
         spi: The API version that it is checked against.
+        loads: Whether its plugins are loaded.
     """
-    tools = (sys.version, sys.platform, mypy_version(), str(PLUGIN_API_VERSION), str(spi.api_version), spi.digest)
+    tools = (
+        sys.version,
+        sys.platform,
+        mypy_version(),
+        str(PLUGIN_API_VERSION),
+        str(spi.api_version),
+        spi.digest,
+        str(loads),
+    )
     facts = (target.label, target.root, target.paths, target.entry_points, target.metadata, target.builtin)
     modules = sorted({**target.modules, **target.context}.items())
     texts = (text for name, module in modules for text in (name, str(module.path), module.text))
@@ -53,17 +62,19 @@ def recall(key: str) -> tuple[Finding, ...] | None:
         return None
 
 
-def keep(key: str, target: Target, findings: Iterable[Finding], read: Mapping[str, str]) -> None:
+def keep(key: str, target: Target, findings: Iterable[Finding], read: Iterable[str]) -> None:
     """Store what was found, unless a module was changed while it was looked into.
 
     Args:
         key: What to store it under.
         target: What it was found in.
         findings: What was found.
-        read: The files that the plugin read while it was loaded, with their digests.
+        read: The files that the plugin read while it was loaded.
     """
     if all(module.is_unchanged() for module in target.modules.values()):
-        write_verdict(key, {"findings": [_row(finding) for finding in findings]}, read=read)
+        write_verdict(
+            key, {"findings": [_row(finding) for finding in findings]}, read={path: digest_of(path) for path in read}
+        )
 
 
 def _row(finding: Finding) -> dict[str, Any]:
@@ -77,6 +88,8 @@ def _finding(row: dict[str, Any]) -> Finding:
 
 @cache
 def _own_digest() -> str:
-    """Return a digest of what judges: the rules and all that they stand on."""
-    files = (SPI_FOLDER / "spi.lock", *sorted(Path(__file__).parent.rglob("*.py")))
+    """Return a digest of what judges: the rules, the sandbox, and what registers plugins there."""
+    host = Path(__file__).parents[1]
+    folders = [host / name for name in ("checking", "generated", "plugins", "sandbox")]
+    files = (SPI_FOLDER / "spi.lock", *sorted(path for folder in folders for path in folder.rglob("*.py")))
     return digest(text for path in files for text in (path.name, digest_of(path)))

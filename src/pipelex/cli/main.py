@@ -220,7 +220,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _silence_stdout()
         return FAILED
-    except Exception as exc:
+    except SystemExit:
+        raise
+    except BaseException as exc:  # third-party code raises such ones, too: Rust's panics, for example
         if os.environ.get("PIPELEX_TRACEBACK"):
             _mask_secrets(exc)
             raise
@@ -229,19 +231,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _mask_secrets(exc: Exception) -> None:
+def _mask_secrets(exc: BaseException) -> None:
     """Mask the keys that were read in what a traceback shows of a stranger's exception."""
     from pipelex.redaction import scrub
 
     scrub(exc)
 
 
-def _unexpected(exc: Exception) -> UnexpectedError:
+def _unexpected(exc: BaseException) -> UnexpectedError:
     """Name a failure that nobody foresaw, and the line that it came from."""
     from traceback import extract_tb
 
+    from pipelex.plugins.admission import message_of
+
     frame = extract_tb(exc.__traceback__)[-1]
-    return UnexpectedError(reason=f"{type(exc).__name__}: {exc}", place=f"{frame.filename}:{frame.lineno}")
+    return UnexpectedError(reason=f"{type(exc).__name__}: {message_of(exc)}", place=f"{frame.filename}:{frame.lineno}")
 
 
 def _silence_stdout() -> None:

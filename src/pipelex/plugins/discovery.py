@@ -6,16 +6,15 @@ There is one way through, :func:`survey_plugins`, which never fails: it records 
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from pipelex.plugins.contract import PLUGIN_API_VERSION, PipelexPlugin
-from pipelex.plugins.contribution_checks import check_identifier
+from pipelex.plugins.admission import api_of, message_of, name_of, plugin_from
 from pipelex.plugins.exceptions import (
     BrokenPluginError,
     CoreUnconditionalPluginDisabledError,
     DuplicatePluginError,
-    InvalidContributionError,
-    PluginApiVersionMismatchError,
     PluginError,
 )
 from pipelex.plugins.installed import InstalledPlugin, installed_plugins
@@ -24,8 +23,10 @@ from pipelex.spi.names import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
+    from types import TracebackType
 
     from pipelex.config.plugins_config import PluginsConfig
+    from pipelex.plugins.contract import PipelexPlugin
 
 
 class Contribution(NamedTuple):
@@ -175,13 +176,13 @@ class _Surveyor:
             return row._replace(status="disabled")
         if installed.entry_point is None:
             return _broken(row, "metadata", _broken_error(row, "metadata", installed.fault or "unreadable"))
-        try:
-            loaded = installed.entry_point.load()
-            plugin = loaded() if _is_factory(loaded) else loaded
-            _check_name(installed.name, plugin)
-        except (Exception, SystemExit) as exc:  # a stranger's module can raise anything, and must not end the host
-            return _broken(row, "load", _named(row, "load", exc))
-        return self._admit(row._replace(name=plugin.name), plugin)
+        with _HostState():
+            try:
+                plugin = plugin_from(installed.entry_point.load(), installed.name)
+                row = row._replace(name=name_of(plugin, installed.name))
+            except BaseException as exc:  # third-party code can raise anything, and must not end the host
+                return _broken(row, "load", _named(row, "load", exc))
+            return self._admit(row, plugin)
 
     def unknown_disabled(self) -> tuple[tuple[str, str | None], ...]:
         unknown = sorted(name for key, name in self._disabled.items() if key not in self._seen)
@@ -202,13 +203,13 @@ class _Surveyor:
                 return _broken(row, "load", CoreUnconditionalPluginDisabledError(plugin_name=row.name))
             return row._replace(status="disabled")
         try:
-            row = row._replace(targets_api=_check_api(row.name, plugin))
+            row = row._replace(targets_api=api_of(plugin, row.name))
             self._claim_name(row)
-        except (Exception, SystemExit) as exc:
+        except BaseException as exc:
             return _broken(row, "load", _named(row, "load", exc))
         try:
             return row._replace(contributions=self._register(row, plugin))
-        except (Exception, SystemExit) as exc:
+        except BaseException as exc:
             return _broken(row, "register", _named(row, "register", exc))
 
     def _claim_name(self, row: PluginRow) -> None:
@@ -225,43 +226,31 @@ class _Surveyor:
         return _contributions(staged)
 
 
-def _is_factory(loaded: object) -> bool:
-    """Tell whether an entry point is to be called; a class looks like an instance of itself, but is to be called."""
-    return isinstance(loaded, type) or (callable(loaded) and not hasattr(loaded, "register"))
+class _HostState:
+    """What third-party code must leave as it was while it is loaded and registered.
+
+    What it prints goes to standard error, for standard output belongs to whoever reads our answers, and the working
+    directory is restored.
+    """
+
+    def __enter__(self) -> None:
+        self._stdout = sys.stdout
+        sys.stdout = sys.stderr
+        self._folder = _working_directory()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        sys.stdout = self._stdout
+        if self._folder is not None and self._folder != _working_directory():
+            os.chdir(self._folder)
 
 
-def _check_name(entry_point_name: str, plugin: object) -> None:
-    """Ask a loaded object for a name that can be used, and for a ``register`` that can be called."""
-    for attribute, expected in (("name", "a str"), ("targets_api", "an int"), ("register", "a method")):
-        if not hasattr(plugin, attribute):
-            raise InvalidContributionError(
-                plugin_name=entry_point_name,
-                what=attribute,
-                expected=f"{expected}, or a zero-argument factory of an object that has it",
-                got=f"nothing: {type(plugin).__qualname__} has no attribute '{attribute}'",
-            )
-    check_identifier(entry_point_name, "name", getattr(plugin, "name", None))
-    if not callable(getattr(plugin, "register", None)):
-        raise InvalidContributionError(
-            plugin_name=entry_point_name, what="register", expected="a method", got=type(plugin).__qualname__
-        )
-
-
-def _check_api(plugin_name: str, plugin: PipelexPlugin) -> int:
-    """Hold a plugin to the one integer; a ``bool`` or a ``str`` is none."""
-    targets_api: object = plugin.targets_api
-    if type(targets_api) is not int:
-        raise InvalidContributionError(
-            plugin_name=plugin_name,
-            what="targets_api",
-            expected=f"an int (this installation supports {PLUGIN_API_VERSION})",
-            got=f"{targets_api!r} (a {type(targets_api).__name__})",
-        )
-    if targets_api != PLUGIN_API_VERSION:
-        raise PluginApiVersionMismatchError(
-            plugin_name=plugin_name, targets_api=targets_api, supported_api=PLUGIN_API_VERSION
-        )
-    return targets_api
+def _working_directory() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:  # it was deleted
+        return None
 
 
 def _replayed(handed_out: PluginRegistrar, plugin_name: str) -> PluginRegistrar:
@@ -291,10 +280,12 @@ def _label(row: PluginRow) -> str:
 
 
 def _named(row: PluginRow, phase: Literal["load", "register"], exc: BaseException) -> PluginError:
-    """Wrap what a stranger's code raised; our own named errors stay what they are."""
+    """Wrap what third-party code raised; our own named errors stay as they are, and Ctrl-C is the user's."""
+    if isinstance(exc, KeyboardInterrupt):
+        raise exc
     if isinstance(exc, PluginError):
         return exc
-    error = _broken_error(row, phase, f"{type(exc).__name__}: {exc}")
+    error = _broken_error(row, phase, f"{type(exc).__name__}: {message_of(exc)}")
     error.__cause__ = exc
     return error
 

@@ -21,7 +21,7 @@ from pipelex.plugins.model_handle import ModelHandle
 from pipelex.plugins.registrar import PluginRegistrar
 from pipelex.testing.checks import NotConformingError, check, fail, require
 from pipelex.testing.fault_kinds import QUICK_FAULTS, check_kind
-from pipelex.testing.isolation import findings_about
+from pipelex.testing.isolation import Findings, errors_without_sdk, findings_about
 from pipelex.testing.secrets import CANARY, EXTRA_CANARY, SecretHunt
 from pipelex.testing.stage import Stage, leaks
 from pipelex.testing.vendor import Fault, Trait
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
     from pipelex.plugins.contract import PipelexPlugin
     from pipelex.plugins.inference_backend_registry import InferenceFamily
-    from pipelex.testing.isolated import Findings
     from pipelex.testing.vendor import FakeVendor, Waivers
 
 WorkerT = TypeVar("WorkerT", bound=InferenceWorkerAbstract)
@@ -159,18 +158,24 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
     @check(since="1.0")
     def test_importing_the_plugin_is_light(self) -> None:
         """Importing the plugin's module imports the standard library, the SPI and its own package, and no SDK."""
-        heavy = self._findings()["heavy"]
+        heavy = self._findings().heavy
         require(
             not heavy,
-            f"Importing the plugin's module imports {', '.join(heavy)}. Import it where it is used: inside "
-            "make_worker, or at the top of a worker module that make_worker imports.",
+            f"Importing the plugin's module {'; '.join(heavy)}. Do it where it is needed: inside make_worker, or at "
+            "the top of a worker module that make_worker imports.",
         )
 
     @check(since="1.0")
     def test_register_is_pure(self) -> None:
         """``register`` calls menu methods and nothing else: no file, socket, process, thread or SDK."""
-        impure = self._findings()["impure"]
-        require(not impure, f"register does more than calling menu methods: {'; '.join(impure)}.")
+        impure = self._findings().impure
+        require(not impure, f"register does more than calling menu methods: it {'; it '.join(impure)}.")
+
+    @check(since="1.0")
+    def test_boot_accepts_the_plugin(self) -> None:
+        """Boot registers the plugin beside the built-ins: its name, its version and all that it contributes."""
+        rejected = self._findings().rejected
+        require(not rejected, f"Every start would leave the plugin out: {'; '.join(rejected)}.")
 
     @check(since="1.0")
     def test_register_is_repeatable(self) -> None:
@@ -183,7 +188,13 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
     @check(since="1.0")
     def test_a_missing_sdk_names_the_extra(self) -> None:
         """Without its SDK, ``make_worker`` and the lister raise MissingDependencyError, which names the extra."""
-        for called, (error, extra, message) in self._findings()["missing"].items():
+        errors = errors_without_sdk(
+            entry_point=self._entry_point(),
+            sdk_imports=self.sdk_imports,
+            model=self._model(),
+            backend=self._with_secrets(self.backend("http://127.0.0.1:9")),
+        )
+        for called, (error, extra, message) in errors.items():
             require(
                 error == "MissingDependencyError",
                 f"Without {', '.join(self.sdk_imports)}, {called} raised {error or 'nothing'} {message!r} instead of "
@@ -469,15 +480,12 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
         extras = self.backend(None).extras
         return (self.api_key, EXTRA_CANARY, *(str(extras[name]) for name in self.secret_extras))
 
+    def _entry_point(self) -> str:
+        kind = type(self.plugin())
+        return self.entry_point or f"{kind.__module__}:{kind.__qualname__}"
+
     def _findings(self) -> Findings:
-        plugin = self.plugin()
-        kind = type(plugin)
-        return findings_about(
-            entry_point=self.entry_point or f"{kind.__module__}:{kind.__qualname__}",
-            sdk_imports=self.sdk_imports,
-            model=self._model(),
-            backend=self._with_secrets(self.backend("http://127.0.0.1:9")),
-        )
+        return findings_about(self._entry_point(), self.sdk_imports)
 
     def _is_real(self) -> bool:
         return not self.vendor().takes_orders

@@ -21,6 +21,14 @@ class ReadingPlugin(ToyPlugin):
         super().register(registrar)
 
 
+class UnservedPlugin(ToyPlugin):
+    """Lists the models of an sdk that it does not serve."""
+
+    def register(self, registrar: PluginRegistrar) -> None:
+        super().register(registrar)
+        registrar.add_model_lister(sdk="toy-two", lister=self.list_models)
+
+
 class ForgetfulPlugin(ToyPlugin):
     calls: ClassVar[list[int]] = []
 

@@ -33,6 +33,7 @@ class Fault(NamedTuple):
 FAULTS = (
     Fault("HeavyPlugin", "test_importing_the_plugin_is_light"),
     Fault("ReadingPlugin", "test_register_is_pure"),
+    Fault("UnservedPlugin", "test_boot_accepts_the_plugin"),
     Fault("ForgetfulPlugin", "test_register_is_repeatable"),
     Fault("UnguardedPlugin", "test_a_missing_sdk_names_the_extra"),
     Fault("WithDisguised", "test_the_worker_is_of_the_family"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _check(subject: Subject) -> Iterator[Finding]:
-    for line in subject.probe.of("refused"):
+    for line in subject.sandbox.of("refused"):
         message = f"while {line['phase']}, the plugin tries to do this: {line['event']}({line['detail']})"
         yield RULE.finding(subject.reported_place(line), message)
 

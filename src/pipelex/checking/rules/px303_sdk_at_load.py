@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def _check(subject: Subject) -> Iterator[Finding]:
-    for line in subject.probe.of("import"):
-        message = f"while {line['phase'] or 'loading'}, the plugin tries to import '{line['name']}'"
+    for line in subject.sandbox.of("import"):
+        message = f"while {line['phase']}, the plugin imports '{line['name']}'"
         yield RULE.finding(subject.reported_place(line), message)
 
 

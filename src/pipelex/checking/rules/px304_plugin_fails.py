@@ -15,19 +15,27 @@ if TYPE_CHECKING:
 
 
 def _check(subject: Subject) -> Iterator[Finding]:
-    for line in subject.probe.of("failed"):
-        if line["refused"] or _is_blocked_import(subject, line):
-            continue  # PX302 and PX303 say what was refused
-        message = f"{line['phase'] or 'loading'} the plugin fails: {line['error']}: {line['message']}"
+    for line in subject.sandbox.of("failed"):
+        if line["step"] == "entry point" or line["refused"] or _is_blocked_import(subject, line) or _is_of_others(line):
+            continue
+        doing = "loading" if line["step"] == "import" else "registering"
+        message = f"{doing} the plugin fails: {line['error']}: {line['message']}"
         yield RULE.finding(subject.reported_place(line), message)
-    if subject.probe.ended is not None:
-        index = max((line["entry"] for line in subject.probe.lines), default=0)
-        message = f"loading or registering the plugin did not come to an end: {subject.probe.ended}"
+    if subject.sandbox.ended is not None:
+        index = max((line["entry"] for line in subject.sandbox.lines), default=0)
+        message = f"loading or registering the plugin did not come to an end: {subject.sandbox.ended}"
         yield RULE.finding(subject.register_place(index), message)
 
 
+def _is_of_others(line: dict[str, object]) -> bool:
+    """Tell whether PX403, PX404 or PX407 reports the same."""
+    return line["error"] in ("PluginApiVersionMismatchError", "DuplicatePluginError") or line["what"] in (
+        *("name", "targets_api"),
+    )
+
+
 def _is_blocked_import(subject: Subject, line: dict[str, object]) -> bool:
-    blocked = subject.probe.of("import")
+    blocked = subject.sandbox.of("import")
     return line["error"] == "ModuleNotFoundError" and any(one["name"] in str(line["message"]) for one in blocked)
 
 

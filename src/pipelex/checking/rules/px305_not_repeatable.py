@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def _check(subject: Subject) -> Iterator[Finding]:
     for one in subject.plugins:
-        runs = [line["contributions"] for line in subject.probe.of("registered", one.index)]
+        runs = [line["contributions"] for line in subject.sandbox.of("registered", one.index)]
         if len(runs) == 2 and runs[0] != runs[1]:
             first, second = (", ".join(sorted(_shown(row) for row in run)) or "nothing" for run in runs)
             message = f"'register' contributes {first} the first time, and {second} the second time"

@@ -22,7 +22,7 @@ def _check(subject: Subject) -> Iterator[Finding]:
             subject.modules[0].place_at(1), "no plugin is seen: no class has name, targets_api and register"
         )
     for one in subject.plugins:
-        failed = subject.probe.of("no-plugin", one.index)
+        failed = [line for line in subject.sandbox.of("failed", one.index) if line["step"] == "entry point"]
         if one.problem:
             yield RULE.finding(one.entry.place or one.place, f"the entry point names no plugin: {one.problem}")
         elif failed:

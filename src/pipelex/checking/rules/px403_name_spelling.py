@@ -21,7 +21,7 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 def _check(subject: Subject) -> Iterator[Finding]:
     for one in subject.plugins:
         member = subject.member(one, "name")
-        seen = subject.probe.of("plugin", one.index)
+        seen = subject.sandbox.of("plugin", one.index)
         name = seen[0]["name"] if seen else subject.constant(member[0], member[2]) if member else None
         if not isinstance(name, str):
             continue

@@ -21,7 +21,7 @@ def _check(subject: Subject) -> Iterator[Finding]:
         stated = subject.stated_api(one)
         if stated is not None and stated.follows:
             continue  # PLUGIN_API_VERSION: whatever version it meets
-        seen = subject.probe.of("plugin", one.index)
+        seen = subject.sandbox.of("plugin", one.index)
         problem = stated.problem(wanted) if stated is not None else ""
         if seen:
             value, is_int = seen[0]["targets_api"], seen[0]["is_int"]
