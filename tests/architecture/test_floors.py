@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 BESIDE = 5.5
 """Beside the tower: of the tower's rooms, the command line alone may import what stands here."""
 BELOW_THOSE = 5.4
-"""Beside the tower too, and below its neighbours: what several of them read plugins with."""
+"""Beside the tower too, and below its neighbours: what several of them read and load plugins with."""
 
 FLOORS: dict[str, float] = {
     "pipelex": 0,
@@ -41,6 +41,7 @@ FLOORS: dict[str, float] = {
     "pipelex.checking": BESIDE,
     "pipelex.diagnosis": BESIDE,
     "pipelex.reading": BELOW_THOSE,
+    "pipelex.sandbox": BELOW_THOSE,
     "pipelex.scaffold": BESIDE,
     "pipelex.testing": BESIDE,
     "pipelex.upgrading": BESIDE,
@@ -167,7 +168,7 @@ def test_the_docs_show_the_same_floors() -> None:
     assert {room for room, floor in FLOORS.items() if floor == BESIDE} == {
         f"pipelex.{room}" for room in re.findall(r"`(\w+)`", beside)
     }
-    [below] = re.findall(r"^Below those stands (.+?):", page, re.MULTILINE)
+    [below] = re.findall(r"^Below those stand (.+?):", page, re.MULTILINE)
     assert {room for room, floor in FLOORS.items() if floor == BELOW_THOSE} == {
         f"pipelex.{room}" for room in re.findall(r"`(\w+)`", below)
     }

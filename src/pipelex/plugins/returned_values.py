@@ -186,9 +186,9 @@ def check_exit_code(origin: Origin, code: object) -> int:
     Raises:
         InvalidContributionError: It is no exit code.
     """
-    if isinstance(code, int):
+    if isinstance(code, int) and not isinstance(code, bool) and 0 <= code <= 255:
         return int(code)
-    raise origin.error("an exit code (an int)", code)
+    raise origin.error("an exit code (an int from 0, which is success, to 255)", code)
 
 
 _PLAIN: Mapping[str, tuple[type, ...]] = {

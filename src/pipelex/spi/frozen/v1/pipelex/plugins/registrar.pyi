@@ -54,7 +54,7 @@ class PluginRegistrar:
         Args:
             name: The command; it may not be one of the core's own.
             help: What it does, in one line.
-            run: Takes the arguments behind the name, returns the exit code.
+            run: Takes the arguments behind the name, returns the exit code, 0 to 255. Not an async function.
 
         Raises:
             InvalidContributionError: An argument is not of the contract's shape.
