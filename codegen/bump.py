@@ -19,6 +19,7 @@ from codegen.freeze import LOCK, PENDING, add_folder, check_frozen, folder_of, f
 from codegen.project import Project
 from codegen.spec import SPEC_FILE, parse_spec
 from codegen.writer import Change, changes, write
+from pipelex.spi.files import finish_interrupted
 
 if TYPE_CHECKING:
     from codegen.compat.model import Finding, Verdict
@@ -276,6 +277,8 @@ def main(arguments: list[str], *, default_root: str, command: str) -> int:
     options = _parser(command).parse_args(arguments)
     project = Project(Path(options.root or default_root))
     try:
+        if not options.dry_run:
+            finish_interrupted(project.root)
         plan = freeze(project) if command == "freeze" else bump(project, _verdict(project))
         if not options.dry_run:
             write(project.root, plan.files)

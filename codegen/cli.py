@@ -13,6 +13,7 @@ from codegen import freshness
 from codegen.errors import CodegenError, FrozenError
 from codegen.project import Project
 from codegen.writer import COMMAND, Change, changes, write
+from pipelex.spi.files import finish_interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace, project: Project, render: Callable[[Project], Outputs]) -> int:
+    if not options.check:
+        finish_interrupted(project.root)
     outputs = render(project)
     found = changes(project.root, outputs)
     if options.check and found:

@@ -43,11 +43,13 @@ def remember(root: str, seen: dict[str, str], folders: list[str]) -> None:
     """
     record = _record(root, seen, [*_LISTED, *folders])
     path = os.path.join(root, CACHE)
+    from pathlib import Path  # not for the fast path
+
+    from pipelex.spi.files import replace_file
+
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(f"{path}.part", "w", encoding="utf-8", newline="\n") as file:
-            file.write(record)
-        os.replace(f"{path}.part", path)
+        replace_file(Path(path), record.encode())
     except OSError:
         pass
 

@@ -6,7 +6,6 @@ Writing and checking take the same path; a check merely stops before the last st
 from __future__ import annotations
 
 import difflib
-import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -105,45 +104,22 @@ def changes(root: Path, outputs: Outputs) -> list[Change]:
 
 
 def write(root: Path, found: list[Change]) -> None:
-    """Make the disk agree. Every new text is on the disk, under another name, before the first file is replaced.
+    """Write what differs: all files or none.
 
     Args:
         root: The project.
         found: What differs.
 
     Raises:
-        CodegenError: A file cannot be written; none was replaced unless the very renaming failed.
+        CodegenError: A file cannot be written; none was replaced, unless a rename itself failed.
     """
-    texts = {root / change.path: change.new for change in found if change.new is not None}
-    staged = {target: target.with_name(f".{target.name}.{os.getpid()}.part") for target in texts}
+    from pipelex.spi.files import WriteError, write_files
+
+    texts = {root / change.path: change.new.encode("utf-8") for change in found if change.new is not None}
     try:
-        for target, text in texts.items():
-            _stage(staged[target], target, text)
-        for target, temporary in staged.items():
-            os.replace(temporary, target)
-        for change in found:
-            if change.new is None:
-                _remove(root / change.path)
-    except OSError as exc:
-        raise CodegenError(Problem(str(exc.filename), 0, "", f"cannot be written: {exc.strerror}")) from exc
-    finally:
-        for temporary in staged.values():
-            temporary.unlink(missing_ok=True)
-
-
-def _stage(temporary: Path, target: Path, text: str) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary.write_bytes(text.encode("utf-8"))
-    if target.exists():
-        temporary.chmod(target.stat().st_mode)
-
-
-def _remove(path: Path) -> None:
-    path.unlink()
-    for folder in path.parents:
-        if any(folder.iterdir()):
-            return
-        folder.rmdir()
+        write_files(root, texts, remove=[root / change.path for change in found if change.new is None])
+    except WriteError as exc:
+        raise CodegenError(Problem(str(exc.file), 0, "", f"cannot be written: {exc.reason}")) from exc
 
 
 def _read(path: Path) -> str | None:

@@ -231,15 +231,15 @@ def test_a_link_that_leads_nowhere_is_there_too(tmp_path: Path) -> None:
 
 
 def test_a_write_that_fails_halfway_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, written = Path.write_text, list[Path]()
+    real, written = Path.write_bytes, list[Path]()
 
-    def fail_late(path: Path, text: str, **options: str) -> int:
+    def fail_late(path: Path, content: bytes) -> int:
         written.append(path)
         if len(written) > 5:
             raise OSError(28, "No space left on device")
-        return real(path, text, **options)
+        return real(path, content)
 
-    monkeypatch.setattr(Path, "write_text", fail_late)
+    monkeypatch.setattr(Path, "write_bytes", fail_late)
     assert 1 == new("acme", *families("llm"), "--dir", str(tmp_path))
     assert len(written) > 5
     assert [] == list(tmp_path.iterdir())

@@ -8,6 +8,8 @@ from importlib.util import source_hash  # 64 bits, as for compiled modules; hash
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelex.spi.files import replace_file
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -90,14 +92,12 @@ def write_verdict(key: str, verdict: dict[str, Any], *, read: Mapping[str, str])
     if folder is None or not all(read.values()):
         return
     path = folder / "verdicts" / f"{key}.json"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(exist_ok=True)
-        temporary.write_text(json.dumps({**verdict, "read": dict(read)}), encoding="utf-8")
-        os.replace(temporary, path)
+        replace_file(path, json.dumps({**verdict, "read": dict(read)}).encode())
         _drop_old(path.parent)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        pass
 
 
 def _drop_old(folder: Path, keep: int = 1000) -> None:

@@ -77,8 +77,10 @@ def init(*, names: tuple[str, ...], take_all: bool, project: Path, force: bool, 
     from pipelex.config.locations import FOLDER
     from pipelex.config.settings import FILE_NAMES
     from pipelex.config.starter import starter_files
+    from pipelex.spi.files import finish_interrupted
 
     folder = project.expanduser() / FOLDER
+    finish_interrupted(folder)
     if not force:
         _refuse_taken(folder / name for name in FILE_NAMES)
     choices = _choices()

@@ -33,12 +33,17 @@ def upgrade(targets: tuple[str, ...], to: int | None, since: int | None, only_di
     """
     _demand_tools()
     from pipelex.exceptions import PipelexError
+    from pipelex.spi.files import finish_interrupted
     from pipelex.upgrading.errors import UpgradeError
     from pipelex.upgrading.upgrade import write
 
+    found = _resolved(targets)
+    resumed = [] if only_diff else [finish_interrupted(target.root) for target in found]
+    if any(resumed):
+        found = _resolved(targets)  # another run was interrupted, and its files are in place now
     done: list[Upgrade] = []
     failures: list[UpgradeError] = []
-    with _progress(_resolved(targets)) as pending:
+    with _progress(found) as pending:
         for target in pending:
             try:
                 done.append(_upgraded(target, to, since))

@@ -1,34 +1,39 @@
-"""Files that a command writes: whole or not at all, and over nobody else's."""
+"""Files that a command writes into a folder: all of them or none, and over no existing file without ``--force``."""
 
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelex.exceptions import OutputFileError
+from pipelex.spi.files import WriteError, file_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
+
+    from pipelex.spi.files import FileSet
 
 _ENDINGS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/gif": ".gif", "image/tiff": ".tif"}
 
 
 class StagedFiles:
-    """Files on their way into a folder: they are put in place together, when all of them are whole.
+    """Files on their way into a folder.
 
     Args:
         folder: Where they end up.
-        staging: Where they lie until then.
+        files: The set in which they are staged.
         overwrite: Whether files of the same names may be replaced.
     """
 
-    def __init__(self, folder: Path, staging: Path, *, overwrite: bool) -> None:
+    def __init__(self, folder: Path, files: FileSet, *, overwrite: bool) -> None:
         self._folder = folder
-        self._staging = staging
+        self._files = files
         self._overwrite = overwrite
-        self._names: list[str] = []
+        self._targets: list[Path] = []
 
     def add(self, name: str) -> Path:
         """Return the path at which to write a file for now.
@@ -36,45 +41,61 @@ class StagedFiles:
         Raises:
             OutputFileError: There is a file of this name in the folder, and it may not be replaced.
         """
-        self._refuse_existing(name)
-        self._names.append(name)
-        return self._staging / name
+        target = self._folder / name
+        self._refuse_existing(target)
+        self._targets.append(target)
+        return self._files.stage(target)
 
     def place(self) -> list[Path]:
         """Move all files into the folder and return where they are."""
-        for name in self._names:
-            self._refuse_existing(name)
-        return [(self._staging / name).replace(self._folder / name) for name in self._names]
+        for target in self._targets:
+            self._refuse_existing(target)
+        self._files.commit()
+        return self._targets
 
-    def _refuse_existing(self, name: str) -> None:
-        target = self._folder / name
+    def _refuse_existing(self, target: Path) -> None:
         if target.is_dir() or (target.exists() and not self._overwrite):
             raise OutputFileError(file=str(target), reason="it exists already. Move it away, or pass --force")
 
 
 @contextmanager
 def staged_files(folder: Path, *, overwrite: bool) -> Iterator[StagedFiles]:
-    """Make a folder, where it is missing, and stage files beside what is in it; leftovers are removed in any case.
+    """Stage files for a folder; leftovers are removed in any case, and those of an interrupted run first.
 
     Raises:
         OutputFileError: The folder cannot be made or written to.
     """
-    from shutil import rmtree
-    from tempfile import mkdtemp
-
-    staging: Path | None = None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        staging = Path(mkdtemp(prefix=".pipelex-", dir=folder))
-        yield StagedFiles(folder, staging, overwrite=overwrite)
+        with _signals_raise(), file_set(folder) as files:
+            yield StagedFiles(folder, files, overwrite=overwrite)
+    except WriteError as exc:
+        raise OutputFileError(file=str(exc.file), reason=f"it cannot be written: {exc.reason}") from exc
     except BrokenPipeError:  # not ours: whoever read stdout or stderr has left
         raise
     except OSError as exc:
         reason = f"the folder cannot be written to: {os.strerror(exc.errno) if exc.errno else exc}"
         raise OutputFileError(file=str(folder), reason=reason) from exc
+
+
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the program by ``SystemExit``, so that staged files are removed on the way out."""
+    import signal
+    import threading
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    is_main = threading.current_thread() is threading.main_thread()
+    ours = [number for number in numbers if is_main and signal.getsignal(number) is signal.SIG_DFL]  # not under nohup
+    for number in ours:
+        signal.signal(number, leave)
+    try:
+        yield
     finally:
-        if staging is not None:
-            rmtree(staging, ignore_errors=True)
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def is_image_name(name: str) -> bool:

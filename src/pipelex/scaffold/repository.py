@@ -73,7 +73,7 @@ def render(names: PluginNames, families: Iterable[InferenceFamily], host: Host) 
 
 
 def write(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write the files into a new folder: built beside it and moved into place, so that there is no half of it.
+    """Write the files into a new folder, which appears whole or not at all.
 
     Args:
         folder: The repository's folder, which must not exist; the one around it must.
@@ -82,26 +82,16 @@ def write(folder: Path, texts: Mapping[str, str]) -> None:
     Raises:
         OutputFileError: The folder exists, or cannot be written.
     """
-    from shutil import rmtree
-    from tempfile import mkdtemp
+    from pipelex.spi.files import WriteError, file_set
 
     refuse_existing(folder)
-    staging: Path | None = None
     try:
-        staging = Path(mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        made = staging / folder.name
-        for name, text in texts.items():
-            path = made / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8", newline="\n")
-        refuse_existing(folder)
-        made.rename(folder)
-    except OSError as exc:
-        reason = f"it cannot be written: {os.strerror(exc.errno) if exc.errno else exc}"
-        raise OutputFileError(file=str(folder), reason=reason) from exc
-    finally:
-        if staging is not None:
-            rmtree(staging, ignore_errors=True)
+        with file_set(folder.parent) as files:
+            files.add_folder(folder, {name: text.encode() for name, text in texts.items()})
+            refuse_existing(folder)
+            files.commit()
+    except WriteError as exc:
+        raise OutputFileError(file=str(exc.file), reason=f"it cannot be written: {exc.reason}") from exc
 
 
 def refuse_existing(folder: Path) -> None:

@@ -50,7 +50,7 @@ class FileSet:
         self._removed: list[Path] = []
 
     def stage(self, target: Path) -> Path:
-        """Return the path at which to write a file, or to make a whole new folder, before ``commit``.
+        """Return the path at which to write a file before ``commit``.
 
         Args:
             target: Where it will be. Of a symbolic link, the file that it points to is replaced.
@@ -71,6 +71,22 @@ class FileSet:
         """
         with _named(target):
             self.stage(target).write_bytes(content)
+
+    def add_folder(self, target: Path, files: Mapping[str, bytes]) -> None:
+        """Add a whole new folder, which one rename puts in its place.
+
+        Args:
+            target: The folder; it must not exist.
+            files: The content of each file by its path in the folder.
+
+        Raises:
+            WriteError: It cannot be staged.
+        """
+        staged = self.stage(target)
+        for name, content in files.items():
+            with _named(target / name):
+                (staged / name).parent.mkdir(parents=True, exist_ok=True)
+                (staged / name).write_bytes(content)
 
     def remove(self, target: Path) -> None:
         """Remove a file when the set is written, and the folders that this leaves empty.
@@ -131,13 +147,13 @@ class FileSet:
 
 
 @contextmanager
-def file_set(base: Path) -> Iterator[FileSet]:
+def file_set(folder: Path) -> Iterator[FileSet]:
     """Stage a set of files; without ``commit`` none of them is written.
 
     Interrupted runs in the same folder are resumed or removed first.
 
     Args:
-        base: The folder in which all targets are, at whatever depth. It must exist.
+        folder: The folder in which all targets are, at whatever depth. It is made with the first of them.
 
     Yields:
         The set.
@@ -145,8 +161,9 @@ def file_set(base: Path) -> Iterator[FileSet]:
     Raises:
         WriteError: The folder cannot be written to.
     """
-    with _named(base):
-        finish_interrupted(base)
+    with _named(folder):
+        finish_interrupted(folder)
+        base = next(place for place in (folder, *folder.parents) if place.exists())
         staging, lock = _new_staging(base)
     try:
         yield FileSet(base, staging)
@@ -154,18 +171,18 @@ def file_set(base: Path) -> Iterator[FileSet]:
         _discard(staging, lock)
 
 
-def write_files(base: Path, files: Mapping[Path, bytes], *, remove: Iterable[Path] = ()) -> None:
+def write_files(folder: Path, files: Mapping[Path, bytes], *, remove: Iterable[Path] = ()) -> None:
     """Write a set of files: all or none.
 
     Args:
-        base: The folder in which all of them are, at whatever depth. It must exist.
+        folder: The folder in which all of them are, at whatever depth.
         files: The content of each file.
         remove: Files that go.
 
     Raises:
         WriteError: A file cannot be written. None was replaced, unless a rename itself failed.
     """
-    with file_set(base) as staged:
+    with file_set(folder) as staged:
         for target, content in files.items():
             staged.add(target, content)
         for target in remove:
@@ -192,19 +209,27 @@ def replace_file(path: Path, content: bytes) -> None:
         raise
 
 
-def finish_interrupted(base: Path) -> None:
+def finish_interrupted(folder: Path) -> bool:
     """Resume what an interrupted run had decided to write, and remove what it had only staged.
 
+    Call it before anything is read that decides what is to be written.
+
     Args:
-        base: The folder that the run wrote in.
+        folder: The folder that the run wrote in; it may have been about to make it.
+
+    Returns:
+        Whether there was anything of the kind.
     """
-    for staging in base.glob(f"{STAGING_PREFIX}*"):
+    was_any = False
+    for staging in (found for base in (folder.parent, folder) for found in base.glob(f"{STAGING_PREFIX}*")):
         lock = None if staging.is_symlink() or not staging.is_dir() else _lock(staging)
         if lock is not None:
+            was_any = True
             try:
-                _resume(staging, base)
+                _resume(staging, staging.parent)
             finally:
                 _discard(staging, lock)
+    return was_any
 
 
 def _resume(staging: Path, base: Path) -> None:

@@ -358,7 +358,9 @@ def _remember_marks(done: Upgrade) -> None:
 
 
 def write(upgrades: Sequence[Upgrade]) -> None:
-    """Write upgrades: each file is replaced at once, and only when all of them could be staged.
+    """Write upgrades: all files of a plugin or none of them, and those of all plugins are staged before the first.
+
+    Line breaks, encodings, modes and symbolic links are kept.
 
     Args:
         upgrades: What was worked out.
@@ -366,20 +368,32 @@ def write(upgrades: Sequence[Upgrade]) -> None:
     Raises:
         UpgradeError: A file cannot be written.
     """
-    import os
+    from contextlib import ExitStack
 
-    texts = {path: item.after[path] for item in upgrades for path in item.changed}
-    staged = {path: path.with_name(f".{path.name}.{os.getpid()}.part") for path in texts}
+    from pipelex.spi.files import WriteError, file_set
+
     try:
-        for path, text in texts.items():
-            line_break = b"\r\n" if b"\r\n" in path.read_bytes() else b"\n"
-            staged[path].write_bytes(text.replace("\r\n", "\n").encode("utf-8").replace(b"\n", line_break))
-            staged[path].chmod(path.stat().st_mode)
-        for path, temporary in staged.items():
-            os.replace(temporary, path)
-    except OSError as exc:
-        reason = f"it cannot be written ({exc.strerror})"
-        raise UpgradeError(target=str(exc.filename), reason=reason, fix="Make it writable and run again") from exc
-    finally:
-        for temporary in staged.values():
-            temporary.unlink(missing_ok=True)
+        with ExitStack() as stack:
+            sets = []
+            for item in upgrades:
+                files = stack.enter_context(file_set(item.target.root))
+                for path in item.changed:
+                    files.add(path, _encoded(item.after[path], path))
+                sets.append(files)
+            for files in sets:
+                files.commit()
+    except WriteError as exc:
+        reason = f"it cannot be written ({exc.reason})"
+        raise UpgradeError(target=str(exc.file), reason=reason, fix="Make it writable and run again") from exc
+
+
+def _encoded(text: str, path: Path) -> bytes:
+    """Encode a text as its file is: with its line breaks, its encoding and its byte order mark."""
+    import tokenize
+
+    with path.open("rb") as file:
+        encoding = tokenize.detect_encoding(file.readline)[0]
+        file.seek(0)
+        line_break = "\r\n" if b"\r\n" in file.read() else "\n"
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    return text.replace("\n", line_break).encode(encoding)
