@@ -52,10 +52,9 @@ def _plain(value: object) -> object:
         return value
     if isinstance(value, str):
         return redact(str.__str__(value))
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):  # a NamedTuple
-        return {name: _plain(item) for name, item in value._asdict().items()}
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        named = value._asdict() if hasattr(value, "_asdict") else None  # a NamedTuple
+        return {name: _plain(item) for name, item in named.items()} if named else [_plain(item) for item in value]
     if isinstance(value, type):
         return f"{value.__module__}.{value.__qualname__}"
     if hasattr(value, "__dataclass_fields__"):
