@@ -22,7 +22,7 @@ from codegen.writer import Change, changes, write
 from pipelex.spi.files import finish_interrupted
 
 if TYPE_CHECKING:
-    from codegen.compat.model import Finding, Verdict
+    from codegen.compat.model import CompatFinding, Verdict
     from codegen.spec import Change as Entry
     from codegen.spec import Spec, SpecFile
     from codegen.writer import Outputs
@@ -104,7 +104,7 @@ def _hold_entries_to_findings(spec_file: SpecFile, verdict: Verdict, group: tupl
         raise BumpRefusedError(*problems)
 
 
-def _undeclared(finding: Finding) -> Problem:
+def _undeclared(finding: CompatFinding) -> Problem:
     detail = finding.detail
     ends = "".join(f'\n    {key} = "{detail[key]}"' for key in ("from", "to") if key in detail)
     text = (
@@ -120,7 +120,7 @@ def _frozen_group(project: Project, spec: Spec) -> str:
 
 
 def _bumped(
-    project: Project, spec: Spec, text: str, after: tuple[int, int], seen: list[Finding]
+    project: Project, spec: Spec, text: str, after: tuple[int, int], seen: list[CompatFinding]
 ) -> tuple[Outputs, list[Change]]:
     """Render the project as it will be, and list the files that go."""
     old_folder = folder_of(spec.api_version, spec)
@@ -192,7 +192,7 @@ def _toml(value: str) -> str:
 # --- what states the version beside --------------------------------------------------------------------
 
 
-def _changelog(project: Project, after: tuple[int, int], entries: list[Entry], seen: list[Finding]) -> str:
+def _changelog(project: Project, after: tuple[int, int], entries: list[Entry], seen: list[CompatFinding]) -> str:
     text = project.read(CHANGELOG)
     if not _UNRELEASED.search(text):
         raise CodegenError(Problem(CHANGELOG, 0, "", "no line '## [Unreleased]'; expected one to write below"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
-    from codegen.compat.model import Finding, Verdict
+    from codegen.compat.model import CompatFinding, Verdict
     from codegen.spec import Change
 
 Rewrite = Literal["derived", "code", "by hand", "none"]
@@ -159,7 +159,7 @@ def says(change: Change) -> str:
     return KIND_RULES[change.kind].says.format_map(values)
 
 
-def declares(change: Change, finding: Finding) -> bool:
+def declares(change: Change, finding: CompatFinding) -> bool:
     """Tell whether an entry declares a finding.
 
     Args:
@@ -174,7 +174,7 @@ def declares(change: Change, finding: Finding) -> bool:
     return finding.kind != change.kind or _same_ends(change, finding)
 
 
-def _same_place(change: Change, finding: Finding) -> bool:
+def _same_place(change: Change, finding: CompatFinding) -> bool:
     """Compare symbols: an entry's own, its new name, or a name of the module that moved."""
     places = {_plain(change.symbol)}
     if change.kind == "module-moved":
@@ -203,7 +203,7 @@ def new_reference(change: Change) -> str:
     return to if ":" in to else f"{module}:{to}"
 
 
-def _same_ends(change: Change, finding: Finding) -> bool:
+def _same_ends(change: Change, finding: CompatFinding) -> bool:
     """Compare what is said of the change itself, as far as both say it."""
     if finding.kind == "parameter-added":
         return finding.detail.get("parameter") in {None, parameter_name(change.to or "")}
@@ -233,11 +233,11 @@ class Matching:
         idle: The entries that declare nothing, by their index.
     """
 
-    undeclared: tuple[Finding, ...]
+    undeclared: tuple[CompatFinding, ...]
     idle: tuple[int, ...]
 
 
-def match(changes: Sequence[Change], findings: Iterable[Finding], *, group: tuple[str, str]) -> Matching:
+def match(changes: Sequence[Change], findings: Iterable[CompatFinding], *, group: tuple[str, str]) -> Matching:
     """Hold entries against findings, both ways.
 
     Args:
@@ -261,7 +261,7 @@ def _is_group_change(change: Change, group: tuple[str, str]) -> bool:
     return change.kind == "entry-point-group-changed" and (change.from_, change.to) == group and group[0] != group[1]
 
 
-def declared_in(changes: Sequence[Change]) -> Callable[[Finding], bool]:
+def declared_in(changes: Sequence[Change]) -> Callable[[CompatFinding], bool]:
     """Return what tells of a finding whether an entry declares it.
 
     Args:
@@ -281,7 +281,7 @@ def with_open_enums(verdict: Verdict, open_enums: Container[str]) -> Verdict:
     return replace(verdict, findings=tuple(sorted(findings, key=lambda finding: not finding.breaking)))
 
 
-def _if_open(finding: Finding, open_enums: Container[str]) -> Finding:
+def _if_open(finding: CompatFinding, open_enums: Container[str]) -> CompatFinding:
     if finding.kind != "enum-member-added" or finding.symbol.rpartition(".")[0] not in open_enums:
         return finding
     note = "an open enum: whoever matches on it expects members that are new"

@@ -15,7 +15,7 @@ from codegen.source import assigned_name, dotted_name, read_module, walk
 
 if TYPE_CHECKING:
     from codegen.project import Project
-    from codegen.reduce import Reduced, Signature
+    from codegen.reduce import Reduced, SymbolPart
     from codegen.source import Definition, SourceModule
     from codegen.spec import SpecFile
 
@@ -132,7 +132,7 @@ class Contract:
         for name in names:
             module.symbols[name] = reducer.reduce(source.definitions[name])
         for reduced in list(module.symbols.values()):
-            for signature in reduced.signatures:
+            for signature in reduced.parts:
                 self._close(module, reducer, signature)
         return module
 
@@ -153,7 +153,7 @@ class Contract:
                 pending += bases[reference]
         return found | {reference for reference, below in bases.items() if found.intersection(below)}
 
-    def _close(self, module: PublishedModule, reducer: Reducer, signature: Signature) -> None:
+    def _close(self, module: PublishedModule, reducer: Reducer, signature: SymbolPart) -> None:
         """Make sure that a signature mentions nothing but what is published, or the vocabulary."""
         source = module.source
         mentions = _Mentions()
@@ -171,19 +171,19 @@ class Contract:
                 self._refuse(source, signature, f"mentions '{name}', which {source.path} does not define or import")
 
     def _close_over_definition(
-        self, module: PublishedModule, reducer: Reducer, signature: Signature, definition: Definition
+        self, module: PublishedModule, reducer: Reducer, signature: SymbolPart, definition: Definition
     ) -> None:
         source, name = module.source, definition.name
         if name in self._published[source.name] or name in module.helpers:
             return
         if _is_type_variable(definition):
             module.helpers[name] = reducer.reduce(definition)
-            for part in module.helpers[name].signatures:
+            for part in module.helpers[name].parts:
                 self._close(module, reducer, part)
         else:
             self._refuse_unpublished(source, signature, f"{source.name}:{name}")
 
-    def _close_over_import(self, module: PublishedModule, signature: Signature, name: str) -> None:
+    def _close_over_import(self, module: PublishedModule, signature: SymbolPart, name: str) -> None:
         source = module.source
         reference = source.imports[name]
         origin, _, original = reference.partition(":")
@@ -197,7 +197,7 @@ class Contract:
             text = f"mentions '{original}' of '{origin}'; expected published names, or those of {', '.join(VOCABULARY)}"
             self._refuse(source, signature, text)
 
-    def _refuse_unpublished(self, source: SourceModule, signature: Signature, reference: str) -> None:
+    def _refuse_unpublished(self, source: SourceModule, signature: SymbolPart, reference: str) -> None:
         module, _, name = reference.partition(":")
         text = (
             f"mentions '{name}' of '{module}', which is not published. "
@@ -205,7 +205,7 @@ class Contract:
         )
         self._refuse(source, signature, text)
 
-    def _refuse(self, source: SourceModule, signature: Signature, text: str) -> None:
+    def _refuse(self, source: SourceModule, signature: SymbolPart, text: str) -> None:
         self._problems.append(source.problem(signature.origin, signature.where, text))
 
 

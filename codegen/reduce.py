@@ -25,7 +25,7 @@ _DOTS = cst.SimpleStatementLine(body=[cst.Expr(cst.Ellipsis())])
 
 
 @dataclass(frozen=True)
-class Signature:
+class SymbolPart:
     """A part of a published symbol that is checked, and named in errors, by itself.
 
     Attributes:
@@ -45,11 +45,11 @@ class Reduced:
 
     Attributes:
         statements: The whole.
-        signatures: Its parts.
+        parts: Its parts.
     """
 
     statements: tuple[Statement, ...]
-    signatures: tuple[Signature, ...]
+    parts: tuple[SymbolPart, ...]
 
 
 @dataclass(frozen=True)
@@ -100,17 +100,17 @@ class Reducer:
         if isinstance(node, cst.FunctionDef):
             function = self._reduce_function(node, where, in_class=False)
             function = function.with_changes(leading_lines=[_BLANK_LINE, _BLANK_LINE])
-            return Reduced((function,), (Signature(where, function, node),))
+            return Reduced((function,), (SymbolPart(where, function, node),))
         line = _without_comments(node).with_changes(leading_lines=[_BLANK_LINE])
         docstring = (_plain_line(definition.docstring),) if definition.docstring else ()
-        return Reduced((line, *docstring), (Signature(where, line, node),))
+        return Reduced((line, *docstring), (SymbolPart(where, line, node),))
 
     def _reduce_class(self, node: cst.ClassDef, where: str) -> Reduced:
         kind = self._kind_of(node)
         header = _without_comments(
             node.with_changes(leading_lines=[_BLANK_LINE, _BLANK_LINE], lines_after_decorators=[], body=_suite(None))
         )
-        signatures = [Signature(where, header, node)]
+        parts = [SymbolPart(where, header, node)]
         attributes = list(self._class_attributes(node, where, kind))
         attributes += self._instance_attributes(node, where, taken={attribute.name for attribute in attributes})
         methods = list(self._methods(node, where, kind))
@@ -118,13 +118,13 @@ class Reducer:
         for place, attribute in enumerate(attributes):
             leading = [_BLANK_LINE] if statements and place == 0 else []
             statements += [attribute.line.with_changes(leading_lines=leading), *attribute.docstring]
-            signatures.append(Signature(f"{where}.{attribute.name}", attribute.line, attribute.origin))
+            parts.append(SymbolPart(f"{where}.{attribute.name}", attribute.line, attribute.origin))
         for name, function, origin in methods:
             leading = [_BLANK_LINE] if statements else []
             statements.append(function.with_changes(leading_lines=leading))
-            signatures.append(Signature(f"{where}.{name}", function, origin))
+            parts.append(SymbolPart(f"{where}.{name}", function, origin))
         body = cst.IndentedBlock(body=statements) if statements else _suite(None)
-        return Reduced((header.with_changes(body=body),), tuple(signatures))
+        return Reduced((header.with_changes(body=body),), tuple(parts))
 
     def _kind_of(self, node: cst.ClassDef) -> _Kind:
         bases = {self._module.imports.get(dotted_name(base.value), "") for base in node.bases}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codegen.compat.drafts import Draft
-    from codegen.compat.model import Finding
+    from codegen.compat.model import CompatFinding
     from codegen.compat.trees import StubTree
 
 
@@ -68,7 +68,7 @@ def compare_all(
     for job in jobs:
         failed = job.sheet.answers(job.program, errors) if job.program else set()
         settled.append(fold(job.pair, job.drafts, job.symbols, failed))
-    found: list[list[Finding]] = (
+    found: list[list[CompatFinding]] = (
         find_witnesses([(job.pair, job.trees, drafts) for job, drafts in zip(jobs, settled, strict=True)], cache)
         if witnesses
         else [[draft.finding() for draft in drafts] for drafts in settled]
@@ -98,5 +98,5 @@ class Job:
         self.program = self.sheet.program()
 
 
-def _rank(finding: Finding) -> tuple[bool, str, str]:
+def _rank(finding: CompatFinding) -> tuple[bool, str, str]:
     return (not finding.breaking, finding.symbol, finding.id)

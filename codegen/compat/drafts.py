@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from codegen.compat.directions import one_word, short
-from codegen.compat.model import Direction, Finding
+from codegen.compat.model import CompatFinding, Direction
 from codegen.compat.outline import Canonical, Outline
 from codegen.compat.signatures import Words, events
 from codegen.compat.spelling import Flow, mentions
@@ -82,10 +82,10 @@ class Draft:
     broken: set[Direction] = field(default_factory=set)
     cascades: list[str] = field(default_factory=list)
 
-    def finding(self) -> Finding:
+    def finding(self) -> CompatFinding:
         """Return the finding, without a witness."""
         relevant = {way: path for way, path in self.ways.items() if way in self.broken} or self.ways
-        return Finding(
+        return CompatFinding(
             id=":".join(part for part in (self.kind, self.symbol, self.part) if part),
             kind=self.kind,
             symbol=self.symbol,

@@ -38,7 +38,7 @@ class Witness:
 
 
 @dataclass(frozen=True)
-class Finding:
+class CompatFinding:
     """One change of the contract.
 
     Attributes:
@@ -97,16 +97,16 @@ class Verdict:
 
     old: str
     new: str
-    findings: tuple[Finding, ...]
+    findings: tuple[CompatFinding, ...]
     witnesses: bool = True
 
     @property
-    def breaks(self) -> tuple[Finding, ...]:
+    def breaks(self) -> tuple[CompatFinding, ...]:
         """The findings that break plugins."""
         return tuple(finding for finding in self.findings if finding.breaking)
 
     @property
-    def additions(self) -> tuple[Finding, ...]:
+    def additions(self) -> tuple[CompatFinding, ...]:
         """The findings that break none."""
         return tuple(finding for finding in self.findings if not finding.breaking)
 
@@ -115,7 +115,7 @@ class Verdict:
         """Whether every plugin that was fine on the old tree is fine on the new one."""
         return not self.breaks
 
-    def undeclared(self, declared: Declared | None) -> tuple[Finding, ...]:
+    def undeclared(self, declared: Declared | None) -> tuple[CompatFinding, ...]:
         """Return the breaks that no ``[[change]]`` entry declares.
 
         Args:
@@ -125,7 +125,7 @@ class Verdict:
 
 
 if TYPE_CHECKING:
-    Declared = Callable[[Finding], bool]
+    Declared = Callable[[CompatFinding], bool]
 
 KINDS: Mapping[str, str] = {
     # symbols

@@ -10,7 +10,7 @@ from codegen.compat.directions import short
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from codegen.compat.model import Declared, Finding, Verdict
+    from codegen.compat.model import CompatFinding, Declared, Verdict
 
 
 def as_text(verdict: Verdict, declared: Declared | None = None) -> str:
@@ -52,7 +52,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _break(verdict: Verdict, finding: Finding, declared: Declared | None) -> Iterator[str]:
+def _break(verdict: Verdict, finding: CompatFinding, declared: Declared | None) -> Iterator[str]:
     yield f"BREAK {finding.kind}: {finding.symbol}{change(finding)}"
     yield f"  direction  {finding.direction.value}"
     yield f"  breaks     {finding.who}"
@@ -75,17 +75,17 @@ def _break(verdict: Verdict, finding: Finding, declared: Declared | None) -> Ite
         yield "  witness    none found: unconfirmed (a type checker cannot see it, but the rule stands)"
 
 
-def _both(finding: Finding) -> Iterator[str]:
+def _both(finding: CompatFinding) -> Iterator[str]:
     for label, text in (("old", finding.old), ("new", finding.new)):
         for place, line in enumerate(text.splitlines()):
             yield f"  {label if place == 0 else '':<9}  {line}"
 
 
-def _addition(finding: Finding) -> Iterator[str]:
+def _addition(finding: CompatFinding) -> Iterator[str]:
     yield f"  {finding.kind}: {finding.symbol}{change(finding)}{f' ({finding.note})' if finding.note else ''}"
 
 
-def change(finding: Finding) -> str:
+def change(finding: CompatFinding) -> str:
     """Say in brackets what became what.
 
     Args:
@@ -115,7 +115,7 @@ def as_json(verdict: Verdict, declared: Declared | None = None) -> str:
     return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
 
 
-def _record(finding: Finding, declared: Declared | None) -> dict[str, object]:
+def _record(finding: CompatFinding, declared: Declared | None) -> dict[str, object]:
     witness = finding.witness
     return {
         "id": finding.id,

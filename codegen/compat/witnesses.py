@@ -1,7 +1,7 @@
 """Witnesses: of many small plugins the smallest that is clean on the old tree and fails on the new one.
 
-Nothing is believed. Every plugin is type-checked against both trees, all of them in one run, as modules of two worlds
-in which the package ``pipelex`` has another name.
+Every candidate is type-checked against both trees, all of them in one run, as modules of two worlds in which the
+package ``pipelex`` has another name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codegen.compat.drafts import Draft
-    from codegen.compat.model import Finding
+    from codegen.compat.model import CompatFinding
     from codegen.compat.sheet import Pair
     from codegen.compat.trees import StubTree
     from pipelex.spi.type_check import Diagnostic
@@ -33,7 +33,7 @@ _OF_ALL_MEMBERS = {"record-frozen", "incompatible", "class-kind-changed"}
 Job = tuple["Pair", "tuple[StubTree, StubTree]", "list[Draft]"]
 
 
-def find_witnesses(jobs: Sequence[Job], cache: Path | None = None) -> list[list[Finding]]:
+def find_witnesses(jobs: Sequence[Job], cache: Path | None = None) -> list[list[CompatFinding]]:
     """Find a witness for every break.
 
     Args:
@@ -82,7 +82,7 @@ class _Bench:
                 found[f"{world}_plugin{number}"] = _renamed(source, world)
         return found
 
-    def findings(self, errors: Mapping[str, list[Diagnostic]]) -> list[Finding]:
+    def findings(self, errors: Mapping[str, list[Diagnostic]]) -> list[CompatFinding]:
         """Return the findings, each with the smallest witness that holds."""
         found = []
         for place, draft in enumerate(self._drafts):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tests.codegen.compat.small_spi import tree
 
 if TYPE_CHECKING:
-    from codegen.compat.model import Finding
+    from codegen.compat.model import CompatFinding
     from codegen.compat.trees import StubTree
 
 Edit = tuple[str, str, str]
@@ -37,7 +37,7 @@ class Row:
         return tree("old", *self.old), tree("new", *self.old, *self.new)
 
 
-def summary(finding: Finding) -> str:
+def summary(finding: CompatFinding) -> str:
     """Write a finding as the rows expect it."""
     state = "fine" if not finding.breaking else "BREAK" if finding.confirmed else "UNCONFIRMED"
     return f"{state} {finding.kind} {finding.symbol.partition(':')[2]} ({finding.direction.value})"

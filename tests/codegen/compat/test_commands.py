@@ -19,7 +19,7 @@ from tests.codegen.conftest import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from codegen.compat.model import Finding
+    from codegen.compat.model import CompatFinding
     from tests.codegen.conftest import SmallProject
 
 RENAMED = ("plugins/backends", "reporter: Reporter | None)", "delegate: Reporter | None)")
@@ -263,7 +263,7 @@ def test_explain_asks_which_where_a_name_is_not_unique(tmp_path: Path, capsys: p
 def test_undeclared_without_entries_is_every_break(tmp_path: Path) -> None:
     verdict = compare.compare(tree("old"), tree("new", RENAMED, ADDED), witnesses=False)
 
-    def nothing(_finding: Finding) -> bool:
+    def nothing(_finding: CompatFinding) -> bool:
         return False
 
     assert verdict.breaks == verdict.undeclared(None) == verdict.undeclared(nothing)

@@ -18,7 +18,7 @@ from codegen.compat.typecheck import check
 from codegen.project import Project
 
 if TYPE_CHECKING:
-    from codegen.compat.model import Finding
+    from codegen.compat.model import CompatFinding
 
 ROOT = Path(__file__).parents[3]
 
@@ -175,7 +175,7 @@ def test_directions_are_inferred(real: StubTree, symbol: str, direction: Directi
 def test_a_finding_is_the_same_with_and_without_witnesses(real: StubTree, cache: Path) -> None:
     new = edited(real, "plugins/inference_backend_registry", "extra: str", "package: str")
 
-    def bare(findings: tuple[Finding, ...]) -> list[tuple[str, bool]]:
+    def bare(findings: tuple[CompatFinding, ...]) -> list[tuple[str, bool]]:
         return [(finding.id, finding.breaking) for finding in findings]
 
     proved, bared = (compare(real, new, witnesses=asked, cache=cache).findings for asked in (True, False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codegen.changes import KIND_RULES, declared_in, declares, match, says, with_open_enums
-from codegen.compat.model import KINDS, Direction, Finding, Verdict
+from codegen.compat.model import KINDS, CompatFinding, Direction, Verdict
 from codegen.spec import Change
 
 SHAPE = "pipelex.plugins.inference_backend_registry:MakeWorkerFn"
@@ -17,10 +17,10 @@ def entry(kind: str, symbol: str, old: str | None = None, new: str | None = None
     return Change.model_validate({"kind": kind, "symbol": symbol, "from": old, "to": new, "why": "so"})
 
 
-def finding(kind: str, symbol: str, *, breaking: bool = True, **detail: str) -> Finding:
+def finding(kind: str, symbol: str, *, breaking: bool = True, **detail: str) -> CompatFinding:
     """A finding; ``from_`` stands for ``from``."""
     said = {key.rstrip("_"): value for key, value in detail.items()}
-    return Finding(f"{kind}:{symbol}", kind, symbol, Direction.BOTH, (), "old", "new", breaking, detail=said)
+    return CompatFinding(f"{kind}:{symbol}", kind, symbol, Direction.BOTH, (), "old", "new", breaking, detail=said)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def finding(kind: str, symbol: str, *, breaking: bool = True, **detail: str) -> 
         (entry("return-wrapped", "m:A._x", "str", "R[str]"), finding("return-retyped", "m:A._x")),
     ],
 )
-def test_an_entry_declares_a_finding(change: Change, seen: Finding) -> None:
+def test_an_entry_declares_a_finding(change: Change, seen: CompatFinding) -> None:
     assert declares(change, seen)
 
 
@@ -55,7 +55,7 @@ def test_an_entry_declares_a_finding(change: Change, seen: Finding) -> None:
         (entry("return-wrapped", "m:A._x", "str", "R[str]"), finding("parameter-removed", "m:A._x")),
     ],
 )
-def test_an_entry_declares_nothing_but_its_own(change: Change, seen: Finding) -> None:
+def test_an_entry_declares_nothing_but_its_own(change: Change, seen: CompatFinding) -> None:
     assert not declares(change, seen)
 
 
