@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
-from pipelex.checking import judging
+from pipelex.checking import cache, judging
 from pipelex.checking import spi_tree as spi_tree_module
-from pipelex.checking.cache import cache_folder
+from pipelex.checking.cache import cache_folder, digest, digest_of, read_verdict, write_verdict
 from pipelex.checking.check import check
-from pipelex.checking.examples import helper, plugin, write_example
+from pipelex.checking.examples import PLUGIN, helper, plugin, write_example
 from pipelex.checking.findings import CheckError
 from pipelex.checking.rules.catalogue import all_rules
 from pipelex.checking.rules_page import PAGE, main, page
@@ -48,6 +52,38 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(tmp_path: Path, m
     assert cache_folder() is None
     write_example(tmp_path / "plugin", helper("X: int = 'a'\n"))
     assert ["PX100"] == [finding.rule for finding in check([str(tmp_path / "plugin")]).checked[0].findings]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps no such modes and owners")
+def test_a_cache_that_somebody_else_can_write_to_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIPELEX_CACHE_DIR", str(tmp_path / "cache"))
+    folder = cache_folder()
+    assert folder is not None
+    assert 0o700 == folder.stat().st_mode & 0o777
+    for mode in (0o777, 0o770):
+        folder.chmod(mode)
+        assert cache_folder() is None
+    folder.chmod(0o755)
+    assert folder == cache_folder()
+    monkeypatch.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
+    assert cache_folder() is None
+
+
+def test_a_cache_on_a_full_disk_costs_nothing_but_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setenv("PIPELEX_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "replace_file", full)
+    write_verdict("key", {"findings": []}, read={})
+    assert read_verdict("key") is None
+
+
+def test_the_keys_of_the_cache_are_sha_256(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"text")
+    assert hashlib.sha256(b"text").hexdigest() == digest_of(tmp_path / "file")
+    assert hashlib.sha256(b"1:a1:b").hexdigest() == digest(("a", "b"))
+    assert digest(("ab", "")) != digest(("a", "b"))
 
 
 def test_a_damaged_store_is_as_good_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,6 +228,77 @@ def test_the_command_writes_each_format_to_stdout(
     said = capsys.readouterr()
     assert "PX404" in said.out
     assert "" == said.err
+
+
+def test_json_is_short_for_the_format_of_that_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_example(tmp_path, {})
+    outputs = []
+    for options in (["--json"], ["--format", "json"]):
+        assert 0 == pipelex(["plugins", "check", *options, str(tmp_path)])
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1]
+
+
+def test_without_loading_no_line_of_the_plugin_runs_and_the_rules_left_out_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_example(tmp_path, plugin("\n\nclass AcmePlugin:", "\nopen('ran', 'w')\nimport acme\n\n\nclass AcmePlugin:"))
+    assert 1 == pipelex(["plugins", "check", "--no-load", "--json", str(tmp_path)])
+    data = json.loads(capsys.readouterr().out)
+    (target,) = data["targets"]
+    assert not {"PX302", "PX303", "PX304"} & {finding["rule"] for finding in target["findings"]}
+    assert (False, ["PX302", "PX303", "PX304", "PX305"]) == (data["loaded"], data["left_out"])
+    assert 1 == pipelex(["plugins", "check", "--no-load", str(tmp_path)])
+    assert "not loaded: PX302, PX303, PX304, PX305 were left out" in capsys.readouterr().out
+    assert 1 == pipelex(["plugins", "check", str(tmp_path)])
+    loaded = capsys.readouterr().out
+    assert "PX302" in loaded
+    assert "not loaded" not in loaded
+
+
+def test_without_loading_a_plugin_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> object:
+        raise AssertionError
+
+    monkeypatch.setattr(judging, "run_sandbox", never)
+    write_example(tmp_path, helper("# read and never run\n"))
+    assert 0 == check([str(tmp_path)], loads=False).exit_code
+
+
+def test_without_loading_a_waiver_of_a_rule_that_needs_it_is_not_called_unneeded(tmp_path: Path) -> None:
+    line = "# pipelex: allow[PX302] it reads its own version\nopen(__file__, 'a')\n"
+    write_example(tmp_path, plugin("\n\nclass AcmePlugin:", f"\n{line}\n\nclass AcmePlugin:"))
+    assert 0 == check([str(tmp_path)]).exit_code
+    assert () == check([str(tmp_path)], loads=False).checked[0].findings
+
+
+@pytest.mark.parametrize("text", ["", "raise RuntimeError('boom')\n", "class Acme:\n    name = 'acme'\n"])
+def test_a_target_that_holds_no_plugin_is_not_clean(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("x.py", "folder/x.py", "package/__init__.py"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        target = path if name == "x.py" else path.parent
+        assert 2 == pipelex(["plugins", "check", str(target)])
+        out = capsys.readouterr().out
+        assert "it holds no plugin" in out
+        assert ": clean" not in out
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PLUGIN.replace("class AcmePlugin", "class _Acme") + "\n\nPLUGIN = _Acme()\n",
+        PLUGIN.replace("class AcmePlugin", "class Base") + "\n\nclass AcmePlugin(Base):\n    pass\n",
+    ],
+    ids=["an instance of a private class", "a class whose base registers"],
+)
+def test_a_plugin_in_a_file_is_seen_however_it_is_written(text: str, tmp_path: Path) -> None:
+    write_example(tmp_path, {"src/my_pkg/plugin.py": text})
+    result = check([str(tmp_path / "src/my_pkg/plugin.py")])
+    assert (0, ()) == (result.exit_code, result.checked[0].findings)
 
 
 def test_explain_tells_a_rule_by_id_and_by_name(capsys: pytest.CaptureFixture[str]) -> None:

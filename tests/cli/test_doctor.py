@@ -368,3 +368,62 @@ def test_the_documentation_lists_every_kind_of_finding_and_no_other() -> None:
     found = {kind for path in sources for kind in re.findall(r'inding\(\s*"(\w+)"', path.read_text(encoding="utf-8"))}
     section = (root / "docs" / "doctor.md").read_text(encoding="utf-8").partition("## JSON")[0]
     assert found == set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE))
+
+
+def test_a_misspelt_entry_point_group_is_a_finding_that_names_the_distribution(patient: Patient) -> None:
+    patient.install(entry_points="[pipelex_plugins]\nacme = acme_plugin:AcmePlugin\n")
+    finding = patient.one_finding()
+    assert ("near_group", "acme-dist") == (finding["id"], finding["subject"])
+    assert "pipelex_plugins" in finding["message"]
+    assert '[project.entry-points."pipelex.plugins"]' in finding["fix"]
+
+
+def test_a_plugin_that_requires_pipelex_is_a_finding(patient: Patient) -> None:
+    patient.install()
+    metadata = patient.path / "acme_dist-1.0.dist-info" / "METADATA"
+    metadata.write_text(metadata.read_text() + "Requires-Dist: pipelex>=0.1\n")
+    finding = patient.one_finding()
+    assert ("requires_pipelex", "acme-dist") == (finding["id"], finding["subject"])
+
+
+@pytest.mark.parametrize(("disabled", "expected"), [("", True), ('[plugins]\ndisabled = ["acme"]\n', False)])
+def test_where_a_plugin_is_enabled_the_last_line_names_the_command_that_loads_it(
+    patient: Patient, disabled: str, expected: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    patient.install()
+    patient.configure(disabled)
+    main(["doctor"])
+    assert expected == ("Not loaded: run 'pipelex plugins list'" in capfd.readouterr().out)
+
+
+def test_what_a_plugin_contributes_is_read_across_its_files_bases_and_helpers(patient: Patient) -> None:
+    write_distribution(
+        patient.path,
+        name="acme-dist",
+        entry_points="[pipelex.plugins]\nacme = acme_entry:AcmePlugin\n",
+        acme_entry="from acme_entry_base import AcmePlugin\n",
+        acme_entry_base=PLUGIN,
+    )
+    _, data = patient.examine()
+    assert not data["plugins"][0]["contributions_complete"]  # another top-level module: not read
+    package = patient.path / "acme_pkg"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "keys.py").write_text('SDK = "acme"\n')
+    (package / "plugin.py").write_text(
+        "from pipelex.plugins.inference_backend_registry import InferenceFamily as Family\n"
+        "from acme_pkg.keys import SDK\n\n"
+        "class Base:\n    name = 'acme'\n    targets_api = 1\n\n"
+        "    def register(self, registrar):\n        self._backends(registrar)\n        add_lister(menu=registrar)\n\n"
+        "    def _backends(self, menu):\n"
+        "        menu.add_inference_backend(family=Family.LLM, sdk=SDK, make_worker=len)\n\n"
+        "def add_lister(menu):\n    menu.add_model_lister(sdk=SDK, lister=len)\n\n"
+        "class AcmePlugin(Base):\n    pass\n"
+    )
+    entry_points = patient.path / "acme_dist-1.0.dist-info" / "entry_points.txt"
+    entry_points.write_text("[pipelex.plugins]\nacme = acme_pkg.plugin:AcmePlugin\n")
+    [row] = patient.examine()[1]["plugins"]
+    assert row["contributions_complete"]
+    assert [("inference_backend", "acme"), ("model_lister", "acme")] == [
+        (one["kind"], one["sdk"]) for one in row["contributions"]
+    ]

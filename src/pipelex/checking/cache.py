@@ -1,10 +1,9 @@
-"""Where the check keeps what it need not work out twice; without a folder to write to, it works it out again."""
+"""The cache of the check. Without a folder that is the user's alone to write to, everything is worked out again."""
 
 from __future__ import annotations
 
 import os
 import sys
-from importlib.util import source_hash  # 64 bits, as for compiled modules; hashlib takes longer to load
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +14,29 @@ if TYPE_CHECKING:
 
 
 def cache_folder() -> Path | None:
-    """Return the folder of the check below ``PIPELEX_CACHE_DIR`` or the user's cache folder, if it can be written."""
+    """Return the folder of the check below ``PIPELEX_CACHE_DIR`` or the user's cache folder.
+
+    Returns:
+        The folder; ``None`` where it cannot be written, or where somebody else could write to it: whoever can, decides
+        what the check reports.
+    """
     try:
         folder = _base() / "check"
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+        is_usable = os.access(folder, os.W_OK) and _is_of_user_alone(folder)
     except (OSError, RuntimeError):  # no home, or a read-only one
         return None
-    return folder if os.access(folder, os.W_OK) else None
+    return folder if is_usable else None
+
+
+def _is_of_user_alone(folder: Path) -> bool:
+    """Return whether the user owns a folder and is alone to write to it; on Windows its owner is not looked at."""
+    if sys.platform == "win32":
+        return True
+    found = folder.stat()
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o022
 
 
 def _base() -> Path:
@@ -36,24 +51,28 @@ def _base() -> Path:
 
 
 def digest(texts: Iterable[str]) -> str:
-    """Return a digest of texts, in their order.
+    """Return the SHA-256 of texts, in their order.
 
     Args:
         texts: The texts.
     """
+    from hashlib import sha256
+
     whole = "".join(f"{len(text)}:{text}" for text in texts)
-    return source_hash(whole.encode("utf-8", "surrogateescape")).hex()
+    return sha256(whole.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def digest_of(path: str | Path) -> str:
-    """Return a digest of a file; empty where it is none that can be read.
+    """Return the SHA-256 of a file; empty where it is none that can be read.
 
     Args:
         path: The file.
     """
+    from hashlib import sha256
+
     file = Path(path)
     try:
-        return source_hash(file.read_bytes()).hex() if file.is_file() else ""
+        return sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
     except OSError:
         return ""
 
@@ -96,7 +115,7 @@ def write_verdict(key: str, verdict: dict[str, Any], *, read: Mapping[str, str])
         path.parent.mkdir(exist_ok=True)
         replace_file(path, json.dumps({**verdict, "read": dict(read)}).encode())
         _drop_old(path.parent)
-    except OSError:
+    except OSError:  # a full disk, for instance
         pass
 
 

@@ -1,4 +1,4 @@
-"""Runs the whole check: targets in, ordered findings out. Nothing of a target is imported into this process."""
+"""Runs the whole check: targets in, ordered findings out. No target is imported into this process."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pipelex.checking.findings import CheckError
 from pipelex.checking.spi_tree import spi_tree
 from pipelex.checking.targets import resolve
 from pipelex.checking.type_check import mypy_version
+from pipelex.plugins.contract import PLUGIN_API_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,12 +31,14 @@ class Checked(NamedTuple):
         root: The folder that its files lie in.
         findings: What was found, in order.
         modules: How many modules were looked at.
+        plugins: How many plugins it announces.
     """
 
     label: str
     root: Path
     findings: tuple[Finding, ...]
     modules: int
+    plugins: int
 
     @property
     def errors(self) -> int:
@@ -49,12 +52,14 @@ class CheckResult(NamedTuple):
     Attributes:
         api_version: The API version that was checked against.
         checked: What became of each target that could be checked.
-        failures: Why others could not.
+        failures: Why others could not, and which of them hold no plugin.
+        loaded: Whether the plugins were loaded, so that no rule was left out.
     """
 
     api_version: int
     checked: tuple[Checked, ...]
     failures: tuple[PipelexError, ...]
+    loaded: bool = True
 
     @property
     def exit_code(self) -> int:
@@ -97,12 +102,27 @@ def check(
             failures.append(exc)
     found = _findings(targets, spi, progress, loads=loads)
     checked = [
-        Checked(label=target.label, root=target.root, findings=said, modules=len(target.modules))
+        Checked(
+            label=target.label,
+            root=target.root,
+            findings=said,
+            modules=len(target.modules),
+            plugins=len(target.entry_points),
+        )
         for target, said in zip(targets, found, strict=True)
         if not isinstance(said, CheckError)
     ]
     failures += [said for said in found if isinstance(said, CheckError)]
-    return CheckResult(api_version=spi.api_version, checked=tuple(checked), failures=tuple(failures))
+    failures += [_no_plugin(target) for target in targets if target.metadata is None and not target.entry_points]
+    loaded = loads and spi.api_version == PLUGIN_API_VERSION
+    return CheckResult(spi.api_version, tuple(checked), tuple(failures), loaded=loaded)
+
+
+def _no_plugin(target: Target) -> CheckError:
+    """Return the failure of a target that was to be a plugin: what holds none is never clean."""
+    reason = "it holds no plugin: no class has name, targets_api and register"
+    fix = "Name the folder, the file or the installed distribution of a plugin"
+    return CheckError(target=target.label, reason=reason, mend=fix)
 
 
 def _findings(

@@ -65,7 +65,7 @@ class Judge:
         report = _sandbox_report(target) if self._loads else SandboxReport()
         subject = Subject(target, self._spi, errors, report)
         found = [finding for rule in all_rules() for finding in _apply(rule, subject)]
-        found = apply_waivers(subject.modules, _without_repetitions(found))
+        found = apply_waivers(subject.modules, _without_repetitions(found), loaded=self._loads)
         return tuple(sorted(dict.fromkeys(found), key=lambda finding: finding.order)), report
 
     def _is_python(self, target: Target) -> bool:

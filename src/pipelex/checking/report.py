@@ -54,6 +54,8 @@ def _as_text(result: CheckResult) -> Iterator[str]:
     for failure in result.failures:
         yield _failure(failure)
     yield _summary(result)
+    if not result.loaded:
+        yield f"not loaded: {', '.join(_left_out(result))} were left out, and of other rules what only loading shows"
 
 
 def _finding_as_text(finding: Finding) -> Iterator[str]:
@@ -88,6 +90,8 @@ def shown(path: Path) -> str:
 
 
 def _verdict(checked: Checked) -> str:
+    if not checked.plugins and not checked.errors:
+        return "no plugin"
     notes = len(checked.findings) - checked.errors
     said = f" ({_count(notes, 'note')})" if notes else ""
     return (_count(checked.errors, "error") if checked.errors else "clean") + said
@@ -107,6 +111,11 @@ def _summary(result: CheckResult) -> str:
     return f"{', '.join(parts)} in {looked_at}, against plugin API {result.api_version}"
 
 
+def _left_out(result: CheckResult) -> list[str]:
+    """Return the rules that were left out because no plugin was loaded."""
+    return [] if result.loaded else [rule.id for rule in all_rules() if rule.needs_loading]
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
@@ -118,6 +127,8 @@ def _as_data(result: CheckResult) -> dict[str, object]:
     return {
         "api_version": result.api_version,
         "exit_code": result.exit_code,
+        "loaded": result.loaded,
+        "left_out": _left_out(result),
         "targets": [
             {
                 "target": checked.label,

@@ -34,8 +34,11 @@ of them.
 - It is `mypy --strict` less four flags that would depend on the SDK: `disallow_subclassing_any`,
   `disallow_untyped_decorators`, `warn_return_any` and `warn_unused_ignores`. An ignore that only the SDK's types make
   necessary is not reported, needed or not. Configuration files and `MYPYPATH` are not read.
-- The check loads the target's plugins, in a process of its own (the sandbox), with no package
-  importable but its own, and watches it (PX302 to PX305).
+- **The check loads what it checks**: it imports the plugin and calls `register`, in a process of its own, with no
+  package importable but the plugin's, and watches it (PX302 to PX305). That is no protection against hostile code: it
+  runs as your user. Check code that you do not trust in a container, or with `--no-load`: then nothing is loaded, PX302
+  to PX305 are left out, and the last line of the report names them.
+- A target that holds no plugin is never clean: exit code 2.
 - A verdict is stored in your cache folder (below `PIPELEX_CACHE_DIR`, where that is set) and told again while all that
   it was found in is the same: the source, the metadata, the stubs, the rules, mypy, Python, and each file that the
   plugin reads while it is loaded. That a file merely exists is not noticed.
@@ -52,7 +55,7 @@ does.
 ## What it does not see
 
 A name that is put together at run time (`import_module(prefix + name)` where `prefix` is no literal), and a plugin that
-sets out to deceive the sandbox from within: it is no protection against hostile code.
+sets out to deceive the check from within: the check helps authors, and does not defend against them.
 
 ## Waivers
 

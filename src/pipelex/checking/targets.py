@@ -21,6 +21,7 @@ from pipelex.reading.metadata import (
     read_text,
 )
 from pipelex.reading.place import UnreadableError
+from pipelex.reading.plugin_code import PluginCode
 from pipelex.reading.source import SourceModule, read_module
 from pipelex.spi.names import canonical
 
@@ -207,21 +208,15 @@ def _project_root(folder: Path, module: str) -> Path | None:
 
 
 def _looked_at(target: Target, *, only: str | None = None) -> Target:
-    """Give a target without metadata the plugins that are seen by looking at its classes."""
+    """Give a target without metadata the plugins that its classes and instances look like."""
+    code = PluginCode(target.label, target.modules, ())
+    modules = [module for name, module in target.modules.items() if only in (None, name)]
     target.entry_points = tuple(
-        Declaration(name="", module=name, attribute=node.name)
-        for name, module in target.modules.items()
-        for node in module.tree.body
-        if only in (None, name) and isinstance(node, ast.ClassDef) and _looks_like_plugin(node)
+        Declaration(name="", module=module.name, attribute=attribute)
+        for module in modules
+        for attribute in code.plugins_in(module)
     )
     return target
-
-
-def _looks_like_plugin(node: ast.ClassDef) -> bool:
-    return not node.name.startswith("_") and any(
-        isinstance(child, ast.FunctionDef) and child.name == "register" and len(child.args.args) == 2
-        for child in node.body
-    )
 
 
 def _root_of(path: Path) -> Path:

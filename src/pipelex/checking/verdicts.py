@@ -90,6 +90,6 @@ def _finding(row: dict[str, Any]) -> Finding:
 def _own_digest() -> str:
     """Return a digest of what judges: the rules, the sandbox, and what registers plugins there."""
     host = Path(__file__).parents[1]
-    folders = [host / name for name in ("checking", "generated", "plugins", "sandbox")]
+    folders = [host / name for name in ("checking", "generated", "plugins", "reading", "sandbox")]
     files = (SPI_FOLDER / "spi.lock", *sorted(path for folder in folders for path in folder.rglob("*.py")))
     return digest(text for path in files for text in (path.name, digest_of(path)))

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from pipelex.reading.source import SourceModule, Waiver
 
 
-def apply_waivers(modules: Iterable[SourceModule], findings: list[Finding]) -> list[Finding]:
+def apply_waivers(modules: Iterable[SourceModule], findings: list[Finding], *, loaded: bool = True) -> list[Finding]:
     """Take the waived findings away and add those about the waivers themselves.
 
     Args:
         modules: The judged modules.
         findings: What the rules found.
+        loaded: Whether the plugin was loaded: without that, a waiver of a rule that needs it is not called unneeded.
     """
     waived: set[int] = set()
     about_waivers: list[Finding] = []
@@ -30,7 +31,8 @@ def apply_waivers(modules: Iterable[SourceModule], findings: list[Finding]) -> l
             for rule_id in waiver.ids:
                 hits = [n for n, finding in enumerate(findings) if _matches(finding, module, waiver, rule_id)]
                 waived.update(hits if waiver.reason else ())
-                if not hits and rule_named(rule_id) is not None:
+                rule = rule_named(rule_id)
+                if not hits and rule is not None and (loaded or not rule.needs_loading):
                     about_waivers.append(
                         UNNEEDED.finding(waiver.place, f"{rule_id} finds nothing on line {waiver.line}")
                     )

@@ -22,13 +22,19 @@ _MANY = 4
 @click.option(
     "--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True, help="How to write it."
 )
+@click.option("--json", "form", flag_value="json", help="Write JSON: short for --format json.")
+@click.option("--no-load", is_flag=True, help="Load no plugin: keep to the rules that only read.")
 @click.option("--explain", metavar="ID", help="Explain a rule, by its id or name, and exit.")
-def check(targets: tuple[str, ...], api_version: int | None, form: str, explain: str | None) -> int:
-    """Check plugins against the published plugin API, without running them.
+def check(targets: tuple[str, ...], api_version: int | None, form: str, no_load: bool, explain: str | None) -> int:
+    """Check plugins against the published plugin API.
 
     A target is a folder, a .py file, an installed distribution, an entry-point name, or builtin:NAME.
 
-    Exits with 0 where all is clean, 1 where something was found, 2 where a target could not be checked.
+    A plugin is loaded and registered in a process of its own, which is watched, and is no protection against hostile
+    code: it runs as your user. Check code that you do not trust in a container, or with --no-load, which only reads.
+
+    Exits with 0 where all is clean, 1 where something was found, 2 where a target could not be checked or holds no
+    plugin.
     """
     if explain is not None:
         return _explain(explain)
@@ -41,7 +47,7 @@ def check(targets: tuple[str, ...], api_version: int | None, form: str, explain:
 
     progress, finish = _progress(len(targets))
     try:
-        result = run(targets, api_version=api_version, progress=progress)
+        result = run(targets, api_version=api_version, loads=not no_load, progress=progress)
     except PipelexError as exc:  # no verdict on anything: the extra is missing, or there are no such stubs
         finish()
         write_error(exc, as_json=form in ("json", "sarif"))

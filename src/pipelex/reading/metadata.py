@@ -207,18 +207,17 @@ def project_metadata(folder: Path) -> Metadata:
 
 
 def _toml(path: Path) -> tuple[str, dict[str, object]]:
-    import tomli
+    from pipelex.spi.toml_text import TomlTextError, parse_toml
 
     text = read_text(path)
     try:
-        return text, tomli.loads(text)
-    except tomli.TOMLDecodeError as exc:
-        where = f"{path}:{exc.lineno}"
+        return text, parse_toml(text).data
+    except TomlTextError as exc:
+        where = f"{path}:{exc.line}" if exc.line else str(path)
+        reason = f"it is no TOML ({exc.reason})"
         raise UnreadableError(
-            subject=where, reason=f"it is no TOML ({exc.msg})", fix="Correct it and run again"
+            subject=where, reason=reason, fix="Correct it and run again", line=exc.line or None
         ) from exc
-    except RecursionError as exc:
-        raise UnreadableError(subject=str(path), reason="its tables are nested too deeply", fix="Correct it") from exc
 
 
 def _pep621(path: Path, text: str, data: dict[str, object]) -> Metadata:

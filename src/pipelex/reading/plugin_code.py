@@ -263,6 +263,31 @@ class PluginCode:
             place=where.place(node),
         )
 
+    def plugins_in(self, module: SourceModule) -> list[str]:
+        """Return what in a module looks like a plugin: its public classes with ``register``, and instances of others.
+
+        Args:
+            module: The module.
+        """
+        classes = {node.name: node for node in module.tree.body if isinstance(node, ast.ClassDef)}
+        plugins = [name for name, node in classes.items() if self._has_register(module, node)]
+        extended = {base.id for name in plugins for base in classes[name].bases if isinstance(base, ast.Name)}
+        found = [name for name in plugins if not name.startswith("_") and name not in extended]
+        for name, node in module.definitions.items():
+            made = self._class_called(module, node.value) if isinstance(node, ast.Assign | ast.AnnAssign) else None
+            if (
+                made is not None
+                and not name.startswith("_")
+                and made[1].name not in found
+                and self._has_register(*made)
+            ):
+                found.append(name)
+        return found
+
+    def _has_register(self, module: SourceModule, node: ast.ClassDef) -> bool:
+        found = self.method(module, node, "register")
+        return found is not None and len(found[1].args.args) == 2
+
     def _plugin_class(
         self, module: SourceModule, node: ast.stmt
     ) -> tuple[tuple[SourceModule, ast.ClassDef] | None, str]:

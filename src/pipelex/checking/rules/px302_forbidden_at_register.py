@@ -40,4 +40,5 @@ RULE = Rule(
         "\nclass AcmePlugin:",
     ),
     check=_check,
+    needs_loading=True,
 )

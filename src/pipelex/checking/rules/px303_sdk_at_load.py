@@ -40,4 +40,5 @@ RULE = Rule(
         "    from importlib import import_module\n\n    import_module('acme')\n    from my_pkg.worker import",
     ),
     check=_check,
+    needs_loading=True,
 )

@@ -57,4 +57,5 @@ RULE = Rule(
         "        registrar.add_inference_backend(",
     ),
     check=_check,
+    needs_loading=True,
 )

@@ -45,4 +45,5 @@ RULE = Rule(
         '            registrar.add_model_lister(sdk="acme", lister=list_acme_models)\n',
     ),
     check=_check,
+    needs_loading=True,
 )

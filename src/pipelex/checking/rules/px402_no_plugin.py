@@ -15,12 +15,6 @@ if TYPE_CHECKING:
 
 
 def _check(subject: Subject) -> Iterator[Finding]:
-    if subject.target.metadata is None and not subject.target.entry_points and len(subject.modules) == 1:
-        return  # a single file that holds no plugin is checked for what it is
-    if subject.target.metadata is None and not subject.target.entry_points:
-        yield RULE.finding(
-            subject.modules[0].place_at(1), "no plugin is seen: no class has name, targets_api and register"
-        )
     for one in subject.plugins:
         failed = [line for line in subject.sandbox.of("failed", one.index) if line["step"] == "entry point"]
         if one.problem:

@@ -29,6 +29,7 @@ class Rule:
         near_miss: Files, laid likewise, that look alike and are legal.
         check: Finds it.
         severity: A note never changes the exit code.
+        needs_loading: Whether it finds nothing where the plugin is not loaded.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Rule:
     near_miss: dict[str, str]
     check: Callable[[Subject], Iterable[Finding]]
     severity: Severity = "error"
+    needs_loading: bool = False
 
     @property
     def page(self) -> str:
