@@ -122,7 +122,7 @@ def _no_plugin(target: Target) -> CheckError:
     """Return the failure of a target that was to be a plugin: what holds none is never clean."""
     reason = "it holds no plugin: no class has name, targets_api and register"
     fix = "Name the folder, the file or the installed distribution of a plugin"
-    return CheckError(target=target.label, reason=reason, mend=fix)
+    return CheckError(target=target.label, reason=reason, fix=fix)
 
 
 def _findings(
