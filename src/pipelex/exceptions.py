@@ -252,6 +252,20 @@ class OutputFileError(PipelexError):
         super().__init__(f"{file}: {reason}")
 
 
+class SystemFaultError(PipelexError):
+    """The operating system refused what a command needs: space on a disk, a permission, a folder that is gone.
+
+    Args:
+        file: The file or folder, where it is known.
+        reason: Why, in the system's words.
+    """
+
+    def __init__(self, *, file: str | None, reason: str) -> None:
+        self.file = file
+        self.reason = reason
+        super().__init__(f"{file}: {reason}" if file is not None else reason)
+
+
 class UnexpectedError(PipelexError):
     """A command met a failure that nobody foresaw: a fault of a plugin's code, or of ours.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelex.cli.output import MISUSED, OK, note, write_error
+from pipelex.terminal import is_terminal, write_status, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,7 @@ def check(targets: tuple[str, ...], api_version: int | None, form: str, no_load:
     finish()
     text = rendered(result, form)
     if text:
-        click.echo(text)
+        write_text(text)
     return result.exit_code
 
 
@@ -67,19 +68,12 @@ def _explain(wanted: str) -> int:
     if rule is None:
         note(f"error: there is no rule '{wanted}'; there are {', '.join(one.id for one in all_rules())}")
         return MISUSED
-    click.echo(explanation(rule))
+    write_text(explanation(rule))
     return OK
 
 
 def _progress(count: int) -> tuple[Callable[[str], None], Callable[[], None]]:
     """Say on a terminal what is under way, on one line that is wiped at the end; only where there is much to do."""
-    if count < _MANY or not sys.stderr.isatty():
+    if count < _MANY or not is_terminal(sys.stderr):
         return (lambda _: None), (lambda: None)
-
-    def show(text: str) -> None:
-        click.echo(f"\r\033[K{text}", err=True, nl=False)
-
-    def wipe() -> None:
-        click.echo("\r\033[K", err=True, nl=False)
-
-    return show, wipe
+    return write_status, write_status

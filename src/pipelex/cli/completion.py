@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from pipelex.terminal import write_text
+
 HELP = """Print the completion script of a SHELL, to be sourced by it.
 
 \b
@@ -25,4 +27,4 @@ def completion(shell: str) -> None:
     if script is None:  # click knows the three shells of the choice
         msg = f"There is no completion for {shell}."
         raise click.UsageError(msg)
-    click.echo(script(cli, {}, "pipelex", "_PIPELEX_COMPLETE").source())
+    write_text(script(cli, {}, "pipelex", "_PIPELEX_COMPLETE").source())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelex.cli.output import FAILED, MISUSED, OK, note, write_json, write_table
+from pipelex.terminal import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,13 +92,13 @@ def _builtin_as_data(plugin: BuiltinPlugin) -> dict[str, object]:
 def _write(found: Diagnosis) -> None:
     _write_environment(found)
     if found.plugins:
-        click.echo("\nInstalled plugins (not imported)")
+        write_text("\nInstalled plugins (not imported)")
         columns = ("NAME", "STATUS", "DISTRIBUTION", "API", "STATES THAT IT CONTRIBUTES", "FILE")
         write_table(columns, [_external_cells(plugin) for plugin in found.plugins])
-    click.echo("\nBuilt-in plugins")
+    write_text("\nBuilt-in plugins")
     write_table(("NAME", "STATUS", "CONTRIBUTES", "NEEDS"), [_builtin_cells(plugin) for plugin in found.builtins])
     if found.backends:
-        click.echo("\nBackends")
+        write_text("\nBackends")
         rows = [
             (backend.name, "yes" if backend.is_used else "no", ", ".join(backend.sdks), _unset(backend.unset_variables))
             for backend in found.backends
@@ -107,22 +108,22 @@ def _write(found: Diagnosis) -> None:
     _write_findings("Findings", found.findings)
     for part, reason in found.incomplete:
         note(f"error: the part '{part}' could not be looked at: {reason}")
-    click.echo(f"\n{_verdict(found)}")
+    write_text(f"\n{_verdict(found)}")
     if any(not plugin.is_disabled for plugin in found.plugins):
-        click.echo("Not loaded: run 'pipelex plugins list'")
+        write_text("Not loaded: run 'pipelex plugins list'")
 
 
 def _write_environment(found: Diagnosis) -> None:
     shown = found.environment
     files = shown.get("config_files")
     disabled = shown.get("disabled")
-    click.echo(f"python    {shown.get('python')}  {shown.get('executable')}")
-    click.echo(f"pipelex   {shown.get('pipelex') or '(not installed)'}  plugin API {shown.get('plugin_api')}")
-    click.echo(f"from      {shown.get('origin') or '(not noted by the installer)'}")
-    click.echo(f"runs in   {shown.get('location')}")
-    click.echo(f"reads     {', '.join(files) if isinstance(files, list) and files else 'packaged defaults alone'}")
+    write_text(f"python    {shown.get('python')}  {shown.get('executable')}")
+    write_text(f"pipelex   {shown.get('pipelex') or '(not installed)'}  plugin API {shown.get('plugin_api')}")
+    write_text(f"from      {shown.get('origin') or '(not noted by the installer)'}")
+    write_text(f"runs in   {shown.get('location')}")
+    write_text(f"reads     {', '.join(files) if isinstance(files, list) and files else 'packaged defaults alone'}")
     if isinstance(disabled, list) and disabled:
-        click.echo(f"disabled  {', '.join(disabled)}")
+        write_text(f"disabled  {', '.join(disabled)}")
 
 
 def _external_cells(plugin: ExternalPlugin) -> tuple[str, ...]:
@@ -155,10 +156,10 @@ def _unset(variables: Sequence[str]) -> str:
 def _write_findings(heading: str, findings: Sequence[Finding]) -> None:
     if not findings:
         return
-    click.echo(f"\n{heading}")
+    write_text(f"\n{heading}")
     for finding in findings:
         where = f"{finding.file}:{finding.line}: " if finding.line else f"{finding.file}: " if finding.file else ""
-        click.echo(f"  {finding.id}: {where}{finding.message}. Fix: {finding.fix}")
+        write_text(f"  {finding.id}: {where}{finding.message}. Fix: {finding.fix}")
 
 
 def _verdict(found: Diagnosis) -> str:

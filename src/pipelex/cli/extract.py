@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelex.cli.inputs import parse_pages, stdin_is_terminal
+from pipelex.cli.inputs import media_source, parse_pages, stdin_is_terminal
 from pipelex.cli.output import FAILED, OK, write_error, write_json
 from pipelex.cli.session import model_or_default, noting_usage, open_pipelex, usage_option, usage_report
 from pipelex.exceptions import InputFileError, PipelexError
+from pipelex.terminal import escaped, is_terminal, write_status, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -67,7 +68,7 @@ def extract(
     from pipelex.plugins.inference_backend_registry import InferenceFamily
     from pipelex.reporting.usage_log import UsageLog
 
-    names = _names(files)
+    names = _names(files, out)
     if out is None and (images or views is not None):
         msg = "Images are written to files: say with --out into which folder."
         raise click.UsageError(msg)
@@ -86,22 +87,26 @@ def extract(
     return run.finish(log)
 
 
-def _names(files: tuple[str, ...]) -> tuple[str, ...]:
+def _names(files: tuple[str, ...], out: Path | None) -> tuple[str, ...]:
     """Return the documents to read.
 
     Raises:
-        click.UsageError: There are none, or two of them would be written to one file.
+        click.UsageError: There are none, or two of them would be written to one file of the folder ``out``.
     """
     if not files and stdin_is_terminal():
         msg = "There is no document: name a file, or give one on standard input."
         raise click.UsageError(msg)
     names = files or ("-",)
     stems: dict[str, str] = {}
-    for name in names:
-        other = stems.setdefault(_stem(name), name)
-        if other is not name and len(names) > 1:
-            msg = f"{other} and {name} bear the same name: extract them one at a time, into folders of their own."
+    for name in names if out is not None else ():
+        stem = _stem(name)
+        if stem in stems:
+            msg = f"{stems[stem]} and {name} have the same name: extract them one at a time, into folders of their own."
             raise click.UsageError(msg)
+        stems[stem] = name
+    if names.count("-") > 1:
+        msg = "Standard input, '-', can be read once only."
+        raise click.UsageError(msg)
     return names
 
 
@@ -109,10 +114,10 @@ def _stem(name: str) -> str:
     """Return the name that a document's files begin with."""
     if name == "-":
         return "stdin"
-    if name.startswith(("http://", "https://")):
+    if "://" in name or name[:5].lower() == "data:":
         from urllib.parse import urlsplit
 
-        name = urlsplit(name).path
+        name = urlsplit(name).path if "://" in name else ""
     return Path(name).stem or "document"
 
 
@@ -147,7 +152,7 @@ class ExtractRun:
         self._records: list[dict[str, object]] = []
         self._failures = 0
         writes_text = out is None and not as_json
-        self._shows_progress = sys.stderr.isatty() and not (writes_text and sys.stdout.isatty())
+        self._shows_progress = is_terminal(sys.stderr) and not (writes_text and is_terminal(sys.stdout))
 
     def take(self, name: str) -> None:
         """Extract one document; its failure is told and counted."""
@@ -189,7 +194,7 @@ class ExtractRun:
             self._records.append({"file": name, "text_file": str(written[0]), "pages": rows})
         else:
             for path in written:
-                click.echo(path)
+                write_text(str(path))
 
     def _pages(self, name: str) -> Generator[ExtractedPage]:
         """Yield the pages of a document, with progress on stderr where somebody looks at it."""
@@ -208,34 +213,33 @@ def _with_progress(name: str, pages: Iterator[ExtractedPage], chosen: int) -> It
     pages = chain([first], pages)
     total = chosen or first.page_count
     if total:
-        with click.progressbar(pages, length=total, label=name, file=sys.stderr, show_pos=True) as bar:
+        with click.progressbar(pages, length=total, label=escaped(name), file=sys.stderr, show_pos=True) as bar:
             yield from bar
         return
     try:
         for count, page in enumerate(pages, start=1):
-            click.echo(f"\r\x1b[K{name}: {count} pages", nl=False, err=True)
+            write_status(f"{name}: {count} pages")
             yield page
     finally:
-        click.echo("\r\x1b[K", nl=False, err=True)
+        write_status()
 
 
 def _source(name: str) -> MediaSource:
     from pipelex.cogt.inference.media import MediaSource
 
-    if name == "-":
-        return MediaSource(data=sys.stdin.buffer.read())
-    source = MediaSource.of(name)
-    if source.path is not None and not source.path.is_file():
-        reason = "it is not a file" if source.path.exists() else "there is no such file"
-        raise InputFileError(file=name, reason=reason)
-    return source
+    if name != "-":
+        return media_source(name)
+    if sys.stdin is None:
+        raise InputFileError(file=name, reason="there is no standard input")
+    return MediaSource(data=sys.stdin.buffer.read())
 
 
 def _write_text(pages: Iterator[ExtractedPage], heading: str | None) -> None:
     for count, page in enumerate(pages):
         if heading is not None and not count:
-            click.echo(heading)
-        click.echo(f"{PAGE_BREAK if count else ''}{page.text}")
+            write_text(heading)
+        page_break = "\n" if is_terminal(sys.stdout) else PAGE_BREAK
+        write_text(f"{page_break if count else ''}{page.text}")
 
 
 def _stage_images(files: StagedFiles, folder: Path, stem: str, page: ExtractedPage) -> dict[str, object]:

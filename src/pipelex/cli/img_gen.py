@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from pipelex.cli.inputs import media_sources, text_or_stdin
-from pipelex.cli.output import OK, note, write_json
+from pipelex.cli.output import OK, note, write_bytes, write_json
 from pipelex.cli.session import call_report, model_or_default, noting_usage, open_pipelex, usage_option
+from pipelex.terminal import is_terminal, write_text
 
 if TYPE_CHECKING:
     from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
@@ -71,7 +72,7 @@ def img_gen(
     from pipelex.plugins.inference_backend_registry import InferenceFamily
     from pipelex.reporting.usage_log import UsageLog
 
-    if out is None and (as_json or count > 1 or sys.stdout.isatty()):
+    if out is None and (as_json or count > 1 or sys.stdout is None or is_terminal(sys.stdout)):
         msg = "Say with --out into which folder the images go."
         raise click.UsageError(msg)
     if out is not None and count > 1 and _is_image_file(out):
@@ -97,7 +98,7 @@ def img_gen(
     with noting_usage(log, wanted=tells_usage), open_pipelex(log) as px:
         made = px.img_gen(model_or_default(px, model, InferenceFamily.IMG_GEN)).gen_image_list_sync(job)
     if out is None:
-        sys.stdout.buffer.write(made[0].data)
+        write_bytes(made[0].data)
         return OK
     paths = _save(made, out, overwrite=force)
     if as_json:
@@ -105,7 +106,7 @@ def img_gen(
         write_json({"images": rows, **call_report(log)})
     else:
         for path in paths:
-            click.echo(path)
+            write_text(str(path))
     return OK
 
 

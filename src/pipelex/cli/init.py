@@ -11,6 +11,7 @@ import click
 from pipelex.cli.inputs import stdin_is_terminal
 from pipelex.cli.output import OK, write_json, write_table
 from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.terminal import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -234,10 +235,10 @@ def _as_data(choice: Choice) -> dict[str, object]:
 
 def _show(written: Sequence[Path], chosen: Sequence[Choice], steps: Sequence[str]) -> None:
     for path in written:
-        click.echo(f"Wrote {path}")
-    click.echo("They hold no key, so they can be shared.\n")
+        write_text(f"Wrote {path}")
+    write_text("They hold no key, so they can be shared.\n")
     columns = ("BACKEND", "SERVES", "VARIABLES", "PACKAGES")
     write_table(columns, [(choice.backend.name, *_cells(choice)) for choice in chosen])
-    click.echo("\nNext:")
+    write_text("\nNext:")
     for step in steps:
-        click.echo(f"  {step}")
+        write_text(f"  {step}")

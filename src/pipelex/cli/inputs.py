@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipelex.terminal import is_terminal
+
 if TYPE_CHECKING:
     from pipelex.cogt.inference.media import MediaSource
 
@@ -33,7 +35,7 @@ def text_or_stdin(text: str | None, what: str) -> str:
 
 def stdin_is_terminal() -> bool:
     """Tell whether nothing is piped in; a closed standard input has nothing to give either."""
-    return sys.stdin is None or sys.stdin.isatty()
+    return sys.stdin is None or is_terminal(sys.stdin)
 
 
 def _read_stdin(what: str) -> str:
@@ -48,23 +50,40 @@ def media_sources(names: tuple[str, ...], option: str) -> tuple[MediaSource, ...
     """Make sources of files and addresses.
 
     Raises:
-        click.BadParameter: A file is not there.
+        click.BadParameter: A file is not there, or cannot be read.
     """
-    if not names:
-        return ()
-    from dataclasses import replace
-    from mimetypes import guess_type
+    from pipelex.exceptions import InputFileError
 
+    try:
+        return tuple(media_source(name) for name in names)
+    except InputFileError as exc:
+        msg = f"{exc.file or repr(exc.file)}: {exc.reason}"
+        raise click.BadParameter(msg, param_hint=option) from None
+
+
+def media_source(name: str) -> MediaSource:
+    """Make a source of a file or an address; what is no regular file (a pipe, ``<(...)``) is read at once.
+
+    Raises:
+        InputFileError: There is no such file, or it cannot be read, or a ``data:`` URL cannot be decoded.
+    """
     from pipelex.cogt.inference.media import MediaSource
+    from pipelex.exceptions import InputFileError
 
-    sources = []
-    for name in names:
+    if not name.strip():
+        raise InputFileError(file=name, reason=f"{name!r} is not the name of a file")
+    try:
         source = MediaSource.of(name)
-        if source.path is not None and not source.path.is_file():
-            msg = f"{name}: there is no such file"
-            raise click.BadParameter(msg, param_hint=option)
-        sources.append(replace(source, mime_type=guess_type(name)[0]))
-    return tuple(sources)
+        if source.path is None or source.path.is_file():
+            return source
+        if source.path.is_dir() or not source.path.exists():
+            reason = "it is a folder, not a file" if source.path.is_dir() else "there is no such file"
+            raise InputFileError(file=name, reason=reason)
+        return MediaSource(data=source.read())
+    except OSError as exc:
+        raise InputFileError(file=name, reason=f"it cannot be read: {exc.strerror or exc}") from None
+    except ValueError as exc:
+        raise InputFileError(file=name, reason=str(exc)) from None
 
 
 def parse_pages(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, ...]:

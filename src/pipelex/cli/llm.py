@@ -10,6 +10,7 @@ import click
 from pipelex.cli.inputs import media_sources, text_or_stdin
 from pipelex.cli.output import OK, write_json
 from pipelex.cli.session import answer_of_file, call_report, model_or_default, noting_usage, open_pipelex, usage_option
+from pipelex.terminal import write_text
 
 if TYPE_CHECKING:
     from pipelex.cli.json_schema import SchemaAnswer
@@ -83,7 +84,7 @@ def _write_text(worker: LLMWorkerAbstract, job: LLMJob, log: UsageLog, *, as_jso
     if as_json:
         write_json({"text": text, **call_report(log)})
     else:
-        click.echo(text)
+        write_text(text)
 
 
 def _write_pieces(worker: LLMWorkerAbstract, job: LLMJob, log: UsageLog, *, as_json: bool) -> None:
@@ -92,11 +93,11 @@ def _write_pieces(worker: LLMWorkerAbstract, job: LLMJob, log: UsageLog, *, as_j
         if as_json:
             write_json({"text": piece}, indent=None)
         else:
-            click.echo(piece, nl=False)
+            write_text(piece, end="")
     if as_json:
         write_json({"text": "", **call_report(log)}, indent=None)
     else:
-        click.echo()
+        write_text("")
 
 
 def _write_object(

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from pipelex.cli.output import FAILED, INTERRUPTED, exit_code_of, note, write_click_error, write_error
-from pipelex.exceptions import PipelexError, UnexpectedError
+from pipelex.exceptions import PipelexError, SystemFaultError, UnexpectedError
+from pipelex.terminal import escaped, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
 
     from pipelex.plugins.returned_values import Origin
 
@@ -99,7 +101,7 @@ class RootGroup(click.Group):
         contributed = sorted(_plugin_commands(ctx).items())
         if contributed:
             with formatter.section("Commands of plugins"):
-                formatter.write_dl([(name, help_line) for name, (help_line, _) in contributed])
+                formatter.write_dl([(escaped(name), escaped(help_line)) for name, (help_line, _) in contributed])
 
 
 def _plugin_commands(ctx: click.Context) -> PluginCommands:
@@ -168,7 +170,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
         found = version("pipelex")
     except PackageNotFoundError:  # run from a source tree that was never installed
         found = "(not installed)"
-    click.echo(f"pipelex {found}")
+    write_text(f"pipelex {found}")
     ctx.exit()
 
 
@@ -207,26 +209,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as_json = "--json" in given[: given.index("--") if "--" in given else None]
     try:
         code = cli.main(given, prog_name="pipelex", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.ClickException as exc:
         write_click_error(exc, as_json=as_json)
         return exc.exit_code
     except PipelexError as exc:
         write_error(exc, as_json=as_json)
+        _let_go_of_stdout()
         return exit_code_of(exc)
     except (click.Abort, KeyboardInterrupt):
         note("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        _silence_stdout()
+        _let_go_of_stdout()
         return FAILED
     except SystemExit:
         raise
     except BaseException as exc:  # third-party code raises such ones, too: Rust's panics, for example
-        if os.environ.get("PIPELEX_TRACEBACK"):
+        fault = _system_fault(exc)
+        if fault is None and os.environ.get("PIPELEX_TRACEBACK"):
             _mask_secrets(exc)
+            if arguments is None:
+                sys.excepthook = _show_traceback
             raise
-        write_error(_unexpected(exc), as_json=as_json)
+        write_error(fault or _unexpected(exc), as_json=as_json)
+        _let_go_of_stdout()
         return FAILED
     return code if isinstance(code, int) else 0
 
@@ -248,6 +256,34 @@ def _unexpected(exc: BaseException) -> UnexpectedError:
     return UnexpectedError(reason=f"{type(exc).__name__}: {message_of(exc)}", place=f"{frame.filename}:{frame.lineno}")
 
 
-def _silence_stdout() -> None:
-    """Let the interpreter's last flush go nowhere: whoever read our output has left."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _system_fault(exc: BaseException) -> SystemFaultError | None:
+    """Name what the operating system refused; ``None`` where the failure is none of its."""
+    if not isinstance(exc, OSError):
+        return None
+    import errno
+
+    refusals = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE)
+    if exc.errno in {*refusals, errno.EIO, errno.ENOMEM}:
+        return SystemFaultError(file=str(exc.filename) if exc.filename else None, reason=exc.strerror or str(exc))
+    try:
+        os.getcwd()
+    except OSError:
+        return SystemFaultError(file=None, reason="the current directory is gone: change to another one")
+    return None
+
+
+def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Write the traceback that ends the process; its texts may hold what others wrote."""
+    from traceback import format_exception
+
+    write_text("".join(format_exception(kind, error, trace)), err=True, end="")
+
+
+def _let_go_of_stdout() -> None:
+    """Let the interpreter's last flush go nowhere where it would fail: a closed pipe, a full disk."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

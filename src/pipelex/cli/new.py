@@ -9,6 +9,7 @@ import click
 
 from pipelex.cli.output import OK, write_json
 from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.terminal import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,18 +101,18 @@ def _as_data(
 
 
 def _show(names: PluginNames, host: Host, folder: Path, texts: Mapping[str, str], *, dry_run: bool) -> None:
-    click.echo(f"{'Would write' if dry_run else 'Wrote'} the plugin '{names.name}': {len(texts)} files")
+    write_text(f"{'Would write' if dry_run else 'Wrote'} the plugin '{names.name}': {len(texts)} files")
     for line in _tree(str(folder), texts):
-        click.echo(line)
+        write_text(line)
     if host.requirement is None:
-        click.echo(
+        write_text(
             "\nIt is not known where this Pipelex came from: name one with --pipelex, or later in pyproject.toml."
         )
     elif host.is_on_this_machine:
-        click.echo("\nIts CI cannot see this machine: README.md says how it gets a Pipelex.")
-    click.echo("\nNext, in a virtual environment:")
+        write_text("\nIts CI cannot see this machine: README.md says how it gets a Pipelex.")
+    write_text("\nNext, in a virtual environment:")
     for command in _next_commands(names, host, folder):
-        click.echo(f"  {command}")
+        write_text(f"  {command}")
 
 
 def _tree(root: str, texts: Mapping[str, str]) -> list[str]:

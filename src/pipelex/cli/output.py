@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-import click
-
 from pipelex.exceptions import ConfigurationError, MissingCredentialError, UnknownBackendError, UnknownModelError
+from pipelex.terminal import unwritable_output, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    import click
 
     from pipelex.exceptions import PipelexError
 
@@ -23,9 +25,22 @@ _CONFIGURATION_ERRORS = (ConfigurationError, MissingCredentialError, UnknownBack
 
 def write_json(data: object, *, indent: int | None = 2) -> None:
     """Write data to stdout as JSON."""
-    import json
+    write_text(_as_json(data, indent=indent))
 
-    click.echo(json.dumps(data, indent=indent, ensure_ascii=False))
+
+def write_bytes(data: bytes) -> None:
+    """Write bytes to stdout, which is a file or a pipe.
+
+    Raises:
+        OutputFileError: They cannot be written.
+    """
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        raise unwritable_output(exc) from exc
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -33,12 +48,12 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     lines = [tuple(columns), *(tuple(cell or "-" for cell in row) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        write_text("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def note(message: str) -> None:
     """Write one line to stderr."""
-    click.echo(" ".join(message.split()), err=True)
+    write_text(" ".join(message.split()), err=True)
 
 
 def exit_code_of(error: PipelexError) -> int:
@@ -57,8 +72,8 @@ def write_error(error: PipelexError, *, as_json: bool, about: str | None = None)
     if as_json:
         _write_json_error({**({"input": about} if about else {}), **error.to_dict()})
         return
-    click.echo(f"error: {f'{about}: ' if about else ''}{error}", err=True)
-    click.echo(f"see {error.page}", err=True)
+    write_text(f"error: {f'{about}: ' if about else ''}{error}", err=True)
+    write_text(f"see {error.page}", err=True)
 
 
 def write_click_error(error: click.ClickException, *, as_json: bool) -> None:
@@ -66,10 +81,37 @@ def write_click_error(error: click.ClickException, *, as_json: bool) -> None:
     if as_json:
         _write_json_error({"error": type(error).__name__, "message": error.format_message()})
     else:
-        error.show()
+        from io import StringIO
+
+        shown = StringIO()
+        error.show(file=shown)
+        write_text(shown.getvalue(), err=True, end="")
 
 
 def _write_json_error(data: dict[str, object]) -> None:
-    import json
+    write_text(_as_json(data), err=True)
 
-    click.echo(json.dumps(data, ensure_ascii=False), err=True)
+
+def _as_json(data: object, *, indent: int | None = None) -> str:
+    """Return JSON that a terminal may show: DEL and C1, which JSON leaves as they are, in JSON's own escaped form."""
+    import json
+    import re
+
+    text = json.dumps(data, indent=indent, ensure_ascii=False)
+    return re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def show_warnings() -> None:
+    """Write what libraries log and warn of as one line each to stderr, where they have no other place for it."""
+    import logging
+    import warnings
+
+    class Noted(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            note(f"warning: {record.getMessage()}")
+
+    def showwarning(message: Warning | str, *_: object, **__: object) -> None:
+        note(f"warning: {message}")
+
+    logging.lastResort = Noted(logging.WARNING)
+    warnings.showwarning = showwarning

@@ -10,6 +10,7 @@ from pipelex.cli.check import check
 from pipelex.cli.new import new
 from pipelex.cli.output import FAILED, OK, write_json, write_table
 from pipelex.cli.upgrade import upgrade
+from pipelex.terminal import write_text
 
 if TYPE_CHECKING:
     from pipelex.config.plugins_config import PluginsConfig
@@ -92,12 +93,12 @@ def _write(survey: PluginSurvey, config: PluginsConfig) -> None:
     for row in survey.rows:
         if row.error is None:
             continue
-        click.echo(f"\n{row.name} is broken")
-        click.echo(f"  phase    {row.phase}")
-        click.echo(f"  reason   {' '.join((row.reason or '').split())}")
-        click.echo(f"  fix      {_fix(row, config)}")
+        write_text(f"\n{row.name} is broken")
+        write_text(f"  phase    {row.phase}")
+        write_text(f"  reason   {' '.join((row.reason or '').split())}")
+        write_text(f"  fix      {_fix(row, config)}")
     for name, nearest in survey.unknown_disabled:
-        click.echo(f"\nfinding: {_finding(name, nearest)}")
+        write_text(f"\nfinding: {_finding(name, nearest)}")
 
 
 def _cells(row: PluginRow) -> tuple[str, ...]:

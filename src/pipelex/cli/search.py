@@ -10,6 +10,7 @@ import click
 from pipelex.cli.inputs import text_or_stdin
 from pipelex.cli.output import OK, write_json
 from pipelex.cli.session import answer_of_file, call_report, model_or_default, noting_usage, open_pipelex, usage_option
+from pipelex.terminal import write_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -76,9 +77,9 @@ def _as_data(answer: SearchAnswer) -> dict[str, object]:
 
 def _write(answer: SearchAnswer) -> None:
     if answer.text:
-        click.echo(answer.text)
+        write_text(answer.text)
     for number, source in enumerate(answer.sources, start=1):
-        click.echo(f"{'' if number > 1 or not answer.text else chr(10)}[{number}] {source.title or source.url}")
-        click.echo(f"    {source.url}")
+        write_text(f"{'' if number > 1 or not answer.text else chr(10)}[{number}] {source.title or source.url}")
+        write_text(f"    {source.url}")
         if source.snippet:
-            click.echo(f"    {' '.join(source.snippet.split())}")
+            write_text(f"    {' '.join(source.snippet.split())}")

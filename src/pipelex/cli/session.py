@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelex.cli.output import note
+from pipelex.cli.output import note, show_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +30,7 @@ def open_pipelex(reporting_delegate: ReportingProtocol | None = None) -> Pipelex
     """Bring the system up; a broken plugin costs one line on stderr."""
     from pipelex.boot import Pipelex
 
+    show_warnings()
     return Pipelex.setup(reporting_delegate=reporting_delegate, on_broken_plugin=note_broken_plugin)
 
 

@@ -10,6 +10,7 @@ import click
 
 from pipelex.cli.output import FAILED, OK, note, write_error, write_json, write_table
 from pipelex.cli.session import open_pipelex
+from pipelex.terminal import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,10 +146,10 @@ def _draw(listing: Listing, *, flat: bool, heading: bool) -> None:
         return
     if flat:
         for model in listing.models:
-            click.echo(model.id)
+            write_text(model.id)
         return
     if heading:
-        click.echo(f"\n{listing.sdk}")
+        write_text(f"\n{listing.sdk}")
     write_table(("ID", "CREATED", "OWNER", "CONTEXT"), [_cells(model) for model in listing.models])
 
 

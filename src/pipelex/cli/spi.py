@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from pipelex.cli.output import MISUSED, OK, write_error
+from pipelex.terminal import write_text
 
 
 @click.group()
@@ -26,5 +27,5 @@ def stubs(api_version: int | None) -> int:
     except CheckError as exc:
         write_error(exc, as_json=False)
         return MISUSED
-    click.echo(str(tree.folder))
+    write_text(str(tree.folder))
     return OK

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelex.cli.output import FAILED, MISUSED, OK, write_json
+from pipelex.terminal import escaped, is_terminal, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -95,10 +96,10 @@ def _progress(targets: list[Target]) -> AbstractContextManager[Iterable[Target]]
     import sys
     from contextlib import nullcontext
 
-    if len(targets) < 2 or not sys.stderr.isatty():
+    if len(targets) < 2 or not is_terminal(sys.stderr):
         return nullcontext(targets)
     return click.progressbar(
-        targets, label="upgrading", file=sys.stderr, item_show_func=lambda item: item.label if item else ""
+        targets, label="upgrading", file=sys.stderr, item_show_func=lambda item: escaped(item.label) if item else ""
     )
 
 
@@ -112,11 +113,11 @@ def _report(
         return
     if only_diff:
         for item in done:
-            click.echo(diff(item), nl=False)
+            write_text(diff(item), end="")
     for item in done:
         for line in lines_of(item, written=written):
-            click.echo(line, err=only_diff)
+            write_text(line, err=only_diff)
     for error in failures:
-        click.echo(f"error: {error}", err=True)
+        write_text(f"error: {error}", err=True)
     if failures and not only_diff:
-        click.echo("Nothing was written.", err=True)
+        write_text("Nothing was written.", err=True)

@@ -20,7 +20,8 @@ def config_files(start: Path | None = None, name: str = "pipelex.toml") -> list[
     Returns:
         The project's file, then the user's; whichever of them exist.
     """
-    folders = (_project_folder(start or Path.cwd()), user_folder())
+    here = start or _current_folder()
+    folders = (_project_folder(here) if here is not None else None, user_folder())
     return [folder / name for folder in folders if folder is not None and (folder / name).is_file()]
 
 
@@ -34,6 +35,13 @@ def _home_folder() -> Path | None:
     try:
         return Path.home() / FOLDER
     except RuntimeError:  # no HOME and no entry in the user database
+        return None
+
+
+def _current_folder() -> Path | None:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:  # it was removed: there is no project then
         return None
 
 

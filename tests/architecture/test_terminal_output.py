@@ -1,0 +1,53 @@
+"""What commands and drivers write passes ``pipelex.terminal``: no other way to a standard stream is taken."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.architecture.tree import SRC, copy_of_src, plant
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOLDERS = ("pipelex/cli", "pipelex/providers")
+WAYS_PAST = ("print", "click.echo", "click.secho", "click.echo_via_pager", "rich.print")
+STREAM_WRITES = ("write", "writelines")
+ALLOWED = {("pipelex/cli/output.py", "sys.stdout.buffer.write")}
+"""Bytes of an image, which a terminal is never given."""
+
+
+def ways_past(src: Path) -> list[str]:
+    """Return each call that writes to a standard stream by itself."""
+    found = []
+    for file in sorted(path for folder in FOLDERS for path in (src / folder).rglob("*.py")):
+        name = file.relative_to(src).as_posix()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            writes = called.startswith(("sys.std", "sys.__std")) and called.endswith(STREAM_WRITES)
+            if (called in WAYS_PAST or writes) and (name, called) not in ALLOWED:
+                found.append(f"{name}: {called}")
+    return found
+
+
+def test_commands_and_drivers_write_through_one_function() -> None:
+    assert [] == ways_past(SRC)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "print(1)",
+        "click.echo(1)",
+        "sys.stdout.write('1')",
+        "sys.stderr.buffer.write(b'1')",
+        "sys.__stdout__.write('1')",
+    ],
+)
+@pytest.mark.parametrize("file", ["pipelex/cli/show.py", "pipelex/providers/local/install.py"])
+def test_another_way_is_found(tmp_path: Path, file: str, line: str) -> None:
+    src = copy_of_src(tmp_path)
+    plant(src, file, f"def planted() -> None:\n    {line}")
+    assert [f"{file}: {line.partition('(')[0]}"] == ways_past(src)
