@@ -95,7 +95,7 @@ def test_images_need_a_folder(terminal: Terminal) -> None:
 def test_two_documents_of_one_name_are_misuse(terminal: Terminal) -> None:
     outcome = terminal.run("extract", "a/x.pdf", "b/x.pdf", "--out", "o")
     assert outcome.code == 2
-    assert "bear the same name" in outcome.err
+    assert "have the same name" in outcome.err
 
 
 def test_json_holds_the_pages_and_the_errors(terminal: Terminal) -> None:

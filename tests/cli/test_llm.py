@@ -42,7 +42,7 @@ def test_every_option_reaches_the_job(terminal: Terminal) -> None:
     [job] = terminal.plugin.jobs
     assert isinstance(job, LLMJob)
     assert job.prompt.system_text == "S"
-    assert [(picture, "image/png")] == [(image.path, image.mime_type) for image in job.prompt.images]
+    assert [(picture, "image/png")] == [(image.path, image.media_type()) for image in job.prompt.images]
     assert job.params == LLMJobParams(temperature=0, max_tokens=5, seed=3, stop=("x", "y"))
 
 
