@@ -70,13 +70,17 @@ def usage_of(counts: object, **paths: str) -> InferenceUsage | None:
     Args:
         counts: The vendor's record of what the call used.
         paths: For each field of InferenceUsage, the field of the record, dotted where it stands below another
-            (``cached_input_tokens="prompt_tokens_details.cached_tokens"``); several, with ``+`` between them, are
-            added up as far as they are there, by the first of them.
+            (``cached_input_tokens="prompt_tokens_details.cached_tokens"``). Of several with ``|`` between them the
+            first that is there counts; several with ``+`` between them are added up, where the first is there.
 
     Returns:
         The counts that are whole numbers; ``None`` where there is none.
     """
-    found = {name: count for name, path in paths.items() if (count := _sum(counts, path)) is not None}
+    found: dict[str, int] = {}
+    for name, path in paths.items():
+        count = next((total for one in path.split("|") if (total := _sum(counts, one)) is not None), None)
+        if count is not None:
+            found[name] = count
     return InferenceUsage(**found) if found else None
 
 

@@ -231,9 +231,8 @@ class CallReport:
             msg = "The answer was cut off at the token limit. Raise max_tokens, or ask for less"
             raise InferenceTruncatedError(msg)
         if self.finish_reason is FinishReason.CONTENT_FILTER:
-            raise InferenceRefusedError(
-                f"The model or its content filter refused to answer{f': {detail}' if detail else ''}"
-            )
+            about = f": {detail}" if detail and detail != FinishReason.CONTENT_FILTER else ""
+            raise InferenceRefusedError(f"The model or its content filter refused to answer{about}")
         if self.finish_reason is FinishReason.UNFINISHED:
             raise InferenceInvalidAnswerError(
                 f"The model stopped before its answer was whole{f' (finish reason {detail!r})' if detail else ''}"

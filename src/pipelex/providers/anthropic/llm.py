@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Literal, cast
 from anthropic import AsyncAnthropic, AsyncAnthropicBedrock, transform_schema
 from anthropic.types import Message
 
-from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError, InferenceServerError
+from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
+from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_of, text_of, usage_of, word_of
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk, ReasoningEffort
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.providers.anthropic.errors import classify
-from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,12 +21,10 @@ if TYPE_CHECKING:
     from anthropic.types import (
         Base64ImageSourceParam,
         Base64PDFSourceParam,
-        MessageDeltaUsage,
         OutputConfigParam,
         ThinkingConfigParam,
         URLImageSourceParam,
         URLPDFSourceParam,
-        Usage,
     )
     from anthropic.types.content_block_param import ContentBlockParam
     from anthropic.types.message_create_params import MessageCreateParamsBase
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.inference.media import MediaSource
     from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams
+    from pipelex.reporting.reporting_protocol import InferenceUsage
 
 _FINISH_REASONS = {
     "end_turn": FinishReason.STOP,
@@ -41,6 +40,7 @@ _FINISH_REASONS = {
     "max_tokens": FinishReason.LENGTH,
     "model_context_window_exceeded": FinishReason.LENGTH,
     "refusal": FinishReason.CONTENT_FILTER,
+    "pause_turn": FinishReason.UNFINISHED,
 }
 _EFFORTS: dict[ReasoningEffort, Literal["low", "medium", "high"]] = {
     ReasoningEffort.LOW: "low",
@@ -54,6 +54,8 @@ _MAX_TOKENS = 8192  # the API wants a limit; this is it where neither the job no
 class AnthropicLLMWorker(SdkWorker[AsyncAnthropic | AsyncAnthropicBedrock], LLMWorkerAbstract):
     """Serves LLM calls through Anthropic's messages API."""
 
+    streams_name_their_end = True
+
     async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
         return await self._ask(job)
 
@@ -62,26 +64,20 @@ class AnthropicLLMWorker(SdkWorker[AsyncAnthropic | AsyncAnthropicBedrock], LLMW
 
     async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
         request = await self._request(job)
-        usage: InferenceUsage | None = None
-        reason: FinishReason | None = None
-        ended = False
+        last = LLMTextChunk(text="", finish_reason=FinishReason.OTHER)
         messages = (await self._client()).messages
         async with await messages.create(**request, stream=True, extra_body=_extra_body(job.params)) as events:
             async for event in events:
-                if event.type == "content_block_delta":
-                    if event.delta.type == "text_delta":
-                        yield LLMTextChunk(text=event.delta.text)
-                elif event.type == "message_start":
-                    usage = _usage(event.message.usage)
-                    yield LLMTextChunk(text="", usage=usage, model_served=event.message.model)
-                elif event.type == "message_delta":
-                    usage = _usage(event.usage, at_start=usage)
-                    reason = _FINISH_REASONS.get(event.delta.stop_reason or "", FinishReason.OTHER)
-                elif event.type == "message_stop":
-                    ended = True
-        if not ended:
-            raise InferenceServerError("The stream ended before the answer was whole")
-        yield LLMTextChunk(text="", usage=usage, finish_reason=reason)
+                kind = field_of(event, "type")
+                if kind == "message_delta":
+                    last = _last(event)
+                    yield LLMTextChunk(text="", usage=last.usage)
+                elif kind == "message_stop":
+                    yield last  # a stream that ends before this was broken off
+                else:
+                    piece = _piece(event, kind)
+                    if piece is not None:
+                        yield piece
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
         return classify(error)
@@ -91,13 +87,18 @@ class AnthropicLLMWorker(SdkWorker[AsyncAnthropic | AsyncAnthropicBedrock], LLMW
         messages = (await self._client()).messages
         message: object = await messages.create(**request, extra_body=_extra_body(job.params))
         # The SDK neither looks whether the answer is JSON nor whether it is a message.
-        if not isinstance(message, Message) or not {"content", "usage"} <= message.model_fields_set:
+        if not isinstance(message, Message) or not message.model_fields_set & {"content", "stop_reason", "usage"}:
             raise InferenceInvalidAnswerError("The answer is no message of Anthropic's API")
+        blocks = message.content
+        reason, detail = _ending(message)
         return InferenceResult(
-            content="".join(block.text for block in message.content if block.type == "text"),
+            content=text_of(blocks),
             usage=_usage(message.usage),
-            finish_reason=_FINISH_REASONS.get(message.stop_reason or "", FinishReason.OTHER),
-            model_served=message.model,
+            finish_reason=reason,
+            finish_detail=detail,
+            model_served=word_of(message.model),
+            has_reasoning=has_reasoning(blocks),
+            has_tool_calls=any(field_of(block, "type") == "tool_use" for block in items_of(blocks)),
         )
 
     async def _request(self, job: LLMJob, json_schema: dict[str, object] | None = None) -> MessageCreateParamsBase:
@@ -199,23 +200,49 @@ def _extra_body(params: LLMJobParams) -> dict[str, object] | None:
     return {"temperature": params.temperature} if params.temperature is not None else None
 
 
-def _usage(counts: Usage | MessageDeltaUsage, at_start: InferenceUsage | None = None) -> InferenceUsage:
-    """Read the counts; those at a stream's end may leave out what its start said."""
-    details = counts.output_tokens_details
-    cached = counts.cache_read_input_tokens
-    usage = InferenceUsage(
-        input_tokens=None
-        if counts.input_tokens is None
-        else counts.input_tokens + (counts.cache_creation_input_tokens or 0) + (cached or 0),
-        output_tokens=counts.output_tokens,
-        cached_input_tokens=cached,
-        reasoning_tokens=details.thinking_tokens if details is not None else None,
-    )
-    if usage.input_tokens is None and at_start is not None:
-        return InferenceUsage(
-            input_tokens=at_start.input_tokens,
-            output_tokens=usage.output_tokens,
-            cached_input_tokens=at_start.cached_input_tokens,
-            reasoning_tokens=usage.reasoning_tokens,
+def _piece(event: object, kind: object) -> LLMTextChunk | None:
+    """Read an event of a stream; ``None`` where it adds nothing."""
+    if kind == "content_block_delta":
+        delta = field_of(event, "delta")
+        text: object = getattr(delta, "text", None)
+        if type(text) is not str:
+            text = text_of(delta)
+        return LLMTextChunk(text=text) if text else None
+    if kind == "content_block_start":
+        block = field_of(event, "content_block")
+        return LLMTextChunk(
+            text=text_of(block),
+            has_reasoning=has_reasoning([block]),
+            has_tool_calls=field_of(block, "type") == "tool_use",
         )
-    return usage
+    if kind == "message_start":
+        message = field_of(event, "message")
+        return LLMTextChunk(
+            text="", usage=_usage(field_of(message, "usage")), model_served=word_of(field_of(message, "model"))
+        )
+    return None
+
+
+def _last(event: object) -> LLMTextChunk:
+    """Read the event that says why the message ended; its counts may leave out what those at its start said."""
+    reason, detail = _ending(field_of(event, "delta"))
+    return LLMTextChunk(text="", usage=_usage(field_of(event, "usage")), finish_reason=reason, finish_detail=detail)
+
+
+def _ending(record: object) -> tuple[FinishReason, str | None]:
+    """Return why a message ended, and what was said about it."""
+    said = word_of(field_of(record, "stop_reason"))
+    detail = word_of(field_of(record, "stop_details", "explanation"))
+    category = word_of(field_of(record, "stop_details", "category"))
+    return _FINISH_REASONS.get(said or "", FinishReason.OTHER), detail or category or said
+
+
+def _usage(counts: object) -> InferenceUsage | None:
+    """Read the counts; Anthropic counts the cached tokens beside the others."""
+    return usage_of(
+        counts,
+        input_tokens="input_tokens+cache_creation_input_tokens+cache_read_input_tokens",
+        output_tokens="output_tokens",
+        cached_input_tokens="cache_read_input_tokens",
+        reasoning_tokens="output_tokens_details.thinking_tokens",
+    )

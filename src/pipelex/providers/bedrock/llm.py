@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError, InferenceServerError
-from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
+from pipelex.cogt.inference.answer_parts import field_of, items_of, text_of, usage_of, word_of
+from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk, ReasoningEffort
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.providers.bedrock.client import BedrockClient
 from pipelex.providers.bedrock.errors import classify
 from pipelex.providers.bedrock.schema import for_bedrock
-from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.inference.media import MediaSource
     from pipelex.cogt.llm.llm_job import LLMJob
+    from pipelex.reporting.reporting_protocol import InferenceUsage
 
 _FINISH_REASONS = {
     "end_turn": FinishReason.STOP,
@@ -33,6 +34,7 @@ _FINISH_REASONS = {
 }
 _IMAGE_FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
 _DOCUMENT_FORMATS = {"application/pdf": "pdf"}
+_TOOL = "answer"
 _BY_SCHEMA, _BY_TOOL = "json_schema", "tool"
 
 
@@ -45,6 +47,8 @@ class BedrockLLMWorker(SdkWorker[BedrockClient], LLMWorkerAbstract):
             with JSON: ``"json_schema"`` (the default) or ``"tool"``, for models without structured output of their own.
         reporting_delegate: Where usage and time are reported, if anywhere.
     """
+
+    streams_name_their_end = True
 
     async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
         return await self._ask(await self._request(job))
@@ -67,44 +71,52 @@ class BedrockLLMWorker(SdkWorker[BedrockClient], LLMWorkerAbstract):
         return await self._ask({**request, "outputConfig": {**effort, "textFormat": text_format}})
 
     async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
-        usage: InferenceUsage | None = None
-        reason: FinishReason | None = None
         client = await self._client()
         events = client.converse_stream(await self._request(job))
         try:
             async for event in events:
-                text = event.get("contentBlockDelta", {}).get("delta", {}).get("text")
-                if text:
-                    yield LLMTextChunk(text=text)
-                if "messageStop" in event:
-                    reason = self._reason(event["messageStop"]["stopReason"])
-                if "metadata" in event:
-                    usage = _usage(event["metadata"].get("usage"))
+                piece = self._piece(event)
+                if piece is not None:
+                    yield piece
         finally:
             await events.aclose()
-        if reason is None:
-            raise InferenceServerError("The stream ended before the answer was whole")
-        model_id = self.inference_model.model_id
-        yield LLMTextChunk(text="", usage=usage, finish_reason=reason, model_served=model_id)
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
         return classify(error)
 
-    def _reason(self, said: str) -> FinishReason:
-        if said.startswith("malformed_"):
-            raise InferenceInvalidAnswerError(f"The model's answer is broken ({said})")
-        return _FINISH_REASONS.get(said, FinishReason.OTHER)
+    def _piece(self, event: dict[str, Any]) -> LLMTextChunk | None:
+        """Read an event of a stream; ``None`` where it adds nothing."""
+        delta = field_of(event, "contentBlockDelta", "delta")
+        if delta is not None:
+            text = text_of(delta)
+            return LLMTextChunk(
+                text=text, has_reasoning=_has(delta, "reasoningContent"), has_tool_calls=_has(delta, "toolUse")
+            )
+        if "messageStop" in event:
+            reason, detail = _ending(event["messageStop"])
+            model_id = self.inference_model.model_id
+            return LLMTextChunk(text="", finish_reason=reason, finish_detail=detail, model_served=model_id)
+        usage = _usage(field_of(event, "metadata", "usage"))
+        return LLMTextChunk(text="", usage=usage) if usage is not None else None
 
     async def _ask(self, request: dict[str, Any]) -> InferenceResult[str]:
         answer = await (await self._client()).converse(request)
-        message, reason = answer.get("output", {}).get("message"), answer.get("stopReason")
-        if message is None or reason is None:
-            raise InferenceInvalidAnswerError("The answer is none of Bedrock's Converse")
+        usage, model_id = _usage(field_of(answer, "usage")), self.inference_model.model_id
+        message = field_of(answer, "output", "message")
+        if message is None:
+            partial = PartialAnswer(usage=usage, model_served=model_id)
+            raise InferenceInvalidAnswerError("The answer is none of Bedrock's Converse", answer=partial)
+        blocks = items_of(field_of(message, "content"))
+        given = _given_to_tool(blocks) if "toolConfig" in request else None
+        reason, detail = _ending(answer)
         return InferenceResult(
-            content="".join(_text(block) for block in message["content"]),
-            usage=_usage(answer.get("usage")),
-            finish_reason=self._reason(reason),
-            model_served=self.inference_model.model_id,
+            content=text_of(blocks) if given is None else given,
+            usage=usage,
+            finish_reason=reason,
+            finish_detail=detail,
+            model_served=model_id,
+            has_reasoning=any(_has(block, "reasoningContent") for block in blocks),
+            has_tool_calls=any(_has(block, "toolUse") for block in blocks),
         )
 
     async def _request(self, job: LLMJob) -> dict[str, Any]:
@@ -154,23 +166,34 @@ class BedrockLLMWorker(SdkWorker[BedrockClient], LLMWorkerAbstract):
 
 def _answer_tool(schema: dict[str, object]) -> dict[str, object]:
     """Offer one tool and oblige the model to call it: what it is called with is the answer."""
-    tool = {"name": "answer", "description": "Give the answer.", "inputSchema": {"json": schema}}
-    return {"tools": [{"toolSpec": tool}], "toolChoice": {"tool": {"name": "answer"}}}
+    tool = {"name": _TOOL, "description": "Give the answer.", "inputSchema": {"json": schema}}
+    return {"tools": [{"toolSpec": tool}], "toolChoice": {"tool": {"name": _TOOL}}}
 
 
-def _text(block: dict[str, Any]) -> str:
-    if "toolUse" in block:
-        return json.dumps(block["toolUse"]["input"])
-    return str(block.get("text", ""))
+def _given_to_tool(blocks: list[object]) -> str | None:
+    """Return what the model called the answer tool with, the first time; the text beside the call is no answer."""
+    calls = [call for block in blocks if (call := field_of(block, "toolUse")) is not None]
+    given = next((field_of(call, "input") for call in calls if field_of(call, "name") in (_TOOL, None)), None)
+    return json.dumps(given) if given is not None else None
 
 
-def _usage(counts: dict[str, int] | None) -> InferenceUsage | None:
+def _has(block: object, name: str) -> bool:
+    return field_of(block, name) is not None
+
+
+def _ending(record: object) -> tuple[FinishReason, str | None]:
+    """Return why the answer ended, as it is said in an answer or at the end of a stream."""
+    said = word_of(field_of(record, "stopReason"))
+    if said is not None and said.startswith("malformed_"):
+        return FinishReason.UNFINISHED, said
+    return _FINISH_REASONS.get(said or "", FinishReason.OTHER), said
+
+
+def _usage(counts: object) -> InferenceUsage | None:
     """Read the counts; AWS counts the cached tokens beside the others."""
-    if counts is None:
-        return None
-    cached = counts.get("cacheReadInputTokens")
-    return InferenceUsage(
-        input_tokens=counts["inputTokens"] + (cached or 0) + counts.get("cacheWriteInputTokens", 0),
-        output_tokens=counts["outputTokens"],
-        cached_input_tokens=cached,
+    return usage_of(
+        counts,
+        input_tokens="inputTokens+cacheReadInputTokens+cacheWriteInputTokens",
+        output_tokens="outputTokens",
+        cached_input_tokens="cacheReadInputTokens",
     )

@@ -33,6 +33,11 @@ _FINISH_REASONS = {
     GoogleFinishReason.ESCALATION: FinishReason.CONTENT_FILTER,
     GoogleFinishReason.PUP_LIMITED_DISABLED: FinishReason.CONTENT_FILTER,
     GoogleFinishReason.MODEL_ARMOR: FinishReason.CONTENT_FILTER,
+    GoogleFinishReason.MALFORMED_FUNCTION_CALL: FinishReason.UNFINISHED,
+    GoogleFinishReason.MALFORMED_RESPONSE: FinishReason.UNFINISHED,
+    GoogleFinishReason.UNEXPECTED_TOOL_CALL: FinishReason.UNFINISHED,
+    GoogleFinishReason.TOO_MANY_TOOL_CALLS: FinishReason.UNFINISHED,
+    GoogleFinishReason.MISSING_THOUGHT_SIGNATURE: FinishReason.UNFINISHED,
 }
 
 
@@ -45,11 +50,16 @@ async def file_parts(files: Iterable[MediaSource]) -> list[Part]:
     return parts
 
 
-def answer_parts(response: GenerateContentResponse) -> list[Part]:
-    """Return the parts of the first candidate that are answer and not thought."""
+def all_parts(response: GenerateContentResponse) -> list[Part]:
+    """Return the parts of the first candidate, thoughts and calls included."""
     candidate = response.candidates[0] if response.candidates else None
     content = candidate.content if candidate is not None else None
-    return [part for part in (content.parts if content is not None else None) or [] if not part.thought]
+    return (content.parts if content is not None else None) or []
+
+
+def answer_parts(response: GenerateContentResponse) -> list[Part]:
+    """Return the parts of the first candidate that are answer and not thought."""
+    return [part for part in all_parts(response) if not part.thought]
 
 
 def text_of(response: GenerateContentResponse) -> str:
@@ -57,24 +67,34 @@ def text_of(response: GenerateContentResponse) -> str:
     return "".join(part.text or "" for part in answer_parts(response))
 
 
-def finish_reason_of(response: GenerateContentResponse) -> FinishReason | None:
-    """Return why the model stopped; ``None`` where the response does not say."""
-    if response.prompt_feedback is not None and response.prompt_feedback.block_reason is not None:
-        return FinishReason.CONTENT_FILTER
+def ending_of(response: GenerateContentResponse) -> tuple[FinishReason | None, str | None]:
+    """Return why the model stopped, in our words and in Google's; ``None`` where the response does not say."""
+    feedback = response.prompt_feedback
+    if feedback is not None and feedback.block_reason is not None:
+        return FinishReason.CONTENT_FILTER, feedback.block_reason_message or _word(feedback.block_reason)
     candidate = response.candidates[0] if response.candidates else None
     if candidate is None or candidate.finish_reason is None:
-        return None
-    return _FINISH_REASONS.get(candidate.finish_reason, FinishReason.OTHER)
+        return None, None
+    reason = _FINISH_REASONS.get(candidate.finish_reason, FinishReason.OTHER)
+    return reason, candidate.finish_message or _word(candidate.finish_reason)
+
+
+def _word(said: object) -> str:
+    return str(getattr(said, "value", said))
 
 
 def usage_of(response: GenerateContentResponse, *, images: int | None = None) -> InferenceUsage | None:
-    """Return the token counts. Google counts thoughts beside the answer; here they are part of it."""
+    """Return the token counts.
+
+    Google counts thoughts beside the answer, and what tools added beside the prompt; here they are part of them.
+    """
     counts = response.usage_metadata
     if counts is None:
         return InferenceUsage(images=images) if images is not None else None
     written = [count for count in (counts.candidates_token_count, counts.thoughts_token_count) if count is not None]
+    read = [count for count in (counts.prompt_token_count, counts.tool_use_prompt_token_count) if count is not None]
     return InferenceUsage(
-        input_tokens=counts.prompt_token_count,
+        input_tokens=sum(read) if read else None,
         output_tokens=sum(written) if written else None,
         cached_input_tokens=counts.cached_content_token_count,
         reasoning_tokens=counts.thoughts_token_count,

@@ -15,10 +15,10 @@ from google.genai.types import (
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
-from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.providers.google.client import GoogleClient
-from pipelex.providers.google.content import answer_parts, file_parts, finish_reason_of, text_of, usage_of
+from pipelex.providers.google.content import answer_parts, ending_of, file_parts, text_of, usage_of
 from pipelex.providers.google.errors import classify
 
 if TYPE_CHECKING:
@@ -51,15 +51,17 @@ class GoogleImgGenWorker(SdkWorker[GoogleClient], ImgGenWorkerAbstract):
             ),
         )
         images = _images(response)
-        reason = finish_reason_of(response)
+        reason, detail = ending_of(response)
         if not images and reason is not FinishReason.CONTENT_FILTER:
             said = text_of(response)[:_LONGEST_SHOWN]
             msg = f"The model made no image{f', and said: {said}' if said else ''}"
-            raise InferenceInvalidAnswerError(msg)
+            answer = PartialAnswer(text=said, usage=usage_of(response), finish_reason=reason, finish_detail=detail)
+            raise InferenceInvalidAnswerError(msg, answer=answer)
         return InferenceResult(
             content=images,
             usage=usage_of(response, images=len(images)),
             finish_reason=reason or FinishReason.OTHER,
+            finish_detail=detail,
             model_served=response.model_version,
         )
 

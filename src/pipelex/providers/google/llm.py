@@ -14,13 +14,13 @@ from google.genai.types import (
     ThinkingLevel,
 )
 
-from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError, InferenceServerError
-from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
+from pipelex.cogt.inference.inference_result import InferenceResult, PartialAnswer
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk, ReasoningEffort
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.providers.google.client import GoogleClient, remember_responses
-from pipelex.providers.google.content import file_parts, finish_reason_of, text_of, usage_of
+from pipelex.providers.google.content import all_parts, ending_of, file_parts, text_of, usage_of
 from pipelex.providers.google.errors import classify
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams
-    from pipelex.reporting.reporting_protocol import InferenceUsage
 
 _LEVELS = {
     ReasoningEffort.LOW: ThinkingLevel.LOW,
@@ -58,6 +57,8 @@ class GoogleLLMWorker(SdkWorker[GoogleClient], LLMWorkerAbstract):
         reporting_delegate: Where usage and time are reported, if anywhere.
     """
 
+    streams_name_their_end = True
+
     async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
         return await self._ask(job, self._config(job))
 
@@ -68,18 +69,18 @@ class GoogleLLMWorker(SdkWorker[GoogleClient], LLMWorkerAbstract):
         return await self._ask(job, config)
 
     async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
-        usage: InferenceUsage | None = None
-        reason: FinishReason | None = None
-        served: str | None = None
         async with aclosing(self._responses(job)) as responses:
             async for response in responses:
-                usage = usage_of(response) or usage  # each piece has the counts so far
-                reason = finish_reason_of(response) or reason
-                served = response.model_version or served
-                yield LLMTextChunk(text=text_of(response))
-        if reason is None:
-            raise InferenceServerError("The stream ended before the answer was whole")
-        yield LLMTextChunk(text="", usage=usage, finish_reason=reason, model_served=served)
+                reason, detail = ending_of(response)
+                yield LLMTextChunk(
+                    text=text_of(response),
+                    usage=usage_of(response),  # each piece has the counts so far
+                    finish_reason=reason,
+                    finish_detail=detail,
+                    model_served=response.model_version,
+                    has_reasoning=_reasons(response),
+                    has_tool_calls=_calls_tools(response),
+                )
 
     async def _responses(self, job: LLMJob) -> AsyncGenerator[GenerateContentResponse, None]:
         """Draw the pieces of a stream, and close what is below it, which the SDK would leave open."""
@@ -107,14 +108,20 @@ class GoogleLLMWorker(SdkWorker[GoogleClient], LLMWorkerAbstract):
         response = await models.generate_content(
             model=self.inference_model.model_id, contents=await self._contents(job), config=config
         )
-        reason = finish_reason_of(response)
+        reason, detail = ending_of(response)
         if reason is None:
-            raise InferenceInvalidAnswerError("The answer holds no candidate that was brought to an end")
+            served = response.model_version
+            answer = PartialAnswer(text=text_of(response), usage=usage_of(response), model_served=served)
+            msg = "The answer holds no candidate that was brought to an end"
+            raise InferenceInvalidAnswerError(msg, answer=answer)
         return InferenceResult(
             content=text_of(response),
             usage=usage_of(response),
             finish_reason=reason,
+            finish_detail=detail,
             model_served=response.model_version,
+            has_reasoning=_reasons(response),
+            has_tool_calls=_calls_tools(response),
         )
 
     async def _contents(self, job: LLMJob) -> list[Content]:
@@ -145,3 +152,11 @@ class GoogleLLMWorker(SdkWorker[GoogleClient], LLMWorkerAbstract):
             msg = f"Gemini always thinks: reasoning_effort '{effort}' is none of {', '.join(_LEVELS)}"
             raise InferenceRequestError(msg)
         return ThinkingConfig(thinking_level=_LEVELS[effort])
+
+
+def _reasons(response: GenerateContentResponse) -> bool:
+    return any(part.thought for part in all_parts(response))
+
+
+def _calls_tools(response: GenerateContentResponse) -> bool:
+    return any(part.function_call is not None for part in all_parts(response))

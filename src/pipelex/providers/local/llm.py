@@ -93,6 +93,7 @@ class LlamaCppLLMWorker(SdkWorker[LocalEngine], LLMWorkerAbstract):
             content="".join(pieces),
             usage=last.usage,
             finish_reason=last.finish_reason or FinishReason.OTHER,
+            finish_detail=last.finish_detail,
             model_served=last.model_served,
         )
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
-from mistralai.client.models import TextChunk
+from mistralai.client.errors import ResponseValidationError
+from mistralai.client.models import UsageInfo
+from mistralai.client.utils.eventstreaming import EventStreamAsync
+from mistralai.client.utils.unmarshal_json_response import unmarshal_json_response
 
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceServerError
-from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_of, text_of, usage_of, word_of
+from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.providers.mistral.client import MistralClient
 from pipelex.providers.mistral.errors import classify
-from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,12 +27,12 @@ if TYPE_CHECKING:
         ChatCompletionRequestTypedDict,
         ContentChunkTypedDict,
         ResponseFormatTypedDict,
-        UsageInfo,
     )
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.inference.media import MediaSource
     from pipelex.cogt.llm.llm_job import LLMJob
+    from pipelex.reporting.reporting_protocol import InferenceUsage
 
 _FINISH_REASONS = {
     "stop": FinishReason.STOP,
@@ -41,6 +45,8 @@ _FINISH_REASONS = {
 class MistralLLMWorker(SdkWorker[MistralClient], LLMWorkerAbstract):
     """Serves LLM calls through Mistral's chat completions."""
 
+    streams_name_their_end = True
+
     async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
         return await self._ask(await self._request(job))
 
@@ -50,36 +56,38 @@ class MistralLLMWorker(SdkWorker[MistralClient], LLMWorkerAbstract):
         return await self._ask(request)
 
     async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
-        usage: InferenceUsage | None = None
-        reason: FinishReason | None = None
         async with await (await self._client()).sdk.chat.stream_async(**await self._request(job)) as events:
-            async for event in events:
-                usage = _usage(event.data.usage) or usage
-                for choice in event.data.choices[:1]:
-                    reason = self._reason(choice.finish_reason) if choice.finish_reason else reason
-                    yield LLMTextChunk(text=_text(choice.delta.content), model_served=event.data.model)
-        if reason is None:
-            raise InferenceServerError("The stream ended before the answer was whole")
-        yield LLMTextChunk(text="", usage=usage, finish_reason=reason)
+            http = events.response
+            # The SDK refuses a piece whole where one field of it is null or of another type: it is read as plain JSON.
+            decoded = EventStreamAsync[object](http, lambda raw: unmarshal_json_response(object, http, raw), "[DONE]")
+            async for event in decoded:
+                piece = _piece(field_of(event, "data"))
+                if piece is not None:
+                    yield piece
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
         return classify(error)
 
-    def _reason(self, said: str) -> FinishReason:
-        if said == "error":
-            raise InferenceServerError("The model stopped with an error")
-        return _FINISH_REASONS.get(said, FinishReason.OTHER)
-
     async def _ask(self, request: ChatCompletionRequestTypedDict) -> InferenceResult[str]:
-        response = await (await self._client()).sdk.chat.complete_async(**request)
-        choice = next(iter(response.choices), None)
-        if choice is None or choice.message is None:
-            raise InferenceInvalidAnswerError("The answer holds no choice")
+        try:
+            response: object = await (await self._client()).sdk.chat.complete_async(**request)
+        except ResponseValidationError as exc:
+            response = _plain(exc)
+        usage, served = _usage(field_of(response, "usage")), word_of(field_of(response, "model"))
+        choice = next(iter(items_of(field_of(response, "choices"))), None)
+        if choice is None:
+            answer = PartialAnswer(usage=usage, model_served=served)
+            raise InferenceInvalidAnswerError("The answer holds no choice", answer=answer)
+        content = field_of(choice, "message", "content")
+        reason, detail = _ending(choice)
         return InferenceResult(
-            content=_text(choice.message.content),
-            usage=_usage(response.usage),
-            finish_reason=self._reason(choice.finish_reason),
-            model_served=response.model,
+            content=text_of(content),
+            usage=usage,
+            finish_reason=reason or FinishReason.OTHER,
+            finish_detail=detail,
+            model_served=served,
+            has_reasoning=has_reasoning(content),
+            has_tool_calls=bool(field_of(choice, "message", "tool_calls")),
         )
 
     async def _request(self, job: LLMJob) -> ChatCompletionRequestTypedDict:
@@ -149,20 +157,56 @@ def _closed(schema: dict[str, object]) -> dict[str, object]:
     return {**closed, "additionalProperties": False} if closed.get("type") == "object" else closed
 
 
-def _text(content: object) -> str:
-    """Return the text of an answer: as it is, or of its pieces those that are no thoughts."""
-    if isinstance(content, str):
-        return content
-    return "".join(chunk.text for chunk in content if isinstance(chunk, TextChunk)) if isinstance(content, list) else ""
+def _plain(error: ResponseValidationError) -> dict[str, object]:
+    """Return an answer that the SDK refuses, because a field of it is null or of another type, as plain JSON.
+
+    Raises:
+        ResponseValidationError: It is something else than a chat completion.
+    """
+    try:
+        answer = json.loads(error.body)
+    except ValueError:
+        raise error from None
+    if not isinstance(answer, dict) or not answer.keys() & {"choices", "usage"}:
+        raise error
+    return answer
 
 
-def _usage(counts: UsageInfo | None) -> InferenceUsage | None:
+def _piece(data: object) -> LLMTextChunk | None:
+    """Read an event of a stream; ``None`` where it adds nothing."""
+    usage = _usage(field_of(data, "usage"))
+    choice = next(iter(items_of(field_of(data, "choices"))), None)
+    content = field_of(choice, "delta", "content")
+    reason, detail = _ending(choice)
+    piece = LLMTextChunk(
+        text=text_of(content),
+        usage=usage,
+        finish_reason=reason,
+        finish_detail=detail,
+        model_served=word_of(field_of(data, "model")),
+        has_reasoning=has_reasoning(content),
+        has_tool_calls=bool(field_of(choice, "delta", "tool_calls")),
+    )
+    return piece if choice is not None or usage is not None else None
+
+
+def _ending(choice: object) -> tuple[FinishReason | None, str | None]:
+    """Return why the answer ended; ``None`` where it is not said.
+
+    Raises:
+        InferenceServerError: The model stopped with an error.
+    """
+    said = word_of(field_of(choice, "finish_reason"))
+    if said == "error":
+        raise InferenceServerError("The model stopped with an error")
+    return (_FINISH_REASONS.get(said, FinishReason.OTHER) if said is not None else None), said
+
+
+def _usage(counts: object) -> InferenceUsage | None:
     """Read the counts; the SDK puts in zeros where the vendor said nothing."""
-    if counts is None or not counts.model_fields_set:
-        return None
-    said = counts.model_dump(exclude_unset=True)
-    details = said.get("prompt_tokens_details")
-    cached = said.get("num_cached_tokens", details.get("cached_tokens") if isinstance(details, dict) else None)
-    return InferenceUsage(
-        input_tokens=said.get("prompt_tokens"), output_tokens=said.get("completion_tokens"), cached_input_tokens=cached
+    return usage_of(
+        counts.model_dump(exclude_unset=True) if isinstance(counts, UsageInfo) else counts,
+        input_tokens="prompt_tokens",
+        output_tokens="completion_tokens",
+        cached_input_tokens="num_cached_tokens|prompt_tokens_details.cached_tokens",
     )

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal, TypedDict, cast
 from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletion
 
-from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceServerError
-from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+from pipelex.cogt.exceptions import InferenceInvalidAnswerError
+from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_of, text_of, usage_of, word_of
+from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
@@ -17,19 +18,16 @@ from pipelex.providers.openai.dialects import dialect_of
 from pipelex.providers.openai.errors import classify, in_answer
 from pipelex.providers.openai.inputs import chat_messages
 from pipelex.providers.openai.strict_schema import AnswerSchema
-from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from openai.types import CompletionUsage
-    from openai.types.chat import ChatCompletionChunk
-    from openai.types.chat.chat_completion import Choice
     from openai.types.chat.completion_create_params import ResponseFormat
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.llm.llm_job import LLMJob
     from pipelex.providers.openai.dialects import LimitName
+    from pipelex.reporting.reporting_protocol import InferenceUsage
 
 _FINISH_REASONS = {
     "stop": FinishReason.STOP,
@@ -53,6 +51,8 @@ class _Options(TypedDict, total=False):
 class OpenAICompletionsWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
     """Serves LLM calls by ``POST /chat/completions``."""
 
+    streams_name_their_end = True
+
     async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
         return await self._complete(job, self._options(job))
 
@@ -67,9 +67,6 @@ class OpenAICompletionsWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
         return replace(result, content=answer.unwrapped(result.content))
 
     async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
-        usage: InferenceUsage | None = None
-        reason: FinishReason | None = None
-        served: str | None = None
         client = await self._client()
         stream = await client.chat.completions.create(
             model=self.inference_model.model_id,
@@ -80,15 +77,9 @@ class OpenAICompletionsWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
         )
         async with stream:
             async for chunk in stream:
-                served = chunk.model or served
-                usage = _usage(chunk.usage) or usage
-                text, stopped = self._piece(chunk)
-                reason = stopped or reason
-                if text:
-                    yield LLMTextChunk(text=text)
-        if reason is None:
-            raise InferenceServerError("The stream ended before the answer was whole")
-        yield LLMTextChunk(text="", usage=usage, finish_reason=reason, model_served=served)
+                piece = _piece(chunk)
+                if piece is not None:
+                    yield piece
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
         return classify(error)
@@ -119,55 +110,112 @@ class OpenAICompletionsWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
         completion = await client.chat.completions.create(
             model=self.inference_model.model_id, messages=await chat_messages(job.prompt), **options
         )
-        choice = self._first_choice(completion)
-        content = choice.message.content
-        reason = _reason(choice.finish_reason) or FinishReason.OTHER
-        if choice.message.refusal:
-            reason = FinishReason.CONTENT_FILTER
-        if content is None and reason is FinishReason.STOP:
-            raise InferenceInvalidAnswerError("The answer holds no text")
-        return InferenceResult(
-            content=content or "", usage=_usage(completion.usage), finish_reason=reason, model_served=completion.model
-        )
-
-    def _first_choice(self, completion: ChatCompletion) -> Choice:
-        """Return the answer; the SDK hands on whatever came, so a look-alike's oddities are met here."""
-        if not isinstance(completion, ChatCompletion):
-            raise InferenceInvalidAnswerError("The answer is no chat completion")
-        self._raise_error_in(completion.model_extra)
-        choice = next(iter(completion.choices or ()), None)
-        if choice is None or choice.message is None:
-            raise InferenceInvalidAnswerError("The answer holds no choice")
-        self._raise_error_in(choice.model_extra)
-        return choice
-
-    def _piece(self, chunk: ChatCompletionChunk) -> tuple[str, FinishReason | None]:
-        """Return the new text of a chunk and why the answer ended, where it did."""
-        self._raise_error_in(chunk.model_extra)
-        choice = next(iter(chunk.choices or ()), None)
-        if choice is None:
-            return "", None
-        if choice.delta.refusal:
-            return "", FinishReason.CONTENT_FILTER
-        return choice.delta.content or "", _reason(choice.finish_reason)
-
-    def _raise_error_in(self, extra: dict[str, object] | None) -> None:
-        error = in_answer(extra)
-        if error is not None:
-            raise error
+        return _result(completion)
 
 
-def _reason(reason: str | None) -> FinishReason | None:
-    return _FINISH_REASONS.get(reason, FinishReason.OTHER) if reason else None
+def _result(completion: object) -> InferenceResult[str]:
+    """Read a whole answer; the SDK validates nothing, so a look-alike's oddities are met here.
+
+    Raises:
+        InferenceInvalidAnswerError: It is no chat completion, or holds no choice.
+        InferenceError: It is an error with status 200.
+    """
+    if not isinstance(completion, ChatCompletion):
+        raise InferenceInvalidAnswerError("The answer is no chat completion")
+    _raise_error_in(completion.model_extra)
+    usage, served = _usage(completion.usage), word_of(completion.model)
+    choice = next(iter(items_of(completion.choices)), None)
+    if choice is None:
+        answer = PartialAnswer(usage=usage, model_served=served)
+        raise InferenceInvalidAnswerError("The answer holds no choice", answer=answer)
+    _raise_error_in(field_of(choice, "model_extra"))
+    message = field_of(choice, "message")
+    content = field_of(message, "content")
+    reason, detail = _ending(choice, refusal=field_of(message, "refusal"))
+    return InferenceResult(
+        content=text_of(content),
+        usage=usage,
+        finish_reason=reason or FinishReason.OTHER,
+        finish_detail=detail,
+        model_served=served,
+        has_reasoning=has_reasoning(content) or _reasons(message),
+        has_tool_calls=_calls_tools(message),
+    )
 
 
-def _usage(usage: CompletionUsage | None) -> InferenceUsage | None:
-    if usage is None:
-        return None
-    read, written = usage.prompt_tokens_details, usage.completion_tokens_details
-    return InferenceUsage(
-        input_tokens=usage.prompt_tokens,
-        output_tokens=usage.completion_tokens,
-        cached_input_tokens=read.cached_tokens if read is not None else None,
-        reasoning_tokens=written.reasoning_tokens if written is not None else None,
+def _piece(chunk: object) -> LLMTextChunk | None:
+    """Read a chunk of a stream; ``None`` where it adds nothing."""
+    extra = field_of(chunk, "model_extra")
+    counts: object = getattr(chunk, "usage", None)
+    if extra:
+        _raise_error_in(extra)
+        counts = counts or field_of(extra, "x_groq", "usage")  # where Groq has them in the last chunk
+    usage = _usage(counts) if counts is not None else None
+    choice = next(iter(items_of(getattr(chunk, "choices", None))), None)
+    if choice is None:
+        return LLMTextChunk(text="", usage=usage) if usage is not None else None
+    delta: object = getattr(choice, "delta", None)
+    content: object = getattr(delta, "content", None)
+    text = content if type(content) is str else text_of(content)
+    reason, detail = _ending(choice, refusal=getattr(delta, "refusal", None))
+    reasons, calls = False, False
+    if not text:
+        reasons, calls = has_reasoning(content) or _reasons(delta), _calls_tools(delta)
+        if usage is None and reason is None and not reasons and not calls:
+            return None
+    return LLMTextChunk(
+        text=text,
+        usage=usage,
+        finish_reason=reason,
+        finish_detail=detail,
+        model_served=word_of(getattr(chunk, "model", None)),
+        has_reasoning=reasons,
+        has_tool_calls=calls,
+    )
+
+
+def _ending(choice: object, *, refusal: object) -> tuple[FinishReason | None, str | None]:
+    """Return why an answer ended, and what was said about it; a refusal is a part of the answer."""
+    if word_of(refusal) is not None:
+        return FinishReason.CONTENT_FILTER, word_of(refusal)
+    said = word_of(getattr(choice, "finish_reason", None))
+    if said is None:
+        return None, None
+    reason = _FINISH_REASONS.get(said, FinishReason.OTHER)
+    return reason, _filters(choice) if reason is FinishReason.CONTENT_FILTER else said
+
+
+def _filters(choice: object) -> str | None:
+    """Return what Azure's content filter found, by the names of its categories."""
+    results = field_of(choice, "content_filter_results")
+    found = (
+        [name for name, result in results.items() if field_of(result, "filtered") is True]
+        if isinstance(results, dict)
+        else []
+    )
+    return ", ".join(found) or None
+
+
+def _reasons(message: object) -> bool:
+    """Tell whether a message has reasoning beside its content, where servers that copied the format put it."""
+    return bool(field_of(message, "reasoning_content") or field_of(message, "reasoning"))
+
+
+def _calls_tools(message: object) -> bool:
+    return bool(field_of(message, "tool_calls") or field_of(message, "function_call"))
+
+
+def _raise_error_in(extra: object) -> None:
+    error = in_answer(extra if isinstance(extra, dict) else None)
+    if error is not None:
+        raise error
+
+
+def _usage(counts: object) -> InferenceUsage | None:
+    return usage_of(
+        counts,
+        input_tokens="prompt_tokens",
+        output_tokens="completion_tokens",
+        cached_input_tokens="prompt_tokens_details.cached_tokens",
+        reasoning_tokens="completion_tokens_details.reasoning_tokens",
     )

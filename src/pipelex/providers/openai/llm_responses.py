@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypedDict, cast
 from openai import AsyncOpenAI
 from openai.types.responses import Response
 
-from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError, InferenceServerError
+from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
+from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_of, text_of, usage_of, word_of
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk
@@ -16,20 +17,29 @@ from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.providers.openai.errors import classify, of_code
 from pipelex.providers.openai.inputs import response_content
 from pipelex.providers.openai.strict_schema import AnswerSchema
-from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from openai.types.responses import ResponseInputParam, ResponseStreamEvent, ResponseTextConfigParam, ResponseUsage
+    from openai.types.responses import ResponseInputParam, ResponseTextConfigParam
     from openai.types.shared_params import Reasoning
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.llm.llm_job import LLMJob
+    from pipelex.reporting.reporting_protocol import InferenceUsage
 
 _REASONS_OF_INCOMPLETE = {
     "max_output_tokens": FinishReason.LENGTH,
     "content_filter": FinishReason.CONTENT_FILTER,
+}
+
+_REASONS_OF_STATUS = {
+    "completed": FinishReason.STOP,
+    "incomplete": FinishReason.UNFINISHED,
+    "failed": FinishReason.UNFINISHED,
+    "cancelled": FinishReason.UNFINISHED,
+    "queued": FinishReason.UNFINISHED,
+    "in_progress": FinishReason.UNFINISHED,
 }
 
 
@@ -46,6 +56,8 @@ class _Options(TypedDict, total=False):
 class OpenAIResponsesWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
     """Serves LLM calls by ``POST /responses``. Nothing is stored at the vendor's."""
 
+    streams_name_their_end = True
+
     async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
         return await self._respond(job, self._options(job))
 
@@ -59,7 +71,6 @@ class OpenAIResponsesWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
         return replace(result, content=answer.unwrapped(result.content))
 
     async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
-        last: LLMTextChunk | None = None
         options = self._options(job)
         client = await self._client()
         stream = await client.responses.create(
@@ -71,14 +82,9 @@ class OpenAIResponsesWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
         )
         async with stream:
             async for event in stream:
-                chunk = self._chunk(event)
-                if chunk is not None and chunk.finish_reason is not None:
-                    last = chunk
-                elif chunk is not None:
-                    yield chunk
-        if last is None:
-            raise InferenceServerError("The stream ended before the answer was whole")
-        yield last
+                piece = _piece(event)
+                if piece is not None:
+                    yield piece
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
         return classify(error)
@@ -107,60 +113,89 @@ class OpenAIResponsesWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
         response: object = await client.responses.create(
             model=self.inference_model.model_id, input=await self._input(job), store=False, **options
         )  # the SDK validates nothing
-        if not isinstance(response, Response) or "output" not in response.model_fields_set:
+        if not isinstance(response, Response) or not response.model_fields_set & {"output", "status", "usage"}:
             raise InferenceInvalidAnswerError("The answer is no response of the Responses API")
-        return self._result(response)
+        return _result(response)
 
-    def _result(self, response: Response) -> InferenceResult[str]:
-        if response.error is not None:
-            raise of_code(
-                response.error.code,
-                message=response.error.message,
+
+def _result(response: object) -> InferenceResult[str]:
+    """Read a response; the SDK validates nothing.
+
+    Raises:
+        InferenceError: The response failed.
+    """
+    failure = field_of(response, "error")
+    code, message = word_of(field_of(failure, "code")), word_of(field_of(failure, "message"))
+    if code is not None or message is not None:
+        raise of_code(code, message=message or "The response failed")
+    items = items_of(field_of(response, "output"))
+    parts = [part for item in items if _kind(item) == "message" for part in _parts(field_of(item, "content"))]
+    reason, detail = _ending(response, parts)
+    return InferenceResult(
+        content=text_of(parts),
+        usage=_usage(field_of(response, "usage")),
+        finish_reason=reason,
+        finish_detail=detail,
+        model_served=word_of(field_of(response, "model")),
+        has_reasoning=has_reasoning(items),
+        has_tool_calls=any(str(_kind(item)).endswith("_call") for item in items),
+    )
+
+
+def _piece(event: object) -> LLMTextChunk | None:
+    """Read an event of a stream; ``None`` where it adds nothing."""
+    kind = _kind(event)
+    match kind:
+        case "response.output_text.delta":
+            delta = field_of(event, "delta")
+            return LLMTextChunk(text=delta if type(delta) is str else text_of(delta))
+        case "response.refusal.done":
+            return LLMTextChunk(text="", finish_reason=FinishReason.CONTENT_FILTER)
+        case "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled":
+            response = field_of(event, "response")
+            result = _result(response)
+            named = _REASONS_OF_STATUS[kind.removeprefix("response.")]
+            said = result.finish_reason if word_of(field_of(response, "status")) is not None else named
+            return LLMTextChunk(
+                text="",
+                usage=result.usage,
+                finish_reason=said,
+                finish_detail=result.finish_detail,
+                model_served=result.model_served,
+                has_reasoning=result.has_reasoning,
+                has_tool_calls=result.has_tool_calls,
             )
-        return InferenceResult(
-            content=response.output_text,
-            usage=_usage(response.usage),
-            finish_reason=_reason(response),
-            model_served=response.model,
-        )
-
-    def _chunk(self, event: ResponseStreamEvent) -> LLMTextChunk | None:
-        """Say an event as a piece of the answer; only the last piece has a finish reason."""
-        match event.type:
-            case "response.output_text.delta":
-                return LLMTextChunk(text=event.delta)
-            case "response.completed" | "response.incomplete" | "response.failed":
-                result = self._result(event.response)
-                return LLMTextChunk(
-                    text="",
-                    usage=result.usage,
-                    finish_reason=result.finish_reason,
-                    model_served=result.model_served,
-                )
-            case "error":
-                raise of_code(
-                    event.code,
-                    message=event.message,
-                )
-        return None
+        case "error":
+            message = word_of(field_of(event, "message")) or "The stream ended with an error"
+            raise of_code(word_of(field_of(event, "code")), message=message)
+    return None
 
 
-def _reason(response: Response) -> FinishReason:
-    """Return why the answer ended; a refusal is a part of the answer, not a status."""
-    if any(part.type == "refusal" for item in response.output if item.type == "message" for part in item.content):
-        return FinishReason.CONTENT_FILTER
-    if response.status == "completed":
-        return FinishReason.STOP
-    detail = response.incomplete_details
-    return _REASONS_OF_INCOMPLETE.get((detail and detail.reason) or "", FinishReason.OTHER)
+def _kind(item: object) -> object:
+    return field_of(item, "type")
 
 
-def _usage(usage: ResponseUsage | None) -> InferenceUsage | None:
-    if usage is None:
-        return None
-    return InferenceUsage(
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cached_input_tokens=getattr(usage.input_tokens_details, "cached_tokens", None),  # look-alikes leave them out
-        reasoning_tokens=getattr(usage.output_tokens_details, "reasoning_tokens", None),
+def _parts(content: object) -> list[object]:
+    return [content] if isinstance(content, str) else items_of(content)
+
+
+def _ending(response: object, parts: list[object]) -> tuple[FinishReason, str | None]:
+    """Return why the answer ended, and what was said about it; a refusal is a part of the answer, not a status."""
+    refusal = next((field_of(part, "refusal") for part in parts if _kind(part) == "refusal"), None)
+    if refusal is not None:
+        return FinishReason.CONTENT_FILTER, word_of(refusal)
+    status = word_of(field_of(response, "status"))
+    detail = word_of(field_of(response, "incomplete_details", "reason"))
+    if detail in _REASONS_OF_INCOMPLETE:
+        return _REASONS_OF_INCOMPLETE[detail], detail
+    return _REASONS_OF_STATUS.get(status or "", FinishReason.OTHER), detail or status
+
+
+def _usage(counts: object) -> InferenceUsage | None:
+    return usage_of(
+        counts,
+        input_tokens="input_tokens",
+        output_tokens="output_tokens",
+        cached_input_tokens="input_tokens_details.cached_tokens",
+        reasoning_tokens="output_tokens_details.reasoning_tokens",
     )

@@ -12,6 +12,8 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+from pipelex.cogt.inference.answer_parts import bare_json
+
 _WRAPPER = "answer"
 _NAMES_OF_THE_USER = {"properties", "$defs"}
 _VALUES = {"enum", "const", "examples", "required"}
@@ -53,7 +55,7 @@ class AnswerSchema(NamedTuple):
         if not self.is_wrapped:
             return text
         try:
-            answer = json.loads(text)
+            answer = json.loads(bare_json(text))
         except ValueError:
             return text
         return json.dumps(answer[_WRAPPER]) if isinstance(answer, dict) and _WRAPPER in answer else text
