@@ -54,8 +54,8 @@ def usage_of(counts: object, **paths: str) -> InferenceUsage | None:
     Args:
         counts: The vendor's record of what the call used.
         paths: For each field of InferenceUsage, the field of the record, dotted where it stands below another
-            (``cached_input_tokens="prompt_tokens_details.cached_tokens"``); several, with ``+`` between them, are
-            added up as far as they are there, by the first of them.
+            (``cached_input_tokens="prompt_tokens_details.cached_tokens"``). Of several with ``|`` between them the
+            first that is there counts; several with ``+`` between them are added up, where the first is there.
 
     Returns:
         The counts that are whole numbers; ``None`` where there is none.
