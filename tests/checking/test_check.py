@@ -17,7 +17,7 @@ from pipelex.checking.cache import cache_folder, digest, digest_of, read_verdict
 from pipelex.checking.check import check
 from pipelex.checking.examples import PLUGIN, helper, plugin, write_example
 from pipelex.checking.findings import CheckError
-from pipelex.checking.rules.catalogue import all_rules
+from pipelex.checking.rules.catalogue import RULES
 from pipelex.checking.rules_page import PAGE, main, page
 from pipelex.cli.main import main as pipelex
 from pipelex.plugins.contract import PLUGIN_API_VERSION
@@ -302,7 +302,7 @@ def test_a_plugin_in_a_file_is_seen_however_it_is_written(text: str, tmp_path: P
 
 
 def test_explain_tells_a_rule_by_id_and_by_name(capsys: pytest.CaptureFixture[str]) -> None:
-    for rule in all_rules():
+    for rule in RULES:
         assert 0 == pipelex(["plugins", "check", "--explain", rule.id.lower()])
         by_id = capsys.readouterr().out
         assert 0 == pipelex(["plugins", "check", "--explain", rule.name])

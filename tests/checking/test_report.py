@@ -12,7 +12,7 @@ from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonS
 from pipelex.checking.check import CheckResult, check
 from pipelex.checking.examples import helper, plugin, write_example
 from pipelex.checking.report import rendered
-from pipelex.checking.rules.catalogue import all_rules
+from pipelex.checking.rules.catalogue import RULES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +74,7 @@ def test_sarif_has_what_its_schema_requires(result: CheckResult) -> None:
     (run,) = log["runs"]
     driver = run["tool"]["driver"]
     assert driver["name"]
-    assert [rule.id for rule in all_rules()] == [rule["id"] for rule in driver["rules"]]
+    assert [rule.id for rule in RULES] == [rule["id"] for rule in driver["rules"]]
     for rule in driver["rules"]:
         assert rule["defaultConfiguration"]["level"] in {"error", "note"}
         assert all(rule[key]["text"] for key in ("shortDescription", "fullDescription", "help"))
@@ -107,7 +107,7 @@ def test_sarif_holds_against_the_official_schema(result: CheckResult) -> None:
 
 
 def test_a_note_alone_is_clean(tmp_path: Path) -> None:
-    rule = next(rule for rule in all_rules() if rule.severity == "note")
+    rule = next(rule for rule in RULES if rule.severity == "note")
     write_example(tmp_path, rule.positive)
     result = check([str(tmp_path)])
     assert (0, 1) == (result.exit_code, len(result.checked[0].findings))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelex.checking.examples import SAMPLE
-from pipelex.checking.rules.catalogue import all_rules
+from pipelex.checking.rules.catalogue import RULES
 from pipelex.checking.spi_tree import spi_tree
 from pipelex.checking.targets import resolve
 from pipelex.checking.type_check import type_errors
@@ -32,7 +32,7 @@ DIFFERENCES = {
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Writes every example as a package of its own, all under one roof, so that each checker runs once."""
     folder = tmp_path_factory.mktemp("examples")
-    for rule in all_rules():
+    for rule in RULES:
         for kind, files in (("positive", rule.positive), ("near_miss", rule.near_miss)):
             package = f"{rule.id.lower()}_{kind}"
             for name, text in {**SAMPLE, **files}.items():
@@ -63,7 +63,7 @@ def _of_pyright(examples: Path) -> Iterator[str]:
     settings = {"include": ["src"], "extraPaths": ["src"], "stubPath": str(spi_tree().folder)}
     (examples / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
     report = json.loads(_run(str(BIN / "pyright"), "--outputjson", cwd=examples))
-    assert report["summary"]["filesAnalyzed"] > len(all_rules())
+    assert report["summary"]["filesAnalyzed"] > len(RULES)
     for found in report["generalDiagnostics"]:
         is_vendors = found.get("rule") == "reportMissingImports" and '"pipelex.' not in found["message"]
         if found["severity"] == "error" and not is_vendors:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipelex.checking.findings import CheckError
-from pipelex.checking.rules.catalogue import all_rules
+from pipelex.checking.rules.catalogue import RULES
 from pipelex.checking.subject import Subject
 from pipelex.checking.targets import unchecked
 from pipelex.checking.type_check import type_errors
@@ -64,7 +64,7 @@ class Judge:
             raise errors
         report = _sandbox_report(target) if self._loads else SandboxReport()
         subject = Subject(target, self._spi, errors, report)
-        found = [finding for rule in all_rules() for finding in _apply(rule, subject)]
+        found = [finding for rule in RULES for finding in _apply(rule, subject)]
         found = apply_waivers(subject.modules, _without_repetitions(found), loaded=self._loads)
         return tuple(sorted(dict.fromkeys(found), key=lambda finding: finding.order)), report
 
@@ -128,7 +128,7 @@ def _groups_without_clashes(targets: Sequence[Target]) -> Iterator[list[Target]]
 def _apply(rule: Rule, subject: Subject) -> list[Finding]:
     """Run a rule; one that fails over something that nobody thought of leaves the target unchecked, not clean."""
     try:
-        return list(rule.check(subject))
+        return list(rule.check(rule, subject))
     except CheckError:
         raise
     except Exception as exc:

@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 from pipelex.checking.findings import CheckError
-from pipelex.checking.rules.catalogue import all_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +112,11 @@ def _summary(result: CheckResult) -> str:
 
 def _left_out(result: CheckResult) -> list[str]:
     """Return the rules that were left out because no plugin was loaded."""
-    return [] if result.loaded else [rule.id for rule in all_rules() if rule.needs_loading]
+    if result.loaded:
+        return []
+    from pipelex.checking.rules.catalogue import RULES
+
+    return [rule.id for rule in RULES if rule.needs_loading]
 
 
 def _count(number: int, noun: str) -> str:
@@ -179,8 +182,9 @@ def _property(text: str) -> str:
 
 
 def _as_sarif(result: CheckResult) -> dict[str, object]:
-    rules = all_rules()
-    index = {rule.id: number for number, rule in enumerate(rules)}
+    from pipelex.checking.rules.catalogue import RULES
+
+    index = {rule.id: number for number, rule in enumerate(RULES)}
     findings = [finding for checked in result.checked for finding in checked.findings]
     notifications = [
         {"level": "error", "message": {"text": _failure(failure)}, "descriptor": {"id": type(failure).__name__}}
@@ -191,7 +195,7 @@ def _as_sarif(result: CheckResult) -> dict[str, object]:
         "version": "2.1.0",
         "runs": [
             {
-                "tool": {"driver": {"name": "pipelex plugins check", "rules": [_sarif_rule(rule) for rule in rules]}},
+                "tool": {"driver": {"name": "pipelex plugins check", "rules": [_sarif_rule(rule) for rule in RULES]}},
                 "columnKind": "unicodeCodePoints",
                 "invocations": [
                     {

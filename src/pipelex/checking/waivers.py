@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipelex.checking.rules.catalogue import rule_named
-from pipelex.checking.rules.px901_unneeded_waiver import RULE as UNNEEDED
-from pipelex.checking.rules.px902_unreadable_waiver import RULE as UNREADABLE
+from pipelex.checking.rules.waivers import UNNEEDED_WAIVER, UNREADABLE_WAIVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,7 +33,7 @@ def apply_waivers(modules: Iterable[SourceModule], findings: list[Finding], *, l
                 rule = rule_named(rule_id)
                 if not hits and rule is not None and (loaded or not rule.needs_loading):
                     about_waivers.append(
-                        UNNEEDED.finding(waiver.place, f"{rule_id} finds nothing on line {waiver.line}")
+                        UNNEEDED_WAIVER.finding(waiver.place, f"{rule_id} finds nothing on line {waiver.line}")
                     )
     kept = [finding for number, finding in enumerate(findings) if number not in waived]
     return [*kept, *about_waivers]
@@ -50,10 +49,10 @@ def _unreadable(waiver: Waiver) -> Iterator[Finding]:
     for rule_id in waiver.ids:
         known = rule_named(rule_id)
         if known is None or known.id != rule_id:
-            yield UNREADABLE.finding(waiver.place, f"there is no rule '{rule_id}'")
+            yield UNREADABLE_WAIVER.finding(waiver.place, f"there is no rule '{rule_id}'")
         elif known.id.startswith("PX9"):
-            yield UNREADABLE.finding(waiver.place, f"{rule_id} is about waivers and cannot be waived")
+            yield UNREADABLE_WAIVER.finding(waiver.place, f"{rule_id} is about waivers and cannot be waived")
     if not waiver.ids:
-        yield UNREADABLE.finding(waiver.place, "the waiver names no rule")
+        yield UNREADABLE_WAIVER.finding(waiver.place, "the waiver names no rule")
     elif not waiver.reason:
-        yield UNREADABLE.finding(waiver.place, "the waiver gives no reason")
+        yield UNREADABLE_WAIVER.finding(waiver.place, "the waiver gives no reason")

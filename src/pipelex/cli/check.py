@@ -61,12 +61,12 @@ def check(targets: tuple[str, ...], api_version: int | None, form: str, no_load:
 
 
 def _explain(wanted: str) -> int:
-    from pipelex.checking.rules.catalogue import all_rules, rule_named
+    from pipelex.checking.rules.catalogue import RULES, rule_named
     from pipelex.checking.rules_page import explanation
 
     rule = rule_named(wanted)
     if rule is None:
-        note(f"error: there is no rule '{wanted}'; there are {', '.join(one.id for one in all_rules())}")
+        note(f"error: there is no rule '{wanted}'; there are {', '.join(one.id for one in RULES)}")
         return MISUSED
     write_text(explanation(rule))
     return OK

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pipelex.checking.rules import imports, packaging, register, shapes, types, waivers
 
 if TYPE_CHECKING:
     from pipelex.checking.rules.rule import Rule
@@ -21,11 +20,14 @@ GROUPS = {
 """The groups of rules by the beginning of their ids."""
 
 
-@cache
-def all_rules() -> tuple[Rule, ...]:
-    """Return every rule: a file of this folder each."""
-    names = sorted(path.stem for path in Path(__file__).parent.glob("px*.py"))
-    return tuple(import_module(f"{__package__}.{name}").RULE for name in names)
+RULES: tuple[Rule, ...] = (
+    *types.RULES,
+    *imports.RULES,
+    *register.RULES,
+    *packaging.RULES,
+    *shapes.RULES,
+    *waivers.RULES,
+)
 
 
 def rule_named(rule_id: str) -> Rule | None:
@@ -35,4 +37,4 @@ def rule_named(rule_id: str) -> Rule | None:
         rule_id: The id or the name.
     """
     wanted = rule_id.strip().lower()
-    return next((rule for rule in all_rules() if wanted in (rule.id.lower(), rule.name)), None)
+    return next((rule for rule in RULES if wanted in (rule.id.lower(), rule.name)), None)

@@ -27,7 +27,7 @@ class Rule:
         fix: How to fix it, unless a finding knows better.
         positive: Files, laid over the sample plugin, in which the rule finds something.
         near_miss: Files, laid likewise, that look alike and are legal.
-        check: Finds it.
+        check: Finds it; it gets the rule, by which several rules share one function.
         severity: A note never changes the exit code.
         needs_loading: Whether it finds nothing where the plugin is not loaded.
     """
@@ -39,7 +39,7 @@ class Rule:
     fix: str
     positive: dict[str, str]
     near_miss: dict[str, str]
-    check: Callable[[Subject], Iterable[Finding]]
+    check: Callable[[Rule, Subject], Iterable[Finding]]
     severity: Severity = "error"
     needs_loading: bool = False
 

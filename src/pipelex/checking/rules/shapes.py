@@ -1,0 +1,156 @@
+"""PX5xx: the callables that a plugin registers."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from pipelex.checking.call_shapes import differences
+from pipelex.checking.examples import closures, plugin
+from pipelex.checking.rules.rule import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipelex.checking.findings import Finding
+    from pipelex.checking.subject import Subject
+    from pipelex.reading.plugin_code import Contribution
+
+
+def _check_make_worker_shape(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    shape = subject.spi.call_shape("MakeWorkerFn")
+    for made in subject.contributions:
+        if made.kind == "backend" and made.function is not None:
+            for node, what, expected in differences(made.module, made.function, shape):
+                message = f"'{made.function.name}' is not of the call shape MakeWorkerFn: {what}"
+                yield rule.finding(made.module.place(node), message, expected=expected, covers='Argument "make_worker"')
+
+
+MAKE_WORKER_SHAPE = Rule(
+    id="PX501",
+    name="make-worker-shape",
+    reason=(
+        "The signature of make_worker is the contract: it is always called with the same four keywords. A parameter of "
+        "another name or type fails when the model is first used; a default or a position is a promise nobody makes."
+    ),
+    expected="the signature of MakeWorkerFn, all parameters by keyword",
+    fix="Copy the signature from docs/write-a-plugin.md, or from MakeWorkerFn in the stubs.",
+    positive=closures("    inference_model: InferenceModelSpec,\n", "    inference_modle: InferenceModelSpec,\n"),
+    near_miss=closures(
+        "    reporting_delegate: ReportingProtocol | None,\n", '    reporting_delegate: "None | ReportingProtocol",\n'
+    ),
+    check=_check_make_worker_shape,
+)
+
+
+def _check_lister_shape(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    shape = subject.spi.call_shape("ListModelsFn")
+    for made in subject.contributions:
+        if made.kind == "lister" and made.function is not None:
+            for node, what, expected in differences(made.module, made.function, shape):
+                message = f"'{made.function.name}' is not of the call shape ListModelsFn: {what}"
+                yield rule.finding(made.module.place(node), message, expected=expected, covers='Argument "lister"')
+
+
+LISTER_SHAPE = Rule(
+    id="PX502",
+    name="lister-shape",
+    reason="The signature of a lister is the contract: it is always called with the same five keywords.",
+    expected="the signature of ListModelsFn, all parameters by keyword",
+    fix="Copy the signature from docs/write-a-plugin.md, or from ListModelsFn in the stubs.",
+    positive=closures("    any_listed: bool,\n", "    any_listed: bool = False,\n"),
+    near_miss=closures(") -> Sequence[ListedModel]:", ") -> list[ListedModel]:"),
+    check=_check_lister_shape,
+)
+
+
+def _check_foreign_worker(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    families = subject.spi.families
+    for made in subject.contributions:
+        if made.kind != "backend" or made.function is None or made.family not in families:
+            continue
+        for node, name, bases in _built(subject, made):
+            foreign = [family for family, base in families.items() if base in bases and family != made.family]
+            if foreign and families[made.family] not in bases:
+                message = f"'{made.function.name}' serves {made.family} and gives '{name}', a worker of {foreign[0]}"
+                expected = f"a worker that derives from {families[made.family]}"
+                yield rule.finding(made.module.place(node), message, expected=expected)
+
+
+def _built(subject: Subject, made: Contribution) -> Iterator[tuple[ast.AST, str, set[str]]]:
+    """Yield the classes that a function says to return, and does, each with the published classes above it."""
+    function = made.function
+    if function is None:
+        return
+    names: list[tuple[ast.AST, ast.expr | None]] = [(function, function.returns)]
+    returned = (node for node in ast.walk(function) if isinstance(node, ast.Return))
+    names += [(node, node.value.func) for node in returned if isinstance(node.value, ast.Call)]
+    for node, name in names:
+        if not isinstance(name, ast.Name):
+            continue
+        symbol = subject.published(made.module, name.id)
+        found = subject.resolve(made.module, name.id)
+        if symbol:
+            yield node, name.id, {symbol.partition(":")[2]}
+        elif found is not None and isinstance(found[1], ast.ClassDef):
+            yield node, name.id, subject.published_base(found[0], found[1])
+
+
+FOREIGN_WORKER = Rule(
+    id="PX503",
+    name="foreign-worker",
+    reason=(
+        "A backend is registered for one family, and the caller is given a worker of that family. make_worker may be "
+        "annotated with the base of all workers, so no type checker sees what it builds."
+    ),
+    expected="a worker of the family that it is registered for",
+    fix="Register it for the worker's own family, or build a worker of the family that it is registered for.",
+    positive=plugin("family=InferenceFamily.LLM", "family=InferenceFamily.SEARCH"),
+    near_miss=plugin("family=InferenceFamily.LLM", "family=InferenceFamily['LLM']"),
+    check=_check_foreign_worker,
+)
+
+
+def _check_lister_not_async(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for made in subject.contributions:
+        if made.function is None:
+            continue
+        is_async = isinstance(made.function, ast.AsyncFunctionDef)
+        place, name = made.module.place(made.function), made.function.name
+        if made.kind == "lister" and not is_async and not _gives_awaitable(made.function):
+            message = f"the lister '{name}' is not async, and is awaited"
+            yield rule.finding(place, message, expected=f"async def {name}", covers='Argument "lister"')
+        elif made.kind == "backend" and is_async:
+            message = f"'{name}' is async, and nobody awaits it"
+            yield rule.finding(place, message, expected=f"def {name}", covers='Argument "make_worker"')
+
+
+def _gives_awaitable(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """A plain function that says to return something to await does as well."""
+    returns = ast.unparse(function.returns) if function.returns is not None else ""
+    return returns.partition("[")[0].rpartition(".")[2] in {"Awaitable", "Coroutine"}
+
+
+LISTER_NOT_ASYNC = Rule(
+    id="PX504",
+    name="lister-not-async",
+    reason=(
+        "Listers are awaited, and make_worker is not. The wrong kind of function is refused when the plugin registers."
+    ),
+    expected="'async def' for a lister, 'def' for make_worker",
+    fix="Write 'async' before the lister's 'def', or take it away from make_worker's.",
+    positive=closures("async def list_acme_models(", "def list_acme_models("),
+    near_miss=closures(
+        '    return [ListedModel(id="acme-1")]\n',
+        '    return _listed()\n\n\ndef _listed() -> list[ListedModel]:\n    return [ListedModel(id="acme-1")]\n',
+    ),
+    check=_check_lister_not_async,
+)
+
+
+RULES = (
+    MAKE_WORKER_SHAPE,
+    LISTER_SHAPE,
+    FOREIGN_WORKER,
+    LISTER_NOT_ASYNC,
+)
