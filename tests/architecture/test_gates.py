@@ -28,8 +28,16 @@ def ruff(*arguments: str, source: str) -> subprocess.CompletedProcess[str]:
         ("VALUE = 1\n", "D100"),
         ('"""A module."""\n\nimport os\n', "F401"),
         ('"""A module."""\n\nprint(1)\n', "T201"),
+        ('"""A module."""\n\nimport asyncio\n\nasyncio.to_thread(abs, 1)\n', "TID251"),
     ],
-    ids=["function without docstring", "class without docstring", "module without docstring", "unused", "print"],
+    ids=[
+        "function without docstring",
+        "class without docstring",
+        "module without docstring",
+        "unused",
+        "print",
+        "a thread of a pool",
+    ],
 )
 def test_ruff_finds(source: str, rule: str) -> None:
     found = ruff("check", "--output-format", "concise", source=source)

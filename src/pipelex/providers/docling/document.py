@@ -96,12 +96,17 @@ def _refuse_what_is_not_known(params: ExtractJobParams, kind: InputFormat, name:
         raise DocumentError(msg)
 
 
-def name_of(media_type: str) -> str:
-    """Return a name whose ending says a media type; without an ending where the type says nothing."""
+def is_known_ending(suffix: str) -> bool:
+    """Return whether the ending of a file's name, ``".docx"``, is one of a format that is read here."""
+    return any(suffix[1:].lower() in FormatToExtensions[kind] for kind in _FORMATS)
+
+
+def name_of(media_type: str, *, stem: str) -> str:
+    """Return a name whose ending stands for a media type; without an ending where the type is unknown."""
     for kind in _FORMATS:
         if media_type in FormatToMimeType[kind]:
-            return f"document.{FormatToExtensions[kind][0]}"
-    return "document"
+            return f"{stem}.{FormatToExtensions[kind][0]}"
+    return stem
 
 
 def _convert(

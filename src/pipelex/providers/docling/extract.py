@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.inference.inference_result import InferenceResult
-from pipelex.providers.docling.document import DocumentError, name_of, pages_of
+from pipelex.providers.docling.document import DocumentError, is_known_ending, name_of, pages_of
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class DoclingExtractWorker(ExtractWorkerAbstract):
 
 
 def _name(given: MediaSource, fetched: MediaSource) -> str:
-    """Return a name whose ending tells the document's format."""
-    if given.path is not None and given.mime_type is None:
+    """Return a name whose ending tells the document's format: its own where Docling knows the ending."""
+    if given.path is not None and given.mime_type is None and is_known_ending(given.path.suffix):
         return given.path.name
-    return name_of(fetched.media_type())
+    return name_of(fetched.media_type(), stem=given.path.stem if given.path is not None else "document")
