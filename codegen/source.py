@@ -25,7 +25,7 @@ class Definition:
     Attributes:
         name: The name.
         node: The class, the function or the line that defines it.
-        docstring: The string that stands under a constant, where one does.
+        docstring: The string below a constant that documents it, where there is one.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What changed in a class: how it works, what it derives from, its members."""
+"""The changes of a class: how it works, its bases, its members."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a comparison of two stub trees says. The interface to everything that acts on it: reports, bumps, codemods."""
+"""The result of comparing two stub trees: the interface to everything that uses it, as reports, bumps and codemods."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class StubTree:
 
     @property
     def digest(self) -> str:
-        """What identifies its content."""
+        """The digest of its content."""
         lines = (f"{path}\0{self.files[path]}\0" for path in sorted(self.files))
         return sha256("".join(lines).encode("utf-8")).hexdigest()[:16]
 

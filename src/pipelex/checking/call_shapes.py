@@ -71,7 +71,7 @@ def spelled(module: SourceModule, node: ast.expr) -> frozenset[str]:
     """Return the members of an annotation as a set, whatever way it is spelled.
 
     Args:
-        module: The module that it stands in.
+        module: The module that contains it.
         node: The annotation.
     """
     match node:

@@ -1,4 +1,4 @@
-"""What is published, read as text from the stub tree of an API version and from the lock."""
+"""The published contract: the stub tree of an API version, read as text, and the lock."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SpiTree:
 
     @cached_property
     def tree(self) -> TreeShape:
-        """What the stubs state; they are parsed when a rule first asks.
+        """The stubs as records; they are parsed when a rule first asks.
 
         Raises:
             CheckError: A stub cannot be read.

@@ -102,7 +102,7 @@ class Param:
 
 @dataclass(frozen=True, eq=False)
 class Signature:
-    """What a callable takes and returns, without ``self`` or ``cls``."""
+    """The parameters and the result of a callable, without ``self`` or ``cls``."""
 
     params: tuple[Param, ...]
     returns: Type | None
@@ -253,7 +253,7 @@ class ModuleShape:
         """Return what a name means: ``module:name`` of this tree, ``package.name`` of what is outside.
 
         Args:
-            name: The name, as it stands in the module.
+            name: The name, as the module writes it.
         """
         if name in self.shapes:
             return f"{self.name}:{name}"
@@ -567,7 +567,7 @@ def _is_variable(module: ModuleShape, name: str) -> bool:
 
 def _read_member(shape: ClassShape, statement: ast.stmt) -> None:
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-        if statement.name != "__post_init__":  # the machinery of a dataclass; nobody calls it
+        if statement.name != "__post_init__":  # generated code of a dataclass calls it, no plugin does
             _read_method_of(shape, statement)
         return
     name = _assigned(statement)

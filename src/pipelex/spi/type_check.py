@@ -30,7 +30,7 @@ STRICT_FLAGS = (
     "extra_checks",
     "strict_bytes",
 )
-"""What ``mypy --strict`` switches on and stays on here.
+"""The flags of ``mypy --strict`` that stay on here.
 
 Four of its flags depend on the vendor's SDK, which is ``Any`` here, and stay off: ``disallow_subclassing_any``,
 ``disallow_untyped_decorators``, ``warn_return_any`` and ``warn_unused_ignores``. An ignore that is needed only where
@@ -46,7 +46,7 @@ class SourceFile(NamedTuple):
     """One module to check.
 
     Attributes:
-        path: Its file; the ending says whether it is a stub.
+        path: Its file; the ending decides whether it is a stub.
         text: Its text, where mypy is not to read it from the file.
     """
 
@@ -65,7 +65,7 @@ class Diagnostic(NamedTuple):
         file: The absolute path of the file.
         column: The column, counted from 1.
         end_column: The column of its end, if on the same line; else 0.
-        hint: What mypy adds in notes.
+        hint: Notes that mypy adds.
     """
 
     module: str
@@ -79,7 +79,7 @@ class Diagnostic(NamedTuple):
 
 
 class World(NamedTuple):
-    """What exists beside the modules that are checked.
+    """The modules that exist beside those that are checked.
 
     Attributes:
         stubs: The folder with the stubs of ``pipelex``; ``None`` where the given modules are all there is.
@@ -95,7 +95,7 @@ class World(NamedTuple):
 
 
 class TypeCheckResult(NamedTuple):
-    """What a run of mypy came to.
+    """The result of a run of mypy.
 
     Attributes:
         diagnostics: The errors, in mypy's order.

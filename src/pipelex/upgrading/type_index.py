@@ -1,4 +1,4 @@
-"""What the type checker knows of a plugin: which published member each expression is, and what implements what.
+"""The type checker's knowledge of a plugin: the published member behind each expression, and who implements what.
 
 mypy decides, on the closed world of one API version: aliases, inheritance, inference and shadowing are its trade.
 """
@@ -39,10 +39,10 @@ class Definition(NamedTuple):
 
 @dataclass
 class ModuleIndex:
-    """What is known of one module.
+    """The index of one module.
 
     Attributes:
-        members: The symbols that an attribute access stands for, the nearest class first: ``module:Class.member``.
+        members: The symbols that an attribute access refers to, the nearest class first: ``module:Class.member``.
         calls: The symbols that a call calls; of a class its constructor.
         implementations: The published symbols that a function implements.
         classes: The bases of a class, itself first, as symbols.
@@ -56,7 +56,7 @@ class ModuleIndex:
 
 @dataclass
 class TypeIndex:
-    """What is known of a plugin.
+    """The index of a plugin.
 
     Attributes:
         modules: By module.
@@ -174,7 +174,7 @@ class _Flows:
         self._shapes: dict[str, CallableType] = {}
 
     def members(self, node: Expression) -> tuple[str, ...]:
-        """Return the symbols that an attribute access stands for."""
+        """Return the symbols that an attribute access refers to."""
         from mypy import nodes
 
         if isinstance(node, nodes.SuperExpr):
@@ -359,7 +359,7 @@ def plain_function(node: object) -> FuncDef | None:
     """Return the function behind a name, decorated or not.
 
     Args:
-        node: What a name stands for.
+        node: The node that a name refers to.
     """
     from mypy import nodes
 
@@ -379,7 +379,7 @@ def walk(node: Node, *, into_functions: bool = True) -> Iterator[Node]:
 
     Args:
         node: Where to begin.
-        into_functions: Whether to go on inside functions that are met.
+        into_functions: Whether to visit the bodies of functions.
     """
     from mypy import nodes
 
