@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from pipelex.exceptions import PipelexError
 from pipelex.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pipelex.cogt.inference.inference_result import PartialAnswer
 
@@ -103,6 +104,8 @@ class InferenceError(CogtError):
     retryable: bool = False
     attempts: int = 1
     """How often the call was sent before this error ended it."""
+    _unknown_address: str | None = None
+    """The address that answered 404 without a word about a model: there may be nothing there at all."""
 
     def __init__(
         self,
@@ -138,7 +141,7 @@ class InferenceError(CogtError):
 
     @staticmethod
     def from_status(
-        status_code: int,
+        status_code: int | None,
         message: str,
         *,
         provider: str = "",
@@ -146,41 +149,138 @@ class InferenceError(CogtError):
         headers: Mapping[str, str] | None = None,
         request_id: str | None = None,
         retry_after: float | None = None,
+        codes: Sequence[str] = (),
+        url: str | None = None,
     ) -> InferenceError:
         """Make the error of the kind that an HTTP status means, for a driver's ``_classify_error``.
 
+        A telling code, or else a telling sentence ("prompt is too long", "credit balance is too low"), decides where
+        the status stands for several things. Where a body came, :meth:`from_body` reads both from it.
+
         Args:
-            status_code: The status of the vendor's answer.
-            message: What the vendor said.
+            status_code: The status of the vendor's answer; ``None`` where the error came inside an answer with a
+                status of success.
+            message: The vendor's sentence.
             provider: The backend that was called.
             model: The model that was asked for.
-            headers: The answer's headers: ``Retry-After`` (RFC 9110, seconds or a date) and the vendor's request
-                id are read from them.
-            request_id: The vendor's id of the request, where its headers do not tell.
-            retry_after: Seconds to wait before another attempt, where the headers do not tell.
+            headers: The answer's headers: ``retry-after-ms``, ``Retry-After`` (RFC 9110, seconds or a date) and the
+                vendor's request id are read from them.
+            request_id: The vendor's id of the request, where its headers do not have it.
+            retry_after: Seconds to wait before another attempt, where the headers do not say.
+            codes: The vendor's own codes of the error, the most telling one first.
+            url: The address that answered.
 
         Returns:
             An error of one of the kinds; of this class itself where the status means nothing in particular.
         """
+        from pipelex.cogt.error_kinds import kind_of, seconds_to_wait
+
         lowered = {name.lower(): value for name, value in (headers or {}).items()}
-        kind = _KIND_OF_STATUS.get(status_code, InferenceServerError if status_code >= 500 else InferenceError)
-        return kind(
+        ids = (lowered[name] for end in _REQUEST_ID_ENDINGS for name in lowered if name.endswith(end))
+        asked = seconds_to_wait(lowered, message if status_code == 429 and retry_after is None else None)
+        error = kind_of(status_code, message, codes)(
             message,
             provider=provider,
             model=model,
             status_code=status_code,
-            request_id=next(
-                (lowered[name] for end in _REQUEST_ID_ENDINGS for name in lowered if name.endswith(end)), request_id
-            ),
-            retry_after=_seconds_to_wait(lowered["retry-after"]) if "retry-after" in lowered else retry_after,
+            request_id=next(ids, request_id),
+            retry_after=retry_after if asked is None else asked,
         )
+        if status_code == 404 and not _MODEL_WORDS.intersection(re.findall(r"[a-z]+", f"{message} {codes}".lower())):
+            error._unknown_address = _shown_address(url)
+        return error
+
+    @staticmethod
+    def from_body(
+        body: object,
+        *,
+        status_code: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        url: str | None = None,
+    ) -> InferenceError:
+        """Make the error that a vendor's answer means, from its body: the one reader of error bodies for all drivers.
+
+        It finds the vendor's sentence and codes in whichever shape they come: ``{"error": {"message": ...}}``,
+        ``{"error": "..."}``, ``{"message": ...}``, ``{"detail": ...}`` (a text, or pydantic's list of problems), what
+        a gateway nests of the vendor behind it, plain text, HTML. At most about 500 characters are shown.
+
+        Args:
+            body: The bytes or the text of the body, or the JSON value that an SDK made of it.
+            status_code: The status of the answer; ``None`` inside a stream. A status of success counts as none.
+            headers: The answer's headers.
+            request_id: The vendor's id of the request, where its headers do not have it.
+            url: The address that answered.
+
+        Returns:
+            An error of the kind that codes, sentence and status mean.
+        """
+        from pipelex.cogt.error_body import ErrorBody
+        from pipelex.cogt.error_kinds import seconds_to_wait
+
+        found = ErrorBody.read(body)
+        status = status_code if status_code is not None and status_code >= 300 else None
+        message = found.message or f"The answer is an error without text (status {status or 'of success'})"
+        location = next((value for name, value in (headers or {}).items() if name.lower() == "location"), None)
+        if status is not None and status < 400 and location:
+            message = f"The endpoint redirects to {_shown_address(location)}: name that address as the endpoint"
+        return InferenceError.from_status(
+            status,
+            message,
+            headers=headers,
+            request_id=request_id,
+            retry_after=seconds_to_wait({}, found.retry_after),
+            codes=found.codes,
+            url=url,
+        )
+
+    @staticmethod
+    def in_answer(answer: object) -> InferenceError | None:
+        """Find the error that a backend put into an answer with a status of success, as gateways do.
+
+        Args:
+            answer: The answer, or the part of it that the SDK does not know.
+
+        Returns:
+            The error of its kind; ``None`` where the answer does not call itself an error.
+        """
+        from pipelex.cogt.error_body import says_error
+
+        return InferenceError.from_body(answer) if says_error(answer) else None
+
+    @staticmethod
+    def from_answer(
+        answer: object, *, expected: str, content_type: str | None = None, status_code: int | None = None
+    ) -> InferenceError:
+        """Make the error for an answer with a status of success that is not what was asked for.
+
+        Args:
+            answer: What came: bytes, text, or the JSON value that an SDK made of it.
+            expected: What was expected, with its article (``"a chat completion"``).
+            content_type: The content type that came, where it is a wrong one.
+            status_code: The status of the answer.
+
+        Returns:
+            The error that the answer announces, of its kind, or an InferenceInvalidAnswerError that shows what came.
+        """
+        from pipelex.cogt.error_body import ErrorBody
+        from pipelex.cogt.error_kinds import kind_of
+
+        found = ErrorBody.read(answer)
+        sentence = found.message if found.is_sentence else ""
+        unknown = InferenceInvalidAnswerError
+        if found.says_error or kind_of(None, sentence, found.codes, default=unknown) is not unknown:
+            return InferenceError.from_body(answer, status_code=status_code)
+        what = f"The backend answered {content_type} to" if content_type else "The answer is not"
+        return unknown(f"{what} {expected}: {found.message or 'nothing came'}", status_code=status_code)
 
     @staticmethod
     def from_transport(error: BaseException, *, provider: str = "", model: str | None = None) -> InferenceError | None:
         """Make the error that a failure below HTTP means, for a driver's ``_classify_error``.
 
-        The SDKs speak through several HTTP libraries and wrap what these raise, so the exception and those that it
-        came from are known by the names of their classes.
+        The SDKs use several HTTP libraries and wrap what these raise, so the exception and those that it came from
+        are known by the names of their classes. What failed on this machine (an illegal header, an address without a
+        scheme, a proxy setting, a file of certificates) is an InferenceRequestError, which is not repeated.
 
         Args:
             error: What the SDK raised.
@@ -190,15 +290,13 @@ class InferenceError(CogtError):
         Returns:
             An error of the kind; ``None`` where nothing of the kind is among the causes.
         """
-        current: BaseException | None = error
-        while current is not None:
-            for base in type(current).__mro__:
-                if base.__name__ in _KIND_OF_TRANSPORT_FAULT:
-                    kind = _KIND_OF_TRANSPORT_FAULT[base.__name__]
-                    detail = f"{type(current).__name__}: {current}".removesuffix(": ")
-                    return kind(f"{_WHAT_HAPPENED[kind]} ({detail})", provider=provider, model=model)
-            current = current.__cause__ or current.__context__
-        return None
+        from pipelex.cogt.error_kinds import transport_fault
+
+        fault = transport_fault(error)
+        if fault is None:
+            return None
+        kind, message = fault
+        return kind(message, provider=provider, model=model)
 
     def to_dict(self) -> dict[str, object]:
         """Return the error as plain data, with its category and retry verdict."""
@@ -305,87 +403,44 @@ class InferenceAmbiguousError(InferenceError):
     category = InferenceErrorCategory.AMBIGUOUS
 
 
-def say_whom(error: InferenceError, *, provider: str, model: str | None = None) -> None:
-    """Fill in whom a call went to, where the driver that made its error did not.
-
-    Args:
-        error: The error, on its way out.
-        provider: The backend that was called.
-        model: The model that was asked for.
-    """
-    if not error.provider:
-        error.provider, error.model = provider, error.model or model
-        error.args = (redact(error._text()),)
-
-
-_KIND_OF_STATUS: dict[int, type[InferenceError]] = {
-    400: InferenceRequestError,
-    401: InferenceAuthenticationError,
-    402: InferenceCapacityError,
-    403: InferenceAuthenticationError,
-    404: InferenceModelNotFoundError,
-    408: InferenceTimeoutError,
-    413: InferenceCapacityError,
-    415: InferenceRequestError,
-    422: InferenceRequestError,
-    429: InferenceRateLimitError,
-    504: InferenceTimeoutError,
-}
-_WHAT_HAPPENED: dict[type[InferenceError], str] = {
-    InferenceConnectionError: "The backend cannot be reached",
-    InferenceTimeoutError: "The backend did not answer in time",
-    InferenceServerError: "The connection broke before the answer was whole",
-    InferenceInvalidAnswerError: "The answer cannot be read",
-}
-_KIND_OF_TRANSPORT_FAULT: dict[str, type[InferenceError]] = {
-    # httpx and httpx2
-    "ConnectError": InferenceConnectionError,
-    "ConnectTimeout": InferenceConnectionError,
-    "PoolTimeout": InferenceConnectionError,
-    "TimeoutException": InferenceTimeoutError,
-    "TransportError": InferenceServerError,
-    "DecodingError": InferenceInvalidAnswerError,
-    # aiohttp, and botocore over it or over urllib3
-    "ClientConnectorError": InferenceConnectionError,
-    "ConnectTimeoutError": InferenceConnectionError,
-    "ConnectionTimeoutError": InferenceConnectionError,
-    "EndpointConnectionError": InferenceConnectionError,
-    "NewConnectionError": InferenceConnectionError,
-    "ProxyConnectionError": InferenceConnectionError,
-    "ReadTimeoutError": InferenceTimeoutError,
-    "ServerTimeoutError": InferenceTimeoutError,
-    "ClientPayloadError": InferenceServerError,
-    "ConnectionClosedError": InferenceServerError,
-    "IncompleteRead": InferenceServerError,
-    "IncompleteReadError": InferenceServerError,
-    "ProtocolError": InferenceServerError,
-    "ResponseStreamingError": InferenceServerError,
-    "ServerDisconnectedError": InferenceServerError,
-    "ResponseParserError": InferenceInvalidAnswerError,
-    # the standard library
-    "ConnectionRefusedError": InferenceConnectionError,
-    "gaierror": InferenceConnectionError,
-    "TimeoutError": InferenceTimeoutError,
-    "ConnectionError": InferenceServerError,
-    "JSONDecodeError": InferenceInvalidAnswerError,
-}
+_MODEL_WORDS = {"model", "models", "deployment", "engine", "application", "repository", "deploymentnotfound"}
+"""Words by which a vendor's 404 is about a model; codes in snake case hold them too."""
 _REQUEST_ID_ENDINGS = ("request-id", "requestid", "correlation-id", "call-id", "trace-id", "cf-ray")
 """What the names of the headers that hold a vendor's request id end with, the most telling one first."""
 
 
-def _seconds_to_wait(retry_after: str) -> float | None:
-    """Read a ``Retry-After`` header: seconds, or the date until which to wait."""
-    try:
-        return max(0.0, float(retry_after))
-    except ValueError:
-        pass
-    from datetime import UTC, datetime
-    from email.utils import parsedate_to_datetime
+def _shown_address(url: str | None) -> str | None:
+    """Return an address without its query and without a user's name and password, which may be secret."""
+    from urllib.parse import urlsplit
 
+    if not url:
+        return None
     try:
-        until = parsedate_to_datetime(retry_after)
+        parts = urlsplit(url)
     except ValueError:
         return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC)
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def say_whom(
+    error: InferenceError, *, provider: str, model: str | None = None, model_id: str | None = None
+) -> InferenceError:
+    """Complete an error by what its driver does not know: which backend and which model were called.
+
+    Args:
+        error: The error, as the driver made it.
+        provider: The backend that was called.
+        model: The model that was asked for.
+        model_id: The vendor's id of it.
+
+    Returns:
+        The same error; another one where a 404 means that the address, not the model, does not exist.
+    """
+    address = error._unknown_address
+    if address is not None and not (model_id and model_id in error.message):
+        msg = f"There is nothing at {address} ({error.message}). Check 'endpoint' in [backends.{provider}]"
+        error = InferenceRequestError(msg, status_code=error.status_code, request_id=error.request_id)
+    if not error.provider:
+        error.provider, error.model = provider, error.model or model
+        error.args = (redact(error._text()),)
+    return error

@@ -79,7 +79,7 @@ class NamedErrors:
         named = error if isinstance(error, InferenceError) else self._classify(error)
         if named is None:
             return
-        say_whom(named, provider=self._provider)
+        named = say_whom(named, provider=self._provider)
         if named is not error:
             scrub(error)
             raise named from error

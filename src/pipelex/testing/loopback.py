@@ -302,7 +302,7 @@ class LoopbackVendor(FakeVendor[ContentT]):
 
     def refusal(self, request: HttpRequest, status: int) -> HttpReply:  # noqa: ARG002 - for overriders
         """Say an error in the vendor's wire format; the status and ``Retry-After`` are set for you."""
-        return HttpReply.json({"error": {"message": f"The kit asked for a {status}"}}, status=status)
+        return HttpReply.json({"error": {"message": f"The kit asked for a {status} of this model"}}, status=status)
 
     def malformed(self, request: HttpRequest) -> HttpReply:  # noqa: ARG002 - for overriders
         """Answer 200 with what is not the vendor's format."""

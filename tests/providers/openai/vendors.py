@@ -17,7 +17,9 @@ _INCOMPLETE = {FinishReason.LENGTH: "max_output_tokens", FinishReason.CONTENT_FI
 
 def refuse(status: int) -> HttpReply:
     """Say an error as OpenAI does."""
-    return HttpReply.json(wire.error(f"The kit asked for a {status}"), status=status, headers={"x-request-id": "req-9"})
+    return HttpReply.json(
+        wire.error(f"The kit asked for a {status} of this model"), status=status, headers={"x-request-id": "req-9"}
+    )
 
 
 def pieces_of(text: str) -> list[str]:

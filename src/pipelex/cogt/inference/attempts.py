@@ -218,7 +218,7 @@ def _of_family(worker: InferenceWorkerAbstract, error: PipelexError) -> PipelexE
     """Say whom was called, and what a time-out means where a request is charged when it arrives: nobody can tell."""
     model = worker.inference_model
     if isinstance(error, InferenceError):
-        say_whom(error, provider=model.backend_name, model=model.name)
+        error = say_whom(error, provider=model.backend_name, model=model.name, model_id=model.model_id)
     if model.family is InferenceFamily.IMG_GEN and isinstance(error, InferenceTimeoutError):
         msg = f"{error.message}. The image may have been made and charged, so the request is not repeated"
         return InferenceAmbiguousError(msg, provider=model.backend_name, model=model.name, answer=error.answer)

@@ -17,12 +17,9 @@ from botocore.exceptions import (
 
 from pipelex.cogt.exceptions import (
     InferenceAuthenticationError,
-    InferenceCapacityError,
     InferenceError,
     InferenceInvalidAnswerError,
-    InferenceModelNotFoundError,
     InferenceRequestError,
-    InferenceServerError,
 )
 
 _CREDENTIAL_ERRORS = (
@@ -32,27 +29,10 @@ _CREDENTIAL_ERRORS = (
     SSOError,
     TokenRetrievalError,
 )
-# An error inside a stream bears the status 400 whatever it is: its code tells.
-_STATUS_IN_STREAM = {
-    "validationexception": 400,
-    "throttlingexception": 429,
-    "modelstreamerrorexception": 500,
-    "internalserverexception": 500,
-    "serviceunavailableexception": 503,
-}
-_KIND_OF_CODE: dict[str, type[InferenceError]] = {
-    "ModelErrorException": InferenceServerError,  # 424: the model failed, not the request
-    "ServiceQuotaExceededException": InferenceCapacityError,  # 400
-}
-# AWS has one code for everything that is wrong with a request: only its words tell what.
-_KIND_OF_WORDS: dict[str, type[InferenceError]] = {
-    "model identifier is invalid": InferenceModelNotFoundError,
-    "input is too long": InferenceCapacityError,
-}
 
 
 def classify(error: Exception) -> InferenceError | None:
-    """Name the kind of inference error that an exception of the SDK is.
+    """Return the inference error that an exception of the SDK means.
 
     Args:
         error: What the SDK raised.
@@ -72,16 +52,12 @@ def classify(error: Exception) -> InferenceError | None:
 
 
 def _of_response(error: ClientError) -> InferenceError:
-    said = error.response.get("Error", {})
     about = error.response.get("ResponseMetadata", {})
-    code, message = str(said.get("Code", "")), str(said.get("Message") or error)
-    headers = {str(name): str(value) for name, value in about.get("HTTPHeaders", {}).items()}
-    is_in_stream = isinstance(error, EventStreamError)
-    status = _STATUS_IN_STREAM.get(code.lower(), 500) if is_in_stream else int(about.get("HTTPStatusCode", 500))
-    kind = _KIND_OF_CODE.get(code)
-    for words, meant in _KIND_OF_WORDS.items():
-        kind = meant if status == 400 and words in message.lower() else kind
-    if kind is not None:
-        request_id = about.get("RequestId")
-        return kind(message, status_code=status, request_id=request_id)
-    return InferenceError.from_status(status, message, headers=headers)
+    # an error inside a stream has the status 400 whatever it is: its code says more
+    status = None if isinstance(error, EventStreamError) else int(about.get("HTTPStatusCode", 500))
+    return InferenceError.from_body(
+        error.response.get("Error") or str(error),
+        status_code=status,
+        headers=about.get("HTTPHeaders"),
+        request_id=about.get("RequestId"),
+    )

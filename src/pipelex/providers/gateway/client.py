@@ -41,13 +41,16 @@ async def post(client: httpx.AsyncClient, path: str, body: dict[str, object]) ->
 
     Raises:
         httpx.HTTPError: It failed.
-        ValueError: The answer is no JSON object.
+        InferenceError: The answer is no JSON object, or is an error.
     """
     response = await client.post(path, json=body)
     response.raise_for_status()
-    answer = response.json()
-    if not isinstance(answer, dict):
-        raise NoAnswerError("The answer is no JSON object")
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = response.content
+    if not isinstance(answer, dict) or InferenceError.in_answer(answer) is not None:
+        raise InferenceError.from_answer(answer, expected="a JSON object")
     return answer
 
 
@@ -56,23 +59,16 @@ class NoAnswerError(ValueError):
 
 
 def classify(error: Exception) -> InferenceError | None:
-    """Name what an exception of a request means.
+    """Return the inference error that an exception of a request means.
 
     Args:
         error: What was raised.
     """
     if isinstance(error, httpx.HTTPStatusError):
         answer = error.response
-        return InferenceError.from_status(answer.status_code, _said(answer), headers=answer.headers)
+        return InferenceError.from_body(
+            answer.content, status_code=answer.status_code, headers=answer.headers, url=str(answer.url)
+        )
     if isinstance(error, NoAnswerError):
         return InferenceInvalidAnswerError(str(error))
     return InferenceError.from_transport(error)
-
-
-def _said(response: httpx.Response) -> str:
-    """Find the gateway's sentence in the answer; LiteLLM and Portkey put it in the same place as OpenAI."""
-    try:
-        error = response.json()["error"]
-        return str(error["message"] if isinstance(error, dict) else error)
-    except (ValueError, LookupError, TypeError):
-        return f"The gateway answered with status {response.status_code}"

@@ -19,7 +19,7 @@ _UNREADABLE = (UnidentifiedImageError, JSONDecodeError, UnicodeDecodeError, bina
 
 
 def classify(error: Exception) -> InferenceError | None:
-    """Name the kind of inference error that an exception of the SDK is.
+    """Return the inference error that an exception of the SDK means.
 
     Args:
         error: What the SDK raised.
@@ -28,18 +28,17 @@ def classify(error: Exception) -> InferenceError | None:
         msg = "Hugging Face's hub has no such model, or the key may not see it"
         return InferenceModelNotFoundError(msg, status_code=error.response.status_code, request_id=error.request_id)
     if isinstance(error, HfHubHTTPError):
-        return _of_status(error)
+        answer = error.response
+        body = answer.content if answer.is_closed else error.server_message
+        return InferenceError.from_body(
+            body, status_code=answer.status_code, headers=answer.headers, url=str(answer.url)
+        )
     if isinstance(error, _UNREADABLE):
         msg = f"The answer is no image as the provider is documented to answer one ({type(error).__name__})"
         return InferenceInvalidAnswerError(msg)
-    if isinstance(error, ValueError | NotImplementedError):  # the provider does not serve this model, or not this task
-        return InferenceRequestError(str(error))
-    if isinstance(error, InferenceTimeoutError):  # one class for every time-out; its cause says which
-        return InferenceError.from_transport(error.__cause__ or error)
-    return InferenceError.from_transport(error)
-
-
-def _of_status(error: HfHubHTTPError) -> InferenceError:
-    status = error.response.status_code
-    message = error.server_message or f"The provider answered with the status {status}"
-    return InferenceError.from_status(status, message, headers=dict(error.response.headers))
+    # one class for every time-out; its cause says which
+    cause = error.__cause__ if isinstance(error, InferenceTimeoutError) else None
+    named = InferenceError.from_transport(cause or error)
+    if named is None and isinstance(error, ValueError | NotImplementedError):
+        return InferenceRequestError(str(error))  # the provider does not serve this model, or not this task
+    return named

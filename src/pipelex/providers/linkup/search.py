@@ -10,7 +10,7 @@ from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.search.search_job import SearchAnswer, SearchSource
 from pipelex.cogt.search.search_worker_abstract import SearchWorkerAbstract
 from pipelex.providers.linkup.client import LinkupStatusError, PooledLinkupClient
-from pipelex.providers.linkup.errors import classify, code_of
+from pipelex.providers.linkup.errors import classify
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class LinkupSearchWorker(SdkWorker[PooledLinkupClient], SearchWorkerAbstract):
         try:
             return self._result(await ask(job))
         except LinkupStatusError as error:
-            if code_of(error.response) != "SEARCH_QUERY_NO_RESULT":
+            if "SEARCH_QUERY_NO_RESULT" not in error.response.text:
                 raise
             return self._result(SearchAnswer(text=""))
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Literal, TypedDict, cast
 from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletion
 
-from pipelex.cogt.exceptions import InferenceInvalidAnswerError
+from pipelex.cogt.exceptions import InferenceError, InferenceInvalidAnswerError
 from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_of, text_of, usage_of, word_of
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.providers.openai.dialects import dialect_of
-from pipelex.providers.openai.errors import classify, in_answer
+from pipelex.providers.openai.errors import classify
 from pipelex.providers.openai.inputs import chat_messages
 from pipelex.providers.openai.strict_schema import AnswerSchema
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from openai.types.chat.completion_create_params import ResponseFormat
 
-    from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.llm.llm_job import LLMJob
     from pipelex.providers.openai.dialects import LimitName
     from pipelex.reporting.reporting_protocol import InferenceUsage
@@ -121,7 +120,7 @@ def _result(completion: object) -> InferenceResult[str]:
         InferenceError: It is an error with status 200.
     """
     if not isinstance(completion, ChatCompletion):
-        raise InferenceInvalidAnswerError("The answer is no chat completion")
+        raise InferenceError.from_answer(completion, expected="a chat completion")
     _raise_error_in(completion.model_extra)
     usage, served = _usage(completion.usage), word_of(completion.model)
     choice = next(iter(items_of(completion.choices)), None)
@@ -206,7 +205,7 @@ def _calls_tools(message: object) -> bool:
 
 
 def _raise_error_in(extra: object) -> None:
-    error = in_answer(extra if isinstance(extra, dict) else None)
+    error = InferenceError.in_answer(extra)
     if error is not None:
         raise error
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, TypedDict, cast
 from openai import AsyncOpenAI
 from openai.types.responses import Response
 
-from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
+from pipelex.cogt.exceptions import InferenceError, InferenceRequestError
 from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_of, text_of, usage_of, word_of
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
-from pipelex.providers.openai.errors import classify, of_code
+from pipelex.providers.openai.errors import classify
 from pipelex.providers.openai.inputs import response_content
 from pipelex.providers.openai.strict_schema import AnswerSchema
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from openai.types.responses import ResponseInputParam, ResponseTextConfigParam
     from openai.types.shared_params import Reasoning
 
-    from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.llm.llm_job import LLMJob
     from pipelex.reporting.reporting_protocol import InferenceUsage
 
@@ -114,7 +113,7 @@ class OpenAIResponsesWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
             model=self.inference_model.model_id, input=await self._input(job), store=False, **options
         )  # the SDK validates nothing
         if not isinstance(response, Response) or not response.model_fields_set & {"output", "status", "usage"}:
-            raise InferenceInvalidAnswerError("The answer is no response of the Responses API")
+            raise InferenceError.from_answer(response, expected="a response of the Responses API")
         return _result(response)
 
 
@@ -127,7 +126,7 @@ def _result(response: object) -> InferenceResult[str]:
     failure = field_of(response, "error")
     code, message = word_of(field_of(failure, "code")), word_of(field_of(failure, "message"))
     if code is not None or message is not None:
-        raise of_code(code, message=message or "The response failed")
+        raise InferenceError.from_status(None, message or "The response failed", codes=[code or ""])
     items = items_of(field_of(response, "output"))
     parts = [part for item in items if _kind(item) == "message" for part in _parts(field_of(item, "content"))]
     reason, detail = _ending(response, parts)
@@ -167,7 +166,7 @@ def _piece(event: object) -> LLMTextChunk | None:
             )
         case "error":
             message = word_of(field_of(event, "message")) or "The stream ended with an error"
-            raise of_code(word_of(field_of(event, "code")), message=message)
+            raise InferenceError.from_status(None, message, codes=[word_of(field_of(event, "code")) or ""])
     return None
 
 
