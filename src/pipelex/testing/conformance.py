@@ -477,7 +477,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
         return replace(backend, api_key=self.api_key, policy=self._patient(backend.policy), extras=extras)
 
     def _secrets(self) -> tuple[str, ...]:
-        extras = self.backend(None).extras
+        extras = self.backend("http://127.0.0.1:9").extras
         return (self.api_key, EXTRA_CANARY, *(str(extras[name]) for name in self.secret_extras))
 
     def _entry_point(self) -> str:

@@ -135,7 +135,7 @@ def _looking(driver: AnyDriver, hunt: SecretHunt) -> Any:
             hunt.look_at_error(exc)
         hunt.look_at("the worker", f"{worker!r} {worker}")
         hunt.look_at("the model", repr(worker.inference_model))
-        hunt.look_at("the backend", repr(driver._with_secrets(driver.backend(None))))
+        hunt.look_at("the backend", repr(driver._with_secrets(driver.backend("http://127.0.0.1:9"))))
         hunt.look_at("the report", repr(stage.log.records))
         for client in stage.clients.built:
             hunt.look_at("the client", f"{client!r} {client}")

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob
-from pipelex.cogt.inference.inference_worker_abstract import CallReport, InferenceWorkerAbstract, refuse_undeclared
+from pipelex.cogt.inference.inference_worker_abstract import (
+    CallReport,
+    InferenceWorkerAbstract,
+    refuse_undeclared,
+    refuse_unsendable,
+)
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.plugins.returned_values import Shape
 
@@ -139,8 +144,6 @@ def _accept(worker: ImgGenWorkerAbstract, source: ImgGenJob | str, *, count: int
         from pipelex.cogt.inference.media import expecting_images
 
         job = replace(job, prompt=replace(job.prompt, images=expecting_images(job.prompt.images)))
-    if job.count < 1:
-        msg = f"An image generation makes at least one image, not {job.count}."
-        raise ValueError(msg)
+    refuse_unsendable(worker, job)
     refuse_undeclared(worker, [Capability.COUNT] if job.count > 1 else [], job.prompt, job.params)
     return job

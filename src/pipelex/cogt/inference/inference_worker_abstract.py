@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from functools import lru_cache, partial
+from math import isfinite
 from time import perf_counter
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
@@ -100,7 +101,9 @@ def refuse_undeclared(worker: InferenceWorkerAbstract, needed: Iterable[Capabili
 
     Raises:
         UnsupportedCapabilityError: Naming the first capability that is missing.
+        InferenceRequestError: A value of the job is none that any backend could be sent.
     """
+    refuse_unsendable(worker, *records)
     model = worker.inference_model
     for capability in (*needed, *_needed_by(records)):
         if capability not in model.capabilities:
@@ -110,6 +113,52 @@ def refuse_undeclared(worker: InferenceWorkerAbstract, needed: Iterable[Capabili
                 capability=capability.value,
                 declared=tuple(sorted(model.capabilities)),
             )
+
+
+_COUNTS = {"max_tokens", "count", "max_results", "page_view_dpi"}
+_EXPECTED: dict[type, str] = {
+    str: "holds half of a surrogate pair, which no encoding can carry (a byte of another encoding was read as text)",
+    tuple: "holds a text with half of a surrogate pair, which no encoding can carry",
+    float: "has to be a finite number",
+    int: "has to be at least 1; leave it out to leave it to the model",
+}
+
+
+def refuse_unsendable(worker: InferenceWorkerAbstract, *records: object) -> None:
+    """Refuse a job with a value that no backend could be sent.
+
+    Args:
+        worker: Whose job it is.
+        records: The records of the job.
+
+    Raises:
+        InferenceRequestError: Naming the value.
+    """
+    for record in records:
+        for name, value in vars(record).items():
+            if value is not None and not _can_be_sent(name, value):
+                model = worker.inference_model
+                msg = f"{name} {_EXPECTED.get(type(value), _EXPECTED[int])}. Nothing was sent"
+                raise InferenceRequestError(msg, provider=model.backend_name, model=model.name)
+
+
+def _can_be_sent(name: str, value: object) -> bool:
+    """Return whether a value of a job can be written into a request of any backend."""
+    if isinstance(value, str):
+        return value.isascii() or _is_encodable(value)
+    if isinstance(value, float):
+        return isfinite(value)
+    if isinstance(value, tuple):
+        return all(_can_be_sent(name, item) for item in value if isinstance(item, str))
+    return name not in _COUNTS or not isinstance(value, int) or value >= 1
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def not_written(capability: Capability) -> InferenceRequestError:

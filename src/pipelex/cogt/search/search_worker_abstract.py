@@ -10,6 +10,7 @@ from pipelex.cogt.inference.inference_worker_abstract import (
     not_written,
     object_adapter,
     refuse_undeclared,
+    refuse_unsendable,
     run_call,
     run_object_call,
 )
@@ -143,5 +144,6 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
 def _accept(worker: SearchWorkerAbstract, source: SearchJob | str, *needed: Capability) -> SearchJob:
     """Make a job of what the caller gave, and refuse it where the model does not declare what it needs."""
     job = SearchJob.of(source)
+    refuse_unsendable(worker, job)
     refuse_undeclared(worker, needed, job.params)
     return job

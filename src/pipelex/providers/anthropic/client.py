@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anthropic import AsyncAnthropic, AsyncAnthropicBedrock, Timeout
@@ -12,6 +13,8 @@ from pipelex.plugins.inference_backend_registry import require_sdk
 from pipelex.plugins.sdk_client_registry import PerLoopClient
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from pipelex.cogt.model_backends.backend import InferenceBackend
 
 _NO_KEY = "none"  # an endpoint without a key: what the environment holds for another one is not sent to it
@@ -37,7 +40,7 @@ def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[AsyncAn
 def _make_anthropic_client(backend: InferenceBackend) -> AsyncAnthropic:
     return AsyncAnthropic(
         api_key=backend.api_key or _NO_KEY,
-        base_url=backend.endpoint,
+        base_url=backend.endpoint_without("/v1/messages", "/v1"),
         timeout=_timeout(backend),
         max_retries=0,
     )
@@ -77,7 +80,17 @@ async def list_models(*, sdk: str, backend: InferenceBackend) -> list[ListedMode
     if sdk == "bedrock_anthropic":
         raise ModelListingUnsupportedError(sdk=sdk)
     async with _make_anthropic_client(backend) as client:
-        return [
-            ListedModel(id=model.id, created=model.created_at, owner="anthropic", context_window=model.max_input_tokens)
-            async for model in client.models.list(limit=_LARGEST_PAGE)
-        ]
+        return [replace(model, owner="anthropic") async for model in _pages_of_models(client)]
+
+
+async def _pages_of_models(client: AsyncAnthropic) -> AsyncIterator[ListedModel]:
+    """Yield the models page by page. The SDK's own method loses a list over one odd row."""
+    query: dict[str, object] = {"limit": _LARGEST_PAGE}
+    while True:
+        page = await client.get("/v1/models", cast_to=object, options={"params": query})
+        for model in ListedModel.rows_of(page):
+            yield model
+        last = page.get("last_id") if isinstance(page, dict) and page.get("has_more") else None
+        if not last or last == query.get("after_id"):
+            return
+        query["after_id"] = last

@@ -74,7 +74,7 @@ def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[AzureCl
     Raises:
         InferenceRequestError: The backend has no endpoint.
     """
-    endpoint = backend.endpoint
+    endpoint = backend.endpoint_without("/openai/v1", "/openai")
     if endpoint is None:
         msg = (
             'An Azure resource has an address of its own. Set endpoint = "https://<resource>.openai.azure.com" in '

@@ -319,4 +319,4 @@ async def list_models(*, sdk: str, backend: InferenceBackend) -> list[ListedMode
     """List the foundation models of the region; AWS returns them all at once, and says neither age nor context."""
     async with aclosing(make_client(sdk=sdk, backend=backend)) as client:
         summaries = await client.list_foundation_models()
-    return [ListedModel(id=summary["modelId"], owner=summary.get("providerName")) for summary in summaries]
+    return ListedModel.rows_of(summaries)

@@ -24,7 +24,7 @@ def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[httpx.A
     Raises:
         InferenceRequestError: The backend has no endpoint.
     """
-    endpoint = backend.endpoint
+    endpoint = backend.endpoint_without("/chat/completions", "/ocr", "/search")
     if endpoint is None:
         msg = f"The sdk '{sdk}' needs the gateway's address. Set endpoint in [backends.{backend.name}]"
         raise InferenceRequestError(msg, provider=backend.name)

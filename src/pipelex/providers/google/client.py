@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pipelex.cogt.model_backends.backend import InferenceBackend
 
 _NO_KEY = "none"  # an endpoint without a key: what the environment holds for another one is not sent to it
+_VERSIONS = ("/v1beta1", "/v1beta", "/v1alpha", "/v1")
 _LARGEST_PAGE = 1000
 
 _opened: ContextVar[list[httpx2.Response] | None] = ContextVar("_opened", default=None)
@@ -69,9 +71,12 @@ class GoogleClient:
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=backend.policy.max_concurrency),
         )
         self._unused_http = httpx2.Client(transport=_NoTransport())
+        # The SDK adds the version of the API to the endpoint; one that the endpoint names already is that one.
+        endpoint = backend.endpoint_without(*_VERSIONS)
+        version = (backend.endpoint or "").rstrip("/").removeprefix(endpoint or "").strip("/") or None
         options = HttpOptions(
-            base_url=backend.endpoint,
-            api_version=backend.get_extra("api_version", default="") or None,
+            base_url=endpoint,
+            api_version=backend.get_extra("api_version", default="") or version,
             timeout=round(backend.policy.timeout_s * 1000),
             retry_options=HttpRetryOptions(attempts=1),
             httpx_async_client=self._http,
@@ -117,9 +122,8 @@ async def list_models(*, sdk: str, backend: InferenceBackend) -> list[ListedMode
     """List the models that the key may call."""
     async with aclosing(GoogleClient(backend=backend)) as client:
         pager = await client.models.list(config={"page_size": _LARGEST_PAGE})
-        return [
-            ListedModel(
-                id=(model.name or "").rpartition("/")[2], owner="google", context_window=model.input_token_limit
-            )
+        rows = [
+            {"id": (model.name or "").rpartition("/")[2], "context_window": model.input_token_limit}
             async for model in pager
         ]
+    return [replace(model, owner="google") for model in ListedModel.rows_of(rows)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 from mistralai.client import Mistral
+from mistralai.client.errors import ResponseValidationError
 from mistralai.client.models import BaseModelCard, FTModelCard
 
 from pipelex.cogt.model_backends.listed_model import ListedModel
@@ -37,7 +38,7 @@ class MistralClient:
         self._unused_client = httpx2.Client(transport=_NoTransport())
         self.sdk = Mistral(
             api_key=backend.api_key or _NO_KEY,
-            server_url=backend.endpoint,
+            server_url=backend.endpoint_without("/v1/chat/completions", "/v1"),
             client=self._unused_client,
             async_client=self._async_client,
             retry_config=None,
@@ -66,7 +67,10 @@ def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[Mistral
 async def list_models(*, sdk: str, backend: InferenceBackend) -> list[ListedModel]:  # noqa: ARG001
     """List the models that the key may use; Mistral returns them all at once."""
     async with aclosing(MistralClient(backend=backend)) as client:
-        models = (await client.sdk.models.list_async()).data or []
+        try:
+            models = (await client.sdk.models.list_async()).data or []
+        except ResponseValidationError as exc:  # the SDK loses a list over one odd row
+            return ListedModel.rows_of(exc.body)
     return [_row(model) for model in models if isinstance(model, BaseModelCard | FTModelCard)]
 
 

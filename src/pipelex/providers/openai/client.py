@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from openai import AsyncAzureOpenAI, AsyncOpenAI, Timeout
@@ -13,12 +12,11 @@ from pipelex.plugins.sdk_client_registry import PerLoopClient
 from pipelex.providers.openai.dialects import AZURE_V1, Dialect, dialect_of
 
 if TYPE_CHECKING:
-    from openai.types import Model
-
     from pipelex.cogt.model_backends.backend import InferenceBackend
 
 _NO_KEY = "no-key"  # for servers that ask for none; the SDK refuses to start without one
-_CONTEXT_WINDOW_NAMES = ("context_length", "context_window", "max_model_len")  # OpenRouter; Groq and others; vLLM
+_PATHS = ("/chat/completions", "/responses", "/images/generations")  # what the SDK adds, and users write too
+_AZURE_PATHS = ("/openai/v1", "/openai")
 
 
 def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[AsyncOpenAI]:
@@ -73,7 +71,8 @@ def open_client(*, sdk: str, backend: InferenceBackend) -> AsyncOpenAI:
 
 
 def _endpoint(sdk: str, backend: InferenceBackend) -> str:
-    endpoint = backend.endpoint or dialect_of(sdk).endpoint
+    dialect = dialect_of(sdk)
+    endpoint = backend.endpoint_without(*(_AZURE_PATHS if dialect.is_azure else _PATHS)) or dialect.endpoint
     if endpoint is None:
         msg = f"The sdk '{sdk}' has no address of its own. Set endpoint in [backends.{backend.name}]"
         raise InferenceRequestError(msg, provider=backend.name)
@@ -92,19 +91,6 @@ def _credentials(dialect: Dialect, backend: InferenceBackend) -> tuple[str, dict
 
 
 async def list_models(*, sdk: str, backend: InferenceBackend) -> list[ListedModel]:
-    """List the models that the key may use, page by page where there are several."""
+    """List the models that the key may use. The SDK's own method loses a list over one odd row."""
     async with open_client(sdk=sdk, backend=backend) as client:
-        return [_row(model) async for model in client.models.list()]
-
-
-def _row(model: Model) -> ListedModel:
-    """Say a row in our words; look-alikes leave out what OpenAI always sends, and add what it does not."""
-    extra = model.model_extra or {}
-    created = getattr(model, "created", None)
-    window = next((extra[name] for name in _CONTEXT_WINDOW_NAMES if isinstance(extra.get(name), int)), None)
-    return ListedModel(
-        id=model.id,
-        created=datetime.fromtimestamp(created, UTC) if created else None,
-        owner=getattr(model, "owned_by", None) or None,
-        context_window=window,
-    )
+        return ListedModel.rows_of(await client.get("/models", cast_to=object))

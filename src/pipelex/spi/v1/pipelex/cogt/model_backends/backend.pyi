@@ -14,14 +14,19 @@ ExtraT = TypeVar("ExtraT", str, int, float, bool)
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceBackend:
-    """How to reach a backend. What may be secret stays out of its ``repr``.
+    """How to reach a backend. What may be secret stays out of its ``repr``; its attributes hold it as it is.
 
     Attributes:
         name: The configured name, as in ``[backends.<name>]``.
         endpoint: The base URL, where it differs from the SDK's own default.
         api_key: The key, already read from its environment variable.
         policy: How patient the calls are: time-outs of the client, attempts, concurrency.
-        extras: Whatever else the backend's table holds (region, deployment, account).
+        extras: Whatever else the backend's table holds (region, deployment, account). Those that begin with ``x_``
+            are sent as headers.
+
+    Raises:
+        ConfigurationError: The endpoint is no base URL (no scheme, a query, a user's name or password in it), or the
+            key or a header holds a character that no header can.
     """
 
     name: str
@@ -29,6 +34,18 @@ class InferenceBackend:
     api_key: str | None = None
     policy: CallPolicy = ...
     extras: Mapping[str, str | int | float | bool] = ...
+
+    def __post_init__(self) -> None: ...
+
+    def __repr__(self) -> str: ...
+
+    def endpoint_without(self, *endings: str) -> str | None:
+        """Return the endpoint without a path that the SDK adds to it by itself, and that a user may have written too.
+
+        Args:
+            endings: The paths (``"/v1"``, ``"/chat/completions"``): the first that the endpoint ends with goes.
+        """
+        ...
 
     def get_extra(self, key: str, *, default: ExtraT) -> ExtraT:
         """Return one of the extras, checked against the type of its default.

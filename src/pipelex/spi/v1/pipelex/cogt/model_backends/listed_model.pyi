@@ -22,3 +22,17 @@ class ListedModel:
     created: datetime | None = None
     owner: str | None = None
     context_window: int | None = None
+
+    @classmethod
+    def rows_of(cls, body: object) -> list[ListedModel]:
+        """Read a vendor's list of models, in whichever shape it comes. A row without an id is left out.
+
+        Args:
+            body: The answer: its bytes or text, or the JSON value that an SDK made of it. The rows are the array
+                itself, or stand under ``data``, ``models`` or the like.
+
+        Raises:
+            InferenceError: The answer is an error, or there is no list in it.
+            InferenceInvalidAnswerError: There are rows, and none of them has an id.
+        """
+        ...
