@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codegen import freshness
-from codegen.changes import IGNORED_FINDINGS, declares, match, says
-from codegen.compat.model import KINDS
+from codegen.changes import IGNORED_FINDINGS, declares, match, says, says_finding
 from codegen.emit.spi_changes_doc import what_to_do
 from codegen.errors import CodegenError, FrozenError, Problem
-from codegen.freeze import LOCK, PENDING, add_folder, check_frozen, folder_of, freeze_project, read_frozen, refuse
+from codegen.freeze import PENDING, add_folder, freeze_project, refuse
+from codegen.frozen import LOCK, check_frozen, folder_of, read_frozen
 from codegen.project import Project
 from codegen.spec import SPEC_FILE, parse_spec
 from codegen.writer import Change, changes, write
@@ -198,7 +198,7 @@ def _changelog(project: Project, after: tuple[int, int], entries: list[Entry], s
         raise CodegenError(Problem(CHANGELOG, 0, "", "no line '## [Unreleased]'; expected one to write below"))
     lines = [f"- {_capital(says(entry))}: {_ended(entry.why)} What to do: {what_to_do(entry)}." for entry in entries]
     untold = [finding for finding in seen if not any(declares(entry, finding) for entry in entries)]
-    lines += [f"- `{finding.symbol.partition(':')[2]}`: {KINDS[finding.kind]}." for finding in untold]
+    lines += [f"- {_capital(says_finding(finding))}." for finding in untold]
     page = f"docs/api-versions/v{after[0]}.md"
     section = [f"### Plugin API {after[0]}.{after[1]}", "", *dict.fromkeys(lines), "", f"See [{page}]({page}).", ""]
     body = "\n".join(section)

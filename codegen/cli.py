@@ -7,7 +7,6 @@ import json
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from codegen import freshness
 from codegen.errors import CodegenError, FrozenError
@@ -15,22 +14,16 @@ from codegen.project import Project
 from codegen.writer import COMMAND, Change, changes, write
 from pipelex.spi.files import finish_interrupted
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from codegen.writer import Outputs
-
 FRESH, STALE, COULD_NOT_TELL = 0, 1, 2
 _GENERATOR_NEEDS = {"jinja2", "libcst", "pydantic", "tomli"}
 
 
-def run(arguments: list[str], *, default_root: str, render: Callable[[Project], Outputs]) -> int:
+def run(arguments: list[str], *, default_root: str) -> int:
     """Run the command line.
 
     Args:
         arguments: What stands behind ``python -m codegen``.
         default_root: The project that is meant where none is named.
-        render: The table of contents.
 
     Returns:
         The exit code.
@@ -38,7 +31,7 @@ def run(arguments: list[str], *, default_root: str, render: Callable[[Project], 
     options = _parser().parse_args(arguments)
     project = Project(Path(options.root or default_root))
     try:
-        return _run(options, project, render)
+        return _run(options, project)
     except CodegenError as exc:
         _report_problems(exc, as_json=options.json)
         return STALE if isinstance(exc, FrozenError) else COULD_NOT_TELL
@@ -65,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(options: argparse.Namespace, project: Project, render: Callable[[Project], Outputs]) -> int:
+def _run(options: argparse.Namespace, project: Project) -> int:
+    from codegen.outputs import render  # what it needs may be missing
+
     if not options.check:
         finish_interrupted(project.root)
     outputs = render(project)

@@ -20,13 +20,11 @@ class Inputs:
 
     Attributes:
         spec: What ``spi.toml`` says.
-        spec_text: Its text.
         contract: The published modules as signatures.
         contract_text: The text of ``contract.py`` with this API version stamped in.
     """
 
     spec: Spec
-    spec_text: str
     contract: Contract
     contract_text: str
 
@@ -40,9 +38,8 @@ def read_inputs(project: Project) -> Inputs:
     Raises:
         CodegenError: Something is wrong; all that one step found is in it.
     """
-    spec_text = project.read(SPEC_FILE)
-    spec_file = parse_spec(spec_text)
+    spec_file = parse_spec(project.read(SPEC_FILE))
     check_tree(project, spec_file)
     contract_text = api_version.emit(project.read(api_version.CONTRACT_FILE), spec_file.spec.api_version)
     project.overlay(api_version.CONTRACT_FILE, contract_text)
-    return Inputs(spec_file.spec, spec_text, Contract(project, spec_file), contract_text)
+    return Inputs(spec_file.spec, Contract(project, spec_file), contract_text)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from codegen.changes import KIND_RULES
 from codegen.errors import CodegenError, Problem, not_toml, raise_any
+from pipelex.spi.change_kinds import CHANGE_KINDS
 from pipelex.spi.names import IDENTIFIER_PATTERN, canonical
 from pipelex.spi.toml_text import TomlText, TomlTextError, parse_toml
 
@@ -128,7 +128,7 @@ class Builtin(Table):
 class Change(Table):
     """What a change between two versions was meant to be, and what a plugin's author has to do."""
 
-    kind: str = Field(description="What kind of change it is.", json_schema_extra={"enum": list(KIND_RULES)})
+    kind: str = Field(description="What kind of change it is.", json_schema_extra={"enum": list(CHANGE_KINDS)})
     symbol: SymbolPath = Field(description="What changed, under its old name: module:name or module:Class.member.")
     from_: str | None = Field(default=None, alias="from", description="What it was: a name, a parameter, a type.")
     to: str | None = Field(default=None, description="What it is now: a name, module:name, a parameter, a type.")
@@ -370,11 +370,11 @@ def _check_versions(spec_file: SpecFile) -> Iterator[Problem]:
 
 
 def _check_change(spec_file: SpecFile, path: KeyPath, change: Change) -> Iterator[Problem]:
-    rule = KIND_RULES.get(change.kind)
+    rule = CHANGE_KINDS.get(change.kind)
     if rule is None:
         from difflib import get_close_matches
 
-        near = ", ".join(get_close_matches(change.kind, KIND_RULES, n=3)) or "one of codegen/changes.py"
+        near = ", ".join(get_close_matches(change.kind, CHANGE_KINDS, n=3)) or "one of pipelex/spi/change_kinds.py"
         yield spec_file.problem((*path, "kind"), f"unknown kind '{change.kind}'; expected {near}")
         return
     for key, value in (("from", change.from_), ("to", change.to)):

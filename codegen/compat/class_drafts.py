@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypedDict
 
 from codegen.compat.directions import CONSTRUCTOR
-from codegen.compat.drafts import CALLS, IMPLEMENTS, always, fails_if
+from codegen.compat.draft import CALLS, IMPLEMENTS, always, fails_if
 from codegen.compat.signatures import events
 from codegen.compat.spelling import Flow
 from pipelex.spi.stub_tree import (
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from codegen.compat.directions import Path
-    from codegen.compat.drafts import Drafter, Fails, Ways
+    from codegen.compat.draft import Fails, Ways
+    from codegen.compat.drafts import Drafter
     from codegen.compat.model import Direction
     from codegen.compat.signatures import Event
     from pipelex.spi.stub_tree import Member, TreeShape

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from codegen.compat.drafts import Draft
+    from codegen.compat.draft import Draft
     from codegen.compat.model import CompatFinding
     from codegen.compat.trees import StubTree
 

@@ -1,17 +1,17 @@
 """What changed between two trees, found by comparing shapes; what it means is asked of the type checker or of a rule.
 
-A draft becomes a finding when the type checker has answered. Rules decide alone only where a checker sees nothing:
-names that are gone, values of enums and constants, defaults, new abstract methods, bases, how a class works.
+Rules decide alone only where a checker sees nothing: names that are gone, values of enums and constants, defaults, new
+abstract methods, bases, how a class works.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from codegen.compat.directions import one_word, short
-from codegen.compat.model import CompatFinding, Direction
+from codegen.compat.class_drafts import ClassDrafter
+from codegen.compat.directions import short
+from codegen.compat.draft import CALLS, Draft, Fails, Ways, always, fails_if
 from codegen.compat.outline import Canonical, Outline
 from codegen.compat.signatures import Words, events
 from codegen.compat.spelling import Flow, mentions
@@ -25,114 +25,15 @@ from pipelex.spi.stub_tree import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from codegen.compat.directions import Path
+    from codegen.compat.model import Direction
     from codegen.compat.sheet import Pair, Sheet
     from codegen.compat.signatures import Event
     from pipelex.spi.stub_tree import Shape
 
 API_VERSION = "pipelex.plugins.contract:PLUGIN_API_VERSION"
-Fails = Callable[[set[int]], set[Direction]]
-"""Given the questions that were answered with no: who is broken."""
-Ways = Mapping[Direction, "Path"]
-IMPLEMENTS, CALLS = Direction.IMPLEMENTS, Direction.CALLS
-
-
-_WHO = (
-    (("symbol-",), "plugins that import {name}"),
-    (("enum-member-added",), "plugins that match all members of {owner}"),
-    (("constant-",), "plugins that read {name}"),
-    (("base-",), "plugins that pass {name} for what it was, or catch it as that"),
-    (("class-final",), "plugins that derive from {name}"),
-    (("runtime-",), "plugins that ask for {name} with isinstance"),
-    (("record-frozen",), "plugins that set the fields of {name}"),
-    (("typevar-",), "plugins that use what is generic in {name}"),
-)
-"""Who is broken, by the kind of finding."""
-
-
-@dataclass
-class Draft:
-    """A finding before the type checker has spoken.
-
-    Attributes:
-        kind: The kind of finding.
-        symbol: What changed, under its old name.
-        ways: The directions of it, and why.
-        old: The old signature.
-        new: The new signature.
-        fails: Tells who is broken.
-        detail: The change for a program.
-        part: The part of the symbol, for the id.
-        note: What a reader should know beside.
-        only_breaking: Whether it says nothing unless it is a break.
-    """
-
-    kind: str
-    symbol: str
-    ways: Ways
-    old: str = ""
-    new: str = ""
-    fails: Fails = lambda _failed: set()
-    detail: dict[str, str] = field(default_factory=dict)
-    part: str = ""
-    note: str = ""
-    only_breaking: bool = False
-    broken: set[Direction] = field(default_factory=set)
-    cascades: list[str] = field(default_factory=list)
-
-    def finding(self) -> CompatFinding:
-        """Return the finding, without a witness."""
-        relevant = {way: path for way, path in self.ways.items() if way in self.broken} or self.ways
-        return CompatFinding(
-            id=":".join(part for part in (self.kind, self.symbol, self.part) if part),
-            kind=self.kind,
-            symbol=self.symbol,
-            direction=one_word(dict(self.ways)),
-            path=next(iter(relevant.values()), ()),
-            old=self.old,
-            new=self.new,
-            breaking=bool(self.broken),
-            who=who(self.kind, self.symbol, self.broken),
-            detail=self.detail,
-            cascades=tuple(sorted(self.cascades)),
-            note=self.note,
-        )
-
-
-def who(kind: str, symbol: str, broken: set[Direction]) -> str:
-    """Say in a few words which plugins a break breaks.
-
-    Args:
-        kind: The kind of finding.
-        symbol: What changed.
-        broken: Who is broken.
-    """
-    name = short(symbol)
-    if not broken:
-        return ""
-    owner = name.rpartition(".")[0] or name
-    for prefixes, sentence in _WHO:
-        if kind.startswith(prefixes):
-            return sentence.format(name=name, owner=owner)
-    verbs = {IMPLEMENTS: "implement", CALLS: "call"}
-    if kind.startswith(("field-", "record-")):
-        verbs = {IMPLEMENTS: "fill in", CALLS: "read"}
-    elif kind.startswith(("enum-", "attribute-", "class-")):
-        verbs = {IMPLEMENTS: "supply", CALLS: "use"}
-    elif kind.startswith(("protocol-member", "abstract-")):
-        verbs, name = {IMPLEMENTS: "implement", CALLS: "use"}, owner
-    return f"plugins that {' or '.join(verbs[way] for way in sorted(broken))} {name}"
-
-
-def always(*broken: Direction) -> Fails:
-    """Return the rule that somebody is broken, whatever the type checker says.
-
-    Args:
-        broken: Who.
-    """
-    return lambda _failed: set(broken)
 
 
 class Drafter:
@@ -202,8 +103,6 @@ class Drafter:
             detail = {"from": key, "to": new.key}
             self.add(kind, key, self.pair.was.of(key), always(CALLS), texts=(key, new.key), detail=detail)
         if isinstance(old, ClassShape) and isinstance(new, ClassShape):
-            from codegen.compat.class_drafts import ClassDrafter
-
             ClassDrafter(self, old, new).run()
         elif isinstance(old, FunctionShape) and isinstance(new, FunctionShape):
             self.callable(key, old.method, new.method, self.pair.was.of(key))
@@ -304,11 +203,6 @@ class Drafter:
         variant = replace(old, signatures=(event.variant,))
         alone = {way: self.sheet.ask_callable(old, variant, way, owner) for way in ways}
         return lambda failed: {way for way in ways if alone[way] in failed and totals[way] in failed}
-
-
-def fails_if(way: Direction, number: int) -> Fails:
-    """Return the rule that somebody is broken if a question was answered with no."""
-    return lambda failed: {way} if number in failed else set()
 
 
 def _if_any(questions: list[tuple[Direction, int]]) -> Fails:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codegen.compat.drafts import CALLS, Draft, always
+from codegen.compat.draft import CALLS, Draft, always
 from codegen.compat.outline import Outline
 from codegen.compat.spelling import Flow, mentions
 from pipelex.spi.stub_tree import (

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from codegen.compat.drafts import Draft
+    from codegen.compat.draft import Draft
     from codegen.compat.model import CompatFinding
     from codegen.compat.sheet import Pair
     from codegen.compat.trees import StubTree

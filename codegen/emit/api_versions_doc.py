@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from codegen.changes import says
 from codegen.emit.spi_changes_doc import what_to_do
+from codegen.frozen import LOCK, folder_of
 from codegen.render import template
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ def emit(project: Project, spec: Spec) -> dict[int, str]:
 def _symbols(project: Project, spec: Spec, number: int) -> list[str]:
     if number == spec.api_version:
         return sorted(spec.symbols)
-    from codegen.freeze import LOCK, folder_of
-
     return sorted(project.read_toml(f"{folder_of(number, spec)}/{LOCK}").data["symbols"])
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from codegen.changes import says
 from codegen.render import template
+from pipelex.spi.change_kinds import CHANGE_KINDS
 
 if TYPE_CHECKING:
     from codegen.spec import Change, Spec
@@ -32,16 +33,12 @@ def what_to_do(change: Change) -> str:
     Args:
         change: The entry.
     """
-    from codegen.changes import KIND_RULES
-
     if change.todo is not None:
         return f"by hand: {change.todo}"
-    if KIND_RULES[change.kind].rewrite == "none":
+    if CHANGE_KINDS[change.kind].rewrite == "none":
         return "nothing"
     return "`pipelex plugins upgrade` rewrites it" if change.migration or _is_derived(change) else "see the page"
 
 
 def _is_derived(change: Change) -> bool:
-    from codegen.changes import KIND_RULES
-
-    return KIND_RULES[change.kind].rewrite == "derived"
+    return CHANGE_KINDS[change.kind].rewrite == "derived"

@@ -52,7 +52,7 @@ def pipelex(bin_folder: Path, *arguments: str, cwd: Path) -> subprocess.Complete
 
 def faults_of_contents(names: set[str]) -> list[str]:
     """Return what a wheel lacks and what it should not hold."""
-    data = ("py.typed", "spi/spi.lock", "spi/spi.toml", "config/defaults/pipelex.toml", "config/defaults/models.toml")
+    data = ("py.typed", "spi/spi.lock", "config/defaults/pipelex.toml", "config/defaults/models.toml")
     stubs = (module.replace(".", "/") for module in {symbol.partition(":")[0] for symbol in SPEC["symbols"]})
     wanted = {f"pipelex/{name}" for name in data} | {f"pipelex/spi/v{SPEC['api_version']}/{stub}.pyi" for stub in stubs}
     strangers = {name for name in names if not re.match(r"pipelex(/|-[\d.]+\.dist-info/)", name)}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from codegen.__main__ import render
 from codegen.cli import run
+from codegen.outputs import render
 from codegen.project import Project
 
 HERE = Path(__file__).parent
@@ -34,7 +34,7 @@ class SmallProject:
 
     def run(self, *arguments: str) -> int:
         """Run the generator on it and return the exit code."""
-        return run([*arguments, "--root", str(self.root)], default_root="nowhere", render=render)
+        return run([*arguments, "--root", str(self.root)], default_root="nowhere")
 
     def render(self) -> dict[str, str]:
         """Return what the generator would write."""

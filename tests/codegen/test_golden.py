@@ -19,7 +19,6 @@ OUTPUTS = (
     "src/pipelex/generated/builtins.py",
     "src/pipelex/plugins/contract.py",
     "src/pipelex/spi/spi.lock",
-    "src/pipelex/spi/spi.toml",
     "src/pipelex/spi/v3/pipelex/__init__.pyi",
     "src/pipelex/spi/v3/pipelex/cogt/__init__.pyi",
     "src/pipelex/spi/v3/pipelex/cogt/llm/__init__.pyi",

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import tomli
 
-from codegen.__main__ import render
 from codegen.emit.gitattributes import GENERATED
+from codegen.outputs import render
 from codegen.project import Project
 from codegen.spec import Spec, parse_spec
 from tests.codegen.conftest import ROOT, SmallProject
@@ -44,7 +44,7 @@ def _digest_script(python: str, cwd: Path, hash_seed: str) -> str:
     script = (
         "import sys, hashlib, pathlib\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
-        "from codegen.__main__ import render\n"
+        "from codegen.outputs import render\n"
         "from codegen.project import Project\n"
         f"texts = render(Project(pathlib.Path({str(ROOT)!r}))).texts\n"
         "print(hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest())\n"
@@ -239,7 +239,7 @@ def test_the_generator_imports_nothing_of_the_package() -> None:
     done = _run(
         sys.executable,
         "-c",
-        f"import sys, pathlib\nfrom codegen.__main__ import render\nfrom codegen.project import Project\n"
+        f"import sys, pathlib\nfrom codegen.outputs import render\nfrom codegen.project import Project\n"
         f"render(Project(pathlib.Path({str(ROOT)!r})))\n"
         "print([name for name in sys.modules if name.partition('.')[0] == 'pipelex'])",
     )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from codegen.changes import KIND_RULES, declared_in, declares, match, says, with_open_enums
-from codegen.compat.model import KINDS, CompatFinding, Direction, Verdict
+import codegen.compat.model
+from codegen.changes import IGNORED_FINDINGS, declared_in, declares, match, says, says_finding, with_open_enums
+from codegen.compat.model import CompatFinding, Direction, Verdict
 from codegen.spec import Change
+from pipelex.spi.change_kinds import CHANGE_KINDS
 
 SHAPE = "pipelex.plugins.inference_backend_registry:MakeWorkerFn"
 GROUP = ("pipelex.plugins", "pipelex.plugins")
@@ -74,8 +79,19 @@ def test_the_group_is_declared_by_an_entry_of_its_own() -> None:
     assert () == match([change], [], group=("a", "b")).idle
 
 
-def test_every_kind_of_finding_can_be_declared() -> None:
-    assert [] == [kind for kind in KINDS if kind not in KIND_RULES and kind != "api-version-changed"]
+def test_a_finding_and_an_entry_of_its_kind_have_one_sentence() -> None:
+    assert "`A.x` takes `seed`" == says_finding(finding("parameter-added", "m:A.x", parameter="seed"))
+    assert "field `A.x` is now `y`" == says_finding(finding("field-renamed", "m:A.x", from_="x", to="y"))
+    assert says(entry("method-removed", "m:A.x")) == says_finding(finding("method-removed", "m:A.x"))
+
+
+def test_every_kind_that_a_comparison_finds_is_in_the_table() -> None:
+    """Found are the literals with a hyphen, and the two-part ones, of the modules that draft findings."""
+    folder = Path(codegen.compat.model.__file__).parent
+    text = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*drafts.py"))
+    kinds = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', text)) - IGNORED_FINDINGS
+    assert len(kinds) > 40
+    assert set() == kinds - set(CHANGE_KINDS)
 
 
 def test_what_an_entry_says_names_the_symbol_shortly() -> None:
