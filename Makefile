@@ -47,13 +47,11 @@ lint: $(SDKS) ## ruff (rules and format), mypy --strict
 .PHONY: check
 check: $(SDKS) ## hold the generated files against spi.toml and src/
 	$(BIN)/python -m codegen --check --full
-	$(BIN)/python -m pipelex.checking.rules_page --check
 	$(BIN)/python -m codegen diff --accept-declared --no-witness
 
 .PHONY: generate
 generate: $(READY) ## write the generated files anew
 	$(BIN)/python -m codegen
-	$(BIN)/python -m pipelex.checking.rules_page
 
 .PHONY: bench
 bench: $(READY) ## measure everything beside its peers, in half an hour; writes benchmarks/RESULTS.md

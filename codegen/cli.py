@@ -70,6 +70,10 @@ def _run(options: argparse.Namespace, project: Project) -> int:
         return STALE
     if not options.check:
         write(project.root, found)
+    if outputs.problems:
+        outcome = "nothing was written" if options.check else "all other files are written"
+        _report_problems(CodegenError(*outputs.problems), outcome, as_json=options.json)
+        return COULD_NOT_TELL
     written = {path: freshness.digest(text.encode("utf-8")) for path, text in outputs.texts.items()}
     freshness.remember(str(project.root), {**project.seen, **written}, [*outputs.folders, *outputs.watched])
     _report_done(found, total=len(outputs.texts), as_json=options.json)
@@ -97,14 +101,14 @@ def _report_stale(found: list[Change], *, as_json: bool) -> None:
     _say(f"Fix: {COMMAND}")
 
 
-def _report_problems(error: CodegenError, *, as_json: bool) -> None:
+def _report_problems(error: CodegenError, outcome: str = "nothing was written", *, as_json: bool) -> None:
     if as_json:
         _print_json(fresh=None, problems=[vars(problem) for problem in error.problems])
         return
     for problem in error.problems:
         _say(str(problem))
     count = len(error.problems)
-    _say(f"{count} problem{'' if count == 1 else 's'}; nothing was written.")
+    _say(f"{count} problem{'' if count == 1 else 's'}; {outcome}.")
 
 
 def _print_json(**report: object) -> None:

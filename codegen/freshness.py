@@ -11,7 +11,7 @@ from hashlib import sha256
 
 CACHE = ".codegen-cache/last-good-run"
 ABSENT = "absent"
-_LISTED = ("codegen", "src/pipelex/spi")
+_LISTED = ("codegen", "src/pipelex/spi", "src/pipelex/checking")
 """Folders of which every file counts, the ones that are new since the last run too."""
 
 

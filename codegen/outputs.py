@@ -15,6 +15,7 @@ from codegen.emit import (
     gitattributes,
     lock,
     providers_doc,
+    rules_doc,
     schema,
     spi_changes_doc,
     spi_doc,
@@ -73,6 +74,8 @@ def render_inputs(project: Project, inputs: Inputs) -> Outputs:
     outputs.add("docs/spi.md", spi_doc.emit(spec))
     outputs.add("docs/errors.md", errors_doc.emit(project, spec))
     outputs.add("docs/providers.md", providers_doc.emit(project, spec, read_counterparts(project)))
+    with outputs.problems_noted():
+        outputs.add("docs/rules.md", rules_doc.emit())
     if spec.version:
         outputs.add("docs/spi-changes.md", spi_changes_doc.emit(spec))
         for number, text in api_versions_doc.emit(project, spec).items():

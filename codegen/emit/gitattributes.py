@@ -10,6 +10,7 @@ GENERATED = (
     "docs/api-versions/**",
     "docs/errors.md",
     "docs/providers.md",
+    "docs/rules.md",
     "docs/spi-changes.md",
     "docs/spi.md",
     "src/pipelex/generated/accessors.py",

@@ -18,7 +18,6 @@ from pipelex.checking.check import check
 from pipelex.checking.examples import PLUGIN, helper, plugin, write_example
 from pipelex.checking.findings import CheckError
 from pipelex.checking.rules.catalogue import RULES
-from pipelex.checking.rules_page import PAGE, main, page
 from pipelex.cli.main import main as pipelex
 from pipelex.plugins.contract import PLUGIN_API_VERSION
 from pipelex.sandbox.run import SandboxReport
@@ -195,14 +194,6 @@ def test_a_plugin_for_another_version_is_not_run_against_the_installed_registrar
         write_example(tmp_path / name, helper("X = 1\n"))
         check([str(tmp_path / name)])
         assert 1 == len(loaded), name
-
-
-def test_the_page_of_the_rules_is_fresh(tmp_path: Path) -> None:
-    assert PAGE.read_text(encoding="utf-8") == page()
-    (tmp_path / "rules.md").write_text("old", encoding="utf-8")
-    assert 1 == main(["--check", str(tmp_path / "rules.md")])
-    assert 0 == main([str(tmp_path / "rules.md")])
-    assert 0 == main(["--check", str(tmp_path / "rules.md")])
 
 
 # --- the command line ----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,16 @@ def test_a_problem_is_reported_to_programs(small: SmallProject, capsys: pytest.C
 def test_a_project_without_a_spec_cannot_be_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert SmallProject(tmp_path).run("--check") == 2
     assert "spi.toml: no such file" in capsys.readouterr().err
+
+
+def test_rules_that_cannot_be_imported_are_named_and_all_other_files_are_written(
+    small: SmallProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pipelex.checking.rules_page", None)
+    assert 2 == small.run()
+    told = capsys.readouterr().err
+    assert "src/pipelex/checking/rules: cannot be imported (ModuleNotFoundError: " in told
+    assert "1 problem; all other files are written." in told
+    assert (small.root / "src/pipelex/generated/builtins.py").is_file()
+    assert not (small.root / "docs/rules.md").exists()
+    assert 2 == small.run("--check")

@@ -33,8 +33,8 @@ OUTPUTS = (
 
 
 def test_the_generator_makes_these_files_and_no_other(small: SmallProject) -> None:
-    """The schema is the one that has no golden file: it does not depend on the project."""
-    assert {*OUTPUTS, "codegen/spi.schema.json"} == set(small.render())
+    """The schema and the rules have no golden file: they do not depend on the project."""
+    assert {*OUTPUTS, "codegen/spi.schema.json", "docs/rules.md"} == set(small.render())
 
 
 @pytest.mark.parametrize("path", OUTPUTS)
