@@ -20,6 +20,11 @@ class Broken:
 sys.meta_path.insert(0, Broken())
 for name in {modules!r}:
     __import__(name)
+
+from pathlib import Path
+from codegen.outputs import render
+from codegen.project import Project
+print(*render(Project(Path({root!r}))).problems)
 """
 
 
@@ -42,9 +47,11 @@ def test_the_generator_imports_nothing_else_but_the_rules_for_their_page() -> No
     assert ["emit/rules_doc.py"] == [found.partition(":")[0] for found in reaches()]
 
 
-def test_the_generator_is_imported_while_the_package_is_broken() -> None:
+def test_all_but_the_rules_are_rendered_while_the_package_is_broken() -> None:
     done = run_with_a_broken_package(*MODULES)
     assert 0 == done.returncode, done.stderr
+    [problem] = done.stdout.splitlines()
+    assert problem.startswith("src/pipelex/checking/rules: cannot be imported (ImportError: pipelex.")
 
 
 def test_an_import_of_the_rest_of_the_package_is_found() -> None:

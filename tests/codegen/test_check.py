@@ -65,7 +65,6 @@ def test_a_comment_changes_no_output(small: SmallProject) -> None:
     assert small.run() == 0
     small.edit("src/pipelex/cogt/llm/job.py", "limit: int = -1", "limit: int = -1  # the default of the vendor")
     small.edit("spi.toml", "revision = 1", "revision = 1  # raised by additions")
-    small.edit("src/pipelex/spi/spi.toml", "revision = 1", "revision = 1  # raised by additions")
     assert small.run("--check") == 0
 
 

@@ -42,7 +42,7 @@ def _digest_script(python: str, cwd: Path, hash_seed: str) -> str:
     """Render everything in another process, and return a digest of all of it."""
     script = (
         "import sys, hashlib, pathlib\n"
-        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        f"sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'src')!r}]\n"
         "from codegen.outputs import render\n"
         "from codegen.project import Project\n"
         f"texts = render(Project(pathlib.Path({str(ROOT)!r}))).texts\n"
