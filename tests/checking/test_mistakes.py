@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from pipelex.checking.check import check
-from pipelex.checking.examples import CLOSURES, PLUGIN, closures, plugin, pyproject, worker, write_example
+from pipelex.checking.examples import CLOSURES, PLUGIN, closures, helper, plugin, pyproject, worker, write_example
 from pipelex.sandbox import run
 
 if TYPE_CHECKING:
@@ -39,19 +39,16 @@ MISTAKES = {
     "a missing keyword": Mistake(
         closures("    sdk_clients: SdkClientRegistry,\n", ""), "PX501", "'sdk_clients' is missing"
     ),
-    "a default": Mistake(
-        closures(
-            "reporting_delegate: ReportingProtocol | None,", "reporting_delegate: ReportingProtocol | None = None,"
-        ),
+    "another type": Mistake(closures("    flat: bool,", "    flat: str,"), "PX502", "flat: bool"),
+    "by position alone": Mistake(
+        {
+            "src/my_pkg/closures.py": CLOSURES.replace("    *,\n    inference_model", "    inference_model", 1).replace(
+                "    backend: InferenceBackend,", "    /,\n    backend: InferenceBackend,", 1
+            )
+        },
         "PX501",
-        "default",
+        "by position alone",
     ),
-    "by position": Mistake(
-        {"src/my_pkg/closures.py": CLOSURES.replace("    *,\n    inference_model", "    inference_model")},
-        "PX501",
-        "by position",
-    ),
-    "another type": Mistake(closures("    flat: bool,", "    flat: int,"), "PX502", "flat: bool"),
     "keywords taken together": Mistake(
         closures("    any_listed: bool,", "    **others: bool,"), "PX502", "takes anything"
     ),
@@ -140,6 +137,61 @@ def test_the_mistake_is_found_with_a_message_that_names_it(mistake: Mistake, tmp
         if mistake.words in f"{finding.message} / {finding.expected} / {finding.fix}"
     }
     assert mistake.rule in texts, [(finding.rule, finding.message) for finding in result.checked[0].findings]
+
+
+@pytest.mark.parametrize(
+    ("code", "rule", "words"),
+    [
+        ("print(backnd)", "PX100", "backnd"),
+        ("ValueError().missing", "PX100", "ValueError"),
+        ("import my_pkg.plugin as own\nown.missing", "PX100", "missing"),
+        ("from my_pkg.plugin import Missing", "PX100", "Missing"),
+        ("async def ask() -> str:\n    return ''\n\n\nask().strip()", "PX100", "Write 'await'"),
+        ("class ModelHandle:\n    pass\n\n\nModelHandle().missing", "PX100", "ModelHandle"),
+        ("from pipelex.plugins.inference_backend_registry import InferenceFamily as F\nF.LMM", "PX103", "IMG_GEN"),
+        ("from pipelex.cogt.llm.llm_job import LLMJob as J\nX: J | None = None\nX.prompt", "PX100", "None"),
+        (
+            "from pipelex.cogt.llm.llm_job import LLMJob as J\n\n\ndef f(j: J) -> None:\n    j.missing",
+            "PX103",
+            "LLMJob",
+        ),
+    ],
+)
+def test_a_missing_name_is_looked_up_in_the_docs_only_where_its_owner_is_published(
+    code: str, rule: str, words: str, tmp_path: Path
+) -> None:
+    write_example(tmp_path, helper(f"{code}\n"))
+    (finding,) = check([str(tmp_path)]).checked[0].findings
+    assert rule == finding.rule, finding
+    assert words in f"{finding.message} {finding.expected} {finding.fix}"
+    assert ("docs/spi.md" in finding.fix) == (rule == "PX103")
+
+
+NO_STAR = CLOSURES.replace("    *,\n    inference_model", "    inference_model", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "words"),
+    [
+        (NO_STAR, "PX501", "'inference_model' may be given by position"),
+        (CLOSURES.replace("ReportingProtocol | None,", "ReportingProtocol | None = None,"), "PX501", "has a default"),
+        (
+            CLOSURES.replace("ReportingProtocol | None,", 'ReportingProtocol | None,\n    region: str = "eu",'),
+            "PX501",
+            "region",
+        ),
+        (CLOSURES.replace("    flat: bool,", "    flat: int,"), "PX502", "annotated as int"),
+    ],
+    ids=["by position", "a default", "one more, optional", "a wider type"],
+)
+def test_what_a_type_checker_accepts_beyond_the_call_shape_is_one_note(
+    text: str, rule: str, words: str, tmp_path: Path
+) -> None:
+    write_example(tmp_path, {"src/my_pkg/closures.py": text})
+    result = check([str(tmp_path)])
+    (finding,) = result.checked[0].findings
+    assert (rule, "note", 0) == (finding.rule, finding.severity, result.exit_code)
+    assert words in finding.message
 
 
 def test_no_more_than_one_finding_tells_of_a_misspelt_keyword(tmp_path: Path) -> None:

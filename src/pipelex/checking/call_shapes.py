@@ -1,70 +1,115 @@
-"""Holds the functions that a plugin hands to the menu against the published call shapes, word for word.
+"""Compares the functions that a plugin contributes with the published call shapes.
 
-A type checker lets more through: a default, a parameter that may be given by position, a wider type. They work
-today, and are not the contract.
+What a type checker refuses is an error. What it accepts beyond the contract (a parameter that may be given by position,
+a default, an optional parameter more) works, and is one note per function.
 """
 
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
+    from pipelex.checking.findings import Finding
+    from pipelex.checking.rules.rule import Rule
+    from pipelex.checking.subject import Subject
     from pipelex.reading.plugin_code import Function
     from pipelex.reading.source import SourceModule
 
 
-def differences(
-    module: SourceModule, function: Function, wanted: Mapping[str, str]
-) -> Iterator[tuple[ast.AST, str, str]]:
-    """Yield where a function differs from a call shape: the node, what is wrong, what was expected.
+class Difference(NamedTuple):
+    """One difference between a function and a call shape.
+
+    Attributes:
+        node: Where.
+        what: What is different.
+        expected: What the call shape has there.
+        fails: Whether calling the function as the contract does fails, or hides a misspelt keyword; ``None`` where the
+            types decide.
+    """
+
+    node: ast.AST
+    what: str
+    expected: str
+    fails: bool | None
+
+
+def shape_findings(rule: Rule, subject: Subject, kind: str, keyword: str, protocol: str) -> Iterator[Finding]:
+    """Yield the findings about the call shapes of a kind of contribution.
+
+    Args:
+        rule: The rule that reports them.
+        subject: What is checked.
+        kind: The kind of contribution.
+        keyword: The menu method's keyword that takes the function.
+        protocol: The published protocol.
+    """
+    shape = subject.spi.call_shape(protocol)
+    covers = f'Argument "{keyword}"'
+    is_refused = any(covers in error.message for error in subject.mypy_errors)
+    for made in subject.contributions:
+        if made.kind != kind or made.function is None:
+            continue
+        found = list(differences(made.module, made.function, shape))
+        if any(one.fails or (one.fails is None and is_refused) for one in found):
+            for one in found:
+                message = f"'{made.function.name}' is not of the call shape {protocol}: {one.what}"
+                yield rule.finding(made.module.place(one.node), message, expected=one.expected, covers=covers)
+        elif found:
+            message = (
+                f"'{made.function.name}' takes more than {protocol} asks for: {'; '.join(one.what for one in found)}"
+            )
+            yield rule.finding(made.module.place(made.function), message, severity="note")
+
+
+def differences(module: SourceModule, function: Function, wanted: dict[str, str]) -> Iterator[Difference]:
+    """Yield where a function differs from a call shape.
 
     Args:
         module: The function's module.
         function: The function.
-        wanted: The keywords of the call shape, each with its annotation.
+        wanted: The annotations of the call shape's parameters, all of which are keywords.
     """
-    arguments = function.args
-    positional = [*arguments.posonlyargs, *arguments.args][1 if _is_method(module, function) else 0 :]
-    yield from _kind_differences(arguments, positional, wanted)
-    yield from _name_differences(function, positional, wanted)
-    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        if default is not None and argument.arg in wanted:
-            text = f"'{argument.arg}' has a default, and is always given"
-            yield argument, text, f"{argument.arg}: {wanted[argument.arg]}"
-    for argument in (*positional, *arguments.kwonlyargs):
-        annotation, expected = argument.annotation, wanted.get(argument.arg)
-        if expected is not None and annotation is not None and spelled(module, annotation) != _parsed(expected):
-            text = f"'{argument.arg}' is annotated as {ast.unparse(annotation)}"
-            yield argument, text, f"{argument.arg}: {expected}"
-
-
-def _kind_differences(
-    arguments: ast.arguments, positional: list[ast.arg], wanted: Mapping[str, str]
-) -> Iterator[tuple[ast.AST, str, str]]:
     keywords = f"the keywords {', '.join(wanted)}"
-    for argument in positional:
-        expected = f"'*, {argument.arg}'" if argument.arg in wanted else keywords
-        yield argument, f"'{argument.arg}' may be given by position", expected
-    for star, mark in ((arguments.vararg, "*"), (arguments.kwarg, "**")):
-        if star is not None:
-            yield star, f"'{mark}{star.arg}' takes anything", keywords
-
-
-def _name_differences(
-    function: Function, positional: list[ast.arg], wanted: Mapping[str, str]
-) -> Iterator[tuple[ast.AST, str, str]]:
-    keywords = function.args.kwonlyargs
-    given = {argument.arg for argument in (*positional, *keywords)}
+    parameters = list(_parameters(function.args))[1 if _is_method(module, function) else 0 :]
+    given = {argument.arg for argument, _, _ in parameters}
     missing = [name for name in wanted if name not in given and function.args.kwarg is None]
-    for argument in keywords:
-        if argument.arg not in wanted:
-            text = f"'{argument.arg}' is no parameter of the call shape"
-            yield argument, text, _nearest(argument.arg, missing)
+    for argument, kind, is_optional in parameters:
+        name, expected = argument.arg, wanted.get(argument.arg)
+        if expected is None:
+            text = f"'{name}' is no parameter of the call shape"
+            yield Difference(argument, text, _nearest(name, missing), fails=not is_optional or bool(missing))
+            continue
+        if kind != "keyword":
+            text = (
+                f"'{name}' may be given by position" if kind == "either" else f"'{name}' can be given by position alone"
+            )
+            yield Difference(argument, text, f"'*, {name}'", fails=kind == "position")
+        if is_optional:
+            yield Difference(
+                argument, f"'{name}' has a default, and is always given", f"{name}: {expected}", fails=False
+            )
+        annotation = argument.annotation
+        if annotation is not None and spelled(module, annotation) != _parsed(expected):
+            text = f"'{name}' is annotated as {ast.unparse(annotation)}"
+            yield Difference(argument, text, f"{name}: {expected}", fails=None)
+    for star, mark in ((function.args.vararg, "*"), (function.args.kwarg, "**")):
+        if star is not None:
+            yield Difference(star, f"'{mark}{star.arg}' takes anything", keywords, fails=True)
     for name in missing:
-        yield function, f"the parameter '{name}' is missing", f"{name}: {wanted[name]}"
+        yield Difference(function, f"the parameter '{name}' is missing", f"{name}: {wanted[name]}", fails=True)
+
+
+def _parameters(arguments: ast.arguments) -> Iterator[tuple[ast.arg, str, bool]]:
+    """Yield each parameter, how it may be given (``position``, ``either``, ``keyword``), and whether it is optional."""
+    positional = [*arguments.posonlyargs, *arguments.args]
+    first_optional = len(positional) - len(arguments.defaults)
+    for index, argument in enumerate(positional):
+        yield argument, "position" if argument in arguments.posonlyargs else "either", index >= first_optional
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        yield argument, "keyword", default is not None
 
 
 def spelled(module: SourceModule, node: ast.expr) -> frozenset[str]:

@@ -11,7 +11,17 @@ from pathlib import Path
 from pipelex.checking import cache
 from pipelex.checking.findings import CheckError
 from pipelex.spi.lock import SpiLock, read_spi_lock
-from pipelex.spi.stub_tree import ClassShape, Method, StubError, TreeShape, module_of, read_stub_tree, stub_files
+from pipelex.spi.stub_tree import (
+    Attribute,
+    ClassKind,
+    ClassShape,
+    Method,
+    StubError,
+    TreeShape,
+    module_of,
+    read_stub_tree,
+    stub_files,
+)
 
 SPI_FOLDER = Path(__file__).resolve().parents[1] / "spi"
 PACKAGE = "pipelex"
@@ -86,6 +96,17 @@ class SpiTree:
         signature = self.tree.signature(f"{self.home[protocol]}:{protocol}")
         params = signature.params if signature is not None else ()
         return {param.name: ast.unparse(param.type.node) for param in params if param.type is not None}
+
+    def enum_members(self, name: str) -> tuple[str, ...]:
+        """Return the members of a published enum; none where the name is no published enum's.
+
+        Args:
+            name: The name of the enum.
+        """
+        shape = self.tree.shapes.get(f"{self.home.get(name)}:{name}")
+        if not isinstance(shape, ClassShape) or shape.kind is not ClassKind.ENUM:
+            return ()
+        return tuple(name for name, member in shape.members.items() if isinstance(member, Attribute))
 
     @cached_property
     def families(self) -> dict[str, str]:

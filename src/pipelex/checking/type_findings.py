@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from pipelex.checking.findings import Finding
     from pipelex.checking.rules.rule import Rule
     from pipelex.checking.subject import Subject
+    from pipelex.reading.source import SourceModule
+    from pipelex.spi.type_check import Diagnostic
 
 RULE_OF_CODE = {
     "call-arg": "PX101",
@@ -29,9 +32,15 @@ RULE_OF_CODE = {
     "var-annotated": "PX104",
     "abstract": "PX105",
 }
-"""The rules of mypy's codes; any other code is PX100."""
+"""The rules of mypy's codes; any other code is PX100, and so is a name that is missing in the plugin's own code."""
 
 TYPE_RULES = frozenset({"PX100", *RULE_OF_CODE.values()})
+
+
+_OWNER = re.compile(
+    r'(?:Item )?"(?:(?P<type>type)\[)?(?P<owner>[\w.]+)[^"]*"(?: of "[^"]*")? has no attribute|'
+    r'[Mm]odule (?:named )?"(?P<module>[\w.]+)"'
+)
 
 
 def type_findings(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -42,10 +51,38 @@ def type_findings(rule: Rule, subject: Subject) -> Iterator[Finding]:
         subject: What to look at.
     """
     for error in subject.mypy_errors:
-        if RULE_OF_CODE.get(error.code, "PX100") != rule.id:
-            continue
         module = subject.target.module_at(Path(error.file))
-        if module is not None:
-            place = module.place_at(error.line, error.column, error.end_column)
-            message = f"{error.message}  [mypy: {error.code}]"
-            yield rule.finding(place, message, expected=" ".join(error.hint.split()))
+        if module is None or _rule_of(error, module, subject) != rule.id:
+            continue
+        place = module.place_at(error.line, error.column, error.end_column)
+        message = f"{error.message}  [mypy: {error.code}]"
+        expected = " ".join(error.hint.split()) or _expected(error, subject)
+        fix = "Write 'await' before the call." if '"Coroutine[' in error.message else ""
+        yield rule.finding(place, message, expected=expected, fix=fix)
+
+
+def _rule_of(error: Diagnostic, module: SourceModule, subject: Subject) -> str:
+    """Return the id of the rule for an error: a missing name is PX103 only where it is missing in what is published."""
+    rule = RULE_OF_CODE.get(error.code, "PX100")
+    if rule != "PX103":
+        return rule
+    match = _OWNER.search(error.message)
+    imported = match["module"] if match is not None else _module_used(error, module)
+    if match is None or imported is not None:  # a module's attribute, or a name that nothing defines
+        return rule if f"{imported}.".startswith("pipelex.") else "PX100"
+    owner = match["owner"].rpartition(".")[2]
+    return rule if owner in subject.spi.home and owner not in module.definitions else "PX100"
+
+
+def _module_used(error: Diagnostic, module: SourceModule) -> str | None:
+    """Return the imported module at an error of "Module has no attribute", which does not name it."""
+    text = module.place_at(error.line).source[error.column - 1 :]
+    one = module.bindings.get(re.split(r"\W", text, maxsplit=1)[0])
+    return one.module if one is not None and error.message.startswith("Module has") else None
+
+
+def _expected(error: Diagnostic, subject: Subject) -> str:
+    """Name the members of an enum that was asked for one that it does not have; empty for anything else."""
+    match = _OWNER.search(error.message)
+    members = subject.spi.enum_members(match["owner"]) if match is not None and match["type"] else ()
+    return f"one of {', '.join(members)}" if members else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from pipelex.checking.call_shapes import differences
+from pipelex.checking.call_shapes import shape_findings
 from pipelex.checking.examples import closures, plugin
 from pipelex.checking.rules.rule import Rule
 
@@ -18,12 +18,7 @@ if TYPE_CHECKING:
 
 
 def _check_make_worker_shape(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    shape = subject.spi.call_shape("MakeWorkerFn")
-    for made in subject.contributions:
-        if made.kind == "backend" and made.function is not None:
-            for node, what, expected in differences(made.module, made.function, shape):
-                message = f"'{made.function.name}' is not of the call shape MakeWorkerFn: {what}"
-                yield rule.finding(made.module.place(node), message, expected=expected, covers='Argument "make_worker"')
+    return shape_findings(rule, subject, kind="backend", keyword="make_worker", protocol="MakeWorkerFn")
 
 
 MAKE_WORKER_SHAPE = Rule(
@@ -31,7 +26,7 @@ MAKE_WORKER_SHAPE = Rule(
     name="make-worker-shape",
     reason=(
         "The signature of make_worker is the contract: it is always called with the same four keywords. A parameter of "
-        "another name or type fails when the model is first used; a default or a position is a promise nobody makes."
+        "another name or type fails when the model is first used. What is taken beyond that, and works, is a note."
     ),
     expected="the signature of MakeWorkerFn, all parameters by keyword",
     fix="Copy the signature from docs/write-a-plugin.md, or from MakeWorkerFn in the stubs.",
@@ -44,12 +39,7 @@ MAKE_WORKER_SHAPE = Rule(
 
 
 def _check_lister_shape(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    shape = subject.spi.call_shape("ListModelsFn")
-    for made in subject.contributions:
-        if made.kind == "lister" and made.function is not None:
-            for node, what, expected in differences(made.module, made.function, shape):
-                message = f"'{made.function.name}' is not of the call shape ListModelsFn: {what}"
-                yield rule.finding(made.module.place(node), message, expected=expected, covers='Argument "lister"')
+    return shape_findings(rule, subject, kind="lister", keyword="lister", protocol="ListModelsFn")
 
 
 LISTER_SHAPE = Rule(
@@ -58,7 +48,7 @@ LISTER_SHAPE = Rule(
     reason="The signature of a lister is the contract: it is always called with the same five keywords.",
     expected="the signature of ListModelsFn, all parameters by keyword",
     fix="Copy the signature from docs/write-a-plugin.md, or from ListModelsFn in the stubs.",
-    positive=closures("    any_listed: bool,\n", "    any_listed: bool = False,\n"),
+    positive=closures("    any_listed: bool,\n", "    any_list: bool,\n"),
     near_miss=closures(") -> Sequence[ListedModel]:", ") -> list[ListedModel]:"),
     check=_check_lister_shape,
 )
