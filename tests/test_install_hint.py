@@ -65,9 +65,7 @@ def test_where_the_origin_is_unknown_or_gone_the_requirements_are_named(
 
 def test_the_extra_of_a_strangers_plugin_is_that_plugins(site: Path) -> None:
     install(site, "acme-plugin", None, "[pipelex.plugins]\nacme = acme_plugin:Plugin\n")
-    assert hint() == (
-        "It comes with acme-plugin[acme] (asked for as pipelex[acme]). Install it: pip install 'acme-sdk>=2'"
-    )
+    assert hint() == ("It comes with acme-plugin[acme], not with pipelex[acme]. Install it: pip install 'acme-sdk>=2'")
 
 
 def test_an_extra_that_nobody_has_gets_no_command() -> None:

@@ -67,7 +67,7 @@ class MissingDependencyError(PipelexError):
 
     Args:
         dependency_name: The package that cannot be imported, as its import name (``"acme.client"``).
-        extra_name: The extra that brings it, as in ``pipelex[extra]``.
+        extra_name: The extra that brings it: one of ``pipelex``, or of the distribution of an installed plugin.
         message: What the package is needed for.
     """
 

@@ -33,8 +33,8 @@ def install_hint(*, dependency_name: str, extra_name: str) -> str:
     name = holder.metadata["Name"]
     origin = _origin(name, extra_name) or _requirements(holder, extra_name)
     ours = f"{DISTRIBUTION}[{extra_name}]"
-    stands_for = "" if name == DISTRIBUTION else f" (asked for as {ours})"
-    return f"It comes with {name}[{extra_name}]{stands_for}. Install it: pip install {origin}"
+    not_ours = "" if name == DISTRIBUTION else f", not with {ours}"
+    return f"It comes with {name}[{extra_name}]{not_ours}. Install it: pip install {origin}"
 
 
 def _distribution_with(extra_name: str) -> Distribution | None:

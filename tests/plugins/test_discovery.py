@@ -372,3 +372,17 @@ class TestBuildRegistrar:
         first, second = build_registrar(PluginsConfig()), build_registrar(PluginsConfig())
         assert dict(first.inference_backends) == dict(second.inference_backends)
         assert len(first.inference_backends) > 0
+
+
+@pytest.mark.parametrize("kind", ["a backend", "a lister"])
+def test_one_plugin_that_registers_twice_is_not_told_to_disable_one_of_two(kind: str) -> None:
+    def register(registrar: PluginRegistrar) -> None:
+        for _ in range(2):
+            if kind == "a backend":
+                registrar.add_inference_backend(family=InferenceFamily.LLM, sdk="acme", make_worker=make_worker)
+            else:
+                registrar.add_model_lister(sdk="acme", lister=list_models)
+
+    error = only_error(survey(installed(Plugin(register=register))))
+    assert "It is the same plugin: take one of the two calls out of its 'register'." in str(error)
+    assert "plugins.disabled" not in str(error)

@@ -47,6 +47,13 @@ class PluginApiVersionMismatchError(PluginError):
         )
 
 
+def _way_out(first_plugin: str, second_plugin: str, rename: str) -> str:
+    """Return what to do about two claims; one plugin that claims twice cannot be disabled against itself."""
+    if first_plugin == second_plugin:
+        return "It is the same plugin: take one of the two calls out of its 'register'."
+    return f"Disable one of them in plugins.disabled, or {rename}."
+
+
 class DuplicateInferenceBackendError(PluginError):
     """Two plugins, or one plugin twice, claim the same ``(family, sdk)``.
 
@@ -64,7 +71,7 @@ class DuplicateInferenceBackendError(PluginError):
         self.second_plugin = second_plugin
         super().__init__(
             f"Two claims on the inference backend (family '{family}', sdk '{sdk}'): plugin {first_plugin} holds it, "
-            f"plugin {second_plugin} registers it too. Disable one of them in plugins.disabled, or rename its sdk."
+            f"plugin {second_plugin} registers it too. {_way_out(first_plugin, second_plugin, 'rename its sdk')}"
         )
 
 
@@ -83,7 +90,7 @@ class DuplicateModelListerError(PluginError):
         self.second_plugin = second_plugin
         super().__init__(
             f"Two model listers for sdk '{sdk}': plugin {first_plugin} holds it, plugin {second_plugin} registers "
-            "one too. Disable one of them in plugins.disabled, or give one another sdk."
+            f"one too. {_way_out(first_plugin, second_plugin, 'give one another sdk')}"
         )
 
 

@@ -223,7 +223,11 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
             self._make(stage)
             self._make(stage)
             model = replace(self._model(), backend_name="kit-two")
-            require(stage.clients.asked, "make_worker never called sdk_clients.get_or_create(handle=..., build=...).")
+            require(
+                stage.clients.asked,
+                "make_worker never called sdk_clients.get_or_create(handle=..., build=...). A plugin without a client "
+                "has the trait Trait.CLIENT in 'cannot', with the reason.",
+            )
             require(len(stage.clients.built) == 1, f"Two workers built {len(stage.clients.built)} clients, not one.")
             stage.make_worker(model=model, backend=replace(self._backend(stage), name="kit-two"))
             handles = [ModelHandle.make_for_inference_model(spec) for spec in (self._model(), model)]

@@ -235,7 +235,10 @@ EXTRA_MISSING = Rule(
         "leaves them with a command that installs nothing."
     ),
     expected="an extra under [project.optional-dependencies] that brings the SDK",
-    fix="Add the extra to pyproject.toml, or correct the name in require_sdk.",
+    fix=(
+        "Add the extra to pyproject.toml, or correct the name in require_sdk; where the SDK is a plain dependency, "
+        "take require_sdk out."
+    ),
     positive=closures('extra="acme"', 'extra="acme-sdk"'),
     near_miss=closures('extra="acme"', 'extra="ACME"'),
     check=_check_extra_missing,

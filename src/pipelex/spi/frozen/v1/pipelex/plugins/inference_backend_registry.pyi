@@ -59,7 +59,7 @@ def require_sdk(*, spec: str, extra: str, msg: str) -> None:
 
     Args:
         spec: The package's import name; may be dotted (``"acme.client"``).
-        extra: The extra that brings it, as in ``pipelex[extra]``.
+        extra: The extra of the plugin's own distribution that brings it: ``my-plugin[extra]``.
         msg: What the package is needed for, as a sentence.
 
     Raises:
