@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUITE = """\
-from shout import ShoutPlugin
+from {module} import {plugin}
 from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.testing.llm import LLMConformance
 from pipelex.testing.vendor import IN_PROCESS, RealEngine, Trait, waive
 
 
-class TestShout(LLMConformance):
-    sdk = "shout"
+class TestIt(LLMConformance):
+    sdk = "{module}"
     model_id = "loud"
     concurrency = 4
-    not_needed = {Trait.OPTIONAL_SDK: "no SDK", Trait.CLIENT: "no client", Trait.USAGE: "nothing is counted"}
-    endings = {FinishReason.LENGTH: "no limit", FinishReason.CONTENT_FILTER: "no filter"}
+    not_needed = {{Trait.OPTIONAL_SDK: "no SDK", Trait.CLIENT: "no client", Trait.USAGE: "nothing is counted"}}
+    endings = {{FinishReason.LENGTH: "no limit", FinishReason.CONTENT_FILTER: "no filter"}}
     cannot = waive(IN_PROCESS, not_needed, endings)
 
     def plugin(self):
-        return ShoutPlugin()
+        return {plugin}()
 
     def vendor(self):
         return RealEngine()
@@ -67,7 +67,7 @@ def readme_plugin() -> str:
 def test_the_readmes_plugin_passes_the_kit(tmp_path: Path, head: str) -> None:
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["pipelex.testing"]\n', encoding="utf-8")
     (tmp_path / "shout.py").write_text(head + readme_plugin(), encoding="utf-8")
-    (tmp_path / "test_shout.py").write_text(SUITE, encoding="utf-8")
+    (tmp_path / "test_shout.py").write_text(SUITE.format(module="shout", plugin="ShoutPlugin"), encoding="utf-8")
     run = run_kit(tmp_path, "test_shout.py")
     assert 0 == run.code, run.output
-    assert "passed" == run.outcomes["TestShout", "test_importing_the_plugin_is_light"]
+    assert "passed" == run.outcomes["TestIt", "test_importing_the_plugin_is_light"]

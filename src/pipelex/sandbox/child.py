@@ -282,13 +282,14 @@ def make_audit(finder: type, report: Report, owner: Owner) -> Callable[[str, tup
     return audit
 
 
-def refuse_what_raises_no_event() -> None:
-    """Replace the functions that start a thread or a process by ones that raise an event and start nothing.
+def raise_missing_events() -> None:
+    """Replace functions that raise no audit event, in some version of the interpreter, by ones that raise it.
 
-    Some versions of the interpreter raise no event for a thread; ``_posixsubprocess`` raises none in any version.
+    Those that start a thread or a process start nothing.
     """
     import _thread
     import threading
+    import time
 
     def refusing(event: str) -> Callable[..., NoReturn]:
         def refused(*_: object, _audit: Any = sys.audit, _event: str = event, **__: object) -> NoReturn:
@@ -302,6 +303,12 @@ def refuse_what_raises_no_event() -> None:
         for name, value in list(vars(module).items()):
             if value in starters:
                 setattr(module, name, refusing("_thread.start_new_thread"))
+
+    def sleep(seconds: float, _audit: Any = sys.audit, _sleep: Any = time.sleep) -> None:
+        _audit("time.sleep", seconds)
+        _sleep(seconds)
+
+    time.sleep = sleep
     if sys.platform != "win32":
         import _posixsubprocess
 
@@ -461,7 +468,7 @@ def run(order: dict[str, Any], report: Report) -> None:
     sys.meta_path.insert(0, finder)
     for name in _PRELOADED:
         import_module(name)
-    refuse_what_raises_no_event()
+    raise_missing_events()
     sys.addaudithook(make_audit(finder, report, owner))
     survey(order, report, owner)
     report("end", {})

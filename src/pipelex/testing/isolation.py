@@ -40,18 +40,22 @@ class Findings(NamedTuple):
 
 
 @cache
-def findings_about(entry_point: str, sdk_imports: tuple[str, ...]) -> Findings:
+def findings_about(
+    entry_point: str, sdk_imports: tuple[str, ...], search_path: tuple[str, ...] | None = None
+) -> Findings:
     """Load and register a plugin in the sandbox.
 
     Args:
         entry_point: The plugin, as ``module:name``.
         sdk_imports: The import names of its SDK.
+        search_path: In place of the module search path of this process.
     """
     module, _, attribute = entry_point.partition(":")
-    folders, own = _own_modules(module)
+    path = [str(Path(entry or ".").absolute()) for entry in (search_path or sys.path)]
+    folders, own = _own_modules(module, path)
     order = Order(
         entries=((module, attribute, attribute or module),),
-        paths=(*folders, *(str(Path(entry or ".").absolute()) for entry in sys.path)),
+        paths=(*folders, *path),
         own=own,
         absent=sdk_imports,
     )
@@ -115,13 +119,14 @@ def errors_without_sdk(
     return found
 
 
-def _own_modules(module: str) -> tuple[list[str], tuple[str, ...]]:
+def _own_modules(module: str, path: list[str]) -> tuple[list[str], tuple[str, ...]]:
     """Return the folders that hold the plugin's modules, and the names of its top-level modules."""
+    from importlib.machinery import PathFinder
     from importlib.metadata import packages_distributions
     from importlib.util import find_spec
 
     top = module.partition(".")[0]
-    spec = find_spec(top)
+    spec = PathFinder.find_spec(top, path) or find_spec(top)  # an editable install may have a finder of its own
     if spec is None or top == "pipelex":
         return [], (top,)
     packages = spec.submodule_search_locations
