@@ -308,7 +308,7 @@ def raise_missing_events() -> None:
         _audit("time.sleep", seconds)
         _sleep(seconds)
 
-    time.sleep = sleep
+    time.sleep = sleep  # type: ignore[assignment]  # its call shape and two bound values
     if sys.platform != "win32":
         import _posixsubprocess
 
