@@ -18,13 +18,12 @@ from codegen.freeze import PENDING, add_folder, freeze_project, refuse
 from codegen.frozen import LOCK, check_frozen, folder_of, read_frozen
 from codegen.project import Project
 from codegen.spec import SPEC_FILE, parse_spec
-from codegen.writer import Change, changes, write
+from codegen.writer import FileChange, changes, write
 from pipelex.spi.files import finish_interrupted
 
 if TYPE_CHECKING:
     from codegen.compat.model import CompatFinding, Verdict
-    from codegen.spec import Change as Entry
-    from codegen.spec import Spec, SpecFile
+    from codegen.spec import Change, Spec, SpecFile
     from codegen.writer import Outputs
 
 DONE, REFUSED, COULD_NOT_TELL = 0, 1, 2
@@ -50,7 +49,7 @@ class Plan:
     before: tuple[int, int]
     after: tuple[int, int]
     verdict: Verdict | None
-    files: list[Change] = field(default_factory=list)
+    files: list[FileChange] = field(default_factory=list)
 
 
 class BumpRefusedError(CodegenError):
@@ -121,13 +120,13 @@ def _frozen_group(project: Project, spec: Spec) -> str:
 
 def _bumped(
     project: Project, spec: Spec, text: str, after: tuple[int, int], seen: list[CompatFinding]
-) -> tuple[Outputs, list[Change]]:
+) -> tuple[Outputs, list[FileChange]]:
     """Render the project as it will be, and list the files that go."""
     old_folder = folder_of(spec.api_version, spec)
     kept, gone = {}, []
     if after[0] > spec.api_version:
         kept = read_frozen(project, old_folder)
-        gone = [Change(f"{old_folder}/{path}", old, None) for path, old in kept.items()]
+        gone = [FileChange(f"{old_folder}/{path}", old, None) for path, old in kept.items()]
     final = f"src/pipelex/spi/v{spec.api_version}"
     for path, content in kept.items():
         project.overlay(f"{final}/{path}", content)
@@ -143,7 +142,7 @@ def _bumped(
 # --- spi.toml ------------------------------------------------------------------------------------------
 
 
-def folded(text: str, after: tuple[int, int], entries: list[Entry]) -> str:
+def folded(text: str, after: tuple[int, int], entries: list[Change]) -> str:
     """Return ``spi.toml`` with the entries of ``[next]`` moved into the row of a version.
 
     Args:
@@ -163,7 +162,7 @@ def folded(text: str, after: tuple[int, int], entries: list[Entry]) -> str:
     return with_row(tomlkit.dumps(document), after, entries)
 
 
-def with_row(text: str, numbers: tuple[int, int], entries: list[Entry]) -> str:
+def with_row(text: str, numbers: tuple[int, int], entries: list[Change]) -> str:
     """Return ``spi.toml`` with the row of one more frozen version, its digest pending.
 
     Args:
@@ -192,7 +191,7 @@ def _toml(value: str) -> str:
 # --- what states the version beside --------------------------------------------------------------------
 
 
-def _changelog(project: Project, after: tuple[int, int], entries: list[Entry], seen: list[CompatFinding]) -> str:
+def _changelog(project: Project, after: tuple[int, int], entries: list[Change], seen: list[CompatFinding]) -> str:
     text = project.read(CHANGELOG)
     if not _UNRELEASED.search(text):
         raise CodegenError(Problem(CHANGELOG, 0, "", "no line '## [Unreleased]'; expected one to write below"))
@@ -339,7 +338,7 @@ def _report(plan: Plan, command: str, *, dry_run: bool, as_json: bool) -> None:
         sys.stdout.write(f"{'Would go' if dry_run else 'Gone'} from {before} to {after} ({kind}).\n")
 
 
-def _action(item: Change) -> str:
+def _action(item: FileChange) -> str:
     return "removed" if item.new is None else "wrote"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from codegen import freshness
 from codegen.errors import CodegenError, FrozenError
 from codegen.project import Project
-from codegen.writer import COMMAND, Change, changes, write
+from codegen.writer import COMMAND, FileChange, changes, write
 from pipelex.spi.files import finish_interrupted
 
 FRESH, STALE, COULD_NOT_TELL = 0, 1, 2
@@ -80,7 +80,7 @@ def _run(options: argparse.Namespace, project: Project) -> int:
     return FRESH
 
 
-def _report_done(found: list[Change], *, total: int, as_json: bool) -> None:
+def _report_done(found: list[FileChange], *, total: int, as_json: bool) -> None:
     if as_json:
         _print_json(fresh=True, written=[change.path for change in found if change.new is not None])
         return
@@ -89,7 +89,7 @@ def _report_done(found: list[Change], *, total: int, as_json: bool) -> None:
     sys.stdout.write(f"Fresh: {total} files agree with spi.toml and src/.\n")
 
 
-def _report_stale(found: list[Change], *, as_json: bool) -> None:
+def _report_stale(found: list[FileChange], *, as_json: bool) -> None:
     if as_json:
         _print_json(fresh=False, command=COMMAND, changes=[{"path": item.path, "diff": item.diff()} for item in found])
         return

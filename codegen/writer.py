@@ -77,7 +77,7 @@ class Outputs:
 
 
 @dataclass(frozen=True)
-class Change:
+class FileChange:
     """A file that differs from what was rendered.
 
     Attributes:
@@ -102,7 +102,7 @@ class Change:
         return text or f"--- {self.path}: {'to be created' if self.old is None else 'to be removed'}, empty\n"
 
 
-def changes(root: Path, outputs: Outputs) -> list[Change]:
+def changes(root: Path, outputs: Outputs) -> list[FileChange]:
     """Compare what was rendered with what stands on the disk.
 
     Args:
@@ -113,12 +113,12 @@ def changes(root: Path, outputs: Outputs) -> list[Change]:
     for path, new in sorted(outputs.texts.items()):
         old = _read(root / path)
         if old != new:
-            found.append(Change(path, old, new))
+            found.append(FileChange(path, old, new))
     strays = sorted(_strays(root, outputs))
-    return found + [Change(path, _read(root / path), None) for path in strays]
+    return found + [FileChange(path, _read(root / path), None) for path in strays]
 
 
-def write(root: Path, found: list[Change]) -> None:
+def write(root: Path, found: list[FileChange]) -> None:
     """Write what differs: all files or none.
 
     Args:
