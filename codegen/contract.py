@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from codegen.source import Definition, SourceModule
     from codegen.spec import SpecFile
 
-VOCABULARY = ("typing", "enum", "abc", "collections.abc", "types", "pathlib", "datetime", "dataclasses")
-"""The modules of the standard library that a published signature may draw on."""
+VOCABULARY = (
+    *("typing", "enum", "abc", "collections.abc", "types", "pathlib", "datetime", "dataclasses"),
+    "typing_extensions",  # no module of the standard library, but type checkers ship its stubs
+)
+"""The modules that a published signature may draw on: those whose stubs come with every type checker."""
 FAMILY_ENUM = "pipelex.plugins.inference_backend_registry:InferenceFamily"
 """The one published name that the generator knows: what it writes names its members."""
 _BUILTINS = frozenset(dir(builtins))

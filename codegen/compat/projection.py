@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 from codegen.compat.model import Direction
 from codegen.compat.outline import parameter_list, variable_text
 from codegen.compat.spelling import Flow, spell
+from codegen.contract import VOCABULARY
 from pipelex.spi.stub_tree import (
     Attribute,
     ClassKind,
@@ -59,7 +60,7 @@ class Set(MutableSet[_T]): ...
 class MutableMapping(collections.abc.Mapping[_K, _T]): ...
 class Dict(MutableMapping[_K, _T]): ...
 """
-_IMPORTS = ("abc", "builtins", "collections.abc", "dataclasses", "datetime", "enum", "pathlib", "types", "typing")
+_IMPORTS = ("builtins", *VOCABULARY)
 _OUTSIDE = re.compile(r"\bOutside_(\w+)")
 _NOT_PROJECTED = {"__init__", "__new__"}
 _SUFFIX = {Flow.IN: "in", Flow.OUT: "out"}

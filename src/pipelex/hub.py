@@ -94,13 +94,3 @@ def get_hub() -> PipelexHub:
 def get_inference_backend_registry() -> InferenceBackendRegistry:
     """Return the current registry of inference backends."""
     return get_hub().inference_backends
-
-
-def get_model_lister_registry() -> ModelListerRegistry:
-    """Return the current registry of model listers."""
-    return get_hub().model_listers
-
-
-def get_sdk_client_registry() -> SdkClientRegistry:
-    """Return the current registry of SDK clients."""
-    return get_hub().sdk_clients

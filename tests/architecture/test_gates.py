@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.architecture.tree import ROOT
+from tests.architecture.tree import PROJECT, ROOT, python_files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def ruff(*arguments: str, source: str) -> subprocess.CompletedProcess[str]:
-    """Run ruff on source text, as if it stood in a module of the package."""
-    command = [sys.executable, "-m", "ruff", *arguments, "--stdin-filename", "src/pipelex/planted.py", "-"]
+def ruff(*arguments: str, source: str, file: str = "src/pipelex/planted.py") -> subprocess.CompletedProcess[str]:
+    """Run ruff on source text, as if it were that of a module; exclusions count."""
+    command = [sys.executable, "-m", "ruff", *arguments, "--force-exclude", "--stdin-filename", file, "-"]
     return subprocess.run(command, cwd=ROOT, input=source, capture_output=True, text=True, check=False)
 
 
@@ -49,6 +50,38 @@ def test_ruff_passes_clean_source() -> None:
     source = '"""A module."""\n\nVALUE = 1\n'
     assert 0 == ruff("check", source=source).returncode
     assert 0 == ruff("format", "--check", source=source).returncode
+
+
+def test_ruff_finds_in_the_code_of_the_base_package_and_not_in_its_stubs() -> None:
+    assert 1 == ruff("check", source="import os\n", file="src/pipelex/spi/planted.py").returncode
+    assert 0 == ruff("check", source="import os\n", file="src/pipelex/spi/v1/pipelex/planted.pyi").returncode
+
+
+def test_mypy_checks_the_code_of_the_base_package_and_not_its_stubs() -> None:
+    """mypy's own exclusion, as a regular expression on paths: a planted module would take a run of the whole tree."""
+    excluded = [re.compile(pattern) for pattern in PROJECT["tool"]["mypy"]["exclude"]]
+    for file, is_excluded in (("spi/planted.py", False), ("spi/v1/pipelex/a.pyi", True), ("spi/frozen/v1/a.pyi", True)):
+        assert is_excluded == any(pattern.search(f"src/pipelex/{file}") for pattern in excluded), file
+
+
+def ignores_without_reason(folder: Path) -> list[str]:
+    """Return each ``type: ignore`` below a folder that no second comment on its line explains."""
+    return [
+        f"{path.relative_to(folder)}:{number}"
+        for path in python_files(folder)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if re.search(r"\S\s+# type: ignore(?!\[[\w, -]+\]  # \w)(?!.*[\"'])", line)
+    ]
+
+
+def test_every_ignored_type_error_has_a_reason() -> None:
+    assert [] == ignores_without_reason(ROOT / "src") + ignores_without_reason(ROOT / "codegen")
+
+
+@pytest.mark.parametrize("comment", ["# type: ignore", "# type: ignore[misc]", "# type: ignore[misc]  #"])
+def test_an_ignore_without_a_reason_is_found(tmp_path: Path, comment: str) -> None:
+    (tmp_path / "a.py").write_text(f"x = 1  {comment}\ny = 1  # type: ignore[misc]  # the reason\n", encoding="utf-8")
+    assert ["a.py:1"] == ignores_without_reason(tmp_path)
 
 
 def test_the_format_check_finds_unformatted_source() -> None:

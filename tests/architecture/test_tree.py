@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 MACHINE = re.compile(
     r"(?<![\w.])/(?:work|root|home/\w+|Users/\w+|opt/wheels)/"  # folders of one machine
     r"|\.\./shared\b|\B\.library/"  # folders beside the clone
-    r"|\b(?:ANCHORS|FACTS)\.md\b"
-    r"|\bissue #?\d+\b",  # an issue by number
-    re.IGNORECASE,
+    r"|\b(?:ANCHORS|FACTS)\.md\b|\b(?:SCALE|CONVERSATION)\b"
+    r"|\bcases/"
+    r"|\b(?:house|safety|documents|maintainers|applications|plugin-authors|llm-drivers)\.md[ ,]+F?\d"  # a finding
+    r"|\b[Ff]inding F?\d+\b|\(F\d{1,2}\)"
+    r"|\b[Ii]ssue #?\d+\b",  # an issue by number
 )
 HERE = "tests/architecture/test_tree.py"
 
@@ -52,7 +54,22 @@ def test_nothing_names_the_machine() -> None:
     assert [] == marks_of_a_machine(ROOT)
 
 
-@pytest.mark.parametrize("text", ["/work/main/x", "see ../shared/NOTES", "as FACTS.md says", "fixes issue 7", "/root/"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/work/main/x",
+        "see ../shared/NOTES",
+        "as FACTS.md says",
+        "fixes issue 7",
+        "/root/",
+        "as SCALE.md says",
+        "see CONVERSATION",
+        "in cases/x",
+        "house.md F4",
+        "finding F12",
+        "(F4)",
+    ],
+)
 def test_a_mark_of_the_machine_is_found(tmp_path: Path, text: str) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "page.md").write_text(f"# Page\n{text}\n", encoding="utf-8")

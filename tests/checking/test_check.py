@@ -15,12 +15,13 @@ from pipelex.checking import cache, judging
 from pipelex.checking import spi_tree as spi_tree_module
 from pipelex.checking.cache import cache_folder, digest, digest_of, read_verdict, write_verdict
 from pipelex.checking.check import check
-from pipelex.checking.examples import PLUGIN, helper, plugin, write_example
+from pipelex.checking.examples import PLUGIN, helper, plugin
 from pipelex.checking.findings import CheckError
 from pipelex.checking.rules.catalogue import RULES
 from pipelex.cli.main import main as pipelex
 from pipelex.plugins.contract import PLUGIN_API_VERSION
 from pipelex.sandbox.run import SandboxReport
+from tests.checking.written import write_example
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelex.checking.check import check
-from pipelex.checking.examples import helper, write_example
+from pipelex.checking.examples import helper
+from tests.checking.written import write_example
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from pipelex.checking.check import check
-from pipelex.checking.examples import CLOSURES, PLUGIN, closures, helper, plugin, pyproject, worker, write_example
+from pipelex.checking.examples import CLOSURES, PLUGIN, closures, helper, plugin, pyproject, worker
 from pipelex.sandbox import run
+from tests.checking.written import write_example
 
 if TYPE_CHECKING:
     from pathlib import Path

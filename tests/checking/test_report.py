@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema as SarifLog
 
 from pipelex.checking.check import CheckResult, check
-from pipelex.checking.examples import helper, plugin, write_example
+from pipelex.checking.examples import helper, plugin
 from pipelex.checking.report import rendered
 from pipelex.checking.rules.catalogue import RULES
+from tests.checking.written import write_example
 
 if TYPE_CHECKING:
     from pathlib import Path

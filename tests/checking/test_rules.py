@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelex.checking.check import check
-from pipelex.checking.examples import SAMPLE, write_example
+from pipelex.checking.examples import SAMPLE
 from pipelex.checking.rules import imports, packaging, register, shapes, types, waivers
 from pipelex.checking.rules.catalogue import GROUPS, RULES
+from tests.checking.written import write_example
 
 if TYPE_CHECKING:
     from pathlib import Path

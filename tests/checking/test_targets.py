@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelex.checking.check import check
-from pipelex.checking.examples import SAMPLE, write_example
+from pipelex.checking.examples import SAMPLE
 from pipelex.checking.findings import CheckError
 from pipelex.checking.spi_tree import lock
 from pipelex.checking.targets import resolve
+from tests.checking.written import write_example
 
 if TYPE_CHECKING:
     from pathlib import Path

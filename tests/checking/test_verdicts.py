@@ -19,10 +19,10 @@ from pipelex.checking.examples import (
     plugin,
     pyproject,
     worker,
-    write_example,
 )
 from pipelex.checking.targets import resolve
 from pipelex.checking.type_check import type_errors
+from tests.checking.written import write_example
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

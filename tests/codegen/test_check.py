@@ -159,3 +159,13 @@ def test_rules_that_cannot_be_imported_are_named_and_all_other_files_are_written
     assert (small.root / "src/pipelex/generated/builtins.py").is_file()
     assert not (small.root / "docs/rules.md").exists()
     assert 2 == small.run("--check")
+
+
+def test_a_signature_may_draw_on_typing_extensions(small: SmallProject) -> None:
+    job = "src/pipelex/cogt/llm/job.py"
+    small.edit(job, "if TYPE_CHECKING:\n", "if TYPE_CHECKING:\n    from typing_extensions import TypeForm\n\n")
+    small.edit(job, "    limit: int = -1\n", "    limit: int = -1\n    form: TypeForm[int] | None = None\n")
+    assert 0 == small.run()
+    stub = (small.root / STUB).read_text(encoding="utf-8")
+    assert "from typing_extensions import TypeForm\n" in stub
+    assert "    form: TypeForm[int] | None = None\n" in stub

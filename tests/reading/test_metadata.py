@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelex.checking.check import check
-from pipelex.checking.examples import write_example
 from pipelex.reading.metadata import Declaration, is_project, near_groups, project_metadata
 from pipelex.reading.place import UnreadableError
+from tests.checking.written import write_example
 
 if TYPE_CHECKING:
     from pathlib import Path

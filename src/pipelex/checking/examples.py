@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 PACKAGE = "src/my_pkg"
 
 PYPROJECT = """\
@@ -151,16 +146,3 @@ def _changed(text: str, old: str, new: str) -> str:
         msg = f"{old!r} does not stand exactly once in the sample"
         raise ValueError(msg)
     return text.replace(old, new)
-
-
-def write_example(folder: Path, files: dict[str, str]) -> None:
-    """Write the sample with some files laid over it.
-
-    Args:
-        folder: Where to.
-        files: The files that replace, or are added to, those of the sample.
-    """
-    for name, text in {**SAMPLE, **files}.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")

@@ -89,7 +89,7 @@ class _Reordered(ast.NodeTransformer):
         return node
 
     def visit_Constant(self, node: ast.Constant) -> ast.Constant:
-        is_prose = isinstance(node.value, str) and "\n" in node.value
+        is_prose = isinstance(node.value, str) and "\n" in node.value.strip()
         return ast.Constant("Other words.\n") if is_prose else node
 
 

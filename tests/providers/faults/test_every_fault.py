@@ -154,7 +154,10 @@ TABLE = {
         malformed(),
     ),
     "wrong content type": Row(
-        InferenceInvalidAnswerError, 1, "The answer is not a chat completion: nothing came", raw(b"<html>", content_type="text/html")
+        InferenceInvalidAnswerError,
+        1,
+        "The answer is not a chat completion: nothing came",
+        raw(b"<html>", content_type="text/html"),
     ),
     "empty choices": Row(
         InferenceInvalidAnswerError, 1, "The answer holds no choice", answer({**wire.completion(""), "choices": []})
