@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelex.testing import samples
+from tests.plugins.shapes import Plugin, installed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,13 +72,31 @@ def test_a_working_directory_that_is_gone_is_named_as_such_or_not_missed(tmp_pat
         assert "Traceback" not in done.stderr
 
 
-@posix
-@pytest.mark.skipif(sys.platform != "win32" and os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path) -> None:
-    (tmp_path / ".pipelex").mkdir(mode=0o000)
-    done = shell("$PIPELEX llm hi", tmp_path)
-    assert ".pipelex" in done.stderr
-    assert "fault in the code" not in done.stderr
+@pytest.mark.parametrize(
+    ("fault", "name", "words"),
+    [
+        (
+            PermissionError(errno.EACCES, "Permission denied", ".pipelex"),
+            "SystemFaultError",
+            ".pipelex: Permission denied",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device"), "SystemFaultError", "No space left on device"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), "UnexpectedError", "a fault in the code there"),
+    ],
+)
+def test_what_the_system_refuses_is_no_fault_of_the_code(
+    terminal: Terminal, fault: OSError, name: str, words: str
+) -> None:
+    def fail(argv: object) -> int:
+        raise fault
+
+    terminal.install(
+        installed(Plugin("fails", register=lambda r: r.add_command(name="fails", help="Fail.", run=fail)), "fails", "d")
+    )
+    outcome = terminal.run("fails", "--json")
+    error = json.loads(outcome.err.splitlines()[-1])
+    assert (1, name) == (outcome.code, error["error"])
+    assert words in error["message"]
 
 
 @posix

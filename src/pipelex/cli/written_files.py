@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
     from pipelex.spi.files import FileSet
 
-_ENDINGS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/gif": ".gif", "image/tiff": ".tif"}
+_ENDINGS = {
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/webp": ".webp",
+    "image/gif": ".gif",
+    "image/tiff": ".tif",
+    "image/avif": ".avif",
+    "image/heic": ".heic",
+    "image/bmp": ".bmp",
+    "image/svg+xml": ".svg",
+}
 
 
 class StagedFiles:

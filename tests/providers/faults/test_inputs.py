@@ -32,7 +32,9 @@ ENCODED = base64.b64encode(PNG).decode()
 TAKE_IMAGES = [
     name
     for name, driver in DRIVERS.items()
-    if driver.family in {InferenceFamily.LLM, InferenceFamily.IMG_GEN} and Capability.IMAGES in driver.capabilities
+    if name != "huggingface_img_gen"  # its API takes no type of an image
+    and driver.family in {InferenceFamily.LLM, InferenceFamily.IMG_GEN}
+    and Capability.IMAGES in driver.capabilities
 ]
 
 

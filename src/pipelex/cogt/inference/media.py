@@ -134,7 +134,7 @@ class MediaSource:
             else:
                 from pipelex.cogt.inference.daemon_thread import on_daemon_thread
 
-                data = await on_daemon_thread(self.read)
+                data = await on_daemon_thread(lambda: self._beginning(max_bytes + 1))
         except (OSError, ValueError) as exc:
             msg = f"{self._place()} cannot be read: {exc}"
             raise MediaReadError(msg) from exc
@@ -178,12 +178,16 @@ class MediaSource:
         from pipelex.cogt.inference.media_types import HEAD_BYTES
 
         try:
-            if self.path is not None and self.path.is_file():
-                with self.path.open("rb") as file:
-                    return file.read(HEAD_BYTES)
+            return self._beginning(HEAD_BYTES) if self.path is not None and self.path.is_file() else b""
         except OSError:
-            pass
-        return b""
+            return b""
+
+    def _beginning(self, count: int) -> bytes:
+        """Return as many bytes of a local file, or all of them where there are fewer."""
+        if self.path is None:
+            return b""
+        with self.path.open("rb") as file:
+            return file.read(count)
 
     def _place(self) -> str:
         """Return where the bytes are, for a message; of an address only its host, since the rest may be a secret."""
