@@ -116,7 +116,7 @@ def _break(registrar: PluginRegistrar) -> None:
 
 @pytest.fixture
 def hostile(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """Everything that others may write, written by somebody who means harm."""
+    """Everything that others may write, with control characters in it."""
     for name in ("LLM", "Extract", "Search"):
         monkeypatch.setattr(fakes, name, globals()[f"Hostile{name}"])
     terminal.plugin.listing = (ListedModel(id=HOSTILE, owner=HOSTILE),)

@@ -116,10 +116,10 @@ def test_a_redirect_is_followed(replay: Replay) -> None:
 
 RAW_DEFLATE = zlib.compressobj(wbits=-15)
 ENCODED = {
-    "gzip": gzip.compress(b"01234") + gzip.compress(b"56789"),
+    "gzip": gzip.compress(b"01234", mtime=0) + gzip.compress(b"56789", mtime=0),
     "deflate": zlib.compress(b"0123456789"),
     "Deflate": RAW_DEFLATE.compress(b"0123456789") + RAW_DEFLATE.flush(),
-    "deflate, gzip": gzip.compress(zlib.compress(b"0123456789")),
+    "deflate, gzip": gzip.compress(zlib.compress(b"0123456789"), mtime=0),
 }
 
 
@@ -133,10 +133,11 @@ def test_a_content_encoding_is_undone(replay: Replay, encoding: str) -> None:
     ("encoding", "body", "reason"),
     [
         ("br", b"x", "content encoding 'br'"),
-        ("gzip", gzip.compress(b"0123456789")[:-9], "ends early"),
+        ("gzip", gzip.compress(b"0123456789", mtime=0)[:-9], "ends early"),
         ("gzip", b"\x1f\x8b" + bytes(30), "damaged"),
-        ("gzip", gzip.compress(bytes(1_000_000)), "more than the 2000 bytes"),
+        ("gzip", gzip.compress(bytes(1_000_000), mtime=0), "more than the 2000 bytes"),
     ],
+    ids=["unknown encoding", "half a file", "damaged", "too large"],
 )
 def test_what_cannot_be_decoded_is_refused(replay: Replay, encoding: str, body: bytes, reason: str) -> None:
     with pytest.raises(MediaReadError, match=reason):
@@ -225,7 +226,10 @@ def test_an_answer_of_a_backend_in_a_private_network_may(replay: Replay, endpoin
     assert FILE.body == asyncio.run(MediaSource(url=f"{replay.url}/file").fetched(named_by=model)).data
 
 
-def test_a_private_address_is_refused_after_a_redirect_too(replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("named_by", [None, MODEL], ids=["the user's", "an answer's"])
+def test_a_redirect_from_outside_into_a_private_network_is_refused(
+    replay: Replay, monkeypatch: pytest.MonkeyPatch, named_by: InferenceModelSpec | None
+) -> None:
     replay.on("GET /file", redirect(f"http://localhost:{replay.url.rpartition(':')[2]}/inner")).on("GET /inner", FILE)
     monkeypatch.setattr(fetching, "_is_private", lambda address: address == "localhost-is-private")
     real = socket.getaddrinfo
@@ -236,7 +240,7 @@ def test_a_private_address_is_refused_after_a_redirect_too(replay: Replay, monke
 
     monkeypatch.setattr(socket, "getaddrinfo", resolved)
     with pytest.raises(MediaReadError, match="private network"):
-        asyncio.run(MediaSource(url=f"{replay.url}/file").fetched(named_by=MODEL))
+        asyncio.run(MediaSource(url=f"{replay.url}/file").fetched(named_by=named_by))
     assert ["/file"] == [request.target for request in replay.requests]
 
 

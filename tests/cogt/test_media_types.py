@@ -1,4 +1,4 @@
-"""The media type of a file is what its bytes tell, then its name, then what was declared."""
+"""The media type of a file comes from its bytes, then its name, then what was declared."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ BYTES = [
 ]
 
 
-@pytest.mark.parametrize(("data", "kind"), BYTES, ids=[f"{kind}-{len(data)}" for data, kind in BYTES])
+@pytest.mark.parametrize(("data", "kind"), BYTES, ids=[f"{number} {kind}" for number, (_, kind) in enumerate(BYTES)])
 @pytest.mark.parametrize("name", ["", "noext", "x.tmp", "x.bin", "x.jpg", "x.png"])
 @pytest.mark.parametrize("declared", [None, "image/jpeg", "binary/octet-stream", "text/plain"])
 def test_the_bytes_decide_whatever_the_name_and_the_declaration(

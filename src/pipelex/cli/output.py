@@ -77,7 +77,7 @@ def write_error(error: PipelexError, *, as_json: bool, about: str | None = None)
 
 
 def write_click_error(error: click.ClickException, *, as_json: bool) -> None:
-    """Write an error of click's, which knows the usage of its command."""
+    """Write an error of click's, with the usage of its command."""
     if as_json:
         _write_json_error({"error": type(error).__name__, "message": error.format_message()})
     else:

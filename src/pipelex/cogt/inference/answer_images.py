@@ -49,7 +49,7 @@ def read_answer_image(text: str, *, mime_type: str | None = None) -> MediaSource
 
     Args:
         text: Base64, with or without line breaks and padding, or a ``data:`` URL.
-        mime_type: The media type that the answer declares; the bytes and the URL know better.
+        mime_type: The media type that the answer declares; the bytes and the URL come before it.
 
     Returns:
         A source with ``data`` and ``mime_type``.
@@ -72,7 +72,7 @@ def read_answer_image(text: str, *, mime_type: str | None = None) -> MediaSource
 
 
 def image_type_of(data: bytes, declared: str) -> str:
-    """Return the media type of an image that a model made: as its bytes tell, or else as the driver declares it.
+    """Return the media type of an image that a model made: by its bytes, or else as the driver declares it.
 
     Raises:
         InferenceInvalidAnswerError: There are no bytes, or they are something else than an image.

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from http.client import HTTPMessage, HTTPResponse
     from ipaddress import IPv4Address, IPv6Address
     from typing import IO
+    from urllib.parse import SplitResult
 
 PRIVATE_VARIABLE = "PIPELEX_PRIVATE_ADDRESSES"
 """The environment variable that allows (``allow``) or refuses (``refuse``) private addresses, whoever names them."""
@@ -66,26 +67,28 @@ class PrivateAddresses:
         if setting not in {"", "allow", "refuse"}:
             msg = f"the environment variable {PRIVATE_VARIABLE} is {setting!r}; expected 'allow' or 'refuse'"
             raise ValueError(msg)
-        self._refused = setting == "refuse" or (by_vendor and setting != "allow")
+        self._are_refused = setting == "refuse" or (by_vendor and setting != "allow")
+        self._are_allowed = setting == "allow"
         self._endpoint = urlsplit(endpoint) if endpoint and by_vendor and setting != "refuse" else None
 
     def check(self, url: str, addresses: list[str]) -> None:
-        """Refuse an address.
+        """Refuse an address. A public one may not redirect to a private one, which the user has not named then.
 
         Args:
-            url: The address.
-            addresses: The IP addresses that its host stands for.
+            url: The address; the first one of a fetch, or that of a redirect.
+            addresses: The IP addresses of its host.
 
         Raises:
             OSError: One of them is private and may not be fetched.
         """
-        if not self._refused or not any(map(_is_private, addresses)) or self._is_of_endpoint(url):
-            return
-        msg = (
-            "its host is in a private network, from which nothing is fetched for a model's answer or where "
-            f"{PRIVATE_VARIABLE}=refuse; set {PRIVATE_VARIABLE}=allow to fetch it"
-        )
-        raise OSError(msg)
+        if not any(map(_is_private, addresses)):
+            self._are_refused = not self._are_allowed
+        elif self._are_refused and not self._is_of_endpoint(url):
+            msg = (
+                "its host is in a private network, from which nothing is fetched for a model's answer, after a "
+                f"redirect from outside, or where {PRIVATE_VARIABLE}=refuse; {PRIVATE_VARIABLE}=allow allows it"
+            )
+            raise OSError(msg)
 
     def _is_of_endpoint(self, url: str) -> bool:
         endpoint = self._endpoint
@@ -105,13 +108,12 @@ def addresses_of(host: str) -> list[str]:
         return []
 
 
-def _port(parts: object) -> int:
-    port = getattr(parts, "port", None)
-    return port if isinstance(port, int) else 443 if getattr(parts, "scheme", "") == "https" else 80
+def _port(parts: SplitResult) -> int:
+    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _is_private(address: str) -> bool:
-    """Return whether an IP address is none of the public internet; IPv4 inside IPv6 counts as what it stands for."""
+    """Return whether an IP address is outside the public internet; IPv4 inside IPv6 counts as IPv4."""
     from ipaddress import ip_address
 
     found: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
@@ -374,7 +376,7 @@ def _inflated(data: bytes, most: int) -> bytes:
 
 
 def _in_utf8(data: bytes, mime_type: str | None, charset: str | None) -> bytes:
-    """Return text in UTF-8 where the answer names its charset: that of the header holds, whatever the page says.
+    """Return text in UTF-8 where the answer names its charset: that of the header decides, not the page's.
 
     A page of HTML gets a byte order mark, which outdoes its own ``<meta charset>``
     (https://html.spec.whatwg.org/#determining-the-character-encoding).

@@ -55,7 +55,7 @@ class MediaSource:
 
     @classmethod
     def of(cls, source: MediaSource | bytes | Path | str) -> MediaSource:
-        """Make a source of whatever stands for one.
+        """Make a source of bytes, a path or an address.
 
         Args:
             source: Bytes, a path, or a string: an address where it begins with a scheme (``https://``, ``HTTP://``,
@@ -94,12 +94,12 @@ class MediaSource:
         raise ValueError(msg)
 
     def media_type(self) -> str:
-        """Return the media type: as the first bytes tell, or else the name's ending, or else as declared.
+        """Return the media type: by its first bytes, or else by the ending of its name, or else as declared.
 
         The beginning of a local file is read for that; an address is not fetched.
 
         Returns:
-            The type by its usual name; ``"application/octet-stream"`` where nothing tells.
+            The type by its usual name; ``"application/octet-stream"`` where none of them gives one.
         """
         return self._type_of(self.data if self.data is not None else self._head())
 
@@ -208,7 +208,7 @@ class MediaSource:
 
 
 def expecting_images(sources: tuple[MediaSource, ...]) -> tuple[MediaSource, ...]:
-    """Return sources that are refused when they are read and turn out to be no image: a page of HTML, a PDF."""
+    """Return sources that are refused when they are read and are no images: a page of HTML, a PDF."""
     from pipelex.cogt.inference.media_types import is_image
 
     return tuple(source if is_image(source.mime_type) else replace(source, mime_type="image/*") for source in sources)

@@ -40,7 +40,7 @@ _BRANDS = {  # of an ISO base media file: https://mp4ra.org/registered-types/bra
     **dict.fromkeys((b"mif1", b"msf1"), "image/heif"),
 }
 _ZIP, _OLE = "application/zip", "application/x-ole-storage"
-_CONTAINERS = (_ZIP, _OLE)  # formats that hold others: the name and what was declared may know better
+_CONTAINERS = (_ZIP, _OLE)  # formats that hold others: the name or the declared type may be more specific
 _OOXML = "application/vnd.openxmlformats-officedocument"
 _PARTS_OF_ZIP = {
     b"word/document": f"{_OOXML}.wordprocessingml.document",
@@ -100,9 +100,10 @@ _NO_TEXT = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 
 
 def media_type_of(data: bytes, *, name: str = "", declared: Iterable[str | None] = ()) -> str:
-    """Return the media type of a file: as its bytes tell, or else its name, or else what was declared.
+    """Return the media type of a file: by its bytes, or else by its name, or else as declared.
 
-    Markup and JSON are told by their first characters only where neither name nor declaration knows a kind of text.
+    Markup and JSON are recognized by their first characters only where neither the name nor what was declared is a kind
+    of text.
 
     Args:
         data: The file, or its beginning; empty where nothing of it is known.
@@ -111,7 +112,7 @@ def media_type_of(data: bytes, *, name: str = "", declared: Iterable[str | None]
             (``*/octet-stream``), and ``text/plain`` for what is no text, count as not declared.
 
     Returns:
-        The type; ``"application/octet-stream"`` where nothing tells.
+        The type; ``"application/octet-stream"`` where none of them gives one.
     """
     candidates = [kind for kind in (_type_of_name(name), *map(_usual, declared)) if kind is not None]
     found = _type_of_signature(data)
@@ -204,7 +205,7 @@ def _type_of_name(name: str) -> str | None:
 
 
 def _usual(declared: str | None) -> str | None:
-    """Return a declared type by its usual name and without parameters; ``None`` where it says nothing."""
+    """Return a declared type by its usual name and without parameters; ``None`` where it is generic."""
     kind = (declared or "").partition(";")[0].strip().lower()
     if "/" not in kind:
         return _type_of_name(f"x.{kind}") if kind.isalnum() else None  # "png" for "image/png"
@@ -217,7 +218,7 @@ def _is_specific_text(kind: str) -> bool:
 
 
 def _type_of_signature(data: bytes) -> str | None:
-    """Return the type that the first bytes of a binary format tell."""
+    """Return the type of a binary format by its first bytes."""
     if data[4:8] == b"ftyp":
         return _type_of_brands(data)
     if data[:4] == b"PK\3\4":
@@ -230,7 +231,7 @@ def _type_of_signature(data: bytes) -> str | None:
 
 
 def _has_late_pdf_header(data: bytes) -> bool:
-    """Return whether a header stands behind some other bytes, as readers take it (ISO 32000-1, annex H.3.4.1)."""
+    """Return whether a header follows some other bytes, as readers accept it (ISO 32000-1, annex H.3.4.1)."""
     return b"%PDF-" in data[:1024] and _NO_TEXT.search(data) is not None
 
 
@@ -252,7 +253,7 @@ def _type_of_zip(data: bytes) -> str:
 
 
 def _type_of_markup(data: bytes) -> str | None:
-    """Return the type that the first characters of a text tell."""
+    """Return the type of a text by its first characters."""
     head = data[:2048]
     encoding = "utf-16" if head[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
     text = head.decode(encoding, "replace").lower()
