@@ -34,7 +34,7 @@ class MediaSource:
 
     @classmethod
     def of(cls, source: MediaSource | bytes | Path | str) -> MediaSource:
-        """Make a source of whatever stands for one.
+        """Make a source of bytes, a path or an address.
 
         Args:
             source: Bytes, a path, or a string: an address where it begins with a scheme (``https://``, ``HTTP://``,
@@ -55,12 +55,12 @@ class MediaSource:
         ...
 
     def media_type(self) -> str:
-        """Return the media type: as the first bytes tell, or else the name's ending, or else as declared.
+        """Return the media type: by its first bytes, or else by the ending of its name, or else as declared.
 
         The beginning of a local file is read for that; an address is not fetched.
 
         Returns:
-            The type by its usual name; ``"application/octet-stream"`` where nothing tells.
+            The type by its usual name; ``"application/octet-stream"`` where none of them gives one.
         """
         ...
 

@@ -33,7 +33,7 @@ def read_answer_image(text: str, *, mime_type: str | None = None) -> MediaSource
 
     Args:
         text: Base64, with or without line breaks and padding, or a ``data:`` URL.
-        mime_type: The media type that the answer declares; the bytes and the URL know better.
+        mime_type: The media type that the answer declares; the bytes and the URL come before it.
 
     Returns:
         A source with ``data`` and ``mime_type``.
