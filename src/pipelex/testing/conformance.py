@@ -46,6 +46,7 @@ HOOKS = frozenset(
         *("plugin", "vendor", "model", "backend", "prompt", "entry_point"),
         *("sdk", "model_id", "capabilities", "sdk_imports", "extra", "cannot"),
         *("usage_fields", "policy", "patience_s", "concurrency", "api_key", "secret_extras"),
+        *("essential_keys", "sdk_refuses"),
     }
 )
 """What an author's class may define over the kit's. Everything else is the kit's own, its tests first of all."""

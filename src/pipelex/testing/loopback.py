@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, TypeVar
 
+from pipelex.testing.odd_answers import json_in
 from pipelex.testing.vendor import FakeVendor, Fault
 
 if TYPE_CHECKING:
@@ -288,6 +289,7 @@ class LoopbackVendor(FakeVendor[ContentT]):
     def __init__(self) -> None:
         self._answer: Callable[[str], InferenceResult[ContentT]] | None = None
         self._fault: Fault | None = None
+        self._change: Callable[[HttpReply], HttpReply] | None = None
         self._server: LoopbackServer | None = None
         self._nobody: socket.socket | None = None
 
@@ -321,6 +323,20 @@ class LoopbackVendor(FakeVendor[ContentT]):
             msg = f"No token of the kit in the request {request.method} {request.target}: override token_of()."
             raise LookupError(msg)
         return found[0].decode()
+
+    def read_piece(self, piece: bytes) -> object:
+        """Return the JSON in a piece of a reply; ``None`` where there is none. Override it for a binary format."""
+        found = json_in(piece)
+        return None if found is None else found[1]
+
+    def write_piece(self, piece: bytes, data: object) -> bytes:
+        """Return a piece of a reply with other JSON in it. Override it for a binary format."""
+        found = json_in(piece)
+        return piece if found is None else found[0] + json.dumps(data).encode() + found[2]
+
+    def change_with(self, change: Callable[[HttpReply], HttpReply] | None) -> None:
+        """Order that every reply is changed from now on; ``None`` takes the order back."""
+        self._change = change
 
     @property
     def endpoint(self) -> str:
@@ -393,7 +409,8 @@ class LoopbackVendor(FakeVendor[ContentT]):
         if self._answer is None:
             msg = "No answer was ordered."
             raise RuntimeError(msg)
-        return self.reply(request, self._answer(self.token_of(request)))
+        reply = self.reply(request, self._answer(self.token_of(request)))
+        return reply if self._change is None else self._change(reply)
 
 
 def _from_base64(run: bytes) -> bytes:

@@ -123,6 +123,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         "undeclared": list(cls.family_capabilities),
         "fault": list(Fault),
         "half_answer": list(getattr(cls, "half_answers", ())),
+        "is_streamed": [False, True],
     }
     for argument, values in cases.items():
         if argument in metafunc.fixturenames:

@@ -51,6 +51,12 @@ class BedrockVendor(AnthropicVendor):
     def refusal(self, request: HttpRequest, status: int) -> HttpReply:
         return HttpReply.json({"message": "The kit asked for it"}, status=status)
 
+    def read_piece(self, piece: bytes) -> object:
+        return super().read_piece(piece) if piece.startswith(b"{") else frames.read(piece)
+
+    def write_piece(self, piece: bytes, data: object) -> bytes:
+        return super().write_piece(piece, data) if piece.startswith(b"{") else frames.written(piece, data)
+
 
 class TestAnthropic(LLMConformance):
     sdk = "anthropic"
@@ -59,6 +65,9 @@ class TestAnthropic(LLMConformance):
     sdk_imports = ("anthropic",)
     extra = "anthropic"
     concurrency = 64
+    essential_keys = {  # noqa: RUF012 - as the kit declares it
+        "type = *": "the last event of a stream says by its type that it was not broken off",
+    }
 
     def plugin(self) -> AnthropicPlugin:
         return AnthropicPlugin()
@@ -76,6 +85,7 @@ class TestAnthropic(LLMConformance):
 class TestBedrockAnthropic(TestAnthropic):
     sdk = "bedrock_anthropic"
     model_id = "anthropic.claude-haiku-4-5-20251001-v1:0"
+    sdk_refuses = {"type = *": "the SDK leaves out an event of Bedrock's without a type"}  # noqa: RUF012
 
     def vendor(self) -> BedrockVendor:
         return BedrockVendor()

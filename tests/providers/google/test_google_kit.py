@@ -55,6 +55,13 @@ class TestGoogleLLM(LLMConformance):
     extra = "google"
     concurrency = 64
     policy = KIT_POLICY
+    essential_keys = {  # noqa: RUF012 - as the kit declares it
+        "candidates*": "the candidate says why the answer ended: without it, it may not have",
+    }
+    sdk_refuses = {  # noqa: RUF012
+        "* = another type": "the SDK validates each answer whole",
+        "*.parts.0 = null": "likewise",
+    }
 
     def plugin(self) -> GooglePlugin:
         return GooglePlugin()

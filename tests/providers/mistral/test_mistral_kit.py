@@ -73,6 +73,9 @@ class TestMistralLLM(LLMConformance):
         FinishReason.CONTENT_FILTER: "Mistral documents no finish reason for it",
     }
     concurrency = 64
+    essential_keys = {  # noqa: RUF012 - as the kit declares it
+        "choices*": "the choice says why the answer ended: without it, a stream may have been broken off",
+    }
 
     def plugin(self) -> MistralPlugin:
         return MistralPlugin()

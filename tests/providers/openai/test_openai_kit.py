@@ -46,6 +46,9 @@ class TestOpenAI(LLMConformance):
     extra = "openai"
     concurrency = 64
     policy = QUICK
+    essential_keys = {  # noqa: RUF012 - as the kit declares it
+        "choices*": "the choice says why the answer ended: without it, a stream may have been broken off",
+    }
 
     def plugin(self) -> PipelexPlugin:
         return OpenaiPlugin()
@@ -66,6 +69,9 @@ class TestOpenAIResponses(LLMConformance):
     sdk_imports = ("openai",)
     extra = "openai"
     policy = QUICK
+    essential_keys = {  # noqa: RUF012 - as the kit declares it
+        "type = *": "an event is known by its type: what a piece of the text is, and that the answer is whole",
+    }
 
     plugin = TestOpenAI.plugin
     backend = TestOpenAI.backend

@@ -79,6 +79,7 @@ def with_client(client: str) -> type[ToyPlugin]:
 LLM_WORKERS = (
     *("Disguised", "Stripping", "OneLoop", "Dropping", "Unrefusing", "Uncounting", "Unreporting", "Misnaming"),
     *("Mixing", "Trimming", "ReadingOn", "EndingQuietly", "MixingStreams", "Untyped", "HalfAnswering", "Shielding"),
+    "Trusting",
 )
 CLIENTS = ("HoldingOnTimeout", "HoldingOnSuccess", "ShowingClient")
 

@@ -12,6 +12,7 @@ from pipelex.cogt.extract.extract_job import ExtractedPage, ExtractJob
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
 from pipelex.cogt.llm.llm_job import LLMJob, LLMTextChunk
+from pipelex.reporting.reporting_protocol import InferenceUsage
 from tests.testing.toy.sdk import ToyBroken, ToyClient, ToyTimeout
 from tests.testing.toy.workers import ToyExtract, ToyImgGen, ToyLLM, ToySearch
 
@@ -47,6 +48,13 @@ class Unrefusing(ToyLLM):
         if isinstance(job, str) or job.params.stop == ():
             return await super().gen_text(job)
         return (await self._gen_text(job)).content
+
+
+class Trusting(ToyLLM):
+    """Believes that an answer is as its documentation says."""
+
+    def result(self, answer: dict[str, Any]) -> InferenceResult[str]:
+        return replace(super().result(answer), usage=InferenceUsage(**answer["usage"]))
 
 
 class Uncounting(ToyLLM):

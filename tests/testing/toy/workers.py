@@ -23,6 +23,7 @@ from pipelex.cogt.extract.extract_job import ExtractedImage, ExtractedPage, Extr
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
+from pipelex.cogt.inference.answer_parts import text_of, usage_of, word_of
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
 from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
 from pipelex.cogt.inference.media import MediaSource
@@ -74,8 +75,13 @@ class Toy(InferenceWorkerAbstract):
         return None
 
 
-def usage_of(answer: dict[str, Any]) -> InferenceUsage:
-    return InferenceUsage(**answer.get("usage", {}))
+def usage_in(answer: dict[str, Any]) -> InferenceUsage | None:
+    return usage_of(answer.get("usage"), input_tokens="input_tokens", output_tokens="output_tokens")
+
+
+def reason_in(answer: dict[str, Any]) -> FinishReason:
+    said = word_of(answer.get("finish"))
+    return FinishReason(said) if said in set(FinishReason) else FinishReason.OTHER
 
 
 def encoded(source: MediaSource) -> str:
@@ -94,10 +100,10 @@ class ToyLLM(Toy, LLMWorkerAbstract):
 
     def result(self, answer: dict[str, Any]) -> InferenceResult[str]:
         return InferenceResult(
-            content=answer["text"],
-            usage=usage_of(answer),
-            finish_reason=FinishReason(answer["finish"]),
-            model_served=answer["model"],
+            content=text_of(answer.get("text")),
+            usage=usage_in(answer),
+            finish_reason=reason_in(answer),
+            model_served=word_of(answer.get("model")),
         )
 
     async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
@@ -110,10 +116,8 @@ class ToyLLM(Toy, LLMWorkerAbstract):
         answer = self.client.stream("llm", **self.fields(job))
         async with aclosing(answer):  # type: ignore[type-var]  # it is a generator
             async for piece in answer:
-                if "finish" not in piece:
-                    yield LLMTextChunk(text=piece["text"])
-                else:
-                    yield LLMTextChunk(text="", usage=usage_of(piece), finish_reason=FinishReason(piece["finish"]))
+                reason = reason_in(piece) if "finish" in piece else None
+                yield LLMTextChunk(text=text_of(piece.get("text")), usage=usage_in(piece), finish_reason=reason)
 
 
 class ToyImgGen(Toy, ImgGenWorkerAbstract):

@@ -10,7 +10,7 @@ import re
 
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
-__all__ = ["bare_json", "field_of", "has_reasoning", "items_of", "text_of", "usage_of", "word_of"]
+__all__ = ["bare_json", "field_of", "has_reasoning", "is_raised_in", "items_of", "text_of", "usage_of", "word_of"]
 
 _REASONING = {"reasoning", "thinking", "redacted_thinking"}
 
@@ -82,6 +82,23 @@ def usage_of(counts: object, **paths: str) -> InferenceUsage | None:
         if count is not None:
             found[name] = count
     return InferenceUsage(**found) if found else None
+
+
+def is_raised_in(error: BaseException, module: str, function: str = "") -> bool:
+    """Tell whether an exception came out of the code that reads answers, for a driver's ``_classify_error``.
+
+    Args:
+        error: What an SDK raised: a TypeError, say, of its own parser.
+        module: The module that reads answers, or a package of such modules.
+        function: A part of the name of the function that does; any, where it is empty.
+    """
+    traceback = error.__traceback__
+    while traceback is not None:
+        name = str(traceback.tb_frame.f_globals.get("__name__", ""))
+        if f"{name}.".startswith(f"{module}.") and function in traceback.tb_frame.f_code.co_name:
+            return True
+        traceback = traceback.tb_next
+    return False
 
 
 def bare_json(text: str) -> str:

@@ -202,7 +202,7 @@ def _extra_body(params: LLMJobParams) -> dict[str, object] | None:
 
 def _piece(event: object, kind: object) -> LLMTextChunk | None:
     """Read an event of a stream; ``None`` where it adds nothing."""
-    if kind == "content_block_delta":
+    if kind == "content_block_delta" or word_of(kind) is None:
         delta = field_of(event, "delta")
         text: object = getattr(delta, "text", None)
         if type(text) is not str:

@@ -21,6 +21,7 @@ from pipelex.cogt.exceptions import (
     InferenceInvalidAnswerError,
     InferenceRequestError,
 )
+from pipelex.cogt.inference.answer_parts import is_raised_in
 
 _CREDENTIAL_ERRORS = (
     NoAuthTokenError,
@@ -45,10 +46,15 @@ def classify(error: Exception) -> InferenceError | None:
         return InferenceRequestError(str(error))
     if isinstance(error, ParserError):  # of the binary frames of a stream
         return InferenceInvalidAnswerError(f"The stream is damaged: {error}")
-    named = InferenceError.from_transport(error)
-    if named is None and isinstance(error, BotoCoreError):
+    return InferenceError.from_transport(error) or _of_reading(error)
+
+
+def _of_reading(error: Exception) -> InferenceError | None:
+    if isinstance(error, BotoCoreError):
         return InferenceError(str(error))
-    return named
+    if is_raised_in(error, "botocore.parsers"):
+        return InferenceInvalidAnswerError(f"The answer is not what Bedrock is documented to answer ({error})")
+    return None
 
 
 def _of_response(error: ClientError) -> InferenceError:

@@ -10,7 +10,7 @@ from openai.types.responses import Response
 
 from pipelex.cogt.exceptions import InferenceError, InferenceRequestError
 from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_of, text_of, usage_of, word_of
-from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
@@ -79,11 +79,15 @@ class OpenAIResponsesWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
             stream=True,
             **options,
         )
+        said: list[str] = []
         async with stream:
             async for event in stream:
                 piece = _piece(event)
                 if piece is not None:
+                    said.append(piece.text)
                     yield piece
+                    if piece.finish_reason is not None:
+                        _compare("".join(said), _text(field_of(event, "response")))
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
         return classify(error)
@@ -128,10 +132,9 @@ def _result(response: object) -> InferenceResult[str]:
     if code is not None or message is not None:
         raise InferenceError.from_status(None, message or "The response failed", codes=[code or ""])
     items = items_of(field_of(response, "output"))
-    parts = [part for item in items if _kind(item) == "message" for part in _parts(field_of(item, "content"))]
-    reason, detail = _ending(response, parts)
+    reason, detail = _ending(response)
     return InferenceResult(
-        content=text_of(parts),
+        content=_text(response),
         usage=_usage(field_of(response, "usage")),
         finish_reason=reason,
         finish_detail=detail,
@@ -174,13 +177,31 @@ def _kind(item: object) -> object:
     return field_of(item, "type")
 
 
-def _parts(content: object) -> list[object]:
-    return [content] if isinstance(content, str) else items_of(content)
+def _parts(response: object) -> list[object]:
+    """Return the parts of the messages of a response; an item with a content and no type is a message, too."""
+    messages = [item for item in items_of(field_of(response, "output")) if word_of(_kind(item)) in ("message", None)]
+    contents = [field_of(message, "content") for message in messages]
+    return [part for content in contents for part in ([content] if isinstance(content, str) else items_of(content))]
 
 
-def _ending(response: object, parts: list[object]) -> tuple[FinishReason, str | None]:
+def _text(response: object) -> str:
+    return text_of(_parts(response))
+
+
+def _compare(said: str, whole: str) -> None:
+    """Compare the pieces of a stream with the whole answer at its end, where the server sends it.
+
+    Raises:
+        InferenceInvalidAnswerError: A piece was lost.
+    """
+    if whole and said.strip() != whole.strip():
+        msg = "The pieces of the stream are not the answer that stands at its end"
+        raise InferenceInvalidAnswerError(msg, answer=PartialAnswer(text=whole))
+
+
+def _ending(response: object) -> tuple[FinishReason, str | None]:
     """Return why the answer ended, and what was said about it; a refusal is a part of the answer, not a status."""
-    refusal = next((field_of(part, "refusal") for part in parts if _kind(part) == "refusal"), None)
+    refusal = next((field_of(part, "refusal") for part in _parts(response) if _kind(part) == "refusal"), None)
     if refusal is not None:
         return FinishReason.CONTENT_FILTER, word_of(refusal)
     status = word_of(field_of(response, "status"))

@@ -53,6 +53,11 @@ class TestAcme(LLMConformance):
     )
     sdk_imports = ("acme",)
     extra = "acme"
+    essential_keys = {"finish_reason = *": "without it, the Acme SDK takes a stream for broken off"}  # noqa: RUF012
+    sdk_refuses = {  # noqa: RUF012
+        "* = missing": "the Acme SDK refuses an answer without one of its fields",
+        "usage = another type": "likewise",
+    }
 
     def plugin(self) -> PipelexPlugin:
         """Return the plugin."""

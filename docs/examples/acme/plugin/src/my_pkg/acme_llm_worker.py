@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 from acme import AcmeClient
 
 from my_pkg.acme_errors import classify
+from pipelex.cogt.inference.answer_parts import text_of, usage_of, word_of
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
-from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from acme import Completion, Usage
+    from acme import Completion
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.llm.llm_job import LLMJob
+    from pipelex.reporting.reporting_protocol import InferenceUsage
 
 _FINISH_REASONS = {
     "stop": FinishReason.STOP,
@@ -64,10 +65,10 @@ class AcmeLLMWorker(SdkWorker[AcmeClient], LLMWorkerAbstract):
         async with aclosing(pieces):  # whoever leaves the stream early closes its connection
             async for piece in pieces:
                 yield LLMTextChunk(
-                    text=piece.text,
-                    usage=_usage(piece.usage),
-                    finish_reason=_finish_reason(piece.finish_reason) if piece.finish_reason else None,
-                    model_served=piece.model,
+                    text=text_of(piece.text),
+                    usage=_usage(piece),
+                    finish_reason=_finish_reason(piece) if piece.finish_reason is not None else None,
+                    model_served=word_of(piece.model),
                 )
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
@@ -79,18 +80,17 @@ class AcmeLLMWorker(SdkWorker[AcmeClient], LLMWorkerAbstract):
 
 def _result(completion: Completion) -> InferenceResult[str]:
     return InferenceResult(
-        content=completion.text,
-        usage=_usage(completion.usage),
-        finish_reason=_finish_reason(completion.finish_reason),
-        model_served=completion.model,
+        content=text_of(completion.text),
+        usage=_usage(completion),
+        finish_reason=_finish_reason(completion),
+        finish_detail=word_of(completion.finish_reason),
+        model_served=word_of(completion.model),
     )
 
 
-def _finish_reason(name: str | None) -> FinishReason:
-    return _FINISH_REASONS.get(name or "", FinishReason.OTHER)
+def _finish_reason(completion: Completion) -> FinishReason:
+    return _FINISH_REASONS.get(word_of(completion.finish_reason) or "", FinishReason.OTHER)
 
 
-def _usage(usage: Usage | None) -> InferenceUsage | None:
-    if usage is None:
-        return None
-    return InferenceUsage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
+def _usage(completion: Completion) -> InferenceUsage | None:
+    return usage_of(completion.usage, input_tokens="input_tokens", output_tokens="output_tokens")

@@ -7,7 +7,7 @@ otherwise. A driver reads the records of its SDK, or plain JSON, by these functi
 
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
-__all__ = ["bare_json", "field_of", "has_reasoning", "items_of", "text_of", "usage_of", "word_of"]
+__all__ = ["bare_json", "field_of", "has_reasoning", "is_raised_in", "items_of", "text_of", "usage_of", "word_of"]
 
 
 def field_of(record: object, *path: str) -> object:
@@ -59,6 +59,17 @@ def usage_of(counts: object, **paths: str) -> InferenceUsage | None:
 
     Returns:
         The counts that are whole numbers; ``None`` where there is none.
+    """
+    ...
+
+
+def is_raised_in(error: BaseException, module: str, function: str = "") -> bool:
+    """Tell whether an exception came out of the code that reads answers, for a driver's ``_classify_error``.
+
+    Args:
+        error: What an SDK raised: a TypeError, say, of its own parser.
+        module: The module that reads answers, or a package of such modules.
+        function: A part of the name of the function that does; any, where it is empty.
     """
     ...
 

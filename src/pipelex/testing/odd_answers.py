@@ -1,0 +1,141 @@
+"""Good answers made odd: each key in turn null, missing or of another type, as look-alike servers send them."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pipelex.testing.loopback import HttpReply, LoopbackVendor
+
+CHANGES = ("null", "missing", "another type")
+
+
+class Oddity(NamedTuple):
+    """One change of one key.
+
+    Attributes:
+        piece: Which piece of the reply is changed; 0 where it is sent as one.
+        path: The keys from the outside in; the items of lists are keys, too.
+        change: One of ``CHANGES``.
+    """
+
+    piece: int
+    path: tuple[str | int, ...]
+    change: str
+
+    def __str__(self) -> str:
+        return f"{'.'.join(str(key) for key in self.path)} = {self.change}"
+
+
+def oddities_of(vendor: LoopbackVendor[object], reply: HttpReply) -> list[Oddity]:
+    """List the changes of a reply. Of the pieces of a stream that have the same keys, the first stands for all.
+
+    Args:
+        vendor: Whose reply it is; it knows how a piece holds its JSON.
+        reply: The good reply.
+    """
+    found: list[Oddity] = []
+    seen: set[tuple[tuple[str | int, ...], ...]] = set()
+    for number, piece in enumerate(_pieces(reply)):
+        paths = tuple(_paths(vendor.read_piece(piece)))
+        if paths and paths not in seen:
+            seen.add(paths)
+            found += [Oddity(number, path, change) for path in paths for change in CHANGES]
+    return found
+
+
+def made_odd(vendor: LoopbackVendor[object], reply: HttpReply, oddity: Oddity) -> HttpReply:
+    """Return a reply with one key changed."""
+    pieces = list(_pieces(reply))
+    data = deepcopy(vendor.read_piece(pieces[oddity.piece]))
+    holder, key = _holder(data, oddity.path), oddity.path[-1]
+    if oddity.change == "missing":
+        del holder[key]
+    else:
+        holder[key] = None if oddity.change == "null" else _other_type(holder[key])
+    pieces[oddity.piece] = vendor.write_piece(pieces[oddity.piece], data)
+    return replace(reply, pieces=tuple(pieces)) if reply.pieces is not None else replace(reply, body=pieces[0])
+
+
+def is_part_of(vendor: LoopbackVendor[object], reply: HttpReply, oddity: Oddity, text: str) -> bool:
+    """Tell whether what an oddity changes held the text of the answer, or a part of it."""
+    return any(leaf and leaf in text for leaf in _texts(_lost(vendor, reply, oddity)))
+
+
+def is_about_usage(vendor: LoopbackVendor[object], reply: HttpReply, oddity: Oddity) -> bool:
+    """Tell whether what an oddity changes is, or holds, the counts of the answer."""
+    return "usage" in f"{oddity} {json.dumps(_lost(vendor, reply, oddity))}".lower()
+
+
+def reason_for(oddity: Oddity, reasons: Mapping[str, str]) -> str | None:
+    """Return the reason why an oddity is an exception, by the first pattern that it fits."""
+    return next((reason for pattern, reason in reasons.items() if fnmatchcase(str(oddity), pattern)), None)
+
+
+def json_in(piece: bytes) -> tuple[bytes, object, bytes] | None:
+    """Find the JSON in a piece: the whole of it, a line, or the data of a server-sent event.
+
+    Returns:
+        What stands before it, the data, what stands after it; ``None`` where there is no JSON object.
+    """
+    start = piece.find(b"{")
+    end = piece.rfind(b"}") + 1
+    try:
+        return piece[:start], json.loads(piece[start:end]), piece[end:]
+    except ValueError:
+        return None
+
+
+def _lost(vendor: LoopbackVendor[object], reply: HttpReply, oddity: Oddity) -> object:
+    return _holder(vendor.read_piece(_pieces(reply)[oddity.piece]), oddity.path)[oddity.path[-1]]
+
+
+def _pieces(reply: HttpReply) -> tuple[bytes, ...]:
+    return reply.pieces if reply.pieces is not None else (reply.body,)
+
+
+def _paths(data: object) -> Iterator[tuple[str | int, ...]]:
+    """Yield the path of each key; of the items of a list, those of the last one, which of most answers is the text."""
+    items: Iterable[tuple[str | int, object]] = ()
+    if isinstance(data, dict):
+        items = data.items()
+    elif isinstance(data, list) and data:
+        items = [(len(data) - 1, data[-1])]
+    for key, value in items:
+        yield (key,)
+        for below in _paths(value):
+            yield (key, *below)
+
+
+def _holder(data: object, path: tuple[str | int, ...]) -> dict[str | int, object]:
+    """Return what holds the last key of a path; a list is used likewise."""
+    holder = data
+    for key in path[:-1]:
+        holder = holder[key]  # type: ignore[index]  # the path was read from this very data
+    return holder  # type: ignore[return-value]  # a dict, or a list, whose keys are the numbers of its items
+
+
+def _other_type(value: object) -> object:
+    match value:
+        case str() | dict() | list() | None:
+            return 7
+        case _:
+            return "odd"
+
+
+def _texts(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            for inner in value.values():
+                yield from _texts(inner)
+        case list():
+            for inner in value:
+                yield from _texts(inner)
