@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, cast
 from openai import AsyncOpenAI
 from openai.types.responses import Response
 
-from pipelex.cogt.exceptions import InferenceError, InferenceRequestError
+from pipelex.cogt.exceptions import InferenceError, InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_of, text_of, usage_of, word_of
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
 from pipelex.cogt.inference.sdk_worker import SdkWorker
