@@ -220,3 +220,10 @@ def test_a_key_of_the_users_is_not_handed_to_the_plugin(tmp_path: Path, monkeypa
     write_example(tmp_path, at_the_top("import os\nraise ValueError(dict(os.environ))"))
     (finding,) = (one for one in check([str(tmp_path)]).checked[0].findings if one.rule == "PX304")
     assert "sk-secret" not in finding.message
+
+
+def test_a_function_that_is_called_where_it_was_to_be_passed_is_two_findings(tmp_path: Path) -> None:
+    write_example(tmp_path, plugin("make_worker=make_acme_worker", "make_worker=make_acme_worker()"))
+    (checked,) = check([str(tmp_path)]).checked
+    assert ["PX101", "PX101"] == [finding.rule for finding in checked.findings]
+    assert "inference_model, backend, sdk_clients, reporting_delegate" in checked.findings[1].message

@@ -29,6 +29,7 @@ class AcmePlugin:
 """
 
 NAME = '    name = "acme"\n'
+RULES = ("PX402", "PX403", "PX404")
 
 
 class Case(NamedTuple):
@@ -65,6 +66,7 @@ CASES = {
     "no register": Case(changed("def register", "def registers"), "PX402", "no_plugin"),
     "no name": Case(changed(NAME, ""), "PX402", "no_plugin"),
     "no targets_api": Case(changed("    targets_api = 1\n", ""), "PX402", "no_plugin"),
+    "a name in capitals": Case(changed('name = "acme"', 'name = "Acme"'), "PX403", "bad_name"),
     "targets_api is a string": Case(changed("targets_api = 1", 'targets_api = "1"'), "PX404", "api_mismatch"),
     "targets_api is a bool": Case(changed("targets_api = 1", "targets_api = True"), "PX404", "api_mismatch"),
     "targets_api is another version": Case(changed("targets_api = 1", "targets_api = 99"), "PX404", "api_mismatch"),
@@ -122,9 +124,9 @@ def test_check_doctor_and_loading_agree_on_a_plugin(
     monkeypatch.chdir(tmp_path)
 
     (checked,) = check(["acme-dist"]).checked
-    assert {case.rule} - {None} == {one.rule for one in checked.findings if one.rule in ("PX402", "PX404")}
+    assert {case.rule} - {None} == {one.rule for one in checked.findings if one.rule in RULES}
     (read,) = check(["acme-dist"], loads=False).checked
-    assert {case.rule} - {None} == {one.rule for one in read.findings if one.rule in ("PX402", "PX404")}
+    assert {case.rule} - {None} == {one.rule for one in read.findings if one.rule in RULES}
 
     main(["doctor", "--json"])
     doctor = json.loads(capfd.readouterr().out)

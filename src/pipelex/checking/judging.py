@@ -148,7 +148,15 @@ def _without_repetitions(findings: list[Finding]) -> list[Finding]:
     }
     heavy = {(finding.place.file, finding.place.line) for finding in findings if finding.rule == "PX210"}
     covers = {finding.covers for finding in findings if finding.covers}
+    wrong_calls = {(finding.place.file, finding.place.line) for finding in findings if finding.rule == "PX101"}
+    findings = [one for one in findings if not _is_wrong_call_again(one, wrong_calls)]
     return [finding for finding in findings if not _is_repetition(finding, imports, heavy, covers)]
+
+
+def _is_wrong_call_again(finding: Finding, wrong_calls: set[tuple[Path, int]]) -> bool:
+    """Return whether a failure of loading is the ``TypeError`` of a call that mypy refuses on that line."""
+    at_once = (finding.place.file, finding.place.line) in wrong_calls
+    return finding.rule == "PX304" and "TypeError" in finding.message and at_once
 
 
 def _is_repetition(

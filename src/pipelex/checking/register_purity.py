@@ -261,7 +261,8 @@ class _Scope:
                 return
             found = self._subject.resolve(self._module, func.id)
             if found is not None and isinstance(found[1], ast.FunctionDef | ast.ClassDef):
-                yield from self._reader.builder(*found)
+                if not self._subject.is_called_wrongly(self._module, node):  # what is never run has no side effect
+                    yield from self._reader.builder(*found)
                 return
             if self._is_harmless_import(func.id):
                 return

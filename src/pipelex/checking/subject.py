@@ -71,6 +71,18 @@ class Subject(PluginCode):
             if isinstance(base, ast.Name) and (symbol := self.published(where, base.id))
         }
 
+    def is_called_wrongly(self, module: SourceModule, call: ast.Call) -> bool:
+        """Return whether mypy refuses the arguments of a call.
+
+        Args:
+            module: The module of the call.
+            call: The call.
+        """
+        path = str(module.path)
+        return any(
+            error.code == "call-arg" and error.file == path and error.line == call.lineno for error in self.mypy_errors
+        )
+
     # --- the report of the sandbox ------------------------------------------------------------------
 
     def reported_place(self, line: dict[str, Any]) -> Place:

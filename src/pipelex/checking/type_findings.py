@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pipelex.checking.findings import Finding
     from pipelex.checking.rules.rule import Rule
@@ -50,7 +50,7 @@ def type_findings(rule: Rule, subject: Subject) -> Iterator[Finding]:
         rule: The rule.
         subject: What to look at.
     """
-    for error in subject.mypy_errors:
+    for error in _missing_arguments_at_once(subject.mypy_errors):
         module = subject.target.module_at(Path(error.file))
         if module is None or _rule_of(error, module, subject) != rule.id:
             continue
@@ -59,6 +59,19 @@ def type_findings(rule: Rule, subject: Subject) -> Iterator[Finding]:
         expected = " ".join(error.hint.split()) or _expected(error, subject)
         fix = "Write 'await' before the call." if '"Coroutine[' in error.message else ""
         yield rule.finding(place, message, expected=expected, fix=fix)
+
+
+def _missing_arguments_at_once(errors: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    """Yield the errors, those about several missing arguments of one call as one."""
+    calls: dict[tuple[object, ...], list[Diagnostic]] = {}
+    for error in errors:
+        is_missing = error.message.startswith('Missing named argument "')
+        key = (error.file, error.line, error.column) if is_missing else (id(error),)
+        calls.setdefault(key, []).append(error)
+    for first, *others in calls.values():
+        names = ", ".join(error.message.split('"')[1] for error in (first, *others))
+        called = first.message.partition(" for ")[2]
+        yield first._replace(message=f'Missing named arguments "{names}" for {called}') if others else first
 
 
 def _rule_of(error: Diagnostic, module: SourceModule, subject: Subject) -> str:

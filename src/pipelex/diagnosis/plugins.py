@@ -13,7 +13,7 @@ from pipelex.reading.metadata import Declaration, installed_metadata, near_group
 from pipelex.reading.modules import InstalledModules, locate
 from pipelex.reading.place import UnreadableError
 from pipelex.reading.plugin_code import PluginCode
-from pipelex.spi.names import canonical
+from pipelex.spi.names import IDENTIFIER_RULE, canonical, is_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -97,6 +97,8 @@ def _read_source(plugin: ExternalPlugin, entry: Declaration) -> Iterator[Finding
     [found] = code.plugins
     name = code.stated_name(found)
     plugin.own_name = name if name and name != plugin.name else None
+    if name and not is_identifier(name):
+        yield _finding("bad_name", plugin, f"its name is '{name}', which is not {IDENTIFIER_RULE}", found.place.line)
     contributions, plugin.are_claims_complete = code.stated_contributions(found)
     claims = [_claim(one) for one in contributions]
     plugin.claims = tuple(claim for claim in claims if claim is not None)

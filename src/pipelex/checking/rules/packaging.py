@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from pipelex.checking.examples import PLUGIN, PYPROJECT, closures, plugin, pyproject
@@ -12,7 +11,7 @@ from pipelex.plugins.installed import ENTRY_POINT_GROUP
 from pipelex.plugins.registrar import CORE_COMMANDS
 from pipelex.reading.metadata import near_groups
 from pipelex.reading.plugin_code import wrong_api
-from pipelex.spi.names import canonical
+from pipelex.spi.names import IDENTIFIER_RULE, canonical, is_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,9 +80,6 @@ NO_PLUGIN = Rule(
 )
 
 
-_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
-
-
 def _check_name_spelling(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for one in subject.plugins:
         member = subject.member(one, "name")
@@ -92,9 +88,8 @@ def _check_name_spelling(rule: Rule, subject: Subject) -> Iterator[Finding]:
         if not isinstance(name, str):
             continue
         place = member[0].place(member[1]) if member else one.place
-        if _NAME.fullmatch(name) is None:
-            expected = "lowercase letters and digits, with '-', '_' or '.' between them"
-            yield rule.finding(place, f"'{name}' is no plugin name", expected=expected)
+        if not is_identifier(name):
+            yield rule.finding(place, f"'{name}' is no plugin name", expected=IDENTIFIER_RULE)
         elif one.entry.name and canonical(one.entry.name) != canonical(name):
             message = f"the plugin is called '{name}', and its entry point '{one.entry.name}'"
             yield rule.finding(place, message, expected=f'name = "{one.entry.name}"')

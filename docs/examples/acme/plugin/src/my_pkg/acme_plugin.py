@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipelex.plugins.contract import PLUGIN_API_VERSION
 from pipelex.plugins.inference_backend_registry import InferenceFamily, require_sdk
 from pipelex.plugins.model_handle import ModelHandle
 
@@ -64,7 +63,7 @@ class AcmePlugin:
     """Serves the models whose sdk is ``acme``."""
 
     name = "acme"
-    targets_api = PLUGIN_API_VERSION
+    targets_api = 1
 
     def register(self, registrar: PluginRegistrar) -> None:
         """Contribute the backend and the model lister."""
