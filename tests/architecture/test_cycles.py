@@ -11,9 +11,12 @@ from tests.architecture.tree import ROOT, SRC, copy_of_src, imports_below, modul
 if TYPE_CHECKING:
     from pathlib import Path
 
+KNOWN = {("pipelex.cogt.error_kinds", "pipelex.cogt.exceptions")}
+"""The published constructors of ``InferenceError`` choose its subclass from a table, loaded with the first error."""
 
-def cycles(folder: Path, package: str) -> list[list[str]]:
-    """Return each set of modules of a package that import each other, sorted.
+
+def cycles(folder: Path, package: str) -> set[tuple[str, ...]]:
+    """Return each set of modules of a package that import each other.
 
     Args:
         folder: The folder that holds the package.
@@ -28,7 +31,7 @@ def cycles(folder: Path, package: str) -> list[list[str]]:
             graph.setdefault(importer, set()).add(imported)
     reached = {module: _reachable(graph, module) for module in graph}
     knots = {frozenset(other for other in reached[one] if one in reached.get(other, ())) for one in graph}
-    return sorted(sorted(knot) for knot in knots if knot)
+    return {tuple(sorted(knot)) for knot in knots if knot}
 
 
 def _reachable(graph: dict[str, set[str]], start: str) -> set[str]:
@@ -42,16 +45,16 @@ def _reachable(graph: dict[str, set[str]], start: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize(("folder", "package"), [(SRC, "pipelex"), (ROOT, "codegen")])
-def test_no_module_imports_itself_by_way_of_others(folder: Path, package: str) -> None:
-    assert [] == cycles(folder, package)
+@pytest.mark.parametrize(("folder", "package", "known"), [(SRC, "pipelex", KNOWN), (ROOT, "codegen", set())])
+def test_no_module_imports_itself_by_way_of_others(folder: Path, package: str, known: set[tuple[str, ...]]) -> None:
+    assert known == cycles(folder, package)
 
 
 def test_a_cycle_through_a_function_is_found(tmp_path: Path) -> None:
     src = copy_of_src(tmp_path)
     line = "def _late() -> object:\n    from pipelex.cogt.inference.attempts import attempted\n    return attempted"
     plant(src, "pipelex/cogt/inference/iterators.py", line)
-    [knot] = cycles(src, "pipelex")
+    [knot] = cycles(src, "pipelex") - KNOWN
     assert {"pipelex.cogt.inference.attempts", "pipelex.cogt.inference.iterators"} <= set(knot)
 
 
@@ -61,4 +64,4 @@ def test_a_cycle_of_types_alone_does_not_count(tmp_path: Path) -> None:
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from pipelex.cogt.inference.attempts import attempted"
     )
     plant(src, "pipelex/cogt/inference/iterators.py", line)
-    assert [] == cycles(src, "pipelex")
+    assert KNOWN == cycles(src, "pipelex")

@@ -1,4 +1,4 @@
-"""The floors of docs/architecture.md: a module imports only from its own floor and from those below."""
+"""The layers of docs/architecture.md: a module imports only from its own layer and from those below."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BESIDE = 5.5
-"""Beside the tower: of the tower's rooms, the command line alone may import what stands here."""
+"""Beside the layers: of them, the command line alone may import these packages."""
 BELOW_THOSE = 5.4
-"""Beside the tower too, and below its neighbours: what several of them read and load plugins with."""
+"""Beside the layers too, and below the other packages there: what several of them read and load plugins with."""
 
 FLOORS: dict[str, float] = {
     "pipelex": 0,
@@ -51,7 +51,7 @@ FLOORS: dict[str, float] = {
     "pipelex.testing": BESIDE,
     "pipelex.upgrading": BESIDE,
 }
-"""The floor of each room; the longest prefix of a module's name decides. A new room is entered here and in the docs."""
+"""The layer of each package; the longest prefix of a module's name decides. Enter a new one here and in the docs."""
 
 PUBLISHED = {tuple(symbol.split(":")) for symbol in SPEC["symbols"]}
 
@@ -169,7 +169,7 @@ def test_the_docs_show_the_same_floors() -> None:
     tower = {room: floor for room, floor in FLOORS.items() if room != "pipelex" and floor == int(floor)}
     shown = {f"pipelex.{room}": int(floor) for floor, rooms in rows for room in re.findall(r"`([\w.]+)`", rooms)}
     assert tower == shown
-    [beside] = re.findall(r"^Beside the tower stand (.+?), for", page, re.MULTILINE)
+    [beside] = re.findall(r"^Beside the layers are (.+?), for", page, re.MULTILINE)
     assert {room for room, floor in FLOORS.items() if floor == BESIDE} == {
         f"pipelex.{room}" for room in re.findall(r"`(\w+)`", beside)
     }
