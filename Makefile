@@ -1,5 +1,5 @@
 # Needs make and a Python >= 3.11 that has venv; all else comes from the package registry into .venv.
-#   make demo      make test      PYTHON=python3.13 make test
+#   make demo      make test      make test PYTHON=python3.13 VENV=.venvs/all-3.13
 
 PYTHON ?= python3
 VENV   := .venv
@@ -15,7 +15,7 @@ MINISTACK := hypercorn pyyaml defusedxml jsonata-python graphql-core==3.2.12
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: weights ## a stranger's plugin, a caught mistake, a model's answer, a PDF's text
@@ -24,6 +24,10 @@ demo: weights ## a stranger's plugin, a caught mistake, a model's answer, a PDF'
 .PHONY: test
 test: lint check ## everything that must pass quickly: lint, types, generated files, tests
 	$(BIN)/python -m pytest -n 3 --dist loadfile
+
+.PHONY: test-pythons
+test-pythons: ## what depends on the interpreter, on each Python from 3.11 to 3.13 that is found
+	@.ci/pythons
 
 .PHONY: test-servers
 test-servers: $(SDKS) ## the drivers against servers that others wrote for node, and what takes long of the tests
@@ -67,7 +71,7 @@ weights: $(READY) ## fetch the local model's weights (93 MB, once, into your cac
 
 .PHONY: clean
 clean: ## remove all that make made in this folder, .venv too
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .codegen-cache .bench-cache .cache
+	rm -rf $(VENV) .venvs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .codegen-cache .bench-cache .cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is older than pyproject.toml when the dependencies may have changed.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,6 +52,15 @@ def only_error(result: PluginSurvey) -> PluginError:
     """Return the one error of a survey."""
     (error,) = result.failures
     return error
+
+
+class Panic(BaseException):
+    """As Rust's panics are, which PyO3 lets through."""
+
+
+class Wordless(Exception):
+    def __str__(self) -> str:
+        raise ValueError
 
 
 def raising(exc: BaseException) -> Callable[..., Any]:
@@ -121,6 +133,61 @@ class TestFaults:
         assert isinstance(error, BrokenPluginError)
         assert "load" == error.phase
         assert exc is error.__cause__
+
+    @pytest.mark.parametrize("phase", ["load", "register"])
+    @pytest.mark.parametrize("exc", [GeneratorExit(), asyncio.CancelledError(), Panic(), Wordless(), SystemExit(0)])
+    def test_whatever_a_plugin_raises_costs_that_plugin_alone(self, exc: BaseException, phase: str) -> None:
+        raises = raising(exc) if phase == "load" else Plugin(register=raising(exc))
+        result = survey(installed(raises), installed(Plugin("good"), "good", "good-dist"))
+        assert ["broken", "active"] == [row.status for row in result.rows]
+        error = only_error(result)
+        assert isinstance(error, BrokenPluginError)
+        assert phase == error.phase
+        assert type(exc).__name__ in str(error)
+
+    @pytest.mark.parametrize("phase", ["load", "register"])
+    def test_ctrl_c_while_a_plugin_is_loaded_is_the_users(self, phase: str) -> None:
+        raises = raising(KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            survey(installed(raises if phase == "load" else Plugin(register=raises)))
+
+    def test_what_a_plugin_prints_goes_to_stderr(self, capsys: pytest.CaptureFixture[str]) -> None:
+        def factory() -> Plugin:
+            print("loading")
+            return Plugin(register=lambda _: print("registering"))
+
+        assert ["active"] == [row.status for row in survey(installed(factory)).rows]
+        print("the answer")
+        assert ("the answer\n", "loading\nregistering\n") == capsys.readouterr()
+
+    def test_a_plugin_that_changes_the_working_directory_does_not(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+
+        def factory() -> Plugin:
+            os.chdir("/")
+            return Plugin(register=lambda _: os.chdir("/"))
+
+        survey(installed(factory))
+        assert tmp_path == Path.cwd()
+
+    @pytest.mark.parametrize("reads", [0, 1])
+    def test_a_name_that_can_be_read_so_often_and_no_more_is_a_broken_plugin(self, reads: int) -> None:
+        names = iter(["acme"] * reads)
+        kind = type("Fickle", (Plugin,), {"name": property(lambda _: next(names), lambda *_: None)})
+        assert ["broken"] == [row.status for row in survey(installed(kind)).rows]
+
+    def test_an_async_command_is_invalid(self) -> None:
+        async def run(argv: Sequence[str]) -> int:
+            return 0
+
+        def register(registrar: PluginRegistrar) -> None:
+            registrar.add_command(name="acme", help="Do it.", run=run)  # type: ignore[arg-type]  # the fault under test
+
+        error = only_error(survey(installed(Plugin(register=register))))
+        assert isinstance(error, InvalidContributionError)
+        assert "async" in error.got
 
     def test_an_object_that_is_neither_plugin_nor_callable_is_named(self) -> None:
         error = only_error(survey(installed(object())))
