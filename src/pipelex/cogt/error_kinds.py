@@ -220,7 +220,7 @@ def kind_of(
     return _KIND_OF_STATUS.get(status_code, InferenceServerError if status_code >= 500 else InferenceError)
 
 
-def transport_fault(error: BaseException) -> tuple[type[InferenceError], str] | None:
+def transport_fault(error: BaseException) -> InferenceError | tuple[type[InferenceError], str] | None:
     """Return the kind and the message of a failure below HTTP, known by the names of the classes in its chain.
 
     Args:
@@ -229,6 +229,9 @@ def transport_fault(error: BaseException) -> tuple[type[InferenceError], str] | 
     from pipelex.cogt.local_faults import local_fault
 
     chain = _chain(error)
+    ours = next((link for link in chain if isinstance(link, InferenceError)), None)  # raised by an event hook of ours
+    if ours is not None:
+        return ours
     reason = next(filter(None, map(local_fault, chain)), None)
     if reason is not None:
         return InferenceRequestError, reason

@@ -250,7 +250,12 @@ class InferenceError(CogtError):
 
     @staticmethod
     def from_answer(
-        answer: object, *, expected: str, content_type: str | None = None, status_code: int | None = None
+        answer: object,
+        *,
+        expected: str,
+        content_type: str | None = None,
+        status_code: int | None = None,
+        known: PartialAnswer | None = None,
     ) -> InferenceError:
         """Make the error for an answer with a status of success that is not what was asked for.
 
@@ -259,6 +264,7 @@ class InferenceError(CogtError):
             expected: What was expected, with its article (``"a chat completion"``).
             content_type: The content type that came, where it is a wrong one.
             status_code: The status of the answer.
+            known: What is known of it all the same, such as its usage.
 
         Returns:
             The error that the answer announces, of its kind, or an InferenceInvalidAnswerError that shows what came.
@@ -270,9 +276,12 @@ class InferenceError(CogtError):
         sentence = found.message if found.is_sentence else ""
         unknown = InferenceInvalidAnswerError
         if found.says_error or kind_of(None, sentence, found.codes, default=unknown) is not unknown:
-            return InferenceError.from_body(answer, status_code=status_code)
-        what = f"The backend answered {content_type} to" if content_type else "The answer is not"
-        return unknown(f"{what} {expected}: {found.message or 'nothing came'}", status_code=status_code)
+            error = InferenceError.from_body(answer, status_code=status_code)
+        else:
+            what = f"The backend answered {content_type} to" if content_type else "The answer is not"
+            error = unknown(f"{what} {expected}: {found.message or 'nothing came'}", status_code=status_code)
+        error.answer = known
+        return error
 
     @staticmethod
     def from_transport(error: BaseException, *, provider: str = "", model: str | None = None) -> InferenceError | None:
@@ -293,8 +302,8 @@ class InferenceError(CogtError):
         from pipelex.cogt.error_kinds import transport_fault
 
         fault = transport_fault(error)
-        if fault is None:
-            return None
+        if fault is None or isinstance(fault, InferenceError):
+            return fault
         kind, message = fault
         return kind(message, provider=provider, model=model)
 

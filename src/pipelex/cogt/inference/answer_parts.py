@@ -10,7 +10,17 @@ import re
 
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
-__all__ = ["bare_json", "field_of", "has_reasoning", "is_raised_in", "items_of", "text_of", "usage_of", "word_of"]
+__all__ = [
+    "bare_json",
+    "field_of",
+    "has_reasoning",
+    "is_raised_in",
+    "items_of",
+    "json_of",
+    "text_of",
+    "usage_of",
+    "word_of",
+]
 
 _REASONING = {"reasoning", "thinking", "redacted_thinking"}
 
@@ -35,6 +45,20 @@ def field_of(record: object, *path: str) -> object:
 def items_of(value: object) -> list[object]:
     """Return the items of a list, those that are null left out; nothing of what is no list."""
     return [item for item in value if item is not None] if isinstance(value, list | tuple) else []
+
+
+def json_of(body: object) -> object:
+    """Return the JSON value in a body; one between the fields of an event stream (``data: {...}``) counts.
+
+    Args:
+        body: Its bytes or its text.
+
+    Returns:
+        The value; the text where it holds none.
+    """
+    from pipelex.cogt.error_body import parsed
+
+    return parsed(body)
 
 
 def word_of(value: object) -> str | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from anthropic import AsyncAnthropic, AsyncAnthropicBedrock, Timeout
+from anthropic import AsyncAnthropic, AsyncAnthropicBedrock, DefaultAsyncHttpxClient, Timeout
 
 from pipelex.cogt.exceptions import InferenceRequestError, ModelListingUnsupportedError
+from pipelex.cogt.inference.http_answers import refuse_foreign_redirect
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.inference_backend_registry import require_sdk
 from pipelex.plugins.sdk_client_registry import PerLoopClient
@@ -42,6 +43,7 @@ def _make_anthropic_client(backend: InferenceBackend) -> AsyncAnthropic:
         api_key=backend.api_key or _NO_KEY,
         base_url=backend.endpoint_without("/v1/messages", "/v1"),
         timeout=_timeout(backend),
+        http_client=_http(backend),
         max_retries=0,
     )
 
@@ -49,6 +51,10 @@ def _make_anthropic_client(backend: InferenceBackend) -> AsyncAnthropic:
 def _timeout(backend: InferenceBackend) -> Timeout:
     # Without a limit for the pool it never equals the SDK's default, in place of which the SDK puts a guess of its own.
     return Timeout(backend.policy.timeout_s, connect=backend.policy.connect_timeout_s, pool=None)
+
+
+def _http(backend: InferenceBackend) -> DefaultAsyncHttpxClient:
+    return DefaultAsyncHttpxClient(timeout=_timeout(backend), event_hooks={"response": [refuse_foreign_redirect]})
 
 
 def _make_bedrock_client(backend: InferenceBackend) -> AsyncAnthropicBedrock:
@@ -64,6 +70,7 @@ def _make_bedrock_client(backend: InferenceBackend) -> AsyncAnthropicBedrock:
             aws_profile=backend.get_extra("profile", default="") or None,
             base_url=backend.endpoint,
             timeout=_timeout(backend),
+            http_client=_http(backend),
             max_retries=0,
         )
     except ValueError as exc:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal, cast
 from anthropic import AsyncAnthropic, AsyncAnthropicBedrock, transform_schema
 from anthropic.types import Message
 
-from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
+from pipelex.cogt.exceptions import InferenceError, InferenceRequestError
 from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_of, text_of, usage_of, word_of
+from pipelex.cogt.inference.http_answers import require_event_stream
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk, ReasoningEffort
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from anthropic.types.content_block_param import ContentBlockParam
     from anthropic.types.message_create_params import MessageCreateParamsBase
 
-    from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.inference.media import MediaSource
     from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams
     from pipelex.reporting.reporting_protocol import InferenceUsage
@@ -67,6 +67,7 @@ class AnthropicLLMWorker(SdkWorker[AsyncAnthropic | AsyncAnthropicBedrock], LLMW
         last = LLMTextChunk(text="", finish_reason=FinishReason.OTHER)
         messages = (await self._client()).messages
         async with await messages.create(**request, stream=True, extra_body=_extra_body(job.params)) as events:
+            await require_event_stream(events.response)
             async for event in events:
                 kind = field_of(event, "type")
                 if kind == "message_delta":
@@ -88,7 +89,7 @@ class AnthropicLLMWorker(SdkWorker[AsyncAnthropic | AsyncAnthropicBedrock], LLMW
         message: object = await messages.create(**request, extra_body=_extra_body(job.params))
         # The SDK neither looks whether the answer is JSON nor whether it is a message.
         if not isinstance(message, Message) or not message.model_fields_set & {"content", "stop_reason", "usage"}:
-            raise InferenceInvalidAnswerError("The answer is no message of Anthropic's API")
+            raise InferenceError.from_answer(message, expected="a message of Anthropic's API")
         blocks = message.content
         reason, detail = _ending(message)
         return InferenceResult(

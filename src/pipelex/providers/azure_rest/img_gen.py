@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
+from pipelex.cogt.exceptions import InferenceError, InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
 from pipelex.cogt.inference.answer_images import fetch_answer_image
+from pipelex.cogt.inference.answer_parts import field_of, json_of
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.providers.azure_rest.client import AzureClient
@@ -18,7 +19,6 @@ from pipelex.providers.azure_rest.errors import classify
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
-    from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
 
 _QUALITIES = ("low", "medium", "high", "auto")
@@ -39,13 +39,15 @@ class AzureImgGenWorker(SdkWorker[AzureClient], ImgGenWorkerAbstract):
             fields=self._fields(job),
             files=files,
         )
-        answer = response.json()
-        rows = answer.get("data") if isinstance(answer, dict) else None
+        answer = json_of(response.content)
+        rows = field_of(answer, "data")
         if not isinstance(rows, list):
-            raise InferenceInvalidAnswerError("The answer is no list of images")
+            raise InferenceError.from_answer(answer, expected="a list of images")
         images = tuple([await self._image(row) for row in rows])
         return InferenceResult(
-            content=images, usage=_usage(answer.get("usage"), len(images)), model_served=self.inference_model.model_id
+            content=images,
+            usage=_usage(field_of(answer, "usage"), len(images)),
+            model_served=self.inference_model.model_id,
         )
 
     def _classify_error(self, error: Exception) -> InferenceError | None:

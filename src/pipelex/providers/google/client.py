@@ -12,6 +12,7 @@ from google.genai import Client
 from google.genai.types import HttpOptions, HttpRetryOptions
 
 from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.inference.http_answers import refuse_error_in_answer, refuse_foreign_redirect, require_event_stream
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
 
@@ -46,6 +47,7 @@ async def _remember(response: httpx2.Response) -> None:
     responses = _opened.get()
     if responses is not None:
         responses.append(response)
+        await require_event_stream(response)
 
 
 class GoogleClient:
@@ -66,7 +68,10 @@ class GoogleClient:
         self._connect_timeout = backend.policy.connect_timeout_s
         self._http = httpx2.AsyncClient(
             follow_redirects=True,
-            event_hooks={"request": [self._limit_connecting], "response": [_remember]},
+            event_hooks={
+                "request": [self._limit_connecting],
+                "response": [refuse_foreign_redirect, _remember, refuse_error_in_answer],
+            },
             # How many calls run at once is the base's matter.
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=backend.policy.max_concurrency),
         )

@@ -17,8 +17,14 @@ def classify(error: Exception) -> InferenceError | None:
         return InferenceServerError(error.message)
     if not isinstance(error, MistralError):
         return InferenceError.from_transport(error)
-    if isinstance(error, ResponseValidationError) or error.status_code < 300:
-        return InferenceError.from_answer(error.body, expected="one of Mistral's API", status_code=error.status_code)
+    if error.status_code < 300:
+        is_json = isinstance(error, ResponseValidationError)
+        return InferenceError.from_answer(
+            error.body,
+            expected="an answer of Mistral's API" if is_json else "a stream or call",
+            content_type=None if is_json else error.headers.get("content-type"),
+            status_code=error.status_code,
+        )
     return InferenceError.from_body(
         error.body, status_code=error.status_code, headers=error.headers, url=str(error.raw_response.url)
     )

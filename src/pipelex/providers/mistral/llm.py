@@ -10,8 +10,9 @@ from mistralai.client.models import UsageInfo
 from mistralai.client.utils.eventstreaming import EventStreamAsync
 from mistralai.client.utils.unmarshal_json_response import unmarshal_json_response
 
-from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceServerError
+from pipelex.cogt.exceptions import InferenceError, InferenceServerError
 from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_of, text_of, usage_of, word_of
+from pipelex.cogt.inference.http_answers import require_event_stream
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
         ResponseFormatTypedDict,
     )
 
-    from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.inference.media import MediaSource
     from pipelex.cogt.llm.llm_job import LLMJob
     from pipelex.reporting.reporting_protocol import InferenceUsage
@@ -58,6 +58,7 @@ class MistralLLMWorker(SdkWorker[MistralClient], LLMWorkerAbstract):
     async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
         async with await (await self._client()).sdk.chat.stream_async(**await self._request(job)) as events:
             http = events.response
+            await require_event_stream(http)
             # The SDK refuses a piece whole where one field of it is null or of another type: it is read as plain JSON.
             decoded = EventStreamAsync[object](http, lambda raw: unmarshal_json_response(object, http, raw), "[DONE]")
             async for event in decoded:
@@ -77,7 +78,7 @@ class MistralLLMWorker(SdkWorker[MistralClient], LLMWorkerAbstract):
         choice = next(iter(items_of(field_of(response, "choices"))), None)
         if choice is None:
             answer = PartialAnswer(usage=usage, model_served=served)
-            raise InferenceInvalidAnswerError("The answer holds no choice", answer=answer)
+            raise InferenceError.from_answer(response, expected="a completion with a choice", known=answer)
         content = field_of(choice, "message", "content")
         reason, detail = _ending(choice)
         return InferenceResult(
@@ -176,6 +177,8 @@ def _piece(data: object) -> LLMTextChunk | None:
     """Read an event of a stream; ``None`` where it adds nothing."""
     usage = _usage(field_of(data, "usage"))
     choice = next(iter(items_of(field_of(data, "choices"))), None)
+    if choice is None and (announced := InferenceError.in_answer(data)) is not None:
+        raise announced
     content = field_of(choice, "delta", "content")
     reason, detail = _ending(choice)
     piece = LLMTextChunk(

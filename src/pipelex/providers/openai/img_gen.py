@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, cast, get_args
 from openai import AsyncOpenAI
 from openai.types import ImagesResponse
 
-from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
+from pipelex.cogt.exceptions import InferenceError, InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
 from pipelex.cogt.inference.answer_images import fetch_answer_image
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from openai.types import Image
     from openai.types.images_response import Usage
 
-    from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
     from pipelex.cogt.inference.media import MediaSource
 
@@ -45,9 +44,9 @@ class OpenAIImgGenWorker(SdkWorker[AsyncOpenAI], ImgGenWorkerAbstract):
     """Serves image generation by ``POST /images/generations``, and ``/images/edits`` where there are input images."""
 
     async def _gen_image_list(self, job: ImgGenJob) -> InferenceResult[tuple[GeneratedImage, ...]]:
-        response = await self._make(job)
-        if not isinstance(response, ImagesResponse):
-            raise InferenceInvalidAnswerError("The answer is no list of images")
+        response: object = await self._make(job)  # the SDK validates nothing
+        if not isinstance(response, ImagesResponse) or not response.model_fields_set & {"data", "usage"}:
+            raise InferenceError.from_answer(response, expected="a list of images")
         images = tuple([await self._image(image, response.size) for image in response.data or ()])
         return InferenceResult(
             content=images,

@@ -9,7 +9,8 @@ from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletion
 
 from pipelex.cogt.exceptions import InferenceError, InferenceInvalidAnswerError
-from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_of, text_of, usage_of, word_of
+from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_of, json_of, text_of, usage_of, word_of
+from pipelex.cogt.inference.http_answers import require_event_stream
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk
@@ -75,6 +76,7 @@ class OpenAICompletionsWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
             **self._options(job),
         )
         async with stream:
+            await require_event_stream(stream.response)
             async for chunk in stream:
                 piece = _piece(chunk)
                 if piece is not None:
@@ -116,9 +118,11 @@ def _result(completion: object) -> InferenceResult[str]:
     """Read a whole answer; the SDK validates nothing, so a look-alike's oddities are met here.
 
     Raises:
-        InferenceInvalidAnswerError: It is no chat completion, or holds no choice.
-        InferenceError: It is an error with status 200.
+        InferenceError: It is an error with status 200, no chat completion, or holds no choice.
     """
+    if isinstance(completion, str):  # JSON that is called another type, or sent as the one event of a stream
+        plain = json_of(completion)
+        completion = ChatCompletion.construct(**plain) if isinstance(plain, dict) and "choices" in plain else completion
     if not isinstance(completion, ChatCompletion):
         raise InferenceError.from_answer(completion, expected="a chat completion")
     _raise_error_in(completion.model_extra)
@@ -126,7 +130,9 @@ def _result(completion: object) -> InferenceResult[str]:
     choice = next(iter(items_of(completion.choices)), None)
     if choice is None:
         answer = PartialAnswer(usage=usage, model_served=served)
-        raise InferenceInvalidAnswerError("The answer holds no choice", answer=answer)
+        if field_of(completion, "choices") is not None:
+            raise InferenceInvalidAnswerError("The answer holds no choice", answer=answer)
+        raise InferenceError.from_answer(completion, expected="a chat completion with a choice", known=answer)
     _raise_error_in(field_of(choice, "model_extra"))
     message = field_of(choice, "message")
     content = field_of(message, "content")
@@ -152,6 +158,10 @@ def _piece(chunk: object) -> LLMTextChunk | None:
     usage = _usage(counts) if counts is not None else None
     choice = next(iter(items_of(getattr(chunk, "choices", None))), None)
     if choice is None:
+        if (
+            isinstance(extra, dict) and "message" in extra and field_of(chunk, "choices") is None
+        ):  # an event that is called error
+            raise InferenceError.from_answer(chunk, expected="a piece of a chat completion")
         return LLMTextChunk(text="", usage=usage) if usage is not None else None
     delta: object = getattr(choice, "delta", None)
     content: object = getattr(delta, "content", None)

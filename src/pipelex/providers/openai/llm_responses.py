@@ -10,6 +10,7 @@ from openai.types.responses import Response
 
 from pipelex.cogt.exceptions import InferenceError, InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_of, text_of, usage_of, word_of
+from pipelex.cogt.inference.http_answers import require_event_stream
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk
@@ -81,6 +82,7 @@ class OpenAIResponsesWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
         )
         said: list[str] = []
         async with stream:
+            await require_event_stream(stream.response)
             async for event in stream:
                 piece = _piece(event)
                 if piece is not None:

@@ -180,7 +180,12 @@ class InferenceError(CogtError):
 
     @staticmethod
     def from_answer(
-        answer: object, *, expected: str, content_type: str | None = None, status_code: int | None = None
+        answer: object,
+        *,
+        expected: str,
+        content_type: str | None = None,
+        status_code: int | None = None,
+        known: PartialAnswer | None = None,
     ) -> InferenceError:
         """Make the error for an answer with a status of success that is not what was asked for.
 
@@ -189,6 +194,7 @@ class InferenceError(CogtError):
             expected: What was expected, with its article (``"a chat completion"``).
             content_type: The content type that came, where it is a wrong one.
             status_code: The status of the answer.
+            known: What is known of it all the same, such as its usage.
 
         Returns:
             The error that the answer announces, of its kind, or an InferenceInvalidAnswerError that shows what came.

@@ -7,7 +7,17 @@ otherwise. A driver reads the records of its SDK, or plain JSON, by these functi
 
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
-__all__ = ["bare_json", "field_of", "has_reasoning", "is_raised_in", "items_of", "text_of", "usage_of", "word_of"]
+__all__ = [
+    "bare_json",
+    "field_of",
+    "has_reasoning",
+    "is_raised_in",
+    "items_of",
+    "json_of",
+    "text_of",
+    "usage_of",
+    "word_of",
+]
 
 
 def field_of(record: object, *path: str) -> object:
@@ -25,6 +35,18 @@ def field_of(record: object, *path: str) -> object:
 
 def items_of(value: object) -> list[object]:
     """Return the items of a list, those that are null left out; nothing of what is no list."""
+    ...
+
+
+def json_of(body: object) -> object:
+    """Return the JSON value in a body; one between the fields of an event stream (``data: {...}``) counts.
+
+    Args:
+        body: Its bytes or its text.
+
+    Returns:
+        The value; the text where it holds none.
+    """
     ...
 
 

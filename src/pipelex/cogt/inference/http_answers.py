@@ -1,0 +1,100 @@
+"""What an HTTP answer has to be before a driver reads it: for the event hooks and the streams of drivers."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Protocol
+
+from pipelex.cogt.exceptions import InferenceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["HttpAnswer", "refuse_error_in_answer", "refuse_foreign_redirect", "require_event_stream"]
+
+_BEGINS_A_STREAM = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:data|event|id|retry)?:")
+
+_BEGINS_AN_ERROR = re.compile(rb'\s*\[?\s*\{\s*"(?:errors?|object|type)"')
+
+
+class HttpAnswer(Protocol):
+    """What is asked of a response: those of httpx and httpx2 have it."""
+
+    @property
+    def status_code(self) -> int:
+        """The HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers; names are found whatever their case."""
+        ...
+
+    @property
+    def url(self) -> object:
+        """The address, whose ``str`` is the address as text."""
+        ...
+
+    async def aread(self) -> bytes:
+        """Read the body, and keep it for whoever reads it next."""
+        ...
+
+
+async def require_event_stream(answer: HttpAnswer) -> None:
+    """Refuse an answer that is no stream of server-sent events, where one was asked for.
+
+    A stream with another content type is let through, read to its end first.
+
+    Args:
+        answer: The answer, before its body is read.
+
+    Raises:
+        InferenceError: The error that the body announces, of its kind, or an InferenceInvalidAnswerError with the
+            content type and what came. It is not repeated: a whole answer may have been made and charged.
+    """
+    content_type = answer.headers.get("content-type", "")
+    if content_type.startswith("text/event-stream") or answer.status_code >= 300:
+        return
+    body = await answer.aread()
+    if not _BEGINS_A_STREAM.match(body):
+        media_type = content_type.partition(";")[0].strip() or "no content type"
+        raise InferenceError.from_answer(body, expected="a stream", content_type=media_type)
+
+
+async def refuse_error_in_answer(answer: HttpAnswer) -> None:
+    """Raise the error that a JSON answer with a status of success is, where the SDK would read past it.
+
+    Args:
+        answer: The answer: the signature is that of a ``response`` event hook.
+
+    Raises:
+        InferenceError: Of the kind that the error's codes and sentence mean.
+    """
+    if answer.status_code < 300 and "json" in answer.headers.get("content-type", ""):
+        body = await answer.aread()
+        if _BEGINS_AN_ERROR.match(body):
+            from pipelex.cogt.error_body import parsed
+
+            error = InferenceError.in_answer(parsed(body))
+            if error is not None:
+                raise error
+
+
+async def refuse_foreign_redirect(answer: HttpAnswer) -> None:
+    """Refuse to follow a redirect to another origin, which would get the prompt, and the key in some headers.
+
+    Args:
+        answer: The answer: the signature is that of a ``response`` event hook.
+
+    Raises:
+        InferenceRequestError: It redirects to another scheme, host or port.
+    """
+    location = answer.headers.get("location")
+    if location is None or not 300 <= answer.status_code < 400:
+        return
+    from urllib.parse import urljoin, urlsplit
+
+    here = str(answer.url)
+    there = urljoin(here, location)
+    if urlsplit(here)[:2] != urlsplit(there)[:2]:
+        raise InferenceError.from_body("", status_code=answer.status_code, headers={"location": there})
