@@ -1,0 +1,290 @@
+"""Answers that servers give although no documentation has them, through the official SDKs: text, usage and errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pipelex.cogt.exceptions import (
+    InferenceError,
+    InferenceInvalidAnswerError,
+    InferenceRefusedError,
+    InferenceServerError,
+    InferenceTruncatedError,
+)
+from pipelex.cogt.model_backends.model_spec import CallPolicy
+from pipelex.generated.builtins import AnthropicPlugin, BedrockPlugin, GooglePlugin, MistralPlugin, OpenaiPlugin
+from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.reporting.reporting_protocol import InferenceUsage
+from tests.providers.anthropic import wire as anthropic_wire
+from tests.providers.bedrock import wire as bedrock_wire
+from tests.providers.calls import ONCE, Caller
+from tests.providers.google import wire as google_wire
+from tests.providers.mistral import wire as mistral_wire
+from tests.providers.openai import wire
+from tests.providers.replay import Replay, answer, named_sse, rate_limited, sse
+
+if TYPE_CHECKING:
+    from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+    from pipelex.plugins.contract import PipelexPlugin
+    from pipelex.testing.loopback import HttpReply
+
+PLUGINS: dict[str, type[PipelexPlugin]] = {
+    "openai": OpenaiPlugin,
+    "openai_responses": OpenaiPlugin,
+    "anthropic": AnthropicPlugin,
+    "google": GooglePlugin,
+    "mistral": MistralPlugin,
+    "bedrock_boto3": BedrockPlugin,
+}
+USAGE = InferenceUsage(input_tokens=11, output_tokens=7)
+
+
+@dataclass
+class City:
+    """What a structured call asks for."""
+
+    name: str
+
+
+class Met:
+    """What came of a call."""
+
+    def __init__(self, sdk: str, *replies: HttpReply, operation: str = "gen_text", **caller: Any) -> None:
+        self.content: object = None
+        self.error: InferenceError | None = None
+        with Replay() as replay:
+            replay.on("*", *replies)
+            call = Caller(
+                plugin=PLUGINS[sdk](),
+                family=InferenceFamily.LLM,
+                sdk=sdk,
+                endpoint=replay.url,
+                extras={"region": "eu-west-1"} if sdk.startswith("bedrock") else {},
+                **{"policy": ONCE, **caller},
+            )
+            try:
+                self.content = call.llm(lambda worker: _call(worker, operation))
+            except InferenceError as exc:
+                self.error = exc
+            self.requests = len(replay.requests)
+        (self.record,) = call.log.records
+
+    @property
+    def counts(self) -> tuple[int | None, int | None]:
+        """Tokens read and written, as reported."""
+        usage = self.record.usage or InferenceUsage()
+        return usage.input_tokens, usage.output_tokens
+
+    def failed(self, kind: type[InferenceError], *words: str, text: str = "") -> None:
+        """Hold the error against its kind and its words, and what it knows of the answer."""
+        assert type(self.error) is kind, self.error or self.content
+        assert all(word in str(self.error) for word in words), str(self.error)
+        answer = self.error.answer
+        assert text == (answer.text if answer is not None else "")
+        assert self.record.usage == (answer.usage if answer is not None else None)
+
+
+async def _call(worker: LLMWorkerAbstract, operation: str) -> object:
+    match operation:
+        case "gen_object":
+            return await worker.gen_object("Which city?", City)
+        case "stream_text":
+            return "".join([piece async for piece in worker.stream_text("Hello")])
+        case _:
+            return await worker.gen_text("Hello")
+
+
+def delta(finish_reason: str | None = None, **fields: object) -> dict[str, object]:
+    """A chunk of a streamed chat completion."""
+    return {"model": "gpt-x", "choices": [{"index": 0, "delta": fields, "finish_reason": finish_reason}]}
+
+
+def completion(finish_reason: str = "stop", **message: object) -> HttpReply:
+    """A chat completion with another message."""
+    whole = wire.completion("", finish_reason=finish_reason)
+    return answer({**whole, "choices": [{"index": 0, "message": message, "finish_reason": finish_reason}]})
+
+
+class TestRefusals:
+    """A refusal is never a success, and says why."""
+
+    @pytest.mark.parametrize("pieces", [[], [delta(content="Hel")]])
+    def test_a_streamed_refusal_outlives_the_stop_at_its_end(self, pieces: list[object]) -> None:
+        stream = sse([*pieces, delta(refusal="I cannot"), delta(refusal=" help."), delta("stop")])
+        met = Met("openai", stream, operation="stream_text")
+        met.failed(InferenceRefusedError, "refused to answer: I cannot help.", text="Hel" if pieces else "")
+
+    def test_a_refusal_says_why(self) -> None:
+        met = Met("openai", completion(content=None, refusal="I cannot help."))
+        met.failed(InferenceRefusedError, "I cannot help.")
+        assert (11, 7) == met.counts
+        explained = {**anthropic_wire.message("", stop_reason="refusal"), "content": []}
+        explained["stop_details"] = {"type": "refusal", "category": "bio", "explanation": "Not this."}
+        Met("anthropic", answer(explained)).failed(InferenceRefusedError, "Not this.")
+        Met("google", answer(google_wire.text("", reason="RECITATION"))).failed(InferenceRefusedError, "RECITATION")
+
+    def test_azures_filter_is_named(self) -> None:
+        whole = wire.completion("", finish_reason="content_filter")
+        whole["choices"][0]["content_filter_results"] = {"hate": {"filtered": True}, "sexual": {"filtered": False}}  # type: ignore[index]  # plain JSON
+        Met("openai", answer(whole)).failed(InferenceRefusedError, "refused to answer: hate")
+
+
+class TestOddParts:
+    """Null, missing and mistyped parts cost neither the answer nor its usage."""
+
+    def test_a_content_of_blocks_is_its_text(self) -> None:
+        blocks = [{"type": "reasoning", "text": "hm"}, {"type": "text", "text": "hello"}]
+        assert "hello" == Met("openai", completion(content=blocks)).content
+        assert "hello" == Met("openai", sse([delta(content=blocks), delta("stop")]), operation="stream_text").content
+
+    @pytest.mark.parametrize("odd", [{"delta": None}, {}, {"delta": "odd"}])
+    def test_a_chunk_without_a_delta_is_passed_over(self, odd: dict[str, object]) -> None:
+        stream = sse([delta(content="Hel"), {"choices": [odd]}, delta(content="lo"), delta("stop")])
+        assert "Hello" == Met("openai", stream, operation="stream_text").content
+
+    @pytest.mark.parametrize("usage", [None, {}, {"input_tokens": None, "output_tokens": 7}])
+    def test_anthropics_usage_may_be_null(self, usage: object) -> None:
+        whole = {**anthropic_wire.message("Hello"), "usage": usage}
+        assert "Hello" == Met("anthropic", answer(whole)).content
+        events = anthropic_wire.events("Hello")
+        events = [(name, {**event, "usage": usage} if name == "message_delta" else event) for name, event in events]
+        met = Met("anthropic", named_sse(events), operation="stream_text")
+        assert ("Hello", 11) == (met.content, met.counts[0])
+
+    def test_a_zero_at_the_end_of_a_stream_replaces_no_count(self) -> None:
+        usage = {"input_tokens": 0, "output_tokens": 7}
+        events = anthropic_wire.events("Hello")
+        events = [(name, {**event, "usage": usage} if name == "message_delta" else event) for name, event in events]
+        assert (11, 7) == Met("anthropic", named_sse(events), operation="stream_text").counts
+
+    @pytest.mark.parametrize("change", [{"usage": None}, {"usage": {}}, {"id": None}])
+    def test_mistrals_sdk_refuses_what_the_driver_reads(self, change: dict[str, object]) -> None:
+        assert "Hello" == Met("mistral", answer({**mistral_wire.completion("Hello"), **change})).content
+
+    def test_bedrocks_counts_may_be_missing(self) -> None:
+        whole = {**bedrock_wire.text("Hello"), "usage": {"inputTokens": 11}}
+        met = Met("bedrock_boto3", answer(whole))
+        assert ("Hello", (11, None)) == (met.content, met.counts)
+
+    def test_groqs_usage_stands_elsewhere(self) -> None:
+        last = {**delta("stop"), "x_groq": {"usage": {"prompt_tokens": 11, "completion_tokens": 7}}}
+        assert (11, 7) == Met("openai", sse([delta(content="Hi"), last]), operation="stream_text").counts
+
+    def test_what_geminis_tools_added_to_the_prompt_is_counted(self) -> None:
+        assert 16 == Met("google", answer(google_wire.text("Hi", toolUsePromptTokenCount=5))).counts[0]
+
+
+class TestEmptyAnswers:
+    """An answer without text is an error that says what came in its place, and is paid for."""
+
+    @pytest.mark.parametrize(
+        ("sdk", "reply", "words"),
+        [
+            ("openai", completion(content=""), ("finish reason 'stop'",)),
+            ("openai", completion(content="", reasoning_content="hm"), ("what came is reasoning",)),
+            (
+                "openai",
+                completion("tool_calls", content=None, tool_calls=[{"id": "1", "function": {"name": "f"}}]),
+                ("finish reason 'tool_calls'", "a tool call"),
+            ),
+            ("anthropic", answer({**anthropic_wire.message(""), "content": []}), ("finish reason 'end_turn'",)),
+            ("google", answer(google_wire.response()), ("finish reason 'STOP'",)),
+            ("mistral", answer(mistral_wire.completion(None)), ("finish reason 'stop'",)),
+            ("openai_responses", answer({**wire.response(""), "output": None}), ("finish reason 'completed'",)),
+        ],
+        ids=["chat", "chat reasoning", "chat tools", "anthropic", "google", "mistral", "responses"],
+    )
+    def test_it_is_an_error_with_its_usage(self, sdk: str, reply: HttpReply, words: tuple[str, ...]) -> None:
+        met = Met(sdk, reply)
+        met.failed(InferenceInvalidAnswerError, "The answer holds no text", *words)
+        assert (11, 7) == met.counts
+
+    def test_a_stream_without_text_is_one_too(self) -> None:
+        met = Met("openai", sse([delta(reasoning_content="hm"), delta("stop")]), operation="stream_text")
+        met.failed(InferenceInvalidAnswerError, "what came is reasoning")
+
+    @pytest.mark.parametrize("status", ["queued", "in_progress", "cancelled"])
+    def test_a_response_that_did_not_end_is_no_success(self, status: str) -> None:
+        met = Met("openai_responses", answer({**wire.response("part"), "status": status}))
+        met.failed(InferenceInvalidAnswerError, "stopped before its answer was whole", status, text="part")
+
+    def test_a_paused_turn_is_no_success(self) -> None:
+        met = Met("anthropic", answer(anthropic_wire.message("part", stop_reason="pause_turn")))
+        met.failed(InferenceInvalidAnswerError, "'pause_turn'", text="part")
+
+    @pytest.mark.parametrize("reason", ["MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "TOO_MANY_TOOL_CALLS"])
+    def test_geminis_broken_answers_are_no_success(self, reason: str) -> None:
+        met = Met("google", answer(google_wire.response(reason=reason)))
+        met.failed(InferenceInvalidAnswerError, reason)
+        assert (11, 7) == met.counts
+
+
+class TestWhatAFailedCallKnows:
+    """Text and usage of an answer that is not returned are on its error, and in the report."""
+
+    def test_a_truncated_answer_carries_its_text(self) -> None:
+        met = Met("openai", answer(wire.completion("half of", finish_reason="length")))
+        met.failed(InferenceTruncatedError, "max_tokens", text="half of")
+        assert (11, 7) == met.counts
+        stream = sse(wire.completion_chunks(["half", " of"], finish_reason="length"))
+        Met("openai", stream, operation="stream_text").failed(InferenceTruncatedError, text="half of")
+
+    def test_an_answer_that_a_driver_rejects_is_counted(self) -> None:
+        assert (11, 7) == Met("openai", answer({**wire.completion(""), "choices": []})).counts
+        assert (11, 7) == Met("google", answer(google_wire.text("part", reason=None))).counts
+        stream = sse(wire.completion_chunks(["He"], finish_reason=None))
+        met = Met("openai", stream, operation="stream_text")
+        met.failed(InferenceServerError, "no finish reason came", text="He")
+        assert (11, 7) == met.counts
+
+    def test_a_streams_missing_end_may_be_usual(self) -> None:
+        for stream in (
+            sse(wire.completion_chunks(["Hel", "lo"], finish_reason=None)),
+            sse(wire.completion_chunks(["Hel", "lo"], finish_reason="")),
+        ):
+            extras = {"stream_end_unnamed": True}
+            assert "Hello" == Met("openai", stream, operation="stream_text", model_extras=extras).content
+
+    def test_the_record_of_a_repeated_call_has_its_last_usage(self) -> None:
+        met = Met(
+            "openai",
+            rate_limited(retry_after=0),
+            answer(wire.completion("Hello")),
+            policy=CallPolicy(timeout_s=20.0, max_attempts=2),
+        )
+        assert ("Hello", 2, (11, 7)) == (met.content, met.requests, met.counts)
+
+
+class TestWrappedJson:
+    """JSON inside of something else is found, and the model is not asked a second time."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '```json\n{"name": "Rome"}\n```',
+            '```\n{"name": "Rome"}```',
+            '<think>Which {city}?</think>\n{"name": "Rome"}',
+            '\ufeff{"name": "Rome"}',
+            'Here it is:\n```json\n{"name": "Rome"}\n```\nAnything else?',
+            '{"name": "Rome"}\n\nI hope that this helps.',
+        ],
+        ids=["fence", "bare fence", "thought", "byte order mark", "sentences around a fence", "sentence after"],
+    )
+    def test_it_is_read(self, text: str) -> None:
+        met = Met("openai", answer(wire.completion(text)), operation="gen_object")
+        assert (City("Rome"), 1) == (met.content, met.requests)
+
+    def test_two_answers_are_none(self) -> None:
+        met = Met("openai", answer(wire.completion('{"name": "Rome"} {"name": "Oslo"}')), operation="gen_object")
+        assert isinstance(met.error, InferenceInvalidAnswerError)
+
+    def test_the_text_beside_bedrocks_answer_tool_is_no_answer(self) -> None:
+        call = {"toolUse": {"toolUseId": "1", "name": "answer", "input": {"name": "Rome"}}}
+        second = {"toolUse": {"toolUseId": "2", "name": "answer", "input": {"name": "Oslo"}}}
+        whole = bedrock_wire.text("", stop_reason="tool_use")
+        whole["output"]["message"]["content"] = [{"text": "I'll give the answer."}, call, second]  # type: ignore[index]  # plain JSON
+        met = Met("bedrock_boto3", answer(whole), operation="gen_object", model_extras={"structured_by": "tool"})
+        assert City("Rome") == met.content
