@@ -21,15 +21,17 @@ from pipelex.cogt.exceptions import (
     InferenceServerError,
     InferenceTimeoutError,
 )
+from pipelex.cogt.inference import attempts
+from pipelex.cogt.inference.inference_result import InferenceResult, PartialAnswer
 from pipelex.cogt.llm.llm_job import LLMTextChunk
 from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
 from pipelex.plugins.inference_backend_registry import InferenceFamily
-from tests.cogt.workers import ScriptedImgGen, ScriptedLLM
+from pipelex.reporting.reporting_protocol import InferenceUsage
+from tests.cogt.workers import USAGE, ScriptedImgGen, ScriptedLLM
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from pipelex.cogt.inference.inference_result import InferenceResult
     from pipelex.cogt.llm.llm_job import LLMJob
 
 
@@ -243,3 +245,19 @@ def test_a_retry_after_as_a_date_is_read() -> None:
 
 def test_the_family_decides_not_the_name() -> None:
     assert InferenceFamily.IMG_GEN is ScriptedImgGen().inference_model.family
+
+
+def test_what_a_repeated_attempt_used_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "_pause", lambda _: 0.0)
+    used = InferenceUsage(input_tokens=2, output_tokens=1)
+
+    class Stumbling(ScriptedLLM):
+        async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
+            self.jobs.append(job)
+            if len(self.jobs) == 1:
+                raise InferenceServerError("It broke", answer=PartialAnswer(text="bl", usage=used))
+            return InferenceResult(content="blue", usage=USAGE)
+
+    worker = Stumbling()
+    assert "blue" == worker.gen_text_sync("x")
+    assert [USAGE.plus(used)] == [record.usage for record in worker.log.records]
