@@ -450,7 +450,7 @@ BY_TYPES: dict[str, Row] = {
     ),
     "a private name of the host": top("from pipelex.plugins.registrar import MergedRegistrar\n"),
     "printing in register": ordering("print('hello')"),
-    "a default in the call shape": changed("ReportingProtocol | None,", "ReportingProtocol | None = None,"),
+    "a parameter of another type": changed("    inference_model: InferenceModelSpec,", "    inference_model: str,"),
 }
 
 # What only a call shows.

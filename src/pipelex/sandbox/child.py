@@ -62,7 +62,7 @@ REFUSED_WHILE_REGISTERING = (
 )  # fmt: skip
 OUT_OF_REACH = ("pipelex.boot.", "pipelex.cli.", "pipelex.config.", "pipelex.hub.", "pipelex.worker_factories.")
 """The running system, which a plugin may not import."""
-_FORWARDERS = ("logging.config", "pickle", "pkgutil", "pydoc", "runpy")
+_FORWARDERS = ("functools", "logging.config", "pickle", "pkgutil", "pydoc", "runpy")
 """The modules of the standard library whose functions import what their caller names."""
 _PRELOADED = (
     "inspect", "pipelex.config.plugins_config", "pipelex.generated.builtins", "pipelex.plugins.admission",
