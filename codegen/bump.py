@@ -31,8 +31,8 @@ CHANGELOG = "CHANGELOG.md"
 NEXT_MARK = "# --- Next"
 """The comment in ``spi.toml`` before which the rows of frozen versions stand."""
 _UNRELEASED = re.compile(r"^## \[Unreleased\]\n", re.MULTILINE)
-_STATING = ("README.md", "docs/*.md", "docs/examples/**/*.py", "docs/examples/**/*.md")
-"""Handwritten files that may state the version in an example of a plugin."""
+_STATING = ("README.md", "docs/*.md", "docs/examples/**/*.md")
+"""Handwritten pages that may state the version in an example of a plugin. Plugins themselves are upgraded instead."""
 
 
 @dataclass
