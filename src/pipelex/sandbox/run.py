@@ -126,7 +126,7 @@ def _lines(output: bytes, nonce: str) -> Iterator[dict[str, Any]]:
 
 
 def _seen(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Give each line the index of its entry point; what was seen twice, in two registrations, is told once."""
+    """Give each line the index of its entry point; what was seen in both registrations is reported once."""
     entry, known = 0, set()
     for line in lines:
         if line["kind"] == "entry":
