@@ -14,6 +14,7 @@ from pipelex.config.settings import DEFAULTS, Settings
 from pipelex.config.starter import packaged_settings
 from pipelex.exceptions import ConfigurationError, MissingCredentialError, UnknownBackendError, UnknownModelError
 from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.redaction import redact
 
 if TYPE_CHECKING:
     from pipelex.exceptions import ConfigurationProblem
@@ -372,3 +373,23 @@ def test_nothing_that_holds_a_key_shows_it(acme: Folders) -> None:
     backend = settings.resolve_backend("acme")
     assert backend.api_key == "sk-5309"
     assert "5309" not in repr(settings) + repr(backend) + repr(settings.files)
+
+
+@pytest.mark.parametrize("key", ["x_auth", "x_cookie", "account", "api_key"])
+def test_what_comes_from_a_variable_is_masked_with_and_without_the_text_around_it(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("ACME_CANARY", " canary-6f1b\n")
+    folders.of_project(f'[backends.acme]\n{key} = "Bearer ${{ACME_CANARY}}"\n')
+    Settings.load().resolve_backend("acme")
+    assert "got [redacted]; [redacted]" == redact("got Bearer canary-6f1b; canary-6f1b")
+
+
+@pytest.mark.parametrize("key", ["endpoint", "region", "profile", "project", "location"])
+def test_a_place_that_comes_from_a_variable_is_shown(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("ACME_PLACE", "http://127.0.0.1:9/v1")
+    folders.of_project(f'[backends.acme]\n{key} = "${{ACME_PLACE}}"\n')
+    Settings.load().resolve_backend("acme")
+    assert "http://127.0.0.1:9/v1" == redact("http://127.0.0.1:9/v1")

@@ -299,7 +299,8 @@ def _expanded(key: str, text: str, variables: Mapping[str, str]) -> str:
     """Replace the references in a text of a backend's table; the result is masked in messages if it may be secret."""
     expanded = expand(text, variables).strip()
     if _SECRET_KEY.search(key) or (expanded != text and key not in _PLACE_KEYS):
-        keep_secret(expanded)
+        for secret in (expanded, *(variables[variable] for variable in variables_of(text))):
+            keep_secret(secret)
     return expanded
 
 
