@@ -49,7 +49,7 @@ class BedrockVendor(AnthropicVendor):
         return HttpReply.json(wire.message(answer.content, stop_reason=stop_reason))
 
     def refusal(self, request: HttpRequest, status: int) -> HttpReply:
-        return HttpReply.json({"message": "The kit asked for it"}, status=status)
+        return HttpReply.json({"message": "The kit asked for it of this model"}, status=status)
 
     def read_piece(self, piece: bytes) -> object:
         return super().read_piece(piece) if piece.startswith(b"{") else frames.read(piece)

@@ -74,7 +74,7 @@ def events(text: str, *, stop_reason: str = "end_turn", thought: bool = False) -
     return [(str(event["type"]), event) for event in named]
 
 
-def error(status: int, text: str = "The replay refuses") -> dict[str, object]:
+def error(status: int, text: str = "The replay refuses this model") -> dict[str, object]:
     """The body of an error."""
     return {
         "type": "error",

@@ -68,7 +68,7 @@ def events(said: str, *, stop_reason: str = "end_turn") -> list[bytes]:
     ]
 
 
-def error(status: int, said: str = "The replay refuses", *, code: str | None = None) -> HttpReply:
+def error(status: int, said: str = "The replay refuses this model", *, code: str | None = None) -> HttpReply:
     """An error: its code in a header, its words in the body."""
     headers = {"x-amzn-errortype": f"{code or CODES[status]}:http://internal.amazon.com/", "x-amzn-requestid": "af1-77"}
     return answer({"message": said}, status=status, headers=headers)

@@ -42,7 +42,7 @@ class FalVendor(LoopbackVendor[tuple[GeneratedImage, ...]]):
         return json_answer(wire.result(*addresses) if addresses else wire.result("unused", flagged=True))
 
     def refusal(self, request: HttpRequest, status: int) -> HttpReply:
-        return json_answer({"detail": "The replay refuses"}, status=status)
+        return json_answer({"detail": "The replay refuses this model"}, status=status)
 
 
 class TestFal(ImgGenConformance):

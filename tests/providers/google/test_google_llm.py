@@ -191,7 +191,7 @@ def test_a_broken_stream_is_no_whole_answer(replay: Replay, broken: HttpReply) -
 
 def test_an_error_inside_a_stream_is_an_error(replay: Replay) -> None:
     replay.on("*", sse([*wire.pieces("Hello there")[:-1], wire.error(503)], last=None))
-    with pytest.raises(InferenceServerError, match="The replay refuses"):
+    with pytest.raises(InferenceServerError, match="The replay refuses this model"):
         run(collect(make_worker(replay.url).stream_text("Hi")))
 
 

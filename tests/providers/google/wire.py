@@ -75,6 +75,8 @@ def blocked(reason: str = "SAFETY") -> dict[str, object]:
     }
 
 
-def error(status: int, *details: Mapping[str, object], said: str = "The replay refuses") -> dict[str, object]:
+def error(
+    status: int, *details: Mapping[str, object], said: str = "The replay refuses this model"
+) -> dict[str, object]:
     """The body of an error."""
     return {"error": {"code": status, "message": said, "status": STATUSES[status], "details": list(details)}}

@@ -33,7 +33,7 @@ class EndpointVendor(LoopbackVendor[tuple[GeneratedImage, ...]]):
         return raw(answer.content[0].data, content_type="image/png")
 
     def refusal(self, request: HttpRequest, status: int) -> HttpReply:
-        return HttpReply.json({"error": "The replay refuses"}, status=status)
+        return HttpReply.json({"error": "The replay refuses this model"}, status=status)
 
 
 @pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of the SDK's own call of httpx2

@@ -49,6 +49,6 @@ def page(markdown: str, *images: tuple[str, str]) -> dict[str, object]:
     return answer
 
 
-def error(status: int, code: str, said: str = "The replay refuses") -> dict[str, object]:
+def error(status: int, code: str, said: str = "The replay refuses this model") -> dict[str, object]:
     """The body of an error."""
     return {"statusCode": status, "error": {"code": code, "message": said, "details": []}}

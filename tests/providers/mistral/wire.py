@@ -49,7 +49,7 @@ def chunks(text: str, *, finish_reason: str = "stop") -> list[dict[str, object]]
     ]
 
 
-def error(text: str = "The replay refuses", *, kind: str = "invalid_request_error") -> dict[str, object]:
+def error(text: str = "The replay refuses this model", *, kind: str = "invalid_request_error") -> dict[str, object]:
     """The body of an error."""
     return {"object": "error", "message": text, "type": kind, "param": None, "code": "3000"}
 
