@@ -30,7 +30,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 @dataclass(frozen=True)
 class _Row:
-    """What the packaged defaults say of one backend in one family; ``None`` where they leave an sdk to the user."""
+    """What a backend of the packaged defaults declares in one family; ``None`` where they have no backend of an sdk."""
 
     sdk: str
     backend: str | None
@@ -45,7 +45,8 @@ def emit(project: Project, spec: Spec, counterparts: Counterparts) -> str:
         spec: The spec.
         counterparts: What the built-ins are tested against.
     """
-    backends = project.read_toml(DEFAULTS_FILE).data.get("backends", {})
+    defaults = project.read_toml(DEFAULTS_FILE).data
+    backends = defaults.get("backends", {})
     values = {family.name: family.value for family in spec.family}
     builtins = sorted(spec.builtin, key=lambda builtin: builtin.name)
     tested = {
@@ -55,7 +56,7 @@ def emit(project: Project, spec: Spec, counterparts: Counterparts) -> str:
     kinds = {name: counterpart.kind for name, counterpart in counterparts.counterparts.items()}
     return template("providers.md.j2").render(
         keys=[(builtin, _codes(_variables(builtin, values, backends))) for builtin in builtins],
-        calls=[(family, *_calls(spec, family, backends)) for family in spec.family],
+        calls=[(family, *_calls(spec, family, defaults)) for family in spec.family],
         tested=tested,
         counterparts=counterparts.counterparts,
         kinds=KINDS,
@@ -76,9 +77,9 @@ def _variables(builtin: Builtin, values: dict[str, str], backends: dict[str, dic
     return sorted({name for table in used for name in _VARIABLE.findall(json.dumps(table))})
 
 
-def _calls(spec: Spec, family: Family, backends: dict[str, dict[str, Any]]) -> tuple[list[str], list[_Row]]:
+def _calls(spec: Spec, family: Family, defaults: dict[str, Any]) -> tuple[list[str], list[_Row]]:
     """Return the capabilities that any backend of a family declares, and what each sdk's backend declares of them."""
-    rows = [row for builtin in spec.builtin for sdk in _sdks(builtin, family) for row in _rows(sdk, family, backends)]
+    rows = [row for builtin in spec.builtin for sdk in _sdks(builtin, family) for row in _rows(sdk, family, defaults)]
     return list(dict.fromkeys(capability for row in rows for capability in row.capabilities)), rows
 
 
@@ -86,12 +87,12 @@ def _sdks(builtin: Builtin, family: Family) -> list[str]:
     return [row.sdk for row in builtin.workers if row.family == family.name]
 
 
-def _rows(sdk: str, family: Family, backends: dict[str, dict[str, Any]]) -> Iterator[_Row]:
-    tables = {name: table.get(family.value, {}) for name, table in backends.items()}
-    named = {name: table for name, table in tables.items() if table.get("sdk") == sdk}
-    yield from (_Row(sdk, name, table.get("capabilities", [])) for name, table in named.items())
-    if not named:
-        yield _Row(sdk, None, [])
+def _rows(sdk: str, family: Family, defaults: dict[str, Any]) -> Iterator[_Row]:
+    of_sdk = defaults.get("sdks", {}).get(family.value, {}).get(sdk, {})
+    tables = {name: table.get(family.value, {}) for name, table in defaults.get("backends", {}).items()}
+    named = [(name, table) for name, table in tables.items() if table.get("sdk") == sdk]
+    for name, table in named or [(None, {})]:
+        yield _Row(sdk, name, {**of_sdk, **table}.get("capabilities", []))
 
 
 def _codes(names: list[str]) -> str:

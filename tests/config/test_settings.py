@@ -12,9 +12,11 @@ from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.model_spec import Capability, InferenceModelSpec
 from pipelex.config.settings import DEFAULTS, Settings
 from pipelex.config.starter import packaged_settings
+from pipelex.config.toml_file import TomlFile
 from pipelex.exceptions import ConfigurationError, MissingCredentialError, UnknownBackendError, UnknownModelError
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.redaction import redact
+from pipelex.spi.lock import read_spi_lock
 
 if TYPE_CHECKING:
     from pipelex.exceptions import ConfigurationProblem
@@ -94,6 +96,32 @@ def test_a_catalogue_model_is_completed_by_its_backend_and_keeps_its_extras(acme
     spec = Settings.load().resolve_model("big", family=InferenceFamily.LLM)
     assert (spec.sdk, spec.model_id, spec.capabilities) == ("acme_chat", "big", frozenset({Capability.STREAMING}))
     assert (spec.context_window, dict(spec.extras)) == (10, {"tier": "gold"})
+
+
+def test_what_a_model_can_do_follows_from_its_sdk_where_no_table_states_it(folders: Folders) -> None:
+    folders.of_project('[backends.mine.llm]\nsdk = "openai"\n')
+    settings = Settings.load()
+    packaged = settings.resolve_model("openai/x", family=InferenceFamily.LLM)
+    assert Capability.STRUCTURED_OUTPUT in packaged.capabilities
+    assert settings.resolve_model("mine/x", family=InferenceFamily.LLM).capabilities == packaged.capabilities
+    folders.of_project('[backends.mine.llm]\nsdk = "openai"\ncapabilities = ["streaming"]\n')
+    folders.of_project('[models.few]\nfamily = "llm"\nbackend = "mine"\ncapabilities = []\n', "models.toml")
+    settings = Settings.load()
+    assert settings.resolve_model("mine/x", family=InferenceFamily.LLM).capabilities == {Capability.STREAMING}
+    assert settings.resolve_model("few", family=InferenceFamily.LLM).capabilities == frozenset()
+
+
+def test_an_sdk_of_a_third_party_plugin_declares_what_a_file_states_and_nothing_else(folders: Folders) -> None:
+    folders.of_project('[backends.acme.llm]\nsdk = "acme_chat"\n')
+    assert Settings.load().resolve_model("acme/x", family=InferenceFamily.LLM).capabilities == frozenset()
+    folders.user('[sdks.llm.acme_chat]\ncapabilities = ["stop"]\n')
+    assert Settings.load().resolve_model("acme/x", family=InferenceFamily.LLM).capabilities == {Capability.STOP}
+
+
+def test_every_built_in_sdk_has_its_capabilities_stated() -> None:
+    stated = TomlFile.read(DEFAULTS / "pipelex.toml").table("sdks")
+    keys = {f"{family}/{sdk}" for family, sdks in stated.items() if isinstance(sdks, dict) for sdk in sdks}
+    assert keys == {key for row in read_spi_lock().builtins for key in row.backends}
 
 
 def test_a_stronger_file_overrides_key_by_key(folders: Folders) -> None:
@@ -196,6 +224,9 @@ def test_half_a_name_is_no_model(folders: Folders, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "line", "key", "reason"),
     [
+        ("pipelex.toml", "[sdks.lmm.x]\n", 1, "sdks.lmm", "Did you mean 'llm'?"),
+        ("pipelex.toml", "[sdks.llm]\nx = 1\n", 2, "sdks.llm.x", "expected a table: [sdks.llm.<name>]"),
+        ("pipelex.toml", "[sdks.llm.x]\ncapability = []\n", 2, "sdks.llm.x.capability", "Did you mean 'capabilities'?"),
         ("pipelex.toml", "[backend.x]\n", 1, "backend", "Did you mean 'backends'?"),
         ("pipelex.toml", "[models.x]\n", 1, "models", "belongs into models.toml"),
         ("models.toml", "[backends.x]\n", 1, "backends", "belongs into pipelex.toml"),

@@ -21,7 +21,7 @@ from tests.docs.test_links import PAGES
 if TYPE_CHECKING:
     from pathlib import Path
 
-SECTIONS = {"backends", "defaults", "models", "plugins"}
+SECTIONS = {"backends", "defaults", "models", "plugins", "sdks"}
 
 
 def shown(page: str) -> list[tuple[str, dict[str, Any]]]:

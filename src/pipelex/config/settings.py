@@ -65,7 +65,7 @@ class Settings:
         ConfigurationError: A file is invalid; all problems are named, with line and key.
     """
 
-    __slots__ = ("_backends", "_defaults", "_models", "_resolved", "files")
+    __slots__ = ("_backends", "_defaults", "_models", "_resolved", "_sdks", "files")
 
     def __init__(self, files: Iterable[TomlFile], *, problems: list[ConfigurationProblem] | None = None) -> None:
         from pipelex.config.tables import FileCheck
@@ -78,6 +78,7 @@ class Settings:
             _merge(merged, file.data)
         self._backends: Mapping[str, Table] = merged.get("backends", {})
         self._models: Mapping[str, Table] = merged.get("models", {})
+        self._sdks: Mapping[str, Mapping[str, Table]] = merged.get("sdks", {})
         self._defaults: Mapping[str, str] = merged.get("defaults", {})
         self._resolved: dict[str, tuple[InferenceBackend, tuple[tuple[str, str], ...]]] = {}
 
@@ -251,17 +252,22 @@ class Settings:
         return self._make_spec(name, InferenceFamily(table["family"]), table["backend"], table)
 
     def _make_spec(self, name: str, family: InferenceFamily, backend_name: str, model: Table) -> InferenceModelSpec:
-        """Make the record of a model; what its table does not state is completed by its backend's of the family."""
+        """Make the record of a model: what its table does not state is what its backend's table of the family states.
+
+        Where neither states its capabilities, they follow from its sdk.
+        """
         from pipelex.cogt.model_backends.model_spec import Capability, InferenceModelSpec
         from pipelex.config.tables import MODEL_KEYS
 
         backend = self._backends[backend_name]
         stated: Table = {**backend.get(family.value, {}), **model}
+        sdk = stated.get("sdk", backend_name)
+        stated = {**self._sdks.get(family.value, {}).get(sdk, {}), **stated}
         return InferenceModelSpec(
             name=name,
             family=family,
             backend_name=backend_name,
-            sdk=stated.get("sdk", backend_name),
+            sdk=sdk,
             model_id=stated.get("model_id", name),
             capabilities=frozenset(map(Capability, stated.get("capabilities", ()))),
             context_window=stated.get("context_window"),

@@ -26,7 +26,7 @@ FAMILIES = tuple(family.value for family in InferenceFamily)
 CAPABILITIES = tuple(capability.value for capability in Capability)
 _DAY = 86_400
 _INT64 = 2**63
-_TABLES_OF_FILE = {"pipelex.toml": ("plugins", "backends", "defaults"), "models.toml": ("models",)}
+_TABLES_OF_FILE = {"pipelex.toml": ("plugins", "sdks", "backends", "defaults"), "models.toml": ("models",)}
 
 
 def _text(value: object) -> Problems:
@@ -111,6 +111,9 @@ BACKEND_KEYS: dict[str, Check] = {
 FAMILY_KEYS: dict[str, Check] = {"sdk": _name, "capabilities": _capabilities}
 """``[backends.<name>.<family>]``: what a model of this backend and family is where no catalogue describes it."""
 
+SDK_KEYS: dict[str, Check] = {"capabilities": _capabilities}
+"""``[sdks.<family>.<sdk>]``: what a model of this sdk is where neither its own table nor its backend's states it."""
+
 MODEL_KEYS: dict[str, Check] = {
     "family": _family,
     "backend": _name,
@@ -154,23 +157,38 @@ class FileCheck:
             elif not isinstance(table, dict):
                 self._refuse((name,), f"expected a table: [{name}]")
             elif name == "backends":
-                checked[name] = {inner: self._backend(key, found) for inner, key, found in self._tables(name, table)}
+                checked[name] = {inner: self._backend(key, found) for inner, key, found in self._tables((name,), table)}
+            elif name == "sdks":
+                checked[name] = self._sdks(table)
             elif name == "models":
                 checked[name] = self._models(table)
             elif name == "defaults":
                 checked[name] = self._defaults(table)
         return checked
 
-    def _tables(self, section: str, table: dict[str, object]) -> Iterator[tuple[str, KeyPath, dict[str, object]]]:
+    def _tables(
+        self, section: tuple[str, ...], table: dict[str, object]
+    ) -> Iterator[tuple[str, tuple[str, ...], dict[str, object]]]:
         """Yield the tables inside a section, and refuse whatever else it holds."""
         for name, found in table.items():
-            key: KeyPath = (section, name)
+            key = (*section, name)
             if not isinstance(found, dict):
-                self._refuse(key, f"expected a table: [{section}.<name>]")
-            elif section == "backends" and (not name or "/" in name):
+                self._refuse(key, f"expected a table: [{'.'.join(section)}.<name>]")
+            elif section == ("backends",) and (not name or "/" in name):
                 self._refuse(key, "a backend's name may not be empty or hold '/', which ends it")
             else:
                 yield name, key, found
+
+    def _sdks(self, table: dict[str, object]) -> dict[str, object]:
+        checked: dict[str, object] = {}
+        for family, key, sdks in self._tables(("sdks",), table):
+            if family in FAMILIES:
+                checked[family] = {
+                    sdk: self._keys(path, found, SDK_KEYS) for sdk, path, found in self._tables(key, sdks)
+                }
+            else:
+                self._refuse(key, f"unknown family.{_did_you_mean(family, FAMILIES)}")
+        return checked
 
     def _backend(self, key: KeyPath, table: dict[str, object]) -> dict[str, object]:
         path = ".".join(map(str, key))
@@ -192,7 +210,7 @@ class FileCheck:
     def _models(self, table: dict[str, object]) -> dict[str, object]:
         """Return the models that are right; one that is not is left out whole, for no half of it describes a model."""
         checked: dict[str, object] = {}
-        for name, key, found in self._tables("models", table):
+        for name, key, found in self._tables(("models",), table):
             before = len(self.problems)
             model = self._keys(key, found, MODEL_KEYS, extra=_extra)
             if len(self.problems) == before:
