@@ -40,6 +40,9 @@ class HttpAnswer(Protocol):
         ...
 
 
+_STREAMS = ("text/event-stream", "application/vnd.amazon.eventstream")  # the second: Claude on Bedrock
+
+
 async def require_event_stream(answer: HttpAnswer) -> None:
     """Refuse an answer that is no stream of server-sent events, where one was asked for.
 
@@ -53,7 +56,7 @@ async def require_event_stream(answer: HttpAnswer) -> None:
             content type and what came. It is not repeated: a whole answer may have been made and charged.
     """
     content_type = answer.headers.get("content-type", "")
-    if content_type.startswith("text/event-stream") or answer.status_code >= 300:
+    if content_type.startswith(_STREAMS) or answer.status_code >= 300:
         return
     body = await answer.aread()
     if not _BEGINS_A_STREAM.match(body):
