@@ -143,7 +143,7 @@ def run_once(program: Program) -> dict[str, list[float]]:
         with subprocess.Popen(
             program.command,
             cwd=program.cwd,
-            env=variables(**program.more),
+            env=variables(PIPELEX_TRUST=str(program.cwd), **program.more),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=errors,

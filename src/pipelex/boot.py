@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipelex.config.locations import config_files
 from pipelex.config.plugins_config import load_plugins_config
 from pipelex.hub import PipelexHub, drop_hub, push_hub
 from pipelex.plugins.discovery import survey_plugins
@@ -61,7 +60,7 @@ class Pipelex:
             PluginError: A plugin failed, and nobody takes it.
             ConfigurationError: The ``[plugins]`` section is wrong.
         """
-        survey = survey_plugins(load_plugins_config(config_files(start)))
+        survey = survey_plugins(load_plugins_config(start))
         for error in survey.failures:
             if on_broken_plugin is None:
                 raise error

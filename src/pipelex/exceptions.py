@@ -137,6 +137,28 @@ class ConfigurationError(PipelexError):
         return cls(**first._asdict(), others=others)
 
 
+class UntrustedConfigurationError(PipelexError):
+    """A model or backend is used that a project's file configures in a way that needs the user's trust.
+
+    Args:
+        subject: What was to be used.
+        problems: Each key that is refused, with its file, its line and what it would do.
+        folder: The project's folder.
+    """
+
+    def __init__(self, *, subject: str, problems: tuple[ConfigurationProblem, ...], folder: str) -> None:
+        self.subject = subject
+        self.problems = problems
+        self.folder = folder
+        from shlex import quote
+
+        stated = "\n".join(map(str, problems))
+        super().__init__(
+            f"The configuration of {subject} comes from a project that you have not trusted:\n{stated}\n"
+            f"Read the file. If you trust it: pipelex trust {quote(folder)} (in CI: PIPELEX_TRUST={quote(folder)})."
+        )
+
+
 def report_problems(found: Iterable[ConfigurationProblem], problems: list[ConfigurationProblem] | None = None) -> None:
     """Raise the problems that were found, if there are any, or add them to a list where one is given.
 

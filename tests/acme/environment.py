@@ -41,7 +41,7 @@ class Environment:
         return subprocess.run(
             [str(self.folder / "bin" / "python"), *arguments],
             cwd=cwd,
-            env={**inherited, "HOME": str(self.home), **self.variables},
+            env={**inherited, "HOME": str(self.home), "PIPELEX_TRUST": str(cwd), **self.variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -68,7 +68,7 @@ def packaged_settings(extra: str = "") -> Settings:
     """Return the packaged configuration alone, with some lines on top of the catalogue."""
     files = [TomlFile.read(path) for path in sorted((PACKAGE / "config" / "defaults").glob("*.toml"))]
     if extra:
-        files.append(TomlFile.parse(ROOT / "planted" / "models.toml", extra))
+        files.append(TomlFile.parse(ROOT / "planted" / "models.toml", extra.encode()))
     return Settings(files)
 
 

@@ -72,6 +72,7 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
     (home / ".pipelex" / "pipelex.toml").write_text(CONFIGURATION)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.delenv("PIPELEX_HOME", raising=False)
+    monkeypatch.setenv("PIPELEX_TRUST", str(project))
     monkeypatch.chdir(project)
     plugin = FakePlugin()
     monkeypatch.setattr("pipelex.generated.builtins.BUILTIN_PLUGINS", (plugin,))

@@ -81,6 +81,7 @@ def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("PIPELEX_HOME", raising=False)
     monkeypatch.delenv("ACME_API_KEY", raising=False)
+    monkeypatch.setenv("PIPELEX_TRUST", str(made.project))
     monkeypatch.chdir(made.project)
     monkeypatch.syspath_prepend(made.path)
     return made

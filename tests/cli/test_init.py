@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipelex.config.settings import FILE_NAMES, Settings
+from pipelex.config.locations import FILE_NAMES
+from pipelex.config.settings import Settings
 from pipelex.config.starter import packaged_backends
 from pipelex.diagnosis import plugins as plugins_part
 from pipelex.reading.modules import ModuleLocation, locate

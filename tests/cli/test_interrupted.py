@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipelex.config.settings import FILE_NAMES
+from pipelex.config.locations import FILE_NAMES
 from pipelex.spi.files import STAGING_PREFIX
 
 if TYPE_CHECKING:

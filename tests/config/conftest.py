@@ -36,5 +36,6 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folders:
     made = Folders(tmp_path)
     monkeypatch.setenv("HOME", str(made.home))
     monkeypatch.delenv("PIPELEX_HOME", raising=False)
+    monkeypatch.setenv("PIPELEX_TRUST", str(made.project))
     monkeypatch.chdir(made.project)
     return made

@@ -28,10 +28,12 @@ def test_the_project_is_found_from_a_folder_inside_it(folders: Folders) -> None:
     assert config_files(inside) == [ours]
 
 
-def test_the_nearest_project_folder_counts_alone(folders: Folders) -> None:
-    folders.of_project("")
+def test_the_nearest_project_folder_with_files_counts_alone(folders: Folders) -> None:
+    ours = folders.of_project("")
     nearer = folders.project / "part" / ".pipelex"
     nearer.mkdir(parents=True)
+    assert config_files(folders.project / "part") == [ours]
+    (nearer / "models.toml").touch()
     assert config_files(folders.project / "part") == []
 
 

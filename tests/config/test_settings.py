@@ -10,7 +10,8 @@ import pytest
 
 from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.model_spec import Capability, InferenceModelSpec
-from pipelex.config.settings import DEFAULTS, Settings
+from pipelex.config.locations import DEFAULTS
+from pipelex.config.settings import Settings
 from pipelex.config.starter import packaged_settings
 from pipelex.config.toml_file import TomlFile
 from pipelex.exceptions import ConfigurationError, MissingCredentialError, UnknownBackendError, UnknownModelError

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelex.config.settings import DEFAULTS, FILE_NAMES, Settings
+from pipelex.config.locations import DEFAULTS, FILE_NAMES
+from pipelex.config.settings import Settings
 from pipelex.config.starter import StarterBackend, packaged_backends, packaged_settings, starter_files
 from pipelex.config.toml_file import TomlFile
 from pipelex.plugins.inference_backend_registry import InferenceFamily
@@ -18,7 +19,7 @@ ACME = StarterBackend.of_sdk("acme.v2", (InferenceFamily.SEARCH,))
 
 def _settings(texts: dict[str, str]) -> Settings:
     """Return the packaged defaults with some texts on top."""
-    files = [TomlFile.parse(Path(name), text) for name, text in texts.items()]
+    files = [TomlFile.parse(Path(name), text.encode()) for name, text in texts.items()]
     return Settings([*(TomlFile.read(DEFAULTS / name) for name in FILE_NAMES), *files])
 
 

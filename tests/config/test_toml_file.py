@@ -43,8 +43,8 @@ inline = { endpoint = "x" } # 15
     ],
 )
 def test_a_key_is_found_on_its_line_or_on_that_of_its_table(key: tuple[str, ...], line: int | None) -> None:
-    assert TomlFile.parse(Path("x.toml"), TEXT).line_of(key) == line
+    assert TomlFile.parse(Path("x.toml"), TEXT.encode()).line_of(key) == line
 
 
 def test_a_repr_holds_no_contents() -> None:
-    assert repr(TomlFile.parse(Path("x.toml"), "api_key = 'secret'")) == "TomlFile('x.toml')"
+    assert repr(TomlFile.parse(Path("x.toml"), b"api_key = 'secret'")) == "TomlFile('x.toml')"

@@ -97,7 +97,7 @@ def run(folder: Path, source: str, stage: Stage, url: str, provider: str) -> sub
     return subprocess.run(
         [sys.executable, "example.py"],
         cwd=folder,
-        env={**inherited, **keys, **own},
+        env={**inherited, "PIPELEX_TRUST": str(folder), **keys, **own},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipelex.cogt.model_backends.model_spec import CallPolicy
-from pipelex.config.settings import DEFAULTS, FILE_NAMES, Settings
+from pipelex.config.locations import DEFAULTS, FILE_NAMES
+from pipelex.config.settings import Settings
 from pipelex.config.toml_file import TomlFile
 from pipelex.exceptions import ConfigurationError
 from pipelex.plugins.inference_backend_registry import InferenceFamily
@@ -33,7 +34,7 @@ def shown(page: str) -> list[tuple[str, dict[str, Any]]]:
 def settings_of(page: str) -> Settings:
     """Load what a page shows on top of the packaged files."""
     packaged = [TomlFile.read(DEFAULTS / name) for name in FILE_NAMES]
-    return Settings([*packaged, *(TomlFile.parse(ROOT / file_of(data), text) for text, data in shown(page))])
+    return Settings([*packaged, *(TomlFile.parse(ROOT / file_of(data), text.encode()) for text, data in shown(page))])
 
 
 def file_of(data: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from pipelex.terminal import write_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipelex.diagnosis.report import BuiltinPlugin, Diagnosis, ExternalPlugin, Finding
+    from pipelex.diagnosis.report import BackendReport, BuiltinPlugin, Diagnosis, ExternalPlugin, Finding, Statement
 
 _EXIT_CODES = {"healthy": OK, "findings": FAILED, "incomplete": MISUSED}
 
@@ -51,6 +51,7 @@ def _as_data(found: Diagnosis) -> dict[str, object]:
                 "used": backend.is_used,
                 "sdks": list(backend.sdks),
                 "unset_variables": list(backend.unset_variables),
+                "stated": [statement._asdict() for statement in backend.statements],
             }
             for backend in found.backends
         ],
@@ -104,6 +105,7 @@ def _write(found: Diagnosis) -> None:
             for backend in found.backends
         ]
         write_table(("NAME", "IN USE", "SERVED BY", "NOT SET"), rows)
+        _write_statements([backend for backend in found.backends if backend.is_used])
     _write_findings("Worth knowing", found.notes)
     _write_findings("Findings", found.findings)
     for part, reason in found.incomplete:
@@ -149,6 +151,18 @@ def _builtin_cells(plugin: BuiltinPlugin) -> tuple[str, ...]:
     return plugin.name, status, ", ".join(map(str, plugin.claims)), needs
 
 
+def _write_statements(backends: Sequence[BackendReport]) -> None:
+    """Write where the calls of backends go, and which file says so."""
+    rows = [(backend.name, row.key, row.value, _where(row)) for backend in backends for row in backend.statements]
+    if rows:
+        write_text("\nWhere the calls of the backends in use go")
+        write_table(("NAME", "KEY", "VALUE", "STATED IN"), rows)
+
+
+def _where(found: Statement | Finding) -> str:
+    return f"{found.file}:{found.line}" if found.line else found.file or ""
+
+
 def _unset(variables: Sequence[str]) -> str:
     return ", ".join(variables)
 
@@ -158,8 +172,8 @@ def _write_findings(heading: str, findings: Sequence[Finding]) -> None:
         return
     write_text(f"\n{heading}")
     for finding in findings:
-        where = f"{finding.file}:{finding.line}: " if finding.line else f"{finding.file}: " if finding.file else ""
-        write_text(f"  {finding.id}: {where}{finding.message}. Fix: {finding.fix}")
+        where = _where(finding)
+        write_text(f"  {finding.id}: {f'{where}: ' if where else ''}{finding.message}. Fix: {finding.fix}")
 
 
 def _verdict(found: Diagnosis) -> str:

@@ -10,6 +10,7 @@ import click
 
 from pipelex.cli.inputs import stdin_is_terminal
 from pipelex.cli.output import OK, write_json, write_table
+from pipelex.cli.session import trust_what_was_written
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.terminal import write_text
 
@@ -75,8 +76,7 @@ def init(*, names: tuple[str, ...], take_all: bool, project: Path, force: bool, 
     No key is written: the files name environment variables.
     """
     from pipelex.cli.written_files import staged_files
-    from pipelex.config.locations import FOLDER
-    from pipelex.config.settings import FILE_NAMES
+    from pipelex.config.locations import FILE_NAMES, FOLDER
     from pipelex.config.starter import starter_files
     from pipelex.spi.files import finish_interrupted
 
@@ -95,6 +95,7 @@ def init(*, names: tuple[str, ...], take_all: bool, project: Path, force: bool, 
         for name, text in texts.items():
             files.add(name).write_text(text, encoding="utf-8", newline="\n")
         written = files.place()
+    trust_what_was_written(folder)
     steps = list(_steps(chosen, project))
     if as_json:
         write_json({"files": list(map(str, written)), "backends": list(map(_as_data, chosen)), "next": steps})

@@ -50,6 +50,7 @@ COMMANDS = {
     "plugins": CoreCommand("pipelex.cli.plugins:plugins", "See which plugins are there and what became of them."),
     "show": CoreCommand("pipelex.cli.show:show", "Show what the backends offer."),
     "doctor": CoreCommand("pipelex.cli.doctor:doctor", "Find what is wrong, and say how to fix it."),
+    "trust": CoreCommand("pipelex.cli.trust:trust", "Trust the configuration of a project."),
     "spi": CoreCommand("pipelex.cli.spi:spi", "Use the published plugin API in an editor or a tool."),
     "completion": CoreCommand("pipelex.cli.completion:completion", "Print the completion script of a shell."),
 }
@@ -115,13 +116,12 @@ def _plugin_commands(ctx: click.Context) -> PluginCommands:
 
 def _discover_commands() -> PluginCommands:
     from pipelex.cli.session import note_broken_plugin
-    from pipelex.config.locations import config_files
     from pipelex.config.plugins_config import load_plugins_config
     from pipelex.plugins.discovery import survey_plugins
     from pipelex.plugins.returned_values import Origin
 
     try:
-        survey = survey_plugins(load_plugins_config(config_files()))
+        survey = survey_plugins(load_plugins_config())
     except PipelexError as exc:  # a wrong configuration file costs the plugins' commands, not the core's help
         note(f"warning: the commands of plugins are left out: {exc}")
         return {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelex.cli.output import OK, write_json
+from pipelex.cli.session import trust_what_was_written
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.terminal import write_text
 
@@ -57,6 +58,7 @@ def new(*, name: str, families: tuple[str, ...], host: str | None, parent: Path,
     It holds the plugin, a worker for each family, a model lister, a small client in place of the vendor's SDK, tests
     with the conformance kit, and a CI file. Nothing is ever overwritten.
     """
+    from pipelex.config.locations import FOLDER
     from pipelex.exceptions import HostReferenceError, PluginNameError
     from pipelex.scaffold.host import host_of
     from pipelex.scaffold.names import PluginNames
@@ -71,6 +73,7 @@ def new(*, name: str, families: tuple[str, ...], host: str | None, parent: Path,
     refuse_existing(folder)
     if not dry_run:
         write(folder, texts)
+        trust_what_was_written(folder / FOLDER)
     if as_json:
         write_json(_as_data(names, found, folder, texts, dry_run=dry_run))
     else:

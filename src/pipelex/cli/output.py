@@ -5,7 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from pipelex.exceptions import ConfigurationError, MissingCredentialError, UnknownBackendError, UnknownModelError
+from pipelex.exceptions import (
+    ConfigurationError,
+    MissingCredentialError,
+    UnknownBackendError,
+    UnknownModelError,
+    UntrustedConfigurationError,
+)
 from pipelex.terminal import unwritable_output, write_text
 
 if TYPE_CHECKING:
@@ -20,7 +26,13 @@ FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
 
-_CONFIGURATION_ERRORS = (ConfigurationError, MissingCredentialError, UnknownBackendError, UnknownModelError)
+_CONFIGURATION_ERRORS = (
+    ConfigurationError,
+    MissingCredentialError,
+    UnknownBackendError,
+    UnknownModelError,
+    UntrustedConfigurationError,
+)
 
 
 def write_json(data: object, *, indent: int | None = 2) -> None:

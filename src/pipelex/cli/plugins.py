@@ -34,10 +34,9 @@ def list_plugins(as_json: bool) -> int:
 
     Exits with 1 where a plugin is broken.
     """
-    from pipelex.config.locations import config_files
     from pipelex.config.plugins_config import load_plugins_config
 
-    config = load_plugins_config(config_files())
+    config = load_plugins_config()
     survey = _survey(config)
     if as_json:
         write_json(_as_data(survey, config))

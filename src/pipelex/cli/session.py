@@ -39,6 +39,17 @@ def note_broken_plugin(error: PluginError) -> None:
     note(f"warning: a plugin is left out: {error} 'pipelex plugins list' shows all.")
 
 
+def trust_what_was_written(folder: Path) -> None:
+    """Trust a ``.pipelex`` that a command has just written; where that cannot be recorded, one line says so."""
+    from pipelex.config.trust import trust_written
+    from pipelex.exceptions import OutputFileError
+
+    try:
+        trust_written(folder)
+    except OutputFileError as exc:
+        note(f"warning: it is written, but not trusted: {exc}. 'pipelex trust' does that.")
+
+
 def model_or_default(px: Pipelex, model: str | None, family: InferenceFamily) -> str:
     """Return the model that was named, or the family's default.
 

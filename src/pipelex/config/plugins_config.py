@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipelex.config.locations import FILE_NAMES, config_folders
 from pipelex.exceptions import report_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
+    from pipelex.config.locations import ConfigFolder
     from pipelex.config.toml_file import TomlFile
     from pipelex.exceptions import ConfigurationProblem
 
@@ -24,24 +25,49 @@ class PluginsConfig(NamedTuple):
     disabled: tuple[str, ...] = ()
 
 
-def load_plugins_config(paths: Sequence[Path], *, problems: list[ConfigurationProblem] | None = None) -> PluginsConfig:
-    """Read the ``[plugins]`` table, and nothing else, of some configuration files.
+def load_plugins_config(
+    start: Path | None = None, *, problems: list[ConfigurationProblem] | None = None
+) -> PluginsConfig:
+    """Read the ``[plugins]`` table, and nothing else, of the configuration files.
+
+    The strongest trusted file that states a denylist gives it whole. An untrusted one adds names and takes none away.
 
     Args:
-        paths: The files, strongest first. The first one that states a denylist gives it whole.
+        start: Where the search for the project's ``.pipelex`` begins; see ``config_folders``.
         problems: Takes what is wrong, in place of an error being raised.
 
     Raises:
         ConfigurationError: A file is not TOML, or its ``[plugins]`` table is invalid.
     """
-    if not paths:
-        return PluginsConfig()
+    found: list[ConfigurationProblem] = []
+    whole: tuple[str, ...] | None = None
+    added: tuple[str, ...] = ()
+    for folder in config_folders(start):
+        path = folder.path / FILE_NAMES[0]
+        file = _read(path, found) if path in folder.files else None
+        names = disabled_in(file, found) if file is not None else None  # all are checked, whichever one counts
+        if file is None or names is None:
+            continue
+        if not _is_trusted(folder, file):
+            added = names
+        elif whole is None:
+            whole = names
+    report_problems(found, problems)
+    return PluginsConfig(disabled=tuple(dict.fromkeys((*(whole or ()), *added))))
+
+
+def _read(path: Path, problems: list[ConfigurationProblem]) -> TomlFile | None:
     from pipelex.config.toml_file import read_files
 
-    found: list[ConfigurationProblem] = []
-    stated = [disabled_in(file, found) for file in read_files(paths, found)]  # all are checked, whichever one counts
-    report_problems(found, problems)
-    return PluginsConfig(disabled=next((names for names in stated if names is not None), ()))
+    return next(iter(read_files([path], problems)), None)
+
+
+def _is_trusted(folder: ConfigFolder, file: TomlFile) -> bool:
+    if folder.is_trusted:
+        return True
+    from pipelex.config.trust import is_trusted
+
+    return is_trusted(folder, [file])
 
 
 def disabled_in(file: TomlFile, problems: list[ConfigurationProblem]) -> tuple[str, ...] | None:

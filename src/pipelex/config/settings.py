@@ -6,34 +6,34 @@ import gc
 import os
 import re
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelex.config.locations import config_files
+from pipelex.config.locations import DEFAULTS, ConfigFolder, config_folders
 from pipelex.config.references import expand, variables_of
 from pipelex.exceptions import (
     ConfigurationError,
     MissingCredentialError,
     UnknownBackendError,
     UnknownModelError,
+    UntrustedConfigurationError,
     report_problems,
 )
 from pipelex.redaction import keep_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from pipelex.cogt.model_backends.backend import InferenceBackend
     from pipelex.cogt.model_backends.model_spec import CallPolicy, InferenceModelSpec
     from pipelex.config.toml_file import KeyPath, TomlFile
+    from pipelex.config.untrusted import Refusal
     from pipelex.exceptions import ConfigurationProblem
     from pipelex.plugins.inference_backend_registry import InferenceFamily
 
     Table = Mapping[str, Any]
     """A table that was checked: ``pipelex.config.tables`` has the types of its values."""
 
-FILE_NAMES = ("pipelex.toml", "models.toml")
-DEFAULTS = Path(__file__).parent / "defaults"
 _SECRET_KEY = re.compile(r"key|token|secret|password|credential", re.IGNORECASE)
 _PLACE_KEYS = frozenset({"endpoint", "control_endpoint", "region", "location", "profile", "project"})
 """Keys whose values are no secrets, although they may come from the environment."""
@@ -55,27 +55,40 @@ class Settings:
     """The backends, the model catalogue and the default models. Keys are resolved per backend, at use.
 
     Args:
-        files: The files, weakest first; a later one extends and overrides key by key.
+        files: The files, weakest first; a later one extends and overrides key by key. What an untrusted one may not
+            hold is left out.
         problems: Takes what is wrong, in place of an error being raised; what is wrong is left out.
 
     Attributes:
-        files: The files with what is right in them, weakest first.
+        files: The files with what is right and has effect in them, weakest first.
+        refusals: What untrusted files hold that they may not. An error where a model or backend that it concerns is
+            resolved.
 
     Raises:
         ConfigurationError: A file is invalid; all problems are named, with line and key.
     """
 
-    __slots__ = ("_backends", "_defaults", "_models", "_resolved", "_sdks", "files")
+    __slots__ = ("_backends", "_defaults", "_models", "_resolved", "_sdks", "files", "refusals")
 
     def __init__(self, files: Iterable[TomlFile], *, problems: list[ConfigurationProblem] | None = None) -> None:
         from pipelex.config.tables import FileCheck
 
         checks = [FileCheck(file) for file in files]
         report_problems((problem for check in checks for problem in check.problems), problems)
-        self.files = tuple(check.checked for check in checks)
-        merged: dict[str, Any] = {}
+        self.refusals: tuple[Refusal, ...] = ()
+        files = [check.checked for check in checks]
+        trusted: dict[str, Any] = {}
+        for file in files:
+            if file.is_trusted:
+                _merge(trusted, file.data)
+        merged = dict(trusted)
+        self.files = (
+            *(file for file in files if file.is_trusted),
+            *(self._without_refused(file, trusted) for file in files if not file.is_trusted),
+        )
         for file in self.files:
-            _merge(merged, file.data)
+            if not file.is_trusted:
+                _merge(merged, file.data)
         self._backends: Mapping[str, Table] = merged.get("backends", {})
         self._models: Mapping[str, Table] = merged.get("models", {})
         self._sdks: Mapping[str, Mapping[str, Table]] = merged.get("sdks", {})
@@ -93,12 +106,40 @@ class Settings:
         Raises:
             ConfigurationError: A file cannot be read or is invalid; all problems are named, with line and key.
         """
+        from pipelex.config.trust import is_trusted
+
+        return cls.of_folders(config_folders(start), trusts=is_trusted, problems=problems)
+
+    @classmethod
+    def of_folders(
+        cls,
+        folders: Iterable[ConfigFolder],
+        *,
+        trusts: Callable[[ConfigFolder, list[TomlFile]], bool],
+        problems: list[ConfigurationProblem] | None = None,
+    ) -> Settings:
+        """Read the packaged defaults and the files of some folders.
+
+        Args:
+            folders: The folders, strongest first.
+            trusts: Decides whether a folder is trusted, by those of its files that were read.
+            problems: As for :meth:`load`.
+
+        Raises:
+            ConfigurationError: As for :meth:`load`.
+        """
         from pipelex.config.toml_file import read_files
 
-        paths = [path for name in FILE_NAMES for path in (DEFAULTS / name, *reversed(config_files(start, name)))]
         found: list[ConfigurationProblem] = []
+        weakest_first: list[TomlFile] = []
         with _no_collection():
-            settings = cls(read_files(paths, found), problems=found)
+            for folder in (*folders, ConfigFolder(DEFAULTS, is_trusted=True)):
+                files = read_files(folder.files, found)
+                are_trusted = trusts(folder, files) if files else True
+                for file in files:
+                    file.is_trusted = are_trusted
+                weakest_first = files + weakest_first
+            settings = cls(weakest_first, problems=found)
         report_problems(found, problems)
         return settings
 
@@ -117,12 +158,15 @@ class Settings:
             UnknownModelError: The name is neither; or what it names is of another family.
             UnknownBackendError: The part before the ``/`` is no configured backend.
             ConfigurationError: The catalogue's table of the model is not complete.
+            UntrustedConfigurationError: An untrusted file describes the model, or its backend.
         """
+        self._refuse_untrusted(f"model '{name}'", ("models", name))
         if name in self._models:
             problems = list(self._missing_in(name))
             if problems:
                 raise ConfigurationError.of(problems)
             spec = self._spec(name)
+            self._refuse_untrusted(f"backend '{spec.backend_name}'", ("backends", spec.backend_name))
             if spec.family != family:
                 raise self._unknown_model(name, family, actual_families=(spec.family.value,))
             return spec
@@ -130,6 +174,7 @@ class Settings:
         if not slash or not backend_name or not model_id:
             raise self._unknown_model(name, family)
         families = self.families_of(backend_name)
+        self._refuse_untrusted(f"backend '{backend_name}'", ("backends", backend_name))
         if families and family not in families and backend_name not in known_sdks:
             raise self._unknown_model(name, family, actual_families=tuple(other.value for other in families))
         return self._make_spec(name, family, backend_name, {"model_id": model_id})
@@ -143,6 +188,7 @@ class Settings:
         Raises:
             UnknownBackendError: No file describes this backend.
             MissingCredentialError: A variable is not set, or blank; all of them are named.
+            UntrustedConfigurationError: An untrusted file states a key of its table.
         """
         kept = self._kept_backend(name)
         if kept is not None:
@@ -150,6 +196,7 @@ class Settings:
         from pipelex.cogt.model_backends.backend import InferenceBackend
         from pipelex.config.tables import BACKEND_KEYS
 
+        self._refuse_untrusted(f"backend '{name}'", ("backends", name))
         variables = {variable: read_variable(variable) for variable in self.variables_of(name)}
         unset = tuple(variable for variable, value in variables.items() if not value)
         if unset:
@@ -176,7 +223,7 @@ class Settings:
         Raises:
             UnknownBackendError: No file describes this backend.
         """
-        texts = (value for value in self._backend(backend_name).values() if isinstance(value, str))
+        texts = self.texts_of(backend_name).values()
         return tuple(dict.fromkeys(variable for text in texts for variable in variables_of(text)))
 
     def origin(self, key: KeyPath) -> TomlFile | None:
@@ -184,7 +231,12 @@ class Settings:
         return next((file for file in reversed(self.files) if _states(file.data, key)), None)
 
     def default_model(self, family: InferenceFamily) -> str | None:
-        """Return the name of the model that serves a family where none is named, if one is configured."""
+        """Return the name of the model that serves a family where none is named, if one is configured.
+
+        Raises:
+            UntrustedConfigurationError: An untrusted file has it taken from the environment.
+        """
+        self._refuse_untrusted(f"the default model of '{family}'", ("defaults", family.value))
         return self._defaults.get(family.value)
 
     def backend_names(self) -> tuple[str, ...]:
@@ -202,14 +254,30 @@ class Settings:
         table = self._backend(backend_name)
         return tuple(InferenceFamily(key) for key, value in table.items() if isinstance(value, dict))
 
+    def drivers_of(self, backend_name: str) -> dict[InferenceFamily, str]:
+        """Return the sdk that serves each family that a backend's tables describe.
+
+        Raises:
+            UnknownBackendError: No file describes this backend.
+        """
+        table = self._backend(backend_name)
+        return {family: table[family].get("sdk", backend_name) for family in self.families_of(backend_name)}
+
+    def texts_of(self, backend_name: str) -> dict[str, str]:
+        """Return the texts of a backend's table by key, with their ``${VARIABLE}`` as written: some may be secret.
+
+        Raises:
+            UnknownBackendError: No file describes this backend.
+        """
+        return {key: value for key, value in self._backend(backend_name).items() if isinstance(value, str)}
+
     def sdks_of(self, backend_name: str) -> tuple[str, ...]:
         """Return every sdk that a backend's tables and its catalogue models use, each once.
 
         Raises:
             UnknownBackendError: No file describes this backend.
         """
-        table = self._backend(backend_name)
-        of_families = [table[family].get("sdk", backend_name) for family in self.families_of(backend_name)]
+        of_families = self.drivers_of(backend_name).values()
         of_models = [spec.sdk for spec in self.models() if spec.backend_name == backend_name]
         return tuple(dict.fromkeys((*of_families, *of_models))) or (backend_name,)
 
@@ -233,6 +301,27 @@ class Settings:
         if table is None:
             raise UnknownBackendError(backend_name=name, known=_nearest_first(name, self._backends))
         return table
+
+    def _without_refused(self, file: TomlFile, trusted: Table) -> TomlFile:
+        from pipelex.config.untrusted import refusals_in, without
+
+        refused = list(refusals_in(file, trusted))
+        self.refusals += tuple(refused)
+        return without(file, refused)
+
+    def _refuse_untrusted(self, subject: str, key: KeyPath) -> None:
+        """Refuse a model or backend whose table an untrusted file has a part in that it may not have.
+
+        Raises:
+            UntrustedConfigurationError: It is so; every key is named.
+        """
+        found = [refusal for refusal in self.refusals if refusal.key[: len(key)] == key]
+        if found:
+            raise UntrustedConfigurationError(
+                subject=subject,
+                problems=tuple(refusal.problem for refusal in found),
+                folder=str(found[0].file.path.parent.parent),
+            )
 
     def _missing_in(self, model: str) -> Iterator[ConfigurationProblem]:
         """Yield what is missing in the table of a catalogue model."""
@@ -318,7 +407,7 @@ def _policy(backend: Table) -> CallPolicy:
 
 
 def _merge(weaker: dict[str, Any], stronger: Table) -> None:
-    """Lay one file's data over another's, table by table."""
+    """Lay one file's data over another's, table by table. The tables that are changed are copied before."""
     for key, value in stronger.items():
         below = weaker.get(key)
         if isinstance(value, dict):

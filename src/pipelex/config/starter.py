@@ -9,7 +9,8 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipelex.cogt.model_backends.model_spec import CallPolicy
-from pipelex.config.settings import DEFAULTS, FILE_NAMES, Settings
+from pipelex.config.locations import DEFAULTS, FILE_NAMES
+from pipelex.config.settings import Settings
 from pipelex.config.toml_file import TomlFile, quoted
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.spi.lock import read_spi_lock

@@ -23,14 +23,20 @@ class TomlFile:
     Args:
         path: Where it was read.
         text: Its text, parsed.
+        content: The bytes that were parsed.
         data: Its data, where that is not all of the text's.
+
+    Attributes:
+        is_trusted: Whether the user trusts what it says.
     """
 
-    __slots__ = ("_text", "data", "path")
+    __slots__ = ("_text", "content", "data", "is_trusted", "path")
 
-    def __init__(self, path: Path, text: TomlText, data: dict[str, object] | None = None) -> None:
+    def __init__(self, path: Path, text: TomlText, content: bytes, data: dict[str, object] | None = None) -> None:
         self.path = path
+        self.content = content
         self.data: dict[str, object] = text.data if data is None else data
+        self.is_trusted = True
         self._text = text
 
     def __repr__(self) -> str:
@@ -45,28 +51,29 @@ class TomlFile:
                 of the decoder carry the whole text.
         """
         try:
-            text = path.read_text(encoding="utf-8")
+            return cls.parse(path, path.read_bytes())
         except OSError as exc:
             raise ConfigurationError(file=str(path), reason=f"it cannot be read: {exc.strerror}") from None
-        except UnicodeDecodeError as exc:
-            line = path.read_bytes()[: exc.start].count(b"\n") + 1
-            raise ConfigurationError(file=str(path), line=line, reason="it is not UTF-8 text") from None
-        return cls.parse(path, text)
 
     @classmethod
-    def parse(cls, path: Path, text: str) -> TomlFile:
-        """Parse the text of a file; arguments and errors as for :meth:`read`."""
+    def parse(cls, path: Path, content: bytes) -> TomlFile:
+        """Parse the content of a file; errors as for :meth:`read`."""
         from pipelex.spi.toml_text import TomlTextError, parse_toml
 
         try:
-            return cls(path, parse_toml(text))
+            return cls(path, parse_toml(content.decode("utf-8")), content)
+        except UnicodeDecodeError as exc:
+            line = content[: exc.start].count(b"\n") + 1
+            raise ConfigurationError(file=str(path), line=line, reason="it is not UTF-8 text") from None
         except TomlTextError as exc:
             reason = f"it is not valid TOML: {exc.reason[:1].lower()}{exc.reason[1:]}"
             raise ConfigurationError(file=str(path), line=exc.line or None, reason=reason) from None
 
     def with_data(self, data: dict[str, object]) -> TomlFile:
         """Return this file with some of its data only."""
-        return TomlFile(self.path, self._text, data)
+        file = TomlFile(self.path, self._text, self.content, data)
+        file.is_trusted = self.is_trusted
+        return file
 
     def table(self, *key: str) -> dict[str, object]:
         """Return a table of the file; an empty one where there is none."""

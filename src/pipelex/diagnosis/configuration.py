@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
-from pipelex.config.locations import config_files
+from pipelex.config.locations import DEFAULTS, FILE_NAMES, config_files, skipped_folders
 from pipelex.config.plugins_config import load_plugins_config
-from pipelex.config.settings import DEFAULTS, FILE_NAMES, Settings, read_variable
-from pipelex.diagnosis.report import Finding
-from pipelex.exceptions import ConfigurationError, PipelexError
+from pipelex.config.references import expand, variables_of
+from pipelex.config.settings import Settings, read_variable
+from pipelex.config.untrusted import address_in
+from pipelex.diagnosis.report import Finding, Statement
+from pipelex.exceptions import ConfigurationError, PipelexError, UntrustedConfigurationError
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ class Configuration:
         disabled: The denylist.
         settings: Backends and models, without what is wrong.
         models: The models of the catalogue that are complete.
+        skipped: The project folders that are not read, for somebody else can change them.
     """
 
     def __init__(self, start: Path | None = None) -> None:
@@ -38,8 +42,9 @@ class Configuration:
         self.settings = Settings.load(start, problems=found)
         found += self.settings.incomplete_models()
         self.problems = ConfigurationError.of(found).problems if found else ()
-        self.disabled = load_plugins_config(config_files(start), problems=[]).disabled  # the settings name them too
+        self.disabled = load_plugins_config(start, problems=[]).disabled  # the settings name them too
         self.models = tuple(self.settings.models())
+        self.skipped = skipped_folders(start)
 
     def unset_variables(self, backend_name: str) -> tuple[str, ...]:
         """Return the environment variables that a backend takes values from and that are not set."""
@@ -62,24 +67,76 @@ class Configuration:
     def sdks_of(self, backend_name: str) -> tuple[str, ...]:
         """Return what serves a backend's models, each as ``family/sdk``; ``any/sdk`` where no family is described."""
         pairs = [f"{model.family}/{model.sdk}" for model in self.models if model.backend_name == backend_name]
-        pairs += [
-            f"{family}/{self.settings.resolve_model(f'{backend_name}/any', family=family).sdk}"
-            for family in self.settings.families_of(backend_name)
-        ]
+        pairs += [f"{family}/{sdk}" for family, sdk in self.settings.drivers_of(backend_name).items()]
         return tuple(dict.fromkeys(pairs)) or (f"any/{backend_name}",)
+
+    def statements(self, backend_name: str) -> Iterator[Statement]:
+        """Yield what decides where a backend's calls go, with the file that states it: endpoint, variables, drivers."""
+        for key, text in self.settings.texts_of(backend_name).items():
+            if key == "endpoint":
+                yield self._statement(backend_name, (key,), _address(text))
+            elif variables := variables_of(text):
+                yield self._statement(backend_name, (key,), " ".join(f"${{{name}}}" for name in variables))
+        for family, sdk in self.settings.drivers_of(backend_name).items():
+            yield self._statement(backend_name, (family.value, "sdk"), sdk)
+
+    def _statement(self, backend_name: str, key: tuple[str, ...], value: str) -> Statement:
+        path = ("backends", backend_name, *key)
+        file = self.settings.origin(path)
+        where = (str(file.path), file.line_of(path)) if file is not None else (None, None)
+        return Statement(".".join(key), value, *where)
+
+    def plain_http_notes(self, backend_name: str) -> Iterator[Finding]:
+        """Yield a note where a backend's key travels over plain http to another machine."""
+        texts = self.settings.texts_of(backend_name)
+        address = _address(texts.get("endpoint", ""))
+        if "api_key" in texts and address.startswith("http://") and not _is_loopback(address):
+            message = f"the key of backend '{backend_name}' travels unencrypted to {address}"
+            yield Finding("plain_http", backend_name, message, "use an https address")
+
+    def trust_findings(self) -> Iterator[Finding]:
+        """Yield each key of an untrusted file that has no effect, and each folder that is not read at all."""
+        for refusal in self.settings.refusals:
+            problem = refusal.problem
+            message = f"{problem.key} has no effect, for the project is not trusted: {problem.reason}"
+            fix = f"read the file; if you trust it: pipelex trust {quote(str(refusal.file.path.parent.parent))}"
+            yield Finding("untrusted_key", problem.key or "", message, fix, problem.file, problem.line)
+        for folder in self.skipped:
+            yield Finding("skipped_folder", str(folder.path), f"its files are not read: {folder.reason}", folder.fix)
 
     def default_model_findings(self) -> Iterator[Finding]:
         """Yield each default model that is neither in the catalogue nor a ``backend/model-id``."""
         for family in InferenceFamily:
-            model = self.settings.default_model(family)
-            if model is None:
-                continue
+            model: str | None = None
             try:
-                self.settings.resolve_model(model, family=family, known_sdks=(model.partition("/")[0],))
+                model = self.settings.default_model(family)
+                if model is not None:
+                    self.settings.resolve_model(model, family=family, known_sdks=(model.partition("/")[0],))
+            except UntrustedConfigurationError:
+                continue  # trust_findings names the keys
             except PipelexError as exc:
                 key = ("defaults", family.value)
                 file = self.settings.origin(key)
                 where = (str(file.path), file.line_of(key)) if file is not None else (None, None)
                 fix = f"name another model, or describe this one in .pipelex/models.toml: {exc}"
                 message = f"the default model of '{family}' is '{model}', which nothing explains"
-                yield Finding("unknown_default_model", model, message, fix, *where)
+                yield Finding("unknown_default_model", str(model), message, fix, *where)
+
+
+def _address(text: str) -> str:
+    """Return the address that an endpoint comes to; as it is written where one of its variables is not set."""
+    values = {name: read_variable(name) for name in variables_of(text)}
+    if not all(values.values()):
+        return text
+    return address_in(expand(text, values).strip()) or "(no address)"
+
+
+def _is_loopback(address: str) -> bool:
+    from ipaddress import ip_address
+    from urllib.parse import urlsplit
+
+    host = urlsplit(address).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost" or host.endswith(".localhost")

@@ -103,12 +103,15 @@ def _look_at_backends(found: Diagnosis, configuration: Configuration) -> None:
             is_used=name in used,
             sdks=configuration.sdks_of(name),
             unset_variables=configuration.unset_variables(name),
+            statements=tuple(configuration.statements(name)),
         )
         found.backends.append(report)
         (found.findings if report.is_used else found.notes).extend(_unserved(report, found))
         if report.is_used:  # the table of the backends shows what is unset for the others
             found.findings += _unset(report)
+            found.notes += configuration.plain_http_notes(name)
             needed.update(report.sdks)
+    found.findings += configuration.trust_findings()
     found.findings += configuration.default_model_findings()
     _look_at_packages(found, needed)
 

@@ -118,6 +118,22 @@ class BuiltinPlugin:
     install: str | None = None
 
 
+class Statement(NamedTuple):
+    """A key of a backend's table that decides where its calls go.
+
+    Attributes:
+        key: The key in the table.
+        value: An address, the references to environment variables, or an sdk. Never a value that may be secret.
+        file: The file that states it; ``None`` where none does and a default holds.
+        line: The line, counted from 1.
+    """
+
+    key: str
+    value: str
+    file: str | None = None
+    line: int | None = None
+
+
 @dataclass(kw_only=True)
 class BackendReport:
     """A backend of the configuration.
@@ -127,12 +143,14 @@ class BackendReport:
         is_used: Whether a file of the user's or the project's describes it, or makes use of it.
         sdks: What serves its models, each as ``family/sdk``; ``any/sdk`` where it describes no family.
         unset_variables: The environment variables that it takes values from and that are not set.
+        statements: Its endpoint, its variables and its drivers, each with the file that states it.
     """
 
     name: str
     is_used: bool
     sdks: tuple[str, ...] = ()
     unset_variables: tuple[str, ...] = ()
+    statements: tuple[Statement, ...] = ()
 
 
 @dataclass(kw_only=True)

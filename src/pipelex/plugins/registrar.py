@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["PluginRegistrar"]
 
 CORE_COMMANDS = frozenset(
-    {"completion", "doctor", "extract", "img-gen", "init", "llm", "plugins", "search", "show", "spi"}
+    {"completion", "doctor", "extract", "img-gen", "init", "llm", "plugins", "search", "show", "spi", "trust"}
 )
 """The commands that no plugin may shadow; a test holds the command line to this list."""
 

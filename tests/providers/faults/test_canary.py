@@ -90,6 +90,7 @@ def test_the_command_line_shows_no_key(
 ) -> None:
     driver = DRIVERS[name]
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PIPELEX_TRUST", str(tmp_path))
     monkeypatch.setenv("PIPELEX_TRACEBACK", "1")
     with SecretHunt(secrets=SECRETS) as hunt:
         for fault in (Fault.UNAUTHORIZED, Fault.MALFORMED, Fault.CONNECTION_REFUSED):
@@ -113,6 +114,7 @@ def test_a_crash_shows_no_key(
         raise RuntimeError(f"a fault in a driver's code, which shows {CANARY}")
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PIPELEX_TRUST", str(tmp_path))
     monkeypatch.setattr("pipelex.providers.openai.client.make_client", crash)
     _configure(tmp_path, DRIVERS["openai"], "http://127.0.0.1:9")
     assert 1 == main(["llm", "Hello", "--model", "canary/the-model"])
