@@ -88,7 +88,7 @@ def test_what_is_allowed_is_what_the_documentation_says() -> None:
 
 @pytest.mark.parametrize("key", sorted({*BACKEND_KEYS, *keys_that_drivers_read(), "x_header", "new_key"} - {*POLICY}))
 def test_every_other_key_of_a_backend_is_refused(folders: Folders, key: str) -> None:
-    file = folders.of_project(f'[backends.openai]\n{key} = "value"\n')
+    file = folders.of_project(f'[backends.openai]\n{key} = "https://value.test"\n')
     error = refused()
     assert [(str(file), 2, f"backends.openai.{key}")] == [problem[:1] + problem[2:] for problem in error.problems]
     assert "backend 'openai'" in str(error)
