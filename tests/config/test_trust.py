@@ -81,6 +81,7 @@ def test_what_is_allowed_is_what_the_documentation_says() -> None:
     assert {
         "backends": set(POLICY),
         "backends.family": {"capabilities"},
+        "sdks": {"capabilities"},
         "models": set(MODEL_KEYS),
         "defaults": set(FAMILIES),
     } == {table: set(keys) for table, keys in ALLOWED.items()}

@@ -27,6 +27,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         }
     ),
     "backends.family": frozenset({"capabilities"}),
+    "sdks": frozenset({"capabilities"}),
     "models": frozenset(
         {
             "family",
@@ -75,7 +76,7 @@ def refusals_in(file: TomlFile, trusted: Table) -> Iterator[Refusal]:
         trusted: The configuration without it.
     """
     for key, value in _stated(file.data):
-        if (isinstance(value, str) and "${" in value) or key[-1] not in ALLOWED[_kind_of_table(key)]:
+        if (isinstance(value, str) and "${" in value) or key[-1] not in ALLOWED.get(_kind_of_table(key), ()):
             yield Refusal(key, file, _effect(key, value))
     for name, table in file.table("models").items():
         yield from _misplaced(("models", name), file, dict(table) if isinstance(table, dict) else {}, trusted)
