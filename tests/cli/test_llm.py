@@ -80,8 +80,7 @@ def test_an_object_fits_the_schema_of_the_file(terminal: Terminal) -> None:
     schema = terminal.write("person.json", json.dumps(PERSON))
     terminal.plugin.answer = {"name": "Bob", "age": 4}
     assert {"name": "Bob", "age": 4} == terminal.run("llm", "hello", "--schema", schema).data
-    [sent] = terminal.plugin.schemas
-    assert {"type": "integer", "minimum": 0} == sent["properties"]["age"]  # type: ignore[index]  # plain JSON
+    assert [PERSON] == terminal.plugin.schemas
 
 
 def test_an_object_that_does_not_fit_is_a_failure(terminal: Terminal) -> None:
@@ -89,14 +88,28 @@ def test_an_object_that_does_not_fit_is_a_failure(terminal: Terminal) -> None:
     terminal.plugin.answer = {"age": -1}
     outcome = terminal.run("llm", "hello", "--schema", schema)
     assert (1, "") == (outcome.code, outcome.out)
-    assert "age: expected at least 0, got -1; 'name' is missing" in outcome.err
+    assert "$: 'name' is a required property; $.age: -1 is less than the minimum of 0" in outcome.err
 
 
 def test_keywords_that_are_not_checked_are_named(terminal: Terminal) -> None:
-    schema = terminal.write("s.json", '{"properties": {"a": {"format": "date"}}, "if": {}}')
+    schema = terminal.write("s.json", '{"properties": {"a": {"format": "odd"}}, "if": {}, "contentEncoding": "x"}')
     outcome = terminal.run("llm", "hello", "--schema", schema)
     assert outcome.code == 0
-    assert "the answer is not checked: format, if" in outcome.err
+    assert "the answer is not checked: contentEncoding, format" in outcome.err
+
+
+def test_a_recursive_schema_is_sent_as_it_is_in_the_file(terminal: Terminal) -> None:
+    tree = {"$ref": "#/$defs/node", "$defs": {"node": {"properties": {"next": {"$ref": "#/$defs/node"}}}}}
+    terminal.plugin.answer = {"next": {"next": {}}}
+    outcome = terminal.run("llm", "hello", "--schema", terminal.write("tree.json", json.dumps(tree)))
+    assert {"next": {"next": {}}} == outcome.data
+    assert [tree] == terminal.plugin.schemas
+
+
+def test_a_schema_that_is_none_costs_no_call(terminal: Terminal) -> None:
+    outcome = terminal.run("llm", "hello", "--schema", terminal.write("s.json", '{"properties": 3}'))
+    assert (2, []) == (outcome.code, terminal.plugin.jobs)
+    assert "s.json: $.properties: it is no JSON Schema" in outcome.err
 
 
 def test_a_wrong_schema_file_is_found_before_anything_is_sent(terminal: Terminal) -> None:

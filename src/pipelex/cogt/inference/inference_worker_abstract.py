@@ -427,7 +427,8 @@ class ObjectAdapter(Generic[ObjectT]):
     pydantic loads here, with the first structured call.
 
     Args:
-        schema: Any type that pydantic can validate.
+        schema: Any type that pydantic can validate. A class that states its JSON schema as ``__json_schema__`` sends
+            that one.
     """
 
     def __init__(self, schema: type[ObjectT]) -> None:
@@ -436,7 +437,8 @@ class ObjectAdapter(Generic[ObjectT]):
         from pydantic import TypeAdapter
 
         self._adapter: TypeAdapter[ObjectT] = TypeAdapter(schema)
-        self._json_schema = json.dumps(self._adapter.json_schema())
+        stated: object = getattr(schema, "__json_schema__", None)  # pydantic follows the references of its own alone
+        self._json_schema = json.dumps(self._adapter.json_schema() if stated is None else stated)
 
     def json_schema(self) -> dict[str, object]:
         """Return the JSON schema that the answer has to fit; a new one each time, for drivers to change."""

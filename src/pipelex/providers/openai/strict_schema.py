@@ -62,11 +62,24 @@ class AnswerSchema(NamedTuple):
 
 
 def _wrapped(schema: dict[str, object]) -> dict[str, object]:
-    inner = dict(schema)
+    inner: dict[str, object] = _moved(schema)
     wrapped: dict[str, object] = {"type": "object", "properties": {_WRAPPER: inner}}
-    if "$defs" in inner:  # a $ref names its place from the root
+    if "$defs" in inner:
         wrapped["$defs"] = inner.pop("$defs")
     return wrapped
+
+
+def _moved(node: Any) -> Any:
+    """Return a copy whose references, which name their places from the root, lead to the same inside the wrapper."""
+    if isinstance(node, list):
+        return [_moved(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    moved = {key: value if key in _VALUES else _moved(value) for key, value in node.items()}
+    reference = moved.get("$ref")
+    if isinstance(reference, str) and reference.startswith("#") and not reference.startswith("#/$defs/"):
+        moved["$ref"] = f"#/properties/{_WRAPPER}{reference[1:]}"
+    return moved
 
 
 def _fit(schema: dict[str, Any]) -> dict[str, Any] | None:
