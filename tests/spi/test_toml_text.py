@@ -16,6 +16,7 @@ DEEP = 5000
         ("{a=" * DEEP + "1" + "}" * DEEP, "nested more than"),
         ("[" * (MAX_NESTING + 1) + "]" * (MAX_NESTING + 1), "nested more than"),
         ("9" * DEEP, "an integer with too many digits"),
+        ("0x" + "f" * DEEP, "an integer with too many digits"),
         ("[1", "Unclosed array"),
         ("1 2", "Expected newline"),
     ],
@@ -52,8 +53,18 @@ def test_numbers_that_no_setting_can_mean_are_named() -> None:
         ("a = 1\r\nb = 2\r\n", ("b",), 2),
         ('a = """x\n"y""""\nb = 2\n', ("b",), 3),
         ("a = { b = 1, c = { d = 2 } }\n", ("a", "c", "d"), 1),
+        ('a = 1\n["x\\ty".b]\n"q\\"\\u00e9" = 2\n', ("x\ty", "b", 'q"é'), 3),
+        ("[a.b]\nc = 1\n[a]\nd = 2\n", ("a",), 3),
     ],
-    ids=["quotes in a comment", "a byte order mark", "CRLF", "quotes at the end of a text", "inline tables"],
+    ids=[
+        "quotes in a comment",
+        "a byte order mark",
+        "CRLF",
+        "quotes at the end of a text",
+        "inline tables",
+        "escapes in a quoted key",
+        "a table after one that is in it",
+    ],
 )
 def test_a_key_is_found_whatever_is_around_it(text: str, path: tuple[str, ...], line: int) -> None:
     assert line == parse_toml(text).line(path)

@@ -250,7 +250,7 @@ def move_finish_reason(world: World) -> None:
     head = "from enum import StrEnum\n\n__all__ = ['FinishReason']\n\n"
     world.edit(reason, "", head + text[start:end])
     world.edit(RESULT, text[start:end], "")
-    world.edit(RESULT, '["FinishReason", "InferenceResult"]', '["InferenceResult"]')
+    world.edit(RESULT, '["FinishReason", "InferenceResult", ', '["InferenceResult", ')
     world.edit(RESULT, "from enum import StrEnum\n", f"from {reason} import FinishReason\n")
     for user in ("pipelex.cogt.llm.llm_job", "pipelex.reporting.reporting_protocol"):
         world.edit(user, f"from {RESULT} import FinishReason", f"from {reason} import FinishReason")

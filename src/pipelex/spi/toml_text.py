@@ -16,6 +16,8 @@ Path = tuple[str | int, ...]
 MAX_NESTING = 100
 """How deep tables and arrays may nest: far more than a file has, far less than Python's stack."""
 _MAX_INTEGER = 2**63 - 1  # what the TOML specification asks of an implementation
+_MAX_BITS = 4096  # of an integer in another base than ten, which is parsed at any length, and printed at none
+_TOO_LONG = "an integer with too many digits"
 
 _KEY = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*""")
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -101,11 +103,13 @@ def parse_toml(text: str) -> TomlText:
     except RecursionError as exc:
         raise TomlTextError(_line_of_nesting(text), too_deep) from exc
     except ValueError as exc:  # int() limits how many digits it converts
-        raise TomlTextError(_line_of_long_number(text), "an integer with too many digits") from exc
+        raise TomlTextError(_line_of_long_number(text), _TOO_LONG) from exc
     parsed = TomlText(data, text)
-    deep = next((path for path, _ in _walk(data) if len(path) > MAX_NESTING), None)
-    if deep is not None:
-        raise TomlTextError(_line_of_nesting(text), too_deep)
+    for path, value in _walk(data):
+        if len(path) > MAX_NESTING:
+            raise TomlTextError(_line_of_nesting(text), too_deep)
+        if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+            raise TomlTextError(parsed.line(path), _TOO_LONG)
     return parsed
 
 
@@ -195,7 +199,8 @@ class _Lines:
     def _read_key(self) -> Path:
         keys: list[str] = []
         while match := _KEY.match(self._text, self._at):
-            keys.append(next(group for group in match.groups() if group is not None))
+            basic, literal, bare = match.groups()
+            keys.append(_unescaped(basic) if basic is not None else literal if literal is not None else bare)
             self._at = match.end()
             if not self._text.startswith(".", self._at):
                 break
@@ -239,5 +244,15 @@ class _Lines:
         position, line = self._counted
         line += self._text.count("\n", position, at)
         self._counted = (at, line)
-        for length in range(1, len(path) + 1):  # a key states the tables that its dots run through, too
+        for length in range(1, len(path)):  # a key states the tables that its dots run through, too
             self._lines.setdefault(path[:length], line)
+        self._lines[path] = line  # a table's own header counts, though one of a table in it may come first
+
+
+def _unescaped(key: str) -> str:
+    """Return a key that is written as a basic string, without its quotes, as the parser understands it."""
+    if "\\" not in key:
+        return key
+    import tomli
+
+    return next(iter(tomli.loads(f'"{key}" = 0')))
