@@ -16,8 +16,9 @@ from pipelex.config.locations import ConfigFolder, config_folders, skipped_folde
 from pipelex.config.plugins_config import load_plugins_config
 from pipelex.config.settings import Settings
 from pipelex.config.tables import BACKEND_KEYS, FAMILIES, MODEL_KEYS
+from pipelex.config.toml_file import TomlFile
 from pipelex.config.trust import forget_trust, record_of, record_trust, trust_records, trust_written
-from pipelex.config.untrusted import ALLOWED
+from pipelex.config.untrusted import ALLOWED, refusals_in
 from pipelex.exceptions import UntrustedConfigurationError
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from tests.architecture.tree import SRC
@@ -143,6 +144,28 @@ def test_a_model_that_leads_elsewhere_is_refused(
     assert "smollm2" == Settings.load().resolve_model("smollm2", family=LLM).name
     trust(folders)
     assert model == Settings.load().resolve_model(model, family=LLM).name
+
+
+@pytest.mark.parametrize(
+    ("key", "is_allowed"),
+    [
+        (("backends", "x", "llm", "capabilities"), True),
+        (("backends", "x", "headers", "capabilities"), False),
+        (("models", "x", "family"), True),
+        (("models", "x", "headers", "family"), False),
+        (("new_table", "timeout_s"), False),
+    ],
+)
+def test_a_key_is_judged_by_its_place_not_by_its_name_alone(
+    folders: Folders, key: tuple[str, ...], is_allowed: bool
+) -> None:
+    """Of tables that are to come, too: what the checks of a file let through is refused here."""
+    data: object = 1
+    for part in reversed(key):
+        data = {part: data}
+    assert isinstance(data, dict)
+    file = TomlFile.parse(folders.project / "pipelex.toml", b"").with_data(data)
+    assert ([] if is_allowed else [key]) == [refusal.key for refusal in refusals_in(file, {})]
 
 
 def test_a_model_of_the_user_is_not_moved_to_another_backend_with_its_driver(folders: Folders) -> None:

@@ -109,8 +109,14 @@ def _stated(data: object, path: KeyPath = ()) -> Iterator[tuple[tuple[str, ...],
             yield tuple(map(str, (*path, name))), value
 
 
-def _kind_of_table(key: KeyPath) -> str:
-    return "backends.family" if key[0] == "backends" and len(key) == 4 else str(key[0])
+def _kind_of_table(key: tuple[str, ...]) -> str:
+    """Return by which row of ``ALLOWED`` a key is judged; no row for a table that is none of these."""
+    match key:
+        case ("backends", _, family, _) if family in ALLOWED["defaults"]:
+            return "backends.family"
+        case ("sdks", _, _, _) | ("backends", _, _) | ("models", _, _) | ("defaults", _):
+            return key[0]
+    return ""
 
 
 def _misplaced(key: KeyPath, file: TomlFile, stated: Table, trusted: Table) -> Iterator[Refusal]:
