@@ -159,6 +159,8 @@ COMMANDS = [
     ("show", "models", HOSTILE),
     ("doctor",),
     ("init", "--help"),
+    ("trust",),
+    ("trust", "--list"),
     ("spi", "path"),
     ("completion", "bash"),
     ("fails",),

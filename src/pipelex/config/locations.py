@@ -129,7 +129,10 @@ def _home() -> Path | None:
 
 def _project_candidates(start: Path | None) -> Iterator[ConfigFolder | SkippedFolder]:
     """Yield each ``.pipelex`` with files at or above a directory, up to the repository's root or the home folder."""
-    here, home = (start or Path.cwd()).resolve(), _home()
+    try:
+        here, home = (start or Path.cwd()).resolve(), _home()
+    except FileNotFoundError:  # the working directory was removed: there is no project then
+        return
     own = {folder.resolve() for folder in (user_folder(), home and home / FOLDER) if folder is not None}
     for directory in (here, *here.parents):
         path = directory / FOLDER
