@@ -17,7 +17,7 @@ import pytest
 from pipelex.providers.local import install as install_module
 from pipelex.providers.local import weights as weights_module
 from pipelex.providers.local.install import install, main
-from pipelex.providers.local.weights import SMOLLM2, Weights, cache_folder, find
+from pipelex.providers.local.weights import SMOLLM2, Weights, cache_folder, digest, find, is_whole
 
 GGUF = b"GGUF" + bytes(range(256)) * 4000
 
@@ -306,3 +306,36 @@ def test_an_installed_weights_package_is_found_and_never_imported(
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     assert find(small) == package / "tiny.gguf"
     assert (package / "tiny.gguf", False) == install(small)
+
+
+def test_weights_are_hashed_again_when_size_or_time_changed(
+    cache: Path, small: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.mkdir(parents=True)
+    file = cache / small.filename
+    file.write_bytes(GGUF)
+    hashed: list[Path] = []
+
+    def counted(path: Path) -> str:
+        hashed.append(path)
+        return digest(path)
+
+    monkeypatch.setattr(weights_module, "digest", counted)
+    assert [True, True] == [is_whole(small, file), is_whole(small, file)]
+    assert [file] == hashed
+    file.write_bytes(GGUF)
+    assert is_whole(small, file)
+    file.write_bytes(bytes(len(GGUF)))
+    assert [False, False] == [is_whole(small, file), is_whole(small, file)]
+    assert [file] * 4 == hashed
+
+
+def test_weights_are_hashed_each_time_where_the_cache_folder_takes_nothing(
+    tmp_path: Path, small: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").write_text("a file where the folder has to be")
+    monkeypatch.setenv("PIPELEX_CACHE_DIR", str(tmp_path / "cache"))
+    file = tmp_path / small.filename
+    file.write_bytes(GGUF)
+    assert is_whole(small, file)
+    assert (tmp_path / "cache").is_file()

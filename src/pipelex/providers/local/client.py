@@ -12,7 +12,7 @@ from pipelex.cogt.exceptions import (
     InferenceServerError,
 )
 from pipelex.cogt.model_backends.listed_model import ListedModel
-from pipelex.providers.local.weights import KNOWN_WEIGHTS, require
+from pipelex.providers.local.weights import INSTALL_COMMAND, KNOWN_WEIGHTS, is_whole, require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.model_backends.backend import InferenceBackend
+    from pipelex.providers.local.weights import Weights
 
 _DEFAULT_CONTEXT = 4096
 _REQUEST_FAULTS = {"invalid_request_error", "not_supported_error"}
@@ -81,8 +82,8 @@ class LocalEngine:
             InferenceModelNotFoundError: The model's weights are not on this machine.
         """
         path = require(model_id, backend_name=self._backend.name, weights_file=self._weights_file)
-        context = self._n_ctx or (0 if self._weights_file else KNOWN_WEIGHTS[model_id].context_window)
-        return self._thread().submit(self._run, path, context, request, on_event)
+        weights = None if self._weights_file else KNOWN_WEIGHTS[model_id]
+        return self._thread().submit(self._run, path, weights, request, on_event)
 
     def close(self) -> None:
         """Stop the answer under way, drop those that wait, and free the models. May be called again."""
@@ -106,11 +107,19 @@ class LocalEngine:
             return self._executor
 
     def _run(
-        self, path: Path, context: int, request: dict[str, object], on_event: Callable[[dict[str, Any]], bool]
+        self,
+        path: Path,
+        weights: Weights | None,
+        request: dict[str, object],
+        on_event: Callable[[dict[str, Any]], bool],
     ) -> None:
         """Serve one request; runs on the engine's thread alone, so that no model is loaded twice."""
         server = self._servers.get(str(path))
         if server is None:
+            if weights is not None and not is_whole(weights, path):
+                msg = f"{path} is damaged: its sha256 is not that of {weights.model_id}. Fetch again: {INSTALL_COMMAND}"
+                raise ModelLoadError(msg)
+            context = self._n_ctx or (weights.context_window if weights is not None else 0)
             server = self._servers[str(path)] = _load(path, n_ctx=context, n_threads=self._n_threads)
         failures: list[Exception] = []
 

@@ -85,6 +85,8 @@ def cache_folder() -> Path:
 def find(weights: Weights, folder: Path | None = None) -> Path | None:
     """Return where weights lie, or ``None``. A file of another size is not whole, so it is not found.
 
+    The content is not read: :func:`is_whole` does that.
+
     Args:
         weights: The weights.
         folder: The only folder to look in; without it, the cache folder, then the installed package.
@@ -99,6 +101,34 @@ def digest(path: Path) -> str:
 
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_whole(weights: Weights, path: Path) -> bool:
+    """Return whether a file holds the weights, by its digest.
+
+    It is computed again when path, size or times of the file are not those of the last check, which the cache folder
+    keeps. That finds damaged and replaced files; it is no protection against a user who may write to that folder.
+
+    Args:
+        weights: The weights.
+        path: The file.
+    """
+    found = path.stat()
+    state = f"{weights.sha256} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {path}\n".encode()
+    record = cache_folder() / f"{weights.filename}.checked"
+    try:
+        if record.read_bytes() == state:
+            return True
+    except OSError:  # never checked, or a folder that cannot be read
+        pass
+    if digest(path) != weights.sha256:
+        return False
+    try:
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_bytes(state)
+    except OSError:  # a read-only folder, a full disk: the next run checks again
+        pass
+    return True
 
 
 def require(model_id: str, *, backend_name: str, weights_file: str = "") -> Path:
