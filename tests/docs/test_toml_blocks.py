@@ -51,7 +51,7 @@ def test_what_a_page_shows_of_a_configuration_resolves(path: Path, monkeypatch: 
     page = path.read_text(encoding="utf-8")
     packaged = "".join((DEFAULTS / name).read_text(encoding="utf-8") for name in FILE_NAMES)
     for variable in re.findall(r"\$\{(\w+)\}", page + packaged):
-        monkeypatch.setenv(variable, "value-of-a-variable")
+        monkeypatch.setenv(variable, "https://value.test")  # some of them are endpoints
     settings = settings_of(page)
     for _, data in shown(page):
         for name in data.get("backends", {}):
