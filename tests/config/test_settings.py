@@ -112,6 +112,42 @@ def test_what_a_model_can_do_follows_from_its_sdk_where_no_table_states_it(folde
     assert settings.resolve_model("few", family=InferenceFamily.LLM).capabilities == frozenset()
 
 
+def test_how_a_server_differs_is_stated_for_a_backend_a_family_or_a_model(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINE_TOKEN", "hidden-token-1")
+    folders.user(
+        '[backends.mine]\nstructured_by = "tool"\nstream_usage = false\nregion = "eu"\n'
+        '[backends.mine.extra_headers]\nX-Token = "${MINE_TOKEN}"\nHTTP-Referer = "https://app.test"\n'
+        "[backends.mine.extra_body]\ntop_k = 5\nprovider = {order = ['a', 'b'], only = true}\n"
+        '[backends.mine.llm]\nsdk = "openai"\nstructured_by = "json_object"\n'
+        "[backends.mine.llm.extra_headers]\nX-Tier = 'gold'\n"
+    )
+    folders.user(
+        '[models.few]\nfamily = "llm"\nbackend = "mine"\nstream_usage = true\n'
+        "[models.few.extra_body]\ntop_k = 1\n[models.few.extra_headers]\nX-Api-Key = 'hidden-token-2'\n",
+        "models.toml",
+    )
+    settings = Settings.load()
+    backend = settings.resolve_backend("mine")
+    assert {"X-Token": "hidden-token-1", "HTTP-Referer": "https://app.test"} == backend.headers
+    assert {"region": "eu"} == backend.extras
+    assert ("MINE_TOKEN",) == settings.variables_of("mine")
+    assert (InferenceFamily.LLM,) == settings.families_of("mine")
+    plain = settings.resolve_model("mine/x", family=InferenceFamily.LLM)
+    assert {"structured_by": "json_object", "stream_usage": False} == plain.extras
+    assert {"X-Tier": "gold"} == plain.extra_headers
+    assert {"top_k": 5, "provider": {"order": ["a", "b"], "only": True}} == plain.extra_body
+    few = settings.resolve_model("few", family=InferenceFamily.LLM)
+    assert {"structured_by": "json_object", "stream_usage": True} == few.extras
+    assert {"X-Tier": "gold", "X-Api-Key": "hidden-token-2"} == few.extra_headers
+    assert {"top_k": 1, "provider": {"order": ["a", "b"], "only": True}} == few.extra_body
+    assert "hidden" not in f"{backend!r}{few!r}" + redact("hidden-token-1 hidden-token-2")
+    monkeypatch.delenv("MINE_TOKEN")
+    with pytest.raises(MissingCredentialError, match="MINE_TOKEN"):
+        Settings.load().resolve_backend("mine")
+
+
 def test_an_sdk_of_a_third_party_plugin_declares_what_a_file_states_and_nothing_else(folders: Folders) -> None:
     folders.of_project('[backends.acme.llm]\nsdk = "acme_chat"\n')
     assert Settings.load().resolve_model("acme/x", family=InferenceFamily.LLM).capabilities == frozenset()
@@ -228,6 +264,25 @@ def test_half_a_name_is_no_model(folders: Folders, name: str) -> None:
         ("pipelex.toml", "[sdks.lmm.x]\n", 1, "sdks.lmm", "Did you mean 'llm'?"),
         ("pipelex.toml", "[sdks.llm]\nx = 1\n", 2, "sdks.llm.x", "expected a table: [sdks.llm.<name>]"),
         ("pipelex.toml", "[sdks.llm.x]\ncapability = []\n", 2, "sdks.llm.x.capability", "Did you mean 'capabilities'?"),
+        (
+            "pipelex.toml",
+            '[backends.x]\nstructured_by = "grammar"\n',
+            2,
+            "backends.x.structured_by",
+            "expected 'json_s",
+        ),
+        ("pipelex.toml", "[backends.x]\nextra_headers = 'a'\n", 2, "backends.x.extra_headers", "a table of headers"),
+        (
+            "pipelex.toml",
+            "[backends.x.extra_headers]\n'a b' = 'c'\n",
+            2,
+            'backends.x.extra_headers."a b"',
+            "the name of",
+        ),
+        ("models.toml", "[models.x]\nstream_usage = 1\n", 2, "models.x.stream_usage", "true or false, got a number"),
+        ("models.toml", "[models.x.extra_body]\na = [nan]\n", 2, "models.x.extra_body.a", "a finite number"),
+        ("models.toml", "[models.x.extra_headers]\na = '${B}'\n", 2, "models.x.extra_headers.a", "no variable is read"),
+        ("models.toml", "[models.x.extra_headers]\na = 1\n", 2, "models.x.extra_headers.a", "expected a string"),
         ("pipelex.toml", "[backend.x]\n", 1, "backend", "Did you mean 'backends'?"),
         ("pipelex.toml", "[models.x]\n", 1, "models", "belongs into models.toml"),
         ("models.toml", "[backends.x]\n", 1, "backends", "belongs into pipelex.toml"),

@@ -15,7 +15,7 @@ from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.config.locations import ConfigFolder, config_folders, skipped_folders
 from pipelex.config.plugins_config import load_plugins_config
 from pipelex.config.settings import Settings
-from pipelex.config.tables import BACKEND_KEYS, FAMILIES, MODEL_KEYS
+from pipelex.config.tables import BACKEND_KEYS, FAMILIES, MODEL_KEYS, SETTING_KEYS
 from pipelex.config.toml_file import TomlFile
 from pipelex.config.trust import forget_trust, record_of, record_trust, trust_records, trust_written
 from pipelex.config.untrusted import ALLOWED, refusals_in
@@ -77,6 +77,32 @@ POLICY = (
 )
 
 
+SETTINGS = {
+    "structured_by": 'structured_by = "tool"',
+    "stream_usage": "stream_usage = false",
+    "stream_end_unnamed": "stream_end_unnamed = true",
+    "limit_name": 'limit_name = "max_tokens"',
+    "extra_headers": "extra_headers = {X-Tier = 'gold', capabilities = 'x'}",
+    "extra_body": "extra_body = {capabilities = ['x']}",
+}
+
+
+def test_every_setting_of_a_server_is_among_those_that_are_refused() -> None:
+    assert SETTING_KEYS.keys() == SETTINGS.keys()
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=list(SETTINGS))
+@pytest.mark.parametrize("table", ["[backends.openai]", "[backends.openai.llm]", "[models.mine]"])
+def test_a_setting_of_a_server_is_refused_in_every_table(folders: Folders, table: str, setting: str) -> None:
+    model = 'family = "llm"\nbackend = "openai"\n' if "models" in table else ""
+    folders.of_project(f"{table}\n{model}{setting}\n", "models.toml" if model else "pipelex.toml")
+    error = refused("model", "mine" if model else "openai/x")
+    stated = 2 if "extra_headers" in setting else 1
+    assert stated == len(error.problems)
+    trust(folders)
+    assert Settings.load().resolve_model("mine" if model else "openai/x", family=LLM).backend_name == "openai"
+
+
 def test_what_is_allowed_is_what_the_documentation_says() -> None:
     """A key that is added here has to be added there, with a reason."""
     assert {
@@ -88,7 +114,9 @@ def test_what_is_allowed_is_what_the_documentation_says() -> None:
     } == {table: set(keys) for table, keys in ALLOWED.items()}
 
 
-@pytest.mark.parametrize("key", sorted({*BACKEND_KEYS, *keys_that_drivers_read(), "x_header", "new_key"} - {*POLICY}))
+@pytest.mark.parametrize(
+    "key", sorted({*BACKEND_KEYS, *keys_that_drivers_read(), "x_header", "new_key"} - {*POLICY, *SETTINGS})
+)
 def test_every_other_key_of_a_backend_is_refused(folders: Folders, key: str) -> None:
     file = folders.of_project(f'[backends.openai]\n{key} = "https://value.test"\n')
     error = refused()

@@ -47,6 +47,9 @@ class Caller:
         client_policy: The policy of the backend, by which the SDK goes, where it is another one.
         model_id: The vendor's id of the model.
         model_extras: The model's extras.
+        headers: The backend's own headers.
+        model_headers: The model's own headers.
+        model_body: The fields that the model adds to the body.
         log: Where the calls are reported.
     """
 
@@ -60,6 +63,9 @@ class Caller:
     client_policy: CallPolicy | None = None
     model_id: str = "gpt-x"
     model_extras: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    model_headers: Mapping[str, str] = field(default_factory=dict)
+    model_body: Mapping[str, object] = field(default_factory=dict)
     max_output_tokens: int | None = None
     log: UsageLog = field(default_factory=UsageLog)
 
@@ -68,7 +74,12 @@ class Caller:
         """The backend's record."""
         policy = self.client_policy or self.policy
         return InferenceBackend(
-            name="vendor", endpoint=self.endpoint, api_key=self.api_key, policy=policy, extras=self.extras
+            name="vendor",
+            endpoint=self.endpoint,
+            api_key=self.api_key,
+            policy=policy,
+            extras=self.extras,
+            extra_headers=self.headers,
         )
 
     @property
@@ -85,6 +96,8 @@ class Caller:
             max_output_tokens=self.max_output_tokens,
             policy=self.policy,
             extras=self.model_extras,
+            extra_headers=self.model_headers,
+            extra_body=self.model_body,
         )
 
     def llm(self, do: Callable[[LLMWorkerAbstract], Awaitable[ResultT]]) -> ResultT:

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     Table = Mapping[str, Any]
     """A table that was checked: ``pipelex.config.tables`` has the types of its values."""
 
-_SECRET_KEY = re.compile(r"key|token|secret|password|credential", re.IGNORECASE)
+_SECRET_KEY = re.compile(r"key|token|secret|password|credential|authorization|cookie", re.IGNORECASE)
+_TABLES_OF_MODEL = ("extra_headers", "extra_body")
 _PLACE_KEYS = frozenset({"endpoint", "control_endpoint", "region", "location", "profile", "project"})
 """Keys whose values are no secrets, although they may come from the environment."""
 
@@ -194,7 +195,7 @@ class Settings:
         if kept is not None:
             return kept
         from pipelex.cogt.model_backends.backend import InferenceBackend
-        from pipelex.config.tables import BACKEND_KEYS
+        from pipelex.config.tables import BACKEND_KEYS, SETTING_KEYS
 
         self._refuse_untrusted(f"backend '{name}'", ("backends", name))
         variables = {variable: read_variable(variable) for variable in self.variables_of(name)}
@@ -212,7 +213,10 @@ class Settings:
             endpoint=values.get("endpoint") or None,
             api_key=values.get("api_key") or None,
             policy=_policy(table),
-            extras={key: value for key, value in values.items() if key not in BACKEND_KEYS},
+            extras={key: value for key, value in values.items() if key not in SETTING_KEYS | BACKEND_KEYS},
+            extra_headers={
+                key: _expanded(key, value, variables) for key, value in table.get("extra_headers", {}).items()
+            },
         )
         self._resolved[name] = backend, tuple(variables.items())
         return backend
@@ -252,7 +256,7 @@ class Settings:
         from pipelex.plugins.inference_backend_registry import InferenceFamily
 
         table = self._backend(backend_name)
-        return tuple(InferenceFamily(key) for key, value in table.items() if isinstance(value, dict))
+        return tuple(InferenceFamily(key) for key in table if key in tuple(InferenceFamily))
 
     def drivers_of(self, backend_name: str) -> dict[InferenceFamily, str]:
         """Return the sdk that serves each family that a backend's tables describe.
@@ -269,7 +273,9 @@ class Settings:
         Raises:
             UnknownBackendError: No file describes this backend.
         """
-        return {key: value for key, value in self._backend(backend_name).items() if isinstance(value, str)}
+        table = self._backend(backend_name)
+        headers = {f"extra_headers.{name}": text for name, text in table.get("extra_headers", {}).items()}
+        return {key: value for key, value in table.items() if isinstance(value, str)} | headers
 
     def sdks_of(self, backend_name: str) -> tuple[str, ...]:
         """Return every sdk that a backend's tables and its catalogue models use, each once.
@@ -341,17 +347,24 @@ class Settings:
         return self._make_spec(name, InferenceFamily(table["family"]), table["backend"], table)
 
     def _make_spec(self, name: str, family: InferenceFamily, backend_name: str, model: Table) -> InferenceModelSpec:
-        """Make the record of a model: what its table does not state is what its backend's table of the family states.
+        """Make the record of a model: what its table does not state, its backend's table of the family states.
 
-        Where neither states its capabilities, they follow from its sdk.
+        Where neither states its capabilities, they follow from its sdk. The backend's own headers are its client's.
         """
         from pipelex.cogt.model_backends.model_spec import Capability, InferenceModelSpec
-        from pipelex.config.tables import MODEL_KEYS
+        from pipelex.config.tables import MODEL_KEYS, SETTING_KEYS
 
         backend = self._backends[backend_name]
-        stated: Table = {**backend.get(family.value, {}), **model}
-        sdk = stated.get("sdk", backend_name)
-        stated = {**self._sdks.get(family.value, {}).get(sdk, {}), **stated}
+        of_backend = {key: backend[key] for key in ("price_list", *SETTING_KEYS) if key in backend}
+        of_backend.pop("extra_headers", None)
+        of_family: Table = backend.get(family.value, {})
+        sdk = model.get("sdk") or of_family.get("sdk", backend_name)
+        stated: dict[str, Any] = {}
+        for table in (self._sdks.get(family.value, {}).get(sdk, {}), of_backend, of_family, model):
+            _merge(stated, table)
+        for key, value in stated.get("extra_headers", {}).items():
+            if _SECRET_KEY.search(key):
+                keep_secret(value)
         return InferenceModelSpec(
             name=name,
             family=family,
@@ -362,8 +375,9 @@ class Settings:
             context_window=stated.get("context_window"),
             max_output_tokens=stated.get("max_output_tokens"),
             policy=_policy(backend),
-            price_list=stated.get("price_list") or backend.get("price_list"),
-            extras={key: value for key, value in model.items() if key not in MODEL_KEYS},
+            price_list=stated.get("price_list"),
+            **{key: stated.get(key, {}) for key in _TABLES_OF_MODEL},
+            extras={key: value for key, value in stated.items() if key not in (*MODEL_KEYS, *_TABLES_OF_MODEL)},
         )
 
     def _kept_backend(self, name: str) -> InferenceBackend | None:

@@ -26,6 +26,7 @@ FAMILIES = tuple(family.value for family in InferenceFamily)
 CAPABILITIES = tuple(capability.value for capability in Capability)
 _DAY = 86_400
 _INT64 = 2**63
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _TABLES_OF_FILE = {"pipelex.toml": ("plugins", "sdks", "backends", "defaults"), "models.toml": ("models",)}
 
 
@@ -93,6 +94,72 @@ def _extra(value: object) -> Problems:
     elif isinstance(value, int) and not -_INT64 <= value < _INT64:
         yield (), "expected a number of at most 64 bits"
 
+
+def _flag(value: object) -> Problems:
+    if not isinstance(value, bool):
+        yield (), f"expected true or false, got {_kind(value)}"
+
+
+def _word(*choices: str) -> Check:
+    def check(value: object) -> Problems:
+        if value not in choices:
+            yield (), f"expected {' or '.join(map(repr, choices))}, got {value!r:.40}"
+
+    return check
+
+
+def _headers(check_value: Check) -> Check:
+    def check(value: object) -> Problems:
+        if not isinstance(value, dict):
+            yield (), f"expected a table of headers, each a string, got {_kind(value)}"
+            return
+        for name, text in value.items():
+            if not _HEADER_NAME.fullmatch(name):
+                yield (name,), "expected the name of a header"
+            for _, reason in check_value(text):
+                yield (name,), reason
+
+    return check
+
+
+def _header_text(value: object) -> Problems:
+    """Check the value of a header where no variable is read."""
+    yield from _text(value)
+    if isinstance(value, str) and "${" in value:
+        yield (), "no variable is read here: headers with one belong into [backends.<name>.extra_headers]"
+    elif isinstance(value, str) and not (value.isascii() and value.isprintable()):
+        yield (), "a header takes printable ASCII characters alone"
+
+
+def _body(value: object) -> Problems:
+    if not isinstance(value, dict):
+        yield (), f"expected a table of fields, got {_kind(value)}"
+        return
+    yield from _json(value)
+
+
+def _json(value: object) -> Problems:
+    """Check that a value can be sent as JSON."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    if inner is None:
+        yield from _extra(value)
+        return
+    for part, element in inner:
+        for inside, reason in _json(element):
+            yield (part, *inside), reason
+
+
+SETTING_KEYS: dict[str, Check] = {
+    "structured_by": _word("json_schema", "json_object", "tool"),
+    "stream_usage": _flag,
+    "stream_end_unnamed": _flag,
+    "limit_name": _word("max_tokens", "max_completion_tokens"),
+    "extra_headers": _headers(_header_text),
+    "extra_body": _body,
+}
+"""How a server differs from the others of its format: in the table of a backend, of its family, or of a model."""
+
+_SETTINGS_OF_BACKEND = SETTING_KEYS | {"extra_headers": _headers(_reference)}
 
 BACKEND_KEYS: dict[str, Check] = {
     "endpoint": _reference,
@@ -198,21 +265,21 @@ class FileCheck:
             if name in FAMILIES and not isinstance(value, dict):
                 self._refuse((*key, name), f"expected a table: [{path}.{name}] with sdk and capabilities")
             elif name in FAMILIES and isinstance(value, dict):
-                families[name] = self._keys((*key, name), value, FAMILY_KEYS)
-            elif isinstance(value, dict):
+                families[name] = self._keys((*key, name), value, FAMILY_KEYS | SETTING_KEYS)
+            elif isinstance(value, dict) and name not in SETTING_KEYS:
                 self._refuse((*key, name), f"unknown family.{_did_you_mean(name, FAMILIES)}")
             elif name in FAMILY_KEYS:
                 self._refuse((*key, name), f"this key belongs into the table of a family, as in [{path}.llm]")
             else:
                 others[name] = value
-        return self._keys(key, others, BACKEND_KEYS, extra=_backend_extra) | families
+        return self._keys(key, others, _SETTINGS_OF_BACKEND | BACKEND_KEYS, extra=_backend_extra) | families
 
     def _models(self, table: dict[str, object]) -> dict[str, object]:
         """Return the models that are right; one that is not is left out whole, for no half of it describes a model."""
         checked: dict[str, object] = {}
         for name, key, found in self._tables(("models",), table):
             before = len(self.problems)
-            model = self._keys(key, found, MODEL_KEYS, extra=_extra)
+            model = self._keys(key, found, SETTING_KEYS | MODEL_KEYS, extra=_extra)
             if len(self.problems) == before:
                 checked[name] = model
         return checked

@@ -134,7 +134,7 @@ def _misplaced(key: KeyPath, file: TomlFile, stated: Table, trusted: Table) -> I
 def _drivers_of(backend: str, trusted: Table) -> set[str]:
     """Return the sdks by which the trusted files have a backend served."""
     table = trusted.get("backends", {}).get(backend, {})
-    of_families = {inner.get("sdk", backend) for inner in table.values() if isinstance(inner, dict)}
+    of_families = {inner.get("sdk", backend) for family, inner in table.items() if family in ALLOWED["defaults"]}
     models = (model for model in trusted.get("models", {}).values() if model.get("backend") == backend)
     return (of_families or {backend}) | {model["sdk"] for model in models if "sdk" in model}
 

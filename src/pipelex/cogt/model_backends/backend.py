@@ -33,6 +33,7 @@ class InferenceBackend:
         policy: How patient the calls are: time-outs of the client, attempts, concurrency.
         extras: Whatever else the backend's table holds (region, deployment, account). Those that begin with ``x_``
             are sent as headers.
+        extra_headers: Further headers of every request, by their names.
 
     Raises:
         ConfigurationError: The endpoint is no base URL (no scheme, a query, a user's name or password in it), or the
@@ -44,10 +45,12 @@ class InferenceBackend:
     api_key: str | None = field(default=None, repr=False)
     policy: CallPolicy = field(default_factory=CallPolicy)
     extras: Mapping[str, str | int | float | bool] = field(default_factory=dict, repr=False)
+    extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        headers = {"api_key": self.api_key, **{key: self.extras[key] for key in self.extras if key.startswith("x_")}}
-        for key, value in headers.items():
+        sent = {"api_key": self.api_key, **{key: self.extras[key] for key in self.extras if key.startswith("x_")}}
+        sent |= {f"extra_headers.{name}": value for name, value in self.extra_headers.items()}
+        for key, value in sent.items():
             if isinstance(value, str) and not (value.isascii() and value.isprintable() and value == value.strip()):
                 raise self._error(key, _NO_HEADER)
         if self.endpoint is not None:
@@ -58,6 +61,15 @@ class InferenceBackend:
     def __repr__(self) -> str:
         origin = None if self.endpoint is None else "/".join(self.endpoint.split("/")[:3])  # a path may hold a token
         return f"InferenceBackend(name={self.name!r}, endpoint={origin!r}, policy={self.policy!r})"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers to send with every request beside the SDK's own.
+
+        They are the extras that begin with ``x_`` (``x_title`` as ``x-title``) and ``extra_headers``.
+        """
+        named = {key.replace("_", "-"): str(value) for key, value in self.extras.items() if key.startswith("x_")}
+        return {**named, **self.extra_headers}
 
     def endpoint_without(self, *endings: str) -> str | None:
         """Return the endpoint without a path that the SDK adds to it by itself, and that a user may have written too.

@@ -43,6 +43,7 @@ def _make_anthropic_client(backend: InferenceBackend) -> AsyncAnthropic:
         api_key=backend.api_key or _NO_KEY,
         base_url=backend.endpoint_without("/v1/messages", "/v1"),
         timeout=_timeout(backend),
+        default_headers=backend.headers,
         http_client=_http(backend),
         max_retries=0,
     )
@@ -70,6 +71,7 @@ def _make_bedrock_client(backend: InferenceBackend) -> AsyncAnthropicBedrock:
             aws_profile=backend.get_extra("profile", default="") or None,
             base_url=backend.endpoint,
             timeout=_timeout(backend),
+            default_headers=backend.headers,
             http_client=_http(backend),
             max_retries=0,
         )

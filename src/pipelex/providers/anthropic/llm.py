@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, TypedDict, cast
 
 from anthropic import AsyncAnthropic, AsyncAnthropicBedrock, transform_schema
 from anthropic.types import Message
@@ -17,7 +17,7 @@ from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.providers.anthropic.errors import classify
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from anthropic.types import (
         Base64ImageSourceParam,
@@ -51,6 +51,11 @@ _IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _MAX_TOKENS = 8192  # the API wants a limit; this is it where neither the job nor the catalogue says
 
 
+class _Extras(TypedDict):
+    extra_headers: Mapping[str, str]
+    extra_body: dict[str, object] | None
+
+
 class AnthropicLLMWorker(SdkWorker[AsyncAnthropic | AsyncAnthropicBedrock], LLMWorkerAbstract):
     """Serves LLM calls through Anthropic's messages API."""
 
@@ -66,7 +71,7 @@ class AnthropicLLMWorker(SdkWorker[AsyncAnthropic | AsyncAnthropicBedrock], LLMW
         request = await self._request(job)
         last = LLMTextChunk(text="", finish_reason=FinishReason.OTHER)
         messages = (await self._client()).messages
-        async with await messages.create(**request, stream=True, extra_body=_extra_body(job.params)) as events:
+        async with await messages.create(**request, stream=True, **self._extras(job.params)) as events:
             await require_event_stream(events.response)
             async for event in events:
                 kind = field_of(event, "type")
@@ -86,7 +91,7 @@ class AnthropicLLMWorker(SdkWorker[AsyncAnthropic | AsyncAnthropicBedrock], LLMW
     async def _ask(self, job: LLMJob, json_schema: dict[str, object] | None = None) -> InferenceResult[str]:
         request = await self._request(job, json_schema)
         messages = (await self._client()).messages
-        message: object = await messages.create(**request, extra_body=_extra_body(job.params))
+        message: object = await messages.create(**request, **self._extras(job.params))
         # The SDK neither looks whether the answer is JSON nor whether it is a message.
         if not isinstance(message, Message) or not message.model_fields_set & {"content", "stop_reason", "usage"}:
             raise InferenceError.from_answer(message, expected="a message of Anthropic's API")
@@ -122,6 +127,12 @@ class AnthropicLLMWorker(SdkWorker[AsyncAnthropic | AsyncAnthropicBedrock], LLMW
         if output_config:
             request["output_config"] = output_config
         return request
+
+    def _extras(self, params: LLMJobParams) -> _Extras:
+        """Return what the SDK's signature does not have: a temperature, which older models take, and the settings."""
+        temperature = {"temperature": params.temperature} if params.temperature is not None else {}
+        model = self.inference_model
+        return {"extra_headers": model.extra_headers, "extra_body": {**temperature, **model.extra_body} or None}
 
     async def _content(self, job: LLMJob) -> list[ContentBlockParam]:
         """Return what the user says, the files before the text that speaks of them."""
@@ -194,11 +205,6 @@ def _has_open_object(schema: object) -> bool:
 def _thinking(effort: ReasoningEffort) -> ThinkingConfigParam:
     """Say whether to think; how long is the effort's matter."""
     return {"type": "disabled"} if effort is ReasoningEffort.NONE else {"type": "adaptive"}
-
-
-def _extra_body(params: LLMJobParams) -> dict[str, object] | None:
-    """Return what older models take and the SDK's signature no longer has."""
-    return {"temperature": params.temperature} if params.temperature is not None else None
 
 
 def _piece(event: object, kind: object) -> LLMTextChunk | None:

@@ -59,12 +59,8 @@ class BedrockLLMWorker(SdkWorker[BedrockClient], LLMWorkerAbstract):
             schema = for_bedrock(json_schema)
         except ValueError as exc:
             raise InferenceRequestError(f"The type asked for cannot be met: {exc}") from exc
-        structured_by = self.inference_model.extras.get("structured_by", _BY_SCHEMA)
-        if structured_by == _BY_TOOL:
+        if self.inference_model.choice("structured_by", _BY_SCHEMA, _BY_TOOL) == _BY_TOOL:
             return await self._ask({**request, "toolConfig": _answer_tool(schema)})
-        if structured_by != _BY_SCHEMA:
-            msg = f"The model's 'structured_by' is '{structured_by}'; it is '{_BY_SCHEMA}' or '{_BY_TOOL}'"
-            raise InferenceRequestError(msg)
         definition = {"name": "answer", "schema": json.dumps(schema)}
         text_format = {"type": "json_schema", "structure": {"jsonSchema": definition}}
         effort = request.get("outputConfig", {})

@@ -18,8 +18,8 @@ def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[httpx.A
 
     Args:
         sdk: The sdk.
-        backend: The backend's record; its endpoint ends where the paths begin, usually in ``/v1``. Each extra whose
-            name begins with ``x_`` is sent as a header.
+        backend: The backend's record; its endpoint ends where the paths begin, usually in ``/v1``. Its headers
+            are sent with every request.
 
     Raises:
         InferenceRequestError: The backend has no endpoint.
@@ -28,7 +28,7 @@ def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[httpx.A
     if endpoint is None:
         msg = f"The sdk '{sdk}' needs the gateway's address. Set endpoint in [backends.{backend.name}]"
         raise InferenceRequestError(msg, provider=backend.name)
-    headers = {name.replace("_", "-"): str(value) for name, value in backend.extras.items() if name.startswith("x_")}
+    headers = backend.headers
     if backend.api_key is not None:
         headers["Authorization"] = f"Bearer {backend.api_key}"
     timeout = httpx.Timeout(backend.policy.timeout_s, connect=backend.policy.connect_timeout_s)

@@ -39,8 +39,7 @@ def open_client(*, sdk: str, backend: InferenceBackend) -> AsyncOpenAI:
 
     Args:
         sdk: The sdk; what is particular about it stands in the table of dialects.
-        backend: The backend's record. Each extra whose name begins with ``x_`` is sent as a header
-            (``x_portkey_provider`` as ``x-portkey-provider``).
+        backend: The backend's record; its headers are sent with every request.
 
     Raises:
         InferenceRequestError: The sdk needs an endpoint, and the backend has none.
@@ -85,7 +84,7 @@ def _endpoint(sdk: str, backend: InferenceBackend) -> str:
 
 def _credentials(dialect: Dialect, backend: InferenceBackend) -> tuple[str, dict[str, str]]:
     """Return the key for the ``Authorization`` header, and the headers beside it."""
-    headers = {name.replace("_", "-"): str(value) for name, value in backend.extras.items() if name.startswith("x_")}
+    headers = backend.headers
     if dialect.key_header is None:
         return backend.api_key or _NO_KEY, headers
     if backend.api_key is not None:

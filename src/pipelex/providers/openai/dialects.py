@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 LimitName = Literal["max_tokens", "max_completion_tokens"]
+LIMIT_NAMES: tuple[str, ...] = get_args(LimitName)
 
 AZURE_V1 = "v1"
 """The Azure API that has no dated versions: the same paths as OpenAI's own, under ``/openai/v1``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, TypedDict, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletion
@@ -15,15 +15,23 @@ from pipelex.cogt.inference.inference_result import FinishReason, InferenceResul
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
-from pipelex.providers.openai.dialects import dialect_of
+from pipelex.providers.openai.dialects import LIMIT_NAMES, dialect_of
 from pipelex.providers.openai.errors import classify
 from pipelex.providers.openai.inputs import chat_messages
 from pipelex.providers.openai.strict_schema import AnswerSchema
+from pipelex.providers.openai.structured import (
+    WAYS,
+    StructuredOptions,
+    ask_for,
+    given_to_tool,
+    naming_setting,
+    with_schema,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from openai.types.chat.completion_create_params import ResponseFormat
+    from openai.types.chat import ChatCompletionStreamOptionsParam
 
     from pipelex.cogt.llm.llm_job import LLMJob
     from pipelex.providers.openai.dialects import LimitName
@@ -34,9 +42,10 @@ _FINISH_REASONS = {
     "length": FinishReason.LENGTH,
     "content_filter": FinishReason.CONTENT_FILTER,
 }
+_CALLED = ("tool_calls", "function_call")
 
 
-class _Options(TypedDict, total=False):
+class _Options(StructuredOptions, total=False):
     """The parameters of a request that may be left to the model."""
 
     temperature: float
@@ -45,11 +54,19 @@ class _Options(TypedDict, total=False):
     seed: int
     stop: list[str]
     reasoning_effort: Literal["none", "low", "medium", "high"]
-    response_format: ResponseFormat
+    stream_options: ChatCompletionStreamOptionsParam
 
 
 class OpenAICompletionsWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
-    """Serves LLM calls by ``POST /chat/completions``."""
+    """Serves LLM calls by ``POST /chat/completions``.
+
+    Args:
+        sdk_instance: The backend's client.
+        inference_model: The model that this worker serves. Its extra ``structured_by`` names the way to a structured
+            answer (``"json_schema"``, ``"json_object"`` or ``"tool"``), ``limit_name`` the limit of an answer; with
+            ``stream_usage = false`` a stream is not asked for its usage.
+        reporting_delegate: Where usage and time are reported, if anywhere.
+    """
 
     streams_name_their_end = True
 
@@ -57,23 +74,22 @@ class OpenAICompletionsWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
         return await self._complete(job, self._options(job))
 
     async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> InferenceResult[str]:
-        answer = AnswerSchema.of(json_schema)
-        options = self._options(job)
-        options["response_format"] = {
-            "type": "json_schema",
-            "json_schema": {"name": "answer", "schema": answer.schema, "strict": answer.is_strict},
-        }
-        result = await self._complete(job, options)
+        answer, way = AnswerSchema.of(json_schema), self.inference_model.choice("structured_by", *WAYS)
+        options: _Options = {**self._options(job), **ask_for(answer, way=way)}
+        result = await self._complete(with_schema(job, answer) if way == "json_object" else job, options)
         return replace(result, content=answer.unwrapped(result.content))
 
     async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
-        client = await self._client()
+        client, model, options = await self._client(), self.inference_model, self._options(job)
+        if model.extras.get("stream_usage") is not False:
+            options["stream_options"] = {"include_usage": True}
         stream = await client.chat.completions.create(
-            model=self.inference_model.model_id,
+            model=model.model_id,
             messages=await chat_messages(job.prompt),
             stream=True,
-            stream_options={"include_usage": True},
-            **self._options(job),
+            extra_headers=model.extra_headers,
+            extra_body=model.extra_body,
+            **options,
         )
         async with stream:
             await require_event_stream(stream.response)
@@ -83,7 +99,7 @@ class OpenAICompletionsWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
                     yield piece
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
-        return classify(error)
+        return naming_setting(classify(error))
 
     def _options(self, job: LLMJob) -> _Options:
         """Say how the model is to answer; what the job leaves open is not sent."""
@@ -104,18 +120,26 @@ class OpenAICompletionsWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
 
     def _limit_name(self) -> LimitName:
         model = self.inference_model
-        return cast("LimitName", model.extras.get("limit_name", dialect_of(model.sdk).limit_name))
+        return cast("LimitName", model.choice("limit_name", dialect_of(model.sdk).limit_name, *LIMIT_NAMES))
 
     async def _complete(self, job: LLMJob, options: _Options) -> InferenceResult[str]:
-        client = await self._client()
+        client, model = await self._client(), self.inference_model
         completion = await client.chat.completions.create(
-            model=self.inference_model.model_id, messages=await chat_messages(job.prompt), **options
+            model=model.model_id,
+            messages=await chat_messages(job.prompt),
+            extra_headers=model.extra_headers,
+            extra_body=model.extra_body,
+            **options,
         )
-        return _result(completion)
+        return _result(completion, by_tool="tools" in options)
 
 
-def _result(completion: object) -> InferenceResult[str]:
+def _result(completion: object, *, by_tool: bool) -> InferenceResult[str]:
     """Read a whole answer; the SDK validates nothing, so a look-alike's oddities are met here.
+
+    Args:
+        completion: What the SDK returned.
+        by_tool: Whether the model was made to call a function with its answer.
 
     Raises:
         InferenceError: It is an error with status 200, no chat completion, or holds no choice.
@@ -137,8 +161,11 @@ def _result(completion: object) -> InferenceResult[str]:
     message = field_of(choice, "message")
     content = field_of(message, "content")
     reason, detail = _ending(choice, refusal=field_of(message, "refusal"))
+    given = given_to_tool(message) if by_tool else None
+    if given is not None and detail in _CALLED:
+        reason = FinishReason.STOP
     return InferenceResult(
-        content=text_of(content),
+        content=text_of(content) if given is None else given,
         usage=usage,
         finish_reason=reason or FinishReason.OTHER,
         finish_detail=detail,

@@ -78,6 +78,8 @@ class OpenAIResponsesWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
             input=await self._input(job),
             store=False,
             stream=True,
+            extra_headers=self.inference_model.extra_headers,
+            extra_body=self.inference_model.extra_body,
             **options,
         )
         said: list[str] = []
@@ -116,7 +118,12 @@ class OpenAIResponsesWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
     async def _respond(self, job: LLMJob, options: _Options) -> InferenceResult[str]:
         client = await self._client()
         response: object = await client.responses.create(
-            model=self.inference_model.model_id, input=await self._input(job), store=False, **options
+            model=self.inference_model.model_id,
+            input=await self._input(job),
+            store=False,
+            extra_headers=self.inference_model.extra_headers,
+            extra_body=self.inference_model.extra_body,
+            **options,
         )  # the SDK validates nothing
         if not isinstance(response, Response) or not response.model_fields_set & {"output", "status", "usage"}:
             raise InferenceError.from_answer(response, expected="a response of the Responses API")

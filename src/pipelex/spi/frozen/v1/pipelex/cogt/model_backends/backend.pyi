@@ -23,6 +23,7 @@ class InferenceBackend:
         policy: How patient the calls are: time-outs of the client, attempts, concurrency.
         extras: Whatever else the backend's table holds (region, deployment, account). Those that begin with ``x_``
             are sent as headers.
+        extra_headers: Further headers of every request, by their names.
 
     Raises:
         ConfigurationError: The endpoint is no base URL (no scheme, a query, a user's name or password in it), or the
@@ -34,10 +35,19 @@ class InferenceBackend:
     api_key: str | None = None
     policy: CallPolicy = ...
     extras: Mapping[str, str | int | float | bool] = ...
+    extra_headers: Mapping[str, str] = ...
 
     def __post_init__(self) -> None: ...
 
     def __repr__(self) -> str: ...
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers to send with every request beside the SDK's own.
+
+        They are the extras that begin with ``x_`` (``x_title`` as ``x-title``) and ``extra_headers``.
+        """
+        ...
 
     def endpoint_without(self, *endings: str) -> str | None:
         """Return the endpoint without a path that the SDK adds to it by itself, and that a user may have written too.

@@ -102,6 +102,8 @@ class InferenceModelSpec:
         policy: How patient the calls to its backend are.
         endpoint: The base URL of its backend, where one is configured.
         price_list: Whose prices its calls are charged at, as genai-prices names the provider; unknown if not given.
+        extra_headers: Headers to send with its requests, beside those of its backend.
+        extra_body: Fields to send in the body of its requests; they override those of the driver.
         extras: Whatever else its table in the catalogue holds, for its driver.
     """
 
@@ -116,4 +118,18 @@ class InferenceModelSpec:
     policy: CallPolicy = ...
     endpoint: str | None = None
     price_list: str | None = None
+    extra_headers: Mapping[str, str] = ...
+    extra_body: Mapping[str, object] = ...
     extras: Mapping[str, str | int | float | bool] = ...
+
+    def choice(self, key: str, *choices: str) -> str:
+        """Return an extra that is one of some words.
+
+        Args:
+            key: The key in the model's table, or in its backend's.
+            choices: The words; the first is what it is where no table states it.
+
+        Raises:
+            InferenceRequestError: A table states another word.
+        """
+        ...
