@@ -66,7 +66,7 @@ def called(arguments: object, *, content: str | None = None) -> dict[str, Any]:
 @pytest.mark.parametrize("sdk", SDKS)
 def test_json_object_sends_the_schema_in_the_text(replay: Replay, sdk: str) -> None:
     assert City("Rome", 3) == city_of(caller(replay, sdk, model_extras={"structured_by": "json_object"}))
-    sent = replay.last.json()
+    sent: Any = replay.last.json()
     assert {"type": "json_object"} == sent["response_format"]
     text = sent["messages"][-1]["content"]
     assert text.startswith("Which?")
@@ -80,7 +80,7 @@ def test_tool_makes_the_model_call_one_function(replay: Replay, sdk: str, argume
     made = caller(replay, sdk, model_extras={"structured_by": "tool"})
     replay.on(SDKS[sdk][1], scripted.answer(called(arguments, content="Here it is.")))
     assert City("Rome", 3) == city_of(made)
-    sent = replay.last.json()
+    sent: Any = replay.last.json()
     assert "response_format" not in sent
     assert "answer" == sent["tool_choice"]["function"]["name"] == sent["tools"][0]["function"]["name"]
     assert "object" == sent["tools"][0]["function"]["parameters"]["type"]
