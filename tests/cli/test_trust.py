@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -107,3 +109,18 @@ def test_a_folder_that_every_user_can_write_is_not_trusted(terminal: Terminal) -
 def test_what_init_writes_is_trusted(terminal: Terminal) -> None:
     assert 0 == terminal.run("init", "--backend", "openai").code
     assert ["trusted"] == [row["state"] for row in terminal.run("trust", "--list", "--json").data["trusted"]]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no umask of that kind")
+@pytest.mark.parametrize("mask", [0o000, 0o077])
+def test_what_init_writes_is_read_afterwards_whatever_the_umask(terminal: Terminal, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        assert 0 == terminal.run("init", "--backend", "openai").code
+    finally:
+        os.umask(before)
+    folder = terminal.project / ".pipelex"
+    own = Path(os.environ["PIPELEX_HOME"]) if "PIPELEX_HOME" in os.environ else Path.home() / ".pipelex"
+    for path in (folder, *folder.iterdir(), own, own / "trusted"):
+        assert not path.stat().st_mode & 0o002, path
+    assert "left out" not in terminal.run("llm", "hello", "--model", "fake/x").err

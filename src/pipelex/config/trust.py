@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipelex.config.locations import FOLDER, HOME_VARIABLE, ConfigFolder, user_folder
@@ -71,7 +72,8 @@ def record_trust(record: TrustRecord, folder: Path) -> None:
     if store is None:
         raise OutputFileError(file=f"~/{FOLDER}", reason=f"there is no home folder. Set HOME or {HOME_VARIABLE}")
     try:
-        store.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for private in (store.parent, store):
+            private.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_files(store, {_file_of(folder, store): f"{json.dumps(record._asdict(), indent=2)}\n".encode()})
     except (OSError, WriteError) as exc:
         reason = exc.reason if isinstance(exc, WriteError) else exc.strerror
@@ -81,12 +83,19 @@ def record_trust(record: TrustRecord, folder: Path) -> None:
 def trust_written(folder: Path) -> None:
     """Record a folder that was just written for the user, unless it is the user's own, which needs no record.
 
+    Whatever the umask, others cannot write to it then: a folder that they can write to is not read.
+
     Raises:
         OutputFileError: As for :func:`record_trust`.
     """
+    written = ConfigFolder(folder, is_trusted=False)
+    for path in (folder, *written.files):
+        mode = path.stat().st_mode
+        if mode & stat.S_IWOTH:
+            path.chmod(stat.S_IMODE(mode) & ~stat.S_IWOTH)
     own = user_folder()
     if own is None or own.resolve() != folder.resolve():
-        record_trust(record_of(ConfigFolder(folder, is_trusted=False)), folder)
+        record_trust(record_of(written), folder)
 
 
 def forget_trust(folder: Path) -> bool:
