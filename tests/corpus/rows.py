@@ -306,6 +306,8 @@ AT_BOOT: dict[str, Row] = {
     "a constant": bottom("plugin = 'NAME'", "plugin"),
     "register raises": ordering("raise RuntimeError('halfway')"),
     "register panics": ordering("raise GeneratorExit"),
+    "register is async": changed("    def register", "    async def register"),
+    "register yields": ordering("yield"),
     "register takes nothing": changed(
         REGISTER, "    def register(self) -> None:\n        registrar = PluginRegistrar(plugin_name='x')\n"
     ),
@@ -379,6 +381,21 @@ IN_SANDBOX: dict[str, Row] = {
     "a shell": top("import os\n\n" + SWALLOW.format("os.system('true')")),
     "a process without an event": top(
         "import _posixsubprocess\n\n" + SWALLOW.format("_posixsubprocess.fork_exec(*[None] * 23)")
+    ),
+    "a process by a second copy of a module": top(
+        "import sys\n\nsys.modules.pop('_posixsubprocess')\n"
+        + SWALLOW.format("import _posixsubprocess; _posixsubprocess.fork_exec(*[None] * 23)")
+    ),
+    "a thread by a second copy of a module": top(
+        "import sys\n\nkept = sys.modules.pop('_thread')\n"
+        + SWALLOW.format("import _thread; _thread.start_new_thread(int, ())")
+        + "sys.modules['_thread'] = kept\n"
+    ),
+    "a signal handler": top("import signal\n\n" + SWALLOW.format("signal.signal(signal.SIGTERM, signal.SIG_DFL)")),
+    "a builtin that is replaced": top("import builtins\n\nbuiltins.print = lambda *_: None\n"),
+    "the umask": top("import os\n\n" + SWALLOW.format("os.umask(os.umask(0o022))")),
+    "the sdk by a text that the standard library runs": top(
+        "import timeit\n\n" + SWALLOW.format("timeit.timeit('import acme', number=1)")
     ),
     "a thread": top("import threading\n\n" + SWALLOW.format("threading.Thread(target=int).start()")),
     "a pool": top(

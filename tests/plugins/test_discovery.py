@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import logging
 import os
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,10 +31,11 @@ from pipelex.plugins.exceptions import (
 )
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.plugins.installed import EntryPoint, InstalledPlugin
+from pipelex.plugins.raised import class_name
 from tests.plugins.shapes import Plugin, installed, list_models, make_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pipelex.plugins.registrar import PluginRegistrar
 
@@ -61,6 +65,25 @@ class Panic(BaseException):
 class Wordless(Exception):
     def __str__(self) -> str:
         raise ValueError
+
+
+class Hiding(type):
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]  # as a proxy of classes has it
+        raise ValueError
+
+
+class Nameless(Exception, metaclass=Hiding):
+    """As an exception class can be that a library makes on the fly."""
+
+
+async def an_async_register(_: PluginRegistrar) -> None:
+    """Never run."""
+
+
+def a_register_that_yields(_: PluginRegistrar) -> Iterator[None]:
+    """Never run."""
+    yield
 
 
 def raising(exc: BaseException) -> Callable[..., Any]:
@@ -135,7 +158,9 @@ class TestFaults:
         assert exc is error.__cause__
 
     @pytest.mark.parametrize("phase", ["load", "register"])
-    @pytest.mark.parametrize("exc", [GeneratorExit(), asyncio.CancelledError(), Panic(), Wordless(), SystemExit(0)])
+    @pytest.mark.parametrize(
+        "exc", [GeneratorExit(), asyncio.CancelledError(), Panic(), Wordless(), Nameless(), SystemExit(0)]
+    )
     def test_whatever_a_plugin_raises_costs_that_plugin_alone(self, exc: BaseException, phase: str) -> None:
         raises = raising(exc) if phase == "load" else Plugin(register=raising(exc))
         result = survey(installed(raises), installed(Plugin("good"), "good", "good-dist"))
@@ -143,7 +168,7 @@ class TestFaults:
         error = only_error(result)
         assert isinstance(error, BrokenPluginError)
         assert phase == error.phase
-        assert type(exc).__name__ in str(error)
+        assert class_name(exc) in str(error)
 
     @pytest.mark.parametrize("phase", ["load", "register"])
     def test_ctrl_c_while_a_plugin_is_loaded_is_the_users(self, phase: str) -> None:
@@ -159,6 +184,49 @@ class TestFaults:
         assert ["active"] == [row.status for row in survey(installed(factory)).rows]
         print("the answer")
         assert ("the answer\n", "loading\nregistering\n") == capsys.readouterr()
+
+    def test_what_a_plugin_prints_past_python_goes_to_stderr_too(self, capfd: pytest.CaptureFixture[str]) -> None:
+        def register(_: object) -> None:
+            os.write(1, b"native code\n")
+            subprocess.run([sys.executable, "-c", "print('a process')"], check=True)
+            os.dup2(2, 1)
+
+        assert ["active"] == [row.status for row in survey(installed(Plugin(register=register))).rows]
+        os.write(1, b"the answer\n")
+        assert ("the answer\n", "native code\na process\n") == capfd.readouterr()
+
+    def test_what_the_host_needs_is_restored(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        before = [print, list(sys.path), list(sys.meta_path)]
+
+        def register(_: object) -> None:
+            builtins.print = lambda *_: None  # type: ignore[assignment]  # what such a plugin does
+            sys.path.clear()
+            sys.meta_path = []
+
+        assert ["active"] == [row.status for row in survey(installed(Plugin(register=register))).rows]
+        assert before == [print, sys.path, sys.meta_path]
+
+    def test_what_a_plugin_adds_to_the_search_path_stays(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        survey(installed(Plugin(register=lambda _: sys.path.insert(0, "/vendored"))))
+        assert "/vendored" == sys.path[0]
+
+    @pytest.mark.parametrize(
+        ("register", "got"), [(an_async_register, "an async method"), (a_register_that_yields, "a generator")]
+    )
+    def test_a_register_that_has_not_run_when_its_call_returns_is_refused(
+        self, register: Callable[..., Any], got: str
+    ) -> None:
+        plugin = Plugin()
+        plugin.register = register  # type: ignore[method-assign]  # its call has to return what this one returns
+        error = only_error(survey(installed(plugin)))
+        assert isinstance(error, InvalidContributionError)
+        assert ("register", got) == (error.what, error.got)
+
+    def test_a_message_of_megabytes_is_cut(self) -> None:
+        error = only_error(survey(installed(raising(RuntimeError("x" * 3_000_000)))))
+        assert len(str(error)) < 3_000
 
     def test_a_plugin_that_changes_the_working_directory_does_not(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

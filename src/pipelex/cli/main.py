@@ -250,10 +250,10 @@ def _unexpected(exc: BaseException) -> UnexpectedError:
     """Name a failure that nobody foresaw, and the line that it came from."""
     from traceback import extract_tb
 
-    from pipelex.plugins.admission import message_of
+    from pipelex.plugins.raised import described
 
     frame = extract_tb(exc.__traceback__)[-1]
-    return UnexpectedError(reason=f"{type(exc).__name__}: {message_of(exc)}", place=f"{frame.filename}:{frame.lineno}")
+    return UnexpectedError(reason=described(exc), place=f"{frame.filename}:{frame.lineno}")
 
 
 def _system_fault(exc: BaseException) -> SystemFaultError | None:
@@ -281,7 +281,7 @@ def _show_traceback(kind: type[BaseException], error: BaseException, trace: Trac
 
 def _let_go_of_stdout() -> None:
     """Let the interpreter's last flush go nowhere where it would fail: a closed pipe, a full disk."""
-    if sys.stdout is None:
+    if sys.stdout is None or sys.stdout.closed:
         return
     try:
         sys.stdout.flush()

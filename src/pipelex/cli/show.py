@@ -100,7 +100,9 @@ def _list(px: Pipelex, backend_name: str, sdk: str, *, flat: bool, any_listed: b
     except PipelexError as exc:
         return Listing(sdk, error=exc)
     except Exception as exc:  # a stranger's lister can raise anything that its SDK does
-        named = InferenceError(f"Listing the models of sdk '{sdk}': {type(exc).__name__}: {exc}", provider=backend_name)
+        from pipelex.plugins.raised import described
+
+        named = InferenceError(f"Listing the models of sdk '{sdk}': {described(exc)}", provider=backend_name)
         return Listing(sdk, error=named)
     return Listing(sdk, models=found)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import CoroutineType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, cast
 
 from pipelex.plugins.contract import PLUGIN_API_VERSION, PipelexPlugin
@@ -90,18 +90,25 @@ def api_of(plugin: PipelexPlugin, plugin_name: str) -> int:
     return targets_api
 
 
-def message_of(exc: BaseException) -> str:
-    """Return the message of an exception from third-party code; its ``__str__`` may itself raise.
+def check_registered(returned: object, plugin_name: str) -> None:
+    """Refuse a ``register`` that has not run when its call returns, so that nothing was registered.
 
     Args:
-        exc: The exception.
+        returned: What the call returned.
+        plugin_name: The plugin's name, for errors.
+
+    Raises:
+        InvalidContributionError: It is an async function or a generator.
     """
-    try:
-        return str(exc)
-    except BaseException as failure:
-        if isinstance(failure, KeyboardInterrupt):
-            raise
-        return f"(no message: its __str__ raised {type(failure).__name__})"
+    if isinstance(returned, CoroutineType | GeneratorType | AsyncGeneratorType):
+        if not isinstance(returned, AsyncGeneratorType):
+            returned.close()  # never awaited, and no warning about it
+        raise InvalidContributionError(
+            plugin_name=plugin_name,
+            what="register",
+            expected="a plain method, which has run when its call returns",
+            got="a generator" if isinstance(returned, GeneratorType) else "an async method",
+        )
 
 
 def _is_factory(loaded: object) -> bool:

@@ -6,11 +6,9 @@ There is one way through, :func:`survey_plugins`, which never fails: it records 
 
 from __future__ import annotations
 
-import os
-import sys
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
-from pipelex.plugins.admission import api_of, message_of, name_of, plugin_from
+from pipelex.plugins.admission import api_of, check_registered, name_of, plugin_from
 from pipelex.plugins.exceptions import (
     BrokenPluginError,
     CoreUnconditionalPluginDisabledError,
@@ -22,8 +20,7 @@ from pipelex.plugins.registrar import MergedRegistrar, PluginRegistrar
 from pipelex.spi.names import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
-    from types import TracebackType
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from pipelex.config.plugins_config import PluginsConfig
     from pipelex.plugins.contract import PipelexPlugin
@@ -176,7 +173,9 @@ class _Surveyor:
             return row._replace(status="disabled")
         if installed.entry_point is None:
             return _broken(row, "metadata", _broken_error(row, "metadata", installed.fault or "unreadable"))
-        with _HostState():
+        from pipelex.plugins.host_state import HostState
+
+        with HostState():
             try:
                 plugin = plugin_from(installed.entry_point.load(), installed.name)
                 row = row._replace(name=name_of(plugin, installed.name))
@@ -220,37 +219,11 @@ class _Surveyor:
 
     def _register(self, row: PluginRow, plugin: PipelexPlugin) -> tuple[Contribution, ...]:
         handed_out = PluginRegistrar(plugin_name=row.name)
-        plugin.register(handed_out)
+        returned: object = cast("Callable[[PluginRegistrar], object]", plugin.register)(handed_out)
+        check_registered(returned, row.name)
         staged = _replayed(handed_out, row.name)
         self.registrar.commit(staged, plugin_name=row.name, contributor=_label(row))
         return _contributions(staged)
-
-
-class _HostState:
-    """What third-party code must leave as it was while it is loaded and registered.
-
-    What it prints goes to standard error, for standard output belongs to whoever reads our answers, and the working
-    directory is restored.
-    """
-
-    def __enter__(self) -> None:
-        self._stdout = sys.stdout
-        sys.stdout = sys.stderr
-        self._folder = _working_directory()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        sys.stdout = self._stdout
-        if self._folder is not None and self._folder != _working_directory():
-            os.chdir(self._folder)
-
-
-def _working_directory() -> str | None:
-    try:
-        return os.getcwd()
-    except OSError:  # it was deleted
-        return None
 
 
 def _replayed(handed_out: PluginRegistrar, plugin_name: str) -> PluginRegistrar:
@@ -285,7 +258,9 @@ def _named(row: PluginRow, phase: Literal["load", "register"], exc: BaseExceptio
         raise exc
     if isinstance(exc, PluginError):
         return exc
-    error = _broken_error(row, phase, f"{type(exc).__name__}: {message_of(exc)}")
+    from pipelex.plugins.raised import described
+
+    error = _broken_error(row, phase, described(exc))
     error.__cause__ = exc
     return error
 

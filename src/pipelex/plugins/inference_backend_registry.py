@@ -184,13 +184,14 @@ class InferenceBackendRegistry:
         if isinstance(error, PipelexError):
             return error
         from pipelex.plugins.exceptions import BrokenPluginError
+        from pipelex.plugins.raised import described
         from pipelex.redaction import scrub
 
         scrub(error)
         return BrokenPluginError(
             plugin_name=self.plugin_name(family=family, sdk=sdk),
             phase="make_worker",
-            reason=f"make_worker of ({family}, {sdk}) raised {type(error).__name__}: {error}",
+            reason=f"make_worker of ({family}, {sdk}) raised {described(error)}",
         )
 
     def plugin_name(self, *, family: InferenceFamily, sdk: str) -> str:

@@ -46,6 +46,13 @@ if TYPE_CHECKING:
             """Return it."""
 
 
+_WITHOUT_EVENT = {
+    "os": ("memfd_create", "mkfifo", "mknod", "nice", "setsid", "umask"),
+    "signal": ("alarm", "raise_signal", "set_wakeup_fd", "setitimer", "signal"),
+}
+"""Functions that raise no audit event of their own, and are refused in a plugin at any time."""
+_REPLACED = frozenset({"_posixsubprocess", "_signal", "_thread", "posix", "signal", "time"})
+"""The modules whose functions are replaced: a second copy of one would hold what was there before."""
 REFUSED_WHILE_LOADING = (
     "builtins.breakpoint", "builtins.input", "ctypes.", "ftplib.", "gc.get_", "http.client.", "imaplib.", "os.chdir",
     "os.chmod", "os.chown", "os.exec", "os.fork", "os.kill", "os.link", "os.mkdir", "os.posix_spawn", "os.putenv",
@@ -53,7 +60,7 @@ REFUSED_WHILE_LOADING = (
     "os.truncate", "os.unsetenv", "os.utime", "poplib.", "pty.spawn", "shutil.", "signal.", "smtplib.", "socket.",
     "sqlite3.connect", "subprocess.Popen", "sys._current_", "sys.addaudithook", "sys.monitoring.", "sys.setprofile",
     "sys.settrace", "syslog.", "tempfile.", "urllib.Request", "webbrowser.open", "_posixsubprocess.", "_thread.start_",
-    "_winapi.",
+    "_winapi.", *(f"{module}.{name}" for module, names in _WITHOUT_EVENT.items() for name in names),
 )  # fmt: skip
 """The beginnings of the audit events that are refused in a plugin at any time; so is opening a file for writing."""
 REFUSED_WHILE_REGISTERING = (
@@ -67,6 +74,7 @@ _FORWARDERS = ("functools", "logging.config", "pickle", "pkgutil", "pydoc", "run
 _PRELOADED = (
     "inspect", "pipelex.config.plugins_config", "pipelex.generated.builtins", "pipelex.plugins.admission",
     "pipelex.plugins.contribution_checks", "pipelex.plugins.discovery", "pipelex.plugins.exceptions",
+    "pipelex.plugins.host_state", "pipelex.plugins.raised",
 )  # fmt: skip
 """What is loaded before a plugin is: what the registrar and the survey import when they need it."""
 
@@ -181,16 +189,17 @@ def make_importer(owner: Owner) -> Callable[[], tuple[bool, dict[str, object]]]:
         _owner: Owner = owner,
     ) -> tuple[bool, dict[str, object]]:
         frame: FrameType | None = _getframe(2)
-        whose, file = "", ""
+        whose, file, is_text = "", "", False
         while frame is not None:
             file, function = frame.f_code.co_filename, frame.f_code.co_name
             whose, module = _owner(file), frame.f_globals.get("__name__", "")
             if whose == "library" and module == "importlib.util" and function == "find_spec":
                 return True, {}
             is_system = whose == "library" and module.startswith("importlib")
-            is_forwarder = whose == "library" and module in _forwarders and function != "<module>"
+            is_forwarder = whose == "library" and (is_text or (module in _forwarders and function != "<module>"))
             if whose and not is_system and not is_forwarder:
                 break
+            is_text = is_text or (not whose and file.startswith("<"))  # run by exec: whoever passed it imports
             frame = frame.f_back
         if frame is None or whose == "library":
             return False, {}
@@ -235,10 +244,11 @@ def make_audit(finder: type, report: Report, owner: Owner) -> Callable[[str, tup
         _type: Any = type,
         _shown: tuple[type, ...] = (str, bytes, int),
         _refused: type[Refused] = Refused,
+        _replaced: frozenset[str] = _REPLACED,
         _error: type[AttributeError] = AttributeError,
     ) -> None:
         what: Any = arguments[0] if arguments else ""
-        is_writing = False
+        is_writing = event == "import" and _type(what) is _shown[0] and what in _replaced
         if event == "open":
             if _type(what) in _shown[:2]:
                 _report("read", {"path": what})
@@ -285,8 +295,9 @@ def make_audit(finder: type, report: Report, owner: Owner) -> Callable[[str, tup
 def raise_missing_events() -> None:
     """Replace functions that raise no audit event, in some version of the interpreter, by ones that raise it.
 
-    Those that start a thread or a process start nothing.
+    But for ``time.sleep`` and the creation of a built-in module, the new ones do nothing else.
     """
+    import _imp
     import _thread
     import threading
     import time
@@ -308,6 +319,16 @@ def raise_missing_events() -> None:
         _audit("time.sleep", seconds)
         _sleep(seconds)
 
+    def create_builtin(spec: ModuleSpec, _audit: Any = sys.audit, _create: Any = _imp.create_builtin) -> Any:
+        _audit("import", spec.name, None, None, None, None)
+        return _create(spec)
+
+    _imp.create_builtin = create_builtin
+    for name, functions in _WITHOUT_EVENT.items():
+        for holder in (import_module(name), sys.modules.get("posix"), sys.modules.get("_signal")):
+            for function in functions:
+                if hasattr(holder, function):
+                    setattr(holder, function, refusing(f"{name}.{function}"))
     time.sleep = sleep  # type: ignore[assignment]  # its call shape and two bound values
     if sys.platform != "win32":
         import _posixsubprocess
@@ -330,21 +351,41 @@ class WatchedPlugin:
         self.name, self.targets_api = plugin.name, plugin.targets_api
         self._plugin, self._index, self._report = plugin, index, report
 
-    def register(self, registrar: PluginRegistrar) -> None:
-        """Register the plugin and report what it contributed."""
+    def register(self, registrar: PluginRegistrar) -> object:
+        """Register the plugin, report what it contributed, and return what its own ``register`` returns."""
+        from pipelex.plugins.host_state import HostState
+
         self._report("entry", {"index": self._index})
-        call_register(self._plugin, registrar)
+        state = HostState()
+        try:
+            with state:
+                returned = call_register(self._plugin, registrar)
+        finally:
+            report_replaced(state.replaced, "registering", self._report)
         rows = [
             ["backend", str(f.name), sdk, *_origin(make)] for (f, sdk), make in registrar.inference_backends.items()
         ]
         rows += [["lister", "", sdk, *_origin(lister)] for sdk, lister in registrar.model_listers.items()]
         rows += [["command", "", name, *_origin(run)] for name, (_, run) in registrar.commands.items()]
         self._report("registered", {"contributions": rows})
+        return returned
 
 
-def call_register(plugin: PipelexPlugin, registrar: PluginRegistrar) -> None:
+def call_register(plugin: Any, registrar: PluginRegistrar) -> object:
     """Call ``register``: while this frame is on the stack, the longer list of refused events counts."""
-    plugin.register(registrar)
+    return plugin.register(registrar)
+
+
+def report_replaced(names: Sequence[str], phase: str, report: Report) -> None:
+    """Report the builtins that a plugin replaced, which no audit event shows.
+
+    Args:
+        names: The builtins.
+        phase: Whether it was loaded or registered.
+        report: Where they go.
+    """
+    for name in names:
+        report("refused", {"event": f"builtins.{name}", "detail": "replaced", "phase": phase, "file": "", "line": 0})
 
 
 def load(index: int, entry: list[str], report: Report, owner: Owner) -> InstalledPlugin | None:
@@ -357,18 +398,22 @@ def load(index: int, entry: list[str], report: Report, owner: Owner) -> Installe
         owner: What finds out whose code a file holds.
     """
     from pipelex.plugins.admission import plugin_from
+    from pipelex.plugins.host_state import HostState
     from pipelex.plugins.installed import EntryPoint, InstalledPlugin
 
     module, attribute, name = entry
     report("entry", {"index": index})
-    step = "import"
+    step, state = "import", HostState()
     try:
-        import_module(module)
-        step = "entry point"
-        watched = WatchedPlugin(plugin_from(EntryPoint(module, attribute).load(), name), index, report)
+        with state:
+            import_module(module)
+            step = "entry point"
+            watched = WatchedPlugin(plugin_from(EntryPoint(module, attribute).load(), name), index, report)
     except BaseException as exc:  # whatever third-party code raises is a fault of the plugin
         report("failed", {"step": step, **_failure(exc, owner)})
         return None
+    finally:
+        report_replaced(state.replaced, "loading", report)
     api: object = watched.targets_api
     is_int = type(api) is int
     report("plugin", {"name": str(watched.name), "targets_api": api if is_int else repr(api), "is_int": is_int})
@@ -413,7 +458,7 @@ def _cause(row: PluginRow) -> BaseException:
 
 def _failure(exc: BaseException, owner: Owner) -> dict[str, object]:
     """Describe an exception by its class, its message and the last place in the plugin's files that it passed."""
-    from pipelex.plugins.admission import message_of
+    from pipelex.plugins.raised import class_name, message_of
 
     file, line = "", 0
     trace: TracebackType | None = exc.__traceback__
@@ -423,7 +468,7 @@ def _failure(exc: BaseException, owner: Owner) -> dict[str, object]:
             file, line = name, trace.tb_lineno
         trace = trace.tb_next
     return {
-        "error": type(exc).__name__,
+        "error": class_name(exc),
         "what": str(getattr(exc, "what", "")),
         "message": message_of(exc),
         "refused": isinstance(exc, Refused),
