@@ -64,7 +64,12 @@ def test_a_misspelt_keyword_of_make_worker_is_caught(plugin: Path, cache: Path) 
             "async def _gen_text(self)",
             "[override]",
         ),
-        ("my_pkg/acme_llm_worker.py", "model_served=completion.model", "model=completion.model", "[call-arg]"),
+        (
+            "my_pkg/acme_llm_worker.py",
+            "model_served=word_of(completion.model)",
+            "model=word_of(completion.model)",
+            "[call-arg]",
+        ),
         ("my_pkg/acme_list.py", "            id=model.id", "            name=model.id", "[call-arg]"),
     ],
 )

@@ -1,9 +1,14 @@
-"""Core names no backend, by import or by string: only spi.toml, its outputs, the drivers and the catalogue do."""
+"""Core names no backend, by import or by string: only spi.toml, its outputs, the drivers and the catalogue do.
+
+In the tables of wire facts a comment names the vendor that documents each, as its source.
+"""
 
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +20,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAMES_BACKENDS = ("pipelex/providers/", "pipelex/generated/", "pipelex/spi/")
+WIRE_FACTS = (
+    "pipelex/cogt/error_body.py",
+    "pipelex/cogt/error_kinds.py",
+    "pipelex/cogt/inference/http_answers.py",
+    "pipelex/cogt/model_backends/listed_model.py",
+)
+"""Codes, sentences and keys that all drivers share: their comments name sources, their code names no backend."""
 EVERYDAY_WORDS = frozenset({"local", "gateway"})
 """Names that are words of plain English too: of these, only a whole string literal counts."""
 TRANSPORTS = frozenset({"httpx", "httpx2"})
@@ -53,12 +65,22 @@ def backends_named(src: Path) -> list[str]:
         if file.startswith(NAMES_BACKENDS):
             continue
         text = path.read_text(encoding="utf-8")
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(_without_comments(text) if file in WIRE_FACTS else text.splitlines(), start=1):
             found += [f"{file}:{number}: {match[0]}" for match in PATTERN.finditer(line)]
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.Constant) and node.value in EVERYDAY_WORDS & set(NAMES):
                 found.append(f"{file}:{node.lineno}: {node.value}")
     return found
+
+
+def _without_comments(text: str) -> list[str]:
+    """Return the lines of a module, each cut at its comment."""
+    lines = text.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            line, column = token.start
+            lines[line - 1] = lines[line - 1][:column]
+    return lines
 
 
 def test_the_names_come_from_every_row() -> None:
@@ -84,6 +106,14 @@ def test_a_name_in_core_is_found(tmp_path: Path, line: str, named: str) -> None:
     src = copy_of_src(tmp_path)
     plant(src, "pipelex/hub.py", line)
     assert f"pipelex/hub.py:4: {named}" in backends_named(src)
+
+
+def test_a_table_of_wire_facts_may_name_a_source_in_a_comment_alone(tmp_path: Path) -> None:
+    src = copy_of_src(tmp_path)
+    plant(src, WIRE_FACTS[0], "# as llama.cpp does it")
+    assert [] == backends_named(src)
+    plant(src, WIRE_FACTS[0], 'SERVER = "llama.cpp"')
+    assert [f"{WIRE_FACTS[0]}:"] == [found.partition(":")[0] + ":" for found in backends_named(src)]
 
 
 def test_an_everyday_word_in_prose_is_no_name(tmp_path: Path) -> None:

@@ -69,9 +69,12 @@ def _missing_arguments_at_once(errors: Iterable[Diagnostic]) -> Iterator[Diagnos
         key = (error.file, error.line, error.column) if is_missing else (id(error),)
         calls.setdefault(key, []).append(error)
     for first, *others in calls.values():
+        if not others:
+            yield first
+            continue
         names = ", ".join(error.message.split('"')[1] for error in (first, *others))
         called = first.message.partition(" for ")[2]
-        yield first._replace(message=f'Missing named arguments "{names}" for {called}') if others else first
+        yield first._replace(message=f'Missing named arguments "{names}" for {called}')
 
 
 def _rule_of(error: Diagnostic, module: SourceModule, subject: Subject) -> str:

@@ -139,7 +139,7 @@ def _sentence(value: object, depth: int) -> str:
 
 
 def _cause(metadata: object, depth: int) -> str:
-    """Return what a gateway adds of the vendor behind it: OpenRouter's ``metadata``."""
+    """Return what a gateway adds of the vendor behind it."""  # OpenRouter's ``metadata``
     if not isinstance(metadata, dict):
         return ""
     reasons = metadata.get("reasons")
@@ -174,7 +174,7 @@ def says_error(value: object) -> bool:
 
 
 def _delay(value: object, depth: int) -> str | None:
-    """Find Google's ``retryDelay`` (google.rpc.RetryInfo), which its headers do not repeat."""
+    """Return the ``retryDelay`` of a body, which no header repeats."""  # google.rpc.RetryInfo
     if depth >= _DEEPEST or not isinstance(value, dict | list):
         return None
     if isinstance(value, dict) and isinstance(value.get("retryDelay"), str):

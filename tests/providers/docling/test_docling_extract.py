@@ -195,7 +195,7 @@ def test_an_encrypted_pdf_opens_with_its_password_alone() -> None:
         (MediaSource(data=samples.pdf("kit-1")), {"pages": (3,)}, "has no page 3: its pages are 1 to 2"),
         (MediaSource(data=samples.pdf("kit-1")), {"pages": (0,)}, "has no page 0: its pages are 1 to 2"),
         (MediaSource(data=samples.pdf("kit-1")), {"tables": True}, "tables are for documents that tell them"),
-        (MediaSource(data=samples.pdf("kit-1")), {"page_view_dpi": 0}, "page_view_dpi is 0"),
+        (MediaSource(data=samples.pdf("kit-1")), {"page_view_dpi": 0}, "page_view_dpi has to be at least 1"),
         (MediaSource(data=b"# Hi", mime_type="text/markdown"), {"page_view_dpi": 72}, "are for PDF"),
         (MediaSource(data=b"# Hi", mime_type="text/markdown"), {"pages": (2,)}, "has no page 2"),
     ],

@@ -20,6 +20,7 @@ from tests.providers import replay as scripted
 from tests.providers.calls import KEY, Caller
 from tests.providers.openai import wire
 from tests.providers.openai.test_openai_kit import CHAT, QUICK
+from tests.providers.openai.test_openai_kit import TestOpenAI as _OpenAIKit
 from tests.providers.openai.vendors import ChatVendor
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ class TestPortkey(LLMConformance):
     extra = "portkey"
     secret_extras = ("provider_key",)
     policy = QUICK
+    essential_keys = _OpenAIKit.essential_keys
 
     def plugin(self) -> PipelexPlugin:
         return PortkeyPlugin()
