@@ -26,6 +26,7 @@ from pipelex.cogt.inference.inference_result import InferenceResult, PartialAnsw
 from pipelex.cogt.llm.llm_job import LLMTextChunk
 from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
 from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.plugins.sdk_client_registry import ClientClosedError
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from tests.cogt.workers import USAGE, ScriptedImgGen, ScriptedLLM
 
@@ -50,7 +51,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 class Failing(ScriptedLLM):
     """Fails with each of its failures in turn, then answers."""
 
-    def __init__(self, *failures: InferenceError, policy: CallPolicy | None = None) -> None:
+    def __init__(self, *failures: Exception, policy: CallPolicy | None = None) -> None:
         super().__init__("blue", Capability.STREAMING)
         self.failures = list(failures)
         self.inference_model = replace(self.inference_model, policy=policy or CallPolicy())
@@ -69,6 +70,19 @@ def test_a_transient_failure_is_repeated_and_reported_as_one_call(pauses: list[f
     assert "blue" == worker.gen_text_sync("x")
     assert (3, 2) == (len(worker.jobs), len(pauses))
     assert [None] == [record.error for record in worker.log.records]
+
+
+def test_a_failure_is_not_hidden_by_the_closing_of_the_client(pauses: list[float]) -> None:
+    worker = Failing(transient(), ClientClosedError("The client is closed"), transient())
+    with pytest.raises(InferenceRateLimitError, match="slow down") as caught:
+        worker.gen_text_sync("x")
+    assert (2, 2) == (len(worker.jobs), caught.value.attempts)
+    assert "The client is closed" in str(caught.value.__cause__)
+
+
+def test_the_closing_alone_is_named() -> None:
+    with pytest.raises(InferenceError, match="The client is closed"):
+        Failing(ClientClosedError("The client is closed")).gen_text_sync("x")
 
 
 def test_the_pauses_are_random_and_bounded_by_a_growing_limit(pauses: list[float]) -> None:

@@ -17,6 +17,10 @@ ClientT = TypeVar("ClientT")
 ClientT_co = TypeVar("ClientT_co", covariant=True)
 
 
+class ClientClosedError(RuntimeError):
+    """A client is asked for after it was closed."""
+
+
 class PerLoopClient(Generic[ClientT_co]):
     """An async SDK client for each event loop that calls it.
 
@@ -50,7 +54,7 @@ class PerLoopClient(Generic[ClientT_co]):
             return kept[0]
         if self._closed:
             msg = "The client is closed: models are called inside the 'with Pipelex.setup()' block."
-            raise RuntimeError(msg)
+            raise ClientClosedError(msg)
         client = self._build()
         keeper = self._keep(loop, client)
         self._keepers[loop] = client, keeper  # before anything is awaited: other tasks of the loop find it

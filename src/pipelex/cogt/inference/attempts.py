@@ -243,17 +243,23 @@ async def _repeat(
     """Repeat a call whose first attempt failed, with a random pause before each further one."""
     from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, stop_before_delay
 
+    from pipelex.plugins.sdk_client_registry import ClientClosedError
+
     model = worker.inference_model
     policy = model.policy
-    failed: list[InferenceError] = [first]
+    failed, latest = [first], first
 
     async def attempt() -> ResultT:
+        nonlocal latest
         if failed:
             raise failed.pop()
         try:
             return await _attempt(worker, hook, report)
         except InferenceError as error:
+            if isinstance(error.__cause__, ClientClosedError):
+                raise
             report.count_failure(error)
+            latest = error
             raise
 
     retrying = AsyncRetrying(
@@ -266,7 +272,9 @@ async def _repeat(
     try:
         return await retrying(attempt)
     except InferenceError as error:
-        error.attempts = int(retrying.statistics["attempt_number"])
+        latest.attempts = int(retrying.statistics["attempt_number"])
+        if error is not latest:  # closing the client ended the call: what failed before may have been charged
+            raise latest from error
         raise
 
 
