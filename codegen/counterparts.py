@@ -31,6 +31,7 @@ class Counterpart(Table):
     kind: Literal["server", "mock", "client", "replay", "library"] = Field(description="How far it is from the vendor.")
     pin: Line | None = Field(default=None, description="The version that runs, as its package registry spells it.")
     home: Line | None = Field(default=None, description="Where it comes from.")
+    backend: str | None = Field(default=None, description="The packaged backend that is for servers of this kind.")
     formats: list[str] = Field(default=[], description="Of a replay: the modules whose docstrings name its pages.")
 
 

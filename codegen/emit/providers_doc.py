@@ -26,6 +26,7 @@ KINDS = {
     "library": "in process",
 }
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+_SETTINGS = ("structured_by", "stream_usage", "limit_name")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def emit(project: Project, spec: Spec, counterparts: Counterparts) -> str:
     kinds = {name: counterpart.kind for name, counterpart in counterparts.counterparts.items()}
     return template("providers.md.j2").render(
         keys=[(builtin, _codes(_variables(builtin, values, backends))) for builtin in builtins],
+        servers=list(_servers(backends, counterparts)),
         calls=[(family, *_calls(spec, family, defaults)) for family in spec.family],
         tested=tested,
         counterparts=counterparts.counterparts,
@@ -93,6 +95,17 @@ def _rows(sdk: str, family: Family, defaults: dict[str, Any]) -> Iterator[_Row]:
     named = [(name, table) for name, table in tables.items() if table.get("sdk") == sdk]
     for name, table in named or [(None, {})]:
         yield _Row(sdk, name, {**of_sdk, **table}.get("capabilities", []))
+
+
+def _servers(backends: dict[str, dict[str, Any]], counterparts: Counterparts) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of each packaged backend that is another's server: it states an address of its own."""
+    called = {counterpart.backend for counterpart in counterparts.counterparts.values()}
+    for name, table in backends.items():
+        endpoint = table.get("endpoint", "")
+        if endpoint and not _VARIABLE.search(endpoint):
+            settings = [f"{key} = {json.dumps(value)}" for key, value in table.items() if key in _SETTINGS]
+            variables = _VARIABLE.findall(table.get("api_key", ""))
+            yield name, endpoint, _codes(variables), _codes(settings), "yes" if name in called else "no"
 
 
 def _codes(names: list[str]) -> str:

@@ -155,6 +155,31 @@ def test_an_sdk_of_a_third_party_plugin_declares_what_a_file_states_and_nothing_
     assert Settings.load().resolve_model("acme/x", family=InferenceFamily.LLM).capabilities == {Capability.STOP}
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("deepseek", "groq", "together", "fireworks", "xai", "cerebras", "perplexity"),
+        *("nvidia_nim", "ollama", "lm_studio", "vllm", "llama_server"),
+    ],
+)
+def test_a_vendor_of_the_format_is_a_packaged_backend_with_the_page_that_it_was_written_by(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    settings = Settings.load()
+    for variable in settings.variables_of(name):
+        assert variable == f"{name.upper()}_API_KEY"
+        monkeypatch.setenv(variable, "a-key")
+    spec, endpoint = (
+        settings.resolve_model(f"{name}/x", family=InferenceFamily.LLM),
+        settings.resolve_backend(name).endpoint,
+    )
+    assert spec.sdk == "openai"
+    assert endpoint is not None
+    assert endpoint.startswith("https://" if settings.variables_of(name) else "http://localhost:")
+    above = (DEFAULTS / "pipelex.toml").read_text(encoding="utf-8").partition(f"[backends.{name}]")[0].splitlines()
+    assert above[-1].startswith("# https://")
+
+
 def test_every_built_in_sdk_has_its_capabilities_stated() -> None:
     stated = TomlFile.read(DEFAULTS / "pipelex.toml").table("sdks")
     keys = {f"{family}/{sdk}" for family, sdks in stated.items() if isinstance(sdks, dict) for sdk in sdks}
