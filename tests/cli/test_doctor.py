@@ -87,6 +87,21 @@ def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
     return made
 
 
+@pytest.mark.parametrize(
+    ("line", "key"), [('endpoint = "127.0.0.1:8000/v1"', "endpoint"), ('api_key = "${ODD_KEY}"', "api_key")]
+)
+def test_a_value_that_no_call_could_use_is_found(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch, line: str, key: str
+) -> None:
+    monkeypatch.setenv("ODD_KEY", "sk-\u201cquoted\u201d")
+    path = patient.configure(f"[backends.openai]\n{line}\n")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-good")
+    monkeypatch.setenv("PIPELEX_TRUST", str(patient.project))
+    finding = patient.one_finding()
+    assert ("config_error", f"backends.openai.{key}") == (finding["id"], finding["subject"])
+    assert (str(path), 2) == (finding["file"], finding["line"])
+
+
 def test_a_plain_installation_is_healthy(patient: Patient) -> None:
     code, data = patient.examine()
     assert (0, []) == (code, data["findings"])

@@ -223,6 +223,22 @@ def test_white_space_around_what_is_read_is_no_part_of_it(acme: Folders, monkeyp
     assert backend.extras["region"] == "eu"
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "line", "key"),
+    [("ACME_REGION", "eu?x=1", 2, "endpoint"), ("ACME_KEY", "sk\u201d", 3, "api_key")],
+)
+def test_a_value_that_the_record_refuses_is_named_by_file_and_line(
+    acme: Folders, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, line: int, key: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load().resolve_backend("acme")
+    (problem,) = caught.value.problems
+    assert (line, f"backends.acme.{key}") == (problem.line, problem.key)
+    assert problem.file.endswith("pipelex.toml")
+    assert value not in str(caught.value)
+
+
 @pytest.mark.parametrize("value", [None, "", " ", "\t\n"])
 def test_a_missing_variable_is_named_and_hurts_its_backend_alone(
     acme: Folders, monkeypatch: pytest.MonkeyPatch, value: str | None

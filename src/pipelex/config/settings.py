@@ -190,6 +190,7 @@ class Settings:
             UnknownBackendError: No file describes this backend.
             MissingCredentialError: A variable is not set, or blank; all of them are named.
             UntrustedConfigurationError: An untrusted file states a key of its table.
+            ConfigurationError: The endpoint is no base URL, or the key or a header is none that can be sent.
         """
         kept = self._kept_backend(name)
         if kept is not None:
@@ -198,7 +199,8 @@ class Settings:
         from pipelex.config.tables import BACKEND_KEYS, SETTING_KEYS
 
         self._refuse_untrusted(f"backend '{name}'", ("backends", name))
-        variables = {variable: read_variable(variable) for variable in self.variables_of(name)}
+        raw = {variable: os.environ.get(variable, "") for variable in self.variables_of(name)}
+        variables = {variable: value.strip() for variable, value in raw.items()}
         unset = tuple(variable for variable, value in variables.items() if not value)
         if unset:
             raise MissingCredentialError(backend_name=name, variables=unset)
@@ -208,17 +210,20 @@ class Settings:
             for key, value in table.items()
             if not isinstance(value, dict)
         }
-        backend = InferenceBackend(
-            name=name,
-            endpoint=values.get("endpoint") or None,
-            api_key=values.get("api_key") or None,
-            policy=_policy(table),
-            extras={key: value for key, value in values.items() if key not in SETTING_KEYS | BACKEND_KEYS},
-            extra_headers={
-                key: _expanded(key, value, variables) for key, value in table.get("extra_headers", {}).items()
-            },
-        )
-        self._resolved[name] = backend, tuple(variables.items())
+        try:
+            backend = InferenceBackend(
+                name=name,
+                endpoint=values.get("endpoint") or None,
+                api_key=values.get("api_key") or None,
+                policy=_policy(table),
+                extras={key: value for key, value in values.items() if key not in SETTING_KEYS | BACKEND_KEYS},
+                extra_headers={
+                    key: _expanded(key, value, variables) for key, value in table.get("extra_headers", {}).items()
+                },
+            )
+        except ConfigurationError as exc:
+            raise ConfigurationError.of([self._located(name, problem) for problem in exc.problems]) from None
+        self._resolved[name] = backend, tuple(raw.items())
         return backend
 
     def variables_of(self, backend_name: str) -> tuple[str, ...]:
@@ -382,9 +387,11 @@ class Settings:
 
     def _kept_backend(self, name: str) -> InferenceBackend | None:
         """Return a backend's record as it was read before, if every variable still has the value that it had then."""
-        backend, variables = self._resolved.get(name, (None, ()))
-        for variable, value in variables:
-            if read_variable(variable) != value:
+        if name not in self._resolved:
+            return None
+        backend, variables = self._resolved[name]
+        for variable, value in variables:  # with every call: few steps
+            if os.environ.get(variable, "") != value:
                 return None
         return backend
 
@@ -393,6 +400,11 @@ class Settings:
     ) -> UnknownModelError:
         known = _nearest_first(name, [spec.name for spec in self.models(family)])
         return UnknownModelError(model=name, family=family.value, known=known, actual_families=actual_families)
+
+    def _located(self, backend_name: str, problem: ConfigurationProblem) -> ConfigurationProblem:
+        """Return the problem of a backend's record with the file and the line that state its key."""
+        key = (problem.key or "").removeprefix(f"backends.{backend_name}.")
+        return self._problem(("backends", backend_name, key), problem.reason)
 
     def _problem(self, key: KeyPath, reason: str) -> ConfigurationProblem:
         """Make the problem about a key of the strongest file that states it."""

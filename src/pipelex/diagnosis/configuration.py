@@ -15,7 +15,7 @@ from pipelex.exceptions import ConfigurationError, PipelexError, UntrustedConfig
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from pipelex.exceptions import ConfigurationProblem
@@ -86,6 +86,15 @@ class Configuration:
         where = (str(file.path), file.line_of(path)) if file is not None else (None, None)
         return Statement(".".join(key), value, *where)
 
+    def invalid_values(self, backend_name: str) -> Iterator[Finding]:
+        """Yield what a backend's record refuses: an endpoint that is no base URL, a key that no header can carry."""
+        try:
+            self.settings.resolve_backend(backend_name)
+        except ConfigurationError as exc:
+            yield from config_errors(exc.problems)
+        except PipelexError:  # an unset variable, an untrusted file: other findings name them
+            return
+
     def plain_http_notes(self, backend_name: str) -> Iterator[Finding]:
         """Yield a note where a backend's key travels over plain http to another machine."""
         texts = self.settings.texts_of(backend_name)
@@ -121,6 +130,14 @@ class Configuration:
                 fix = f"name another model, or describe this one in .pipelex/models.toml: {exc}"
                 message = f"the default model of '{family}' is '{model}', which nothing explains"
                 yield Finding("unknown_default_model", str(model), message, fix, *where)
+
+
+def config_errors(problems: Iterable[ConfigurationProblem]) -> Iterator[Finding]:
+    """Yield a finding for each problem of a configuration file."""
+    for problem in problems:
+        about = problem.key or problem.file
+        message = f"{problem.key}: {problem.reason}" if problem.key else problem.reason
+        yield Finding("config_error", about, message, "correct it", problem.file, problem.line)
 
 
 def _address(text: str) -> str:

@@ -63,13 +63,10 @@ def _part(found: Diagnosis, name: str) -> Iterator[None]:
 
 def _configuration(found: Diagnosis, start: Path | None) -> Configuration | None:
     with _part(found, "configuration"):
-        from pipelex.diagnosis.configuration import Configuration
+        from pipelex.diagnosis.configuration import Configuration, config_errors
 
         configuration = Configuration(start)
-        for problem in configuration.problems:
-            about = problem.key or problem.file
-            message = f"{problem.key}: {problem.reason}" if problem.key else problem.reason
-            found.findings.append(Finding("config_error", about, message, "correct it", problem.file, problem.line))
+        found.findings += config_errors(configuration.problems)
         return configuration
     return None
 
@@ -109,6 +106,7 @@ def _look_at_backends(found: Diagnosis, configuration: Configuration) -> None:
         (found.findings if report.is_used else found.notes).extend(_unserved(report, found))
         if report.is_used:  # the table of the backends shows what is unset for the others
             found.findings += _unset(report)
+            found.findings += configuration.invalid_values(name)
             found.notes += configuration.plain_http_notes(name)
             needed.update(report.sdks)
     found.findings += configuration.trust_findings()

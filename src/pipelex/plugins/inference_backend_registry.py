@@ -60,6 +60,9 @@ class MakeWorkerFn(Protocol):
         ...
 
 
+_UNKNOWN = "(unknown)"
+
+
 def require_sdk(*, spec: str, extra: str, msg: str) -> None:
     """Make sure that an optional package is there, without importing it.
 
@@ -174,7 +177,7 @@ class InferenceBackendRegistry:
             )
         from pipelex.plugins.returned_values import check_worker
 
-        check_worker(worker, plugin_name=self.plugin_name(family=family, sdk=sdk))
+        check_worker(worker, plugin_name=self._plugin_names.get((family, sdk), _UNKNOWN))
         return worker
 
     def _broken(self, error: Exception, *, family: InferenceFamily, sdk: str) -> Exception:
@@ -196,7 +199,7 @@ class InferenceBackendRegistry:
 
     def plugin_name(self, *, family: InferenceFamily, sdk: str) -> str:
         """Return the name of the plugin that registered a pair."""
-        return self._plugin_names.get((family, sdk), "(unknown)")
+        return self._plugin_names.get((family, sdk), _UNKNOWN)
 
     def _not_found(self, *, family: InferenceFamily, sdk: str) -> Exception:
         from difflib import get_close_matches

@@ -156,8 +156,9 @@ def check_worker(worker: InferenceWorkerAbstract, *, plugin_name: str) -> None:
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
 
     worker._plugin_name = plugin_name
-    held = vars(worker)
-    if "reporting_delegate" in held and isinstance(held.get("inference_model"), InferenceModelSpec):
+    held = worker.__dict__  # with every worker: few steps
+    is_there = "reporting_delegate" in held and "inference_model" in held
+    if is_there and isinstance(held["inference_model"], InferenceModelSpec):
         return
     expected = "super().__init__(inference_model=..., reporting_delegate=...) in it"
     raise origin_of(worker, "__init__").error(expected, held.get("inference_model"), at=", 'inference_model'")
