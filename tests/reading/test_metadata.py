@@ -96,6 +96,8 @@ def test_a_project_without_a_project_table_is_checked_as_any_other(files: dict[s
         ),
         ({"pyproject.toml": BUILD, "setup.py": "import setuptools\nsetuptools.setup(**FACTS)\n"}, "'**'"),
         ({"setup.cfg": SETUP_CFG, "setup.py": "setup(extras_require=EXTRAS)\n"}, "extras_require"),
+        ({"setup.py": "from setuptools import setup as go\ngo(entry_points={})\n"}, "entry_points"),
+        ({"setup.cfg": "[metadata]\nname = x\n", "setup.py": "setup(pbr=True)\n"}, "'pbr'"),
         ({"setup.cfg": "[options]\nentry_points = file: entry.txt\n"}, "file: entry.txt"),
         ({"pyproject.toml": '[project]\nname = "x"\ndynamic = ["optional-dependencies"]\n'}, "is dynamic"),
         ({"pyproject.toml": '[tool.flit.entrypoints."pipelex.plugins"]\nacme = "a:B"\n'}, "no [project] table"),
@@ -114,6 +116,9 @@ def test_what_only_a_build_knows_is_an_error_and_no_finding(files: dict[str, str
     [
         ({"pyproject.toml": "[project\n"}, "no TOML"),
         ({"pyproject.toml": "x = " + "[" * 5000 + "]" * 5000}, "nested"),
+        ({"pyproject.toml": "project = 'x'\n"}, "project is no table"),
+        ({"pyproject.toml": '[project]\nentry-points = ["a:B"]\n'}, "project.entry-points is no table"),
+        ({"pyproject.toml": '[tool.poetry.plugins]\n"pipelex.plugins" = "a:B"\n'}, '"pipelex.plugins" is no table'),
         ({"setup.cfg": "[options.entry_points\n"}, "setup.cfg"),
         ({"setup.py": "setup(\n"}, "no Python"),
     ],
@@ -149,6 +154,15 @@ def test_an_entry_point_with_an_extra_is_clean(tmp_path: Path) -> None:
     assert () == check([str(tmp_path)]).checked[0].findings
 
 
+@pytest.mark.parametrize("value", ["a:B", ""])
+def test_an_entry_point_has_the_line_that_states_it(value: str, tmp_path: Path) -> None:
+    scripts = '[project.scripts]\nx = "a:B"\n'
+    text = f'[project]\nname = "x"\n{scripts}[project.entry-points."pipelex.plugins"]\nit = "{value}"\n'
+    [declared] = project_metadata(write(tmp_path, {"pyproject.toml": text})).declarations
+    assert declared.place is not None
+    assert 6 == declared.place.line
+
+
 def test_groups_that_are_nearly_the_plugins_group_are_found() -> None:
     near = ["pipelex_plugins", "pipelex.plugin", "Pipelex-Plugins", "pipelexplugins"]
     assert near == near_groups([*near, "pipelex.plugins", "acme.plugins", "console_scripts"])
@@ -168,6 +182,10 @@ PEP621 = '[project]\nname = "my-plugin"\nversion = "1"\n'
         (f'{PEP621}[dependency-groups]\ntest = ["pipelex>=1"]\n', ["dependency-groups.test"]),
         (f'{PEP621}[dependency-groups]\ntest = ["pipelex @ git+https://x.test/pipelex"]\n', []),
         (f'{PEP621}[dependency-groups]\nt = ["pipelex"]\n[tool.uv.sources]\npipelex = {{ path = "c" }}\n', []),
+        (f'{PEP621}[tool.uv]\ndev-dependencies = ["pipelex"]\n', ["tool.uv.dev-dependencies"]),
+        (f'{PEP621}[tool.pdm.dev-dependencies]\ntest = ["pipelex"]\n', ["tool.pdm.dev-dependencies.test"]),
+        (f'{PEP621}[tool.hatch.envs.test]\ndependencies = ["pipelex"]\n', ["tool.hatch.envs.test.dependencies"]),
+        (f'{PEP621}[tool.hatch.envs.test]\ndependencies = ["pipelex @ {{root:uri}}/../pipelex"]\n', []),
         (f'{PEP621}dependencies = ["pipelex-acme", "my-pipelex"]\n', []),
         ('[project]\nname = "pipelex"\ndependencies = ["pipelex[check]"]\n', []),
         (POETRY.replace("acme-sdk = {", 'pipelex = "^1"\nacme-sdk = {'), ["tool.poetry.dependencies"]),

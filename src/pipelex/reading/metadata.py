@@ -102,7 +102,7 @@ class Metadata(NamedTuple):
     def declarations(self) -> tuple[Declaration, ...]:
         """The entry points of the plugins' group."""
         entries = self.groups.get(ENTRY_POINT_GROUP, {})
-        return tuple(Declaration.parse(name, value, self.place(value)) for name, value in entries.items())
+        return tuple(Declaration.parse(name, value, self.place(value or name, name)) for name, value in entries.items())
 
     @property
     def host_requirements(self) -> tuple[Requirement, ...]:
@@ -195,6 +195,7 @@ def project_metadata(folder: Path) -> Metadata:
     """
     path = folder / PYPROJECT
     text, data = _toml(path) if path.is_file() else ("", {})
+    _refuse_wrong_shapes(path, data)
     if "project" in data:
         found = _pep621(path, text, data)
     elif "poetry" in _table(data, "tool"):
@@ -218,6 +219,29 @@ def _toml(path: Path) -> tuple[str, dict[str, object]]:
         raise UnreadableError(
             subject=where, reason=reason, fix="Correct it and run again", line=exc.line or None
         ) from exc
+
+
+_TABLES = (
+    ("project",),
+    ("project", "entry-points"),
+    ("project", "entry-points", ENTRY_POINT_GROUP),
+    ("project", "optional-dependencies"),
+    ("tool",),
+    ("tool", "poetry"),
+    ("tool", "poetry", "plugins"),
+    ("tool", "poetry", "plugins", ENTRY_POINT_GROUP),
+)
+
+
+def _refuse_wrong_shapes(path: Path, data: dict[str, object]) -> None:
+    """Refuse a file in which a table that is read is something else: no build tool would take it."""
+    for keys in _TABLES:
+        found: object = data
+        for key in keys:
+            found = found.get(key, {}) if isinstance(found, dict) else {}
+        if not isinstance(found, dict):
+            named = ".".join(f'"{key}"' if "." in key else key for key in keys)
+            raise UnreadableError(subject=str(path), reason=f"{named} is no table", fix="Correct it and run again")
 
 
 def _pep621(path: Path, text: str, data: dict[str, object]) -> Metadata:
@@ -284,18 +308,26 @@ def _poetry_requirements(stated: Mapping[str, object], table: str, *, is_shipped
 
 
 def _group_requirements(data: dict[str, object]) -> Iterator[Requirement]:
-    """Yield the requirements of dependency groups (PEP 735 and Poetry's), which no installation of the plugin gets."""
+    """Yield the requirements of dependency groups (PEP 735 and each tool's own): no user of the plugin gets them."""
     tool = _table(data, "tool")
     redirected = {canonical(name) for name in _table(_table(tool, "uv"), "sources")}
-    for group, lines in _table(data, "dependency-groups").items():
-        for one in _requirements(_texts(lines), f"dependency-groups.{group}"):
+    stated = {f"dependency-groups.{name}": lines for name, lines in _table(data, "dependency-groups").items()}
+    stated["tool.uv.dev-dependencies"] = _table(tool, "uv").get("dev-dependencies")
+    for name, lines in _table(_table(tool, "pdm"), "dev-dependencies").items():
+        stated[f"tool.pdm.dev-dependencies.{name}"] = lines
+    for name, environment in _table(_table(tool, "hatch"), "envs").items():
+        for key in ("dependencies", "extra-dependencies"):
+            lines = environment.get(key) if isinstance(environment, dict) else None
+            stated[f"tool.hatch.envs.{name}.{key}"] = lines
+    for table, lines in stated.items():
+        for one in _requirements(_texts(lines), table):
             yield one._replace(is_direct=one.is_direct or one.name in redirected, is_shipped=False)
     poetry = _table(tool, "poetry")
     groups = {
         f"group.{name}.dependencies": _table(group, "dependencies") for name, group in _table(poetry, "group").items()
     }
-    for name, stated in {**groups, "dev-dependencies": _table(poetry, "dev-dependencies")}.items():
-        yield from _poetry_requirements(stated, f"tool.poetry.{name}", is_shipped=False)
+    for name, group in {**groups, "dev-dependencies": _table(poetry, "dev-dependencies")}.items():
+        yield from _poetry_requirements(group, f"tool.poetry.{name}", is_shipped=False)
 
 
 # --- setuptools without [project] ----------------------------------------------------------------------
@@ -361,9 +393,11 @@ def _setup_arguments(path: Path) -> tuple[str, ...]:
 
     from pipelex.reading.source import read_module
 
-    wanted = {"entry_points", "extras_require", "install_requires", None}
-    calls = [node for node in ast.walk(read_module("setup", path).tree) if isinstance(node, ast.Call)]
-    called = [call for call in calls if ast.unparse(call.func).rpartition(".")[2] == "setup"]
+    wanted = {"entry_points", "extras_require", "install_requires", "pbr", None}  # pbr reads sections of its own
+    module = read_module("setup", path)
+    names = {"setup", *(one.bound for one in module.imports if one.name == "setup")}
+    calls = [node for node in ast.walk(module.tree) if isinstance(node, ast.Call)]
+    called = [call for call in calls if ast.unparse(call.func).rpartition(".")[2] in names]
     return tuple(f"'{word.arg or '**'}'" for call in called for word in call.keywords if word.arg in wanted)
 
 
