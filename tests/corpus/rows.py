@@ -227,6 +227,11 @@ LEGAL: dict[str, Row] = {
         BASE.replace('name = "NAME"', 'name = "a-hyphen-for-an-underscore"'),
         entries={"a_hyphen_for_an_underscore": "NAME:Plugin"},
     ),
+    "a condition beside the guard": text(
+        "import sys\nfrom typing import TYPE_CHECKING\n\nif TYPE_CHECKING and sys.version_info >= (3, 11):\n    import acme\n\n"
+        + BASE
+    ),
+    "a match in register": ordering("match self.name:\n            case _:\n                pass"),
     "two backends": text(BASE + ORDER.replace('"NAME"', '"NAME.large"')),
     "a lister": text(
         f"{LISTER_IMPORTS}{BASE.partition(CLASS)[0]}{LISTER}{CLASS}{BASE.partition(CLASS)[2]}"

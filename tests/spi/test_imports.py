@@ -45,6 +45,22 @@ def test_both_branches_of_a_guard_are_read_for_whom_they_are(condition: str) -> 
     assert seen == ({"first": only, "second": never} if GUARDS[condition] else {"first": never, "second": only})
 
 
+@pytest.mark.parametrize(
+    ("condition", "only"),
+    [
+        ("TYPE_CHECKING and sys.version_info >= (3, 12)", ["first"]),
+        ("sys.platform == 'win32' and typing.TYPE_CHECKING", ["first"]),
+        ("not TYPE_CHECKING or sys.platform == 'win32'", ["second"]),
+        ("not (TYPE_CHECKING and other)", ["second"]),
+        ("TYPE_CHECKING or other", []),
+        ("other and another", []),
+    ],
+)
+def test_one_guard_of_several_conditions_guards_one_branch(condition: str, only: list[str]) -> None:
+    tree = ast.parse(f"if {condition}:\n    import first\nelse:\n    import second\n")
+    assert only == [one.module for one in read_imports(tree, "module") if one.type_only]
+
+
 def test_each_import_says_what_it_binds_and_when_it_runs() -> None:
     text = (
         "import a.b\nimport a.c as d\nfrom e import f as g\ndef late():\n    from .h import *\n    from .. import i\n"

@@ -137,6 +137,11 @@ class _Scope:
             case ast.For(iter=value) | ast.If(test=value):
                 yield from self._expression(value)
                 yield from self._block([*node.body, *node.orelse])
+            case ast.Match(subject=value, cases=cases):
+                yield from self._expression(value)
+                for one in cases:
+                    yield from self._maybe(one.guard)
+                    yield from self._block(one.body)
             case _:
                 yield self._module, node, _described(node)
 

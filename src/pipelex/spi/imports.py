@@ -82,6 +82,32 @@ def type_checking_guard(test: ast.expr) -> bool | None:
     return None
 
 
+def guarded_branches(test: ast.expr) -> tuple[bool | None, bool | None]:
+    """Return for whom the body of an ``if`` is, and for whom its ``else``.
+
+    Where one of several conditions is a guard, one of the two branches is guarded as well:
+    ``if TYPE_CHECKING and sys.version_info >= (3, 12)``.
+
+    Args:
+        test: The condition of the ``if``.
+
+    Returns:
+        For each branch, True for a type checker alone, False for the interpreter alone, ``None`` for both.
+    """
+    guard = type_checking_guard(test)
+    if guard is not None:
+        return guard, not guard
+    match test:
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            body, orelse = guarded_branches(operand)
+            return orelse, body
+        case ast.BoolOp(op=op, values=values):
+            branch = 0 if isinstance(op, ast.And) else 1
+            found = next((one for value in values if (one := guarded_branches(value)[branch]) is not None), None)
+            return (found, None) if branch == 0 else (None, found)
+    return None, None
+
+
 def type_checking_guard_in(condition: str) -> bool | None:
     """Return the same for the text of a condition, for those who parse with another library than :mod:`ast`.
 
@@ -96,13 +122,11 @@ def _imports_in(node: ast.AST, package: str, *, in_function: bool, type_only: bo
         for module, name, bound in _imported(node, package):
             yield Import(module, name, bound, node, in_function, type_only, hidden)
         return
-    guard = type_checking_guard(node.test) if isinstance(node, ast.If) else None
-    if guard is not None and isinstance(node, ast.If):
-        for children, seen in ((node.body, guard), (node.orelse, not guard)):
+    if isinstance(node, ast.If):
+        for children, guard in zip((node.body, node.orelse), guarded_branches(node.test), strict=True):
+            only, never = type_only or guard is True, hidden or guard is False
             for child in children:
-                yield from _imports_in(
-                    child, package, in_function=in_function, type_only=type_only or seen, hidden=hidden or not seen
-                )
+                yield from _imports_in(child, package, in_function=in_function, type_only=only, hidden=never)
         return
     inside = in_function or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
     for inner in ast.iter_child_nodes(node):
