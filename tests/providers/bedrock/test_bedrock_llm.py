@@ -212,6 +212,15 @@ def test_a_model_without_structured_output_is_made_to_call_a_tool(replay: Replay
     assert ["name", "age"] == sent["tools"][0]["toolSpec"]["inputSchema"]["json"]["required"]
 
 
+def test_the_answer_of_a_tool_that_is_no_object_is_wrapped(replay: Replay) -> None:
+    call: dict[str, object] = {"toolUse": {"toolUseId": "1", "name": "answer", "input": {"answer": [1, 2]}}}
+    replay.on(wire.CONVERSE, answer(wire.message(call, stop_reason="tool_use")))
+    worker = make_worker(replay.url, sdk="bedrock_boto3", structured_by="tool")
+    assert [1, 2] == run(worker.gen_object("Who?", list[int]))
+    sent: Any = replay.last.json()["toolConfig"]["tools"]
+    assert "object" == sent[0]["toolSpec"]["inputSchema"]["json"]["type"]
+
+
 def test_an_unknown_way_to_structure_is_named(replay: Replay) -> None:
     with pytest.raises(InferenceRequestError, match="'structured_by' is 'grammar'"):
         run(make_worker(replay.url, sdk="bedrock_aioboto", structured_by="grammar").gen_object("Who?", Person))

@@ -110,6 +110,6 @@ def test_a_recursive_type_refers_to_itself_from_the_root() -> None:
 def test_a_reference_to_the_root_leads_to_the_same_inside_the_wrapper() -> None:
     nested: dict[str, object] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"$ref": "#"}}]}
     answer = AnswerSchema.of(nested)
-    assert answer.is_wrapped
+    assert answer.root.is_wrapped
     assert '"$ref": "#/properties/answer"' in json.dumps(answer.schema)
     assert {"$ref": "#"} == nested["anyOf"][1]["items"]  # type: ignore[index]  # plain JSON, as it was

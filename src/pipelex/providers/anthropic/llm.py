@@ -12,6 +12,7 @@ from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_o
 from pipelex.cogt.inference.http_answers import require_event_stream
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
 from pipelex.cogt.inference.sdk_worker import SdkWorker
+from pipelex.cogt.llm.answer_schemas import describe_keywords, has_free_keys, map_schema
 from pipelex.cogt.llm.llm_job import LLMTextChunk, ReasoningEffort
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.providers.anthropic.errors import classify
@@ -185,21 +186,22 @@ class AnthropicLLMWorker(SdkWorker[AsyncAnthropic | AsyncAnthropicBedrock], LLMW
 
         Objects whose keys are not known beforehand are refused: the API would only ever return them empty.
         """
-        if _has_open_object(json_schema):
+        if has_free_keys(json_schema):
             msg = "Anthropic's structured output knows no objects with free keys (dict): use a list of key and value"
             raise InferenceRequestError(msg)
         try:
-            return transform_schema(json_schema)
+            return transform_schema(map_schema(json_schema, _without_tuple))
         except ValueError as exc:
             raise InferenceRequestError(f"The type asked for cannot be met: {exc}") from exc
 
 
-def _has_open_object(schema: object) -> bool:
-    if isinstance(schema, list):
-        return any(_has_open_object(item) for item in schema)
-    if not isinstance(schema, dict):
-        return False
-    return bool(schema.get("additionalProperties")) or any(_has_open_object(value) for value in schema.values())
+def _without_tuple(schema: dict[str, object]) -> dict[str, object]:
+    """Turn a tuple, which the API does not know, into a list of what may stand in it, and describe the order."""
+    parts = schema.get("prefixItems")
+    if not isinstance(parts, list):
+        return schema
+    listed = {**describe_keywords(schema, ("prefixItems", "minItems", "maxItems")), "items": {"anyOf": parts}}
+    return listed if parts else describe_keywords(schema, ("prefixItems", "minItems", "maxItems"))
 
 
 def _thinking(effort: ReasoningEffort) -> ThinkingConfigParam:

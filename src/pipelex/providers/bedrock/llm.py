@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.inference.answer_parts import field_of, items_of, text_of, usage_of, word_of
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
 from pipelex.cogt.inference.sdk_worker import SdkWorker
+from pipelex.cogt.llm.answer_schemas import RootObject
 from pipelex.cogt.llm.llm_job import LLMTextChunk, ReasoningEffort
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.providers.bedrock.client import BedrockClient
@@ -55,12 +57,15 @@ class BedrockLLMWorker(SdkWorker[BedrockClient], LLMWorkerAbstract):
 
     async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> InferenceResult[str]:
         request = await self._request(job)
+        by_tool = self.inference_model.choice("structured_by", _BY_SCHEMA, _BY_TOOL) == _BY_TOOL
+        root = RootObject.of(json_schema) if by_tool else RootObject(json_schema, is_wrapped=False)
         try:
-            schema = for_bedrock(json_schema)
+            schema = for_bedrock(root.schema)
         except ValueError as exc:
             raise InferenceRequestError(f"The type asked for cannot be met: {exc}") from exc
-        if self.inference_model.choice("structured_by", _BY_SCHEMA, _BY_TOOL) == _BY_TOOL:
-            return await self._ask({**request, "toolConfig": _answer_tool(schema)})
+        if by_tool:
+            result = await self._ask({**request, "toolConfig": _answer_tool(schema)})
+            return replace(result, content=root.unwrapped(result.content))
         definition = {"name": "answer", "schema": json.dumps(schema)}
         text_format = {"type": "json_schema", "structure": {"jsonSchema": definition}}
         effort = request.get("outputConfig", {})

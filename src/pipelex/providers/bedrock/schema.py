@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html
 
 from __future__ import annotations
 
+from pipelex.cogt.llm.answer_schemas import describe_keywords, has_free_keys, has_look_around, map_schema
+
 # Constraints that Bedrock refuses. The model reads them in the description, and the base validates the answer.
 _REFUSED = (
     "minimum",
@@ -23,33 +25,17 @@ def for_bedrock(schema: dict[str, object]) -> dict[str, object]:
     """Return a schema in the part of JSON schema that Bedrock knows.
 
     Args:
-        schema: A schema as pydantic writes it.
+        schema: The schema of the answer.
 
     Raises:
         ValueError: It wants an object whose keys are not known beforehand, which Bedrock cannot hold to a schema.
     """
-    if schema.get("additionalProperties"):
+    if has_free_keys(schema):
         msg = "objects with free keys (dict) are not known to Bedrock: use a list of key and value"
         raise ValueError(msg)
-    told = [f"{name}: {schema[name]}" for name in _REFUSED if _is_constraint(schema, name)]
-    kept = {name: _within(name, value) for name, value in schema.items() if not _is_constraint(schema, name)}
-    if told:
-        kept["description"] = f"{kept.get('description', '')} ({', '.join(told)})".strip()
-    if kept.get("type") == "object":
-        kept["additionalProperties"] = False
-    return kept
+    return map_schema(schema, _fit)
 
 
-def _is_constraint(schema: dict[str, object], name: str) -> bool:
-    return name in _REFUSED and name in schema and not isinstance(schema[name], dict)
-
-
-def _within(name: str, value: object) -> object:
-    """Go on into what holds schemas; a property may bear the name of any keyword."""
-    if name in {"properties", "$defs"} and isinstance(value, dict):
-        return {key: for_bedrock(inner) for key, inner in value.items()}
-    if name in {"items", "not"} and isinstance(value, dict):
-        return for_bedrock(value)
-    if name in {"anyOf", "oneOf", "allOf", "prefixItems"} and isinstance(value, list):
-        return [for_bedrock(inner) for inner in value]
-    return value
+def _fit(schema: dict[str, object]) -> dict[str, object]:
+    kept = describe_keywords(schema, (*_REFUSED, *(("pattern",) if has_look_around(schema) else ())))
+    return {**kept, "additionalProperties": False} if kept.get("type") == "object" else kept

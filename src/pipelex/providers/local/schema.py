@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from pipelex.cogt.llm.answer_schemas import map_schema
+
 MAX_STRING = 512
 """The longest string where the schema sets no bound, in characters: a small model may never end one by itself."""
 MAX_ITEMS = 32
@@ -30,20 +32,7 @@ def for_grammar(schema: dict[str, object]) -> dict[str, object]:
     Raises:
         ValueError: The schema demands more of something than it allows.
     """
-    return {key: _adapt(key, value) for key, value in _bound(schema).items()}
-
-
-def _adapt(key: str, value: Any) -> Any:
-    """Go down into a schema; under these keys lie names given by the user, or values, not keywords."""
-    if key in {"enum", "const", "default", "examples", "required"}:
-        return value
-    if key in {"properties", "$defs", "definitions", "patternProperties"} and isinstance(value, dict):
-        return {name: for_grammar(item) if isinstance(item, dict) else item for name, item in value.items()}
-    if isinstance(value, dict):
-        return for_grammar(value)
-    if isinstance(value, list):
-        return [for_grammar(item) if isinstance(item, dict) else item for item in value]
-    return value
+    return map_schema(schema, _bound)
 
 
 def _bound(schema: dict[str, Any]) -> dict[str, Any]:

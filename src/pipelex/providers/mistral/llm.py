@@ -15,6 +15,7 @@ from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_o
 from pipelex.cogt.inference.http_answers import require_event_stream
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
 from pipelex.cogt.inference.sdk_worker import SdkWorker
+from pipelex.cogt.llm.answer_schemas import describe_keywords, has_free_keys, has_look_around, map_schema
 from pipelex.cogt.llm.llm_job import LLMTextChunk
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.providers.mistral.client import MistralClient
@@ -132,30 +133,18 @@ async def address(source: MediaSource) -> str:
 
 def _answer_format(json_schema: dict[str, object]) -> ResponseFormatTypedDict:
     """Ask for JSON that fits a schema: strictly, which takes schemas without free keys only."""
-    strict = not _has_free_keys(json_schema)
-    definition = _closed(json_schema) if strict else json_schema
+    strict = not has_free_keys(json_schema)
+    definition = map_schema(json_schema, _closed) if strict else json_schema
     return {
         "type": "json_schema",
         "json_schema": {"name": "answer", "schema_definition": definition, "strict": strict},
     }
 
 
-def _has_free_keys(node: object) -> bool:
-    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    open_here = isinstance(node, dict) and bool(node.get("additionalProperties"))
-    return open_here or any(_has_free_keys(child) for child in children)
-
-
 def _closed(schema: dict[str, object]) -> dict[str, object]:
-    """Return a schema whose objects say that they take no other keys than theirs."""
-
-    def close(node: object) -> object:
-        if isinstance(node, list):
-            return [close(item) for item in node]
-        return _closed(node) if isinstance(node, dict) else node
-
-    closed = {key: close(value) for key, value in schema.items()}
-    return {**closed, "additionalProperties": False} if closed.get("type") == "object" else closed
+    """Return a schema whose objects take no other keys than theirs, with no pattern that looks ahead or behind."""
+    kept = describe_keywords(schema, ("pattern",)) if has_look_around(schema) else schema
+    return {**kept, "additionalProperties": False} if kept.get("type") == "object" else kept
 
 
 def _plain(error: ResponseValidationError) -> dict[str, object]:

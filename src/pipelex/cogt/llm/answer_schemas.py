@@ -1,0 +1,140 @@
+"""JSON schemas of structured answers, made fit for what a vendor takes: one walker, which knows where schemas lie.
+
+A property may bear the name of any keyword, and a value (``const``, ``enum``, ``default``) may look like a schema: what
+is no schema is left alone. Keywords: https://json-schema.org/draft/2020-12/json-schema-core and
+https://json-schema.org/draft/2020-12/json-schema-validation
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pipelex.cogt.inference.answer_parts import bare_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+__all__ = ["RootObject", "describe_keywords", "has_free_keys", "has_look_around", "map_schema", "schemas_in"]
+
+_NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+_ONE = frozenset(
+    {
+        *("additionalProperties", "propertyNames", "unevaluatedProperties", "unevaluatedItems"),
+        *("items", "contains", "not", "if", "then", "else"),
+    }
+)
+_LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems", "items"})
+_LOOK_AROUND = re.compile(r"\(\?<?[=!]")
+_WRAPPER = "answer"
+
+
+def map_schema(
+    schema: dict[str, object], change: Callable[[dict[str, object]], dict[str, object]]
+) -> dict[str, object]:
+    """Return a copy of a schema in which it and every schema inside of it was changed, the inner ones first.
+
+    Args:
+        schema: The schema, which stays as it is.
+        change: Returns what is to stand in place of a schema; it gets a copy that it may change.
+    """
+
+    def mapped(value: object) -> Any:
+        return map_schema(value, change) if isinstance(value, dict) else value
+
+    copy: dict[str, object] = {}
+    for key, value in schema.items():
+        if key in _NAMED and isinstance(value, dict):
+            copy[key] = {name: mapped(inner) for name, inner in value.items()}
+        elif key in _LISTS and isinstance(value, list):
+            copy[key] = [mapped(inner) for inner in value]
+        else:
+            copy[key] = mapped(value) if key in _ONE else value
+    return change(copy)
+
+
+def schemas_in(schema: dict[str, object]) -> Iterator[dict[str, object]]:
+    """Yield every schema inside of a schema, and that schema itself, the inner ones first."""
+    found: list[dict[str, object]] = []
+
+    def keep(inner: dict[str, object]) -> dict[str, object]:
+        found.append(inner)
+        return inner
+
+    map_schema(schema, keep)
+    yield from found
+
+
+def has_free_keys(schema: dict[str, object]) -> bool:
+    """Tell whether a schema, or one inside of it, takes objects whose keys are not known beforehand."""
+    return any(inner.get("additionalProperties") for inner in schemas_in(schema))
+
+
+def has_look_around(schema: dict[str, object]) -> bool:
+    """Tell whether the pattern of a schema looks ahead or behind, which most vendors' grammars cannot."""
+    return _LOOK_AROUND.search(str(schema.get("pattern", ""))) is not None
+
+
+def describe_keywords(schema: dict[str, object], keywords: Iterable[str]) -> dict[str, object]:
+    """Return a schema without some of its keywords, which the model reads in the description in their place.
+
+    Args:
+        schema: The schema; those inside of it stay as they are.
+        keywords: The keywords that the vendor does not take.
+    """
+    left_out = [name for name in keywords if name in schema]
+    kept = {name: value for name, value in schema.items() if name not in left_out}
+    if left_out:
+        told = ", ".join(f"{name}: {schema[name]}" for name in left_out)
+        kept["description"] = f"{kept.get('description', '')} ({told})".strip()
+    return kept
+
+
+class RootObject(NamedTuple):
+    """A schema whose root is an object, for vendors that take no other, and what is to be undone in the answer.
+
+    Attributes:
+        schema: The schema.
+        is_wrapped: Whether the answer stands inside an object.
+    """
+
+    schema: dict[str, object]
+    is_wrapped: bool
+
+    @classmethod
+    def of(cls, json_schema: dict[str, object]) -> RootObject:
+        """Wrap a schema whose root is no object.
+
+        Args:
+            json_schema: The schema of the answer, of any type.
+        """
+        if json_schema.get("type") == "object":
+            return cls(json_schema, is_wrapped=False)
+        inner = map_schema(json_schema, _moved)
+        wrapped: dict[str, object] = {"type": "object", "properties": {_WRAPPER: inner}, "required": [_WRAPPER]}
+        if "$defs" in inner:
+            wrapped["$defs"] = inner.pop("$defs")
+        return cls(wrapped, is_wrapped=True)
+
+    def unwrapped(self, text: str) -> str:
+        """Return the answer itself; a text that is no JSON is returned as it is, to be refused later.
+
+        Args:
+            text: The answer of the model.
+        """
+        if not self.is_wrapped:
+            return text
+        try:
+            answer = json.loads(bare_json(text))
+        except ValueError:
+            return text
+        return json.dumps(answer[_WRAPPER]) if isinstance(answer, dict) and _WRAPPER in answer else text
+
+
+def _moved(schema: dict[str, object]) -> dict[str, object]:
+    """Let a reference, which names its place from the root, lead to the same inside the wrapper."""
+    reference = schema.get("$ref")
+    if isinstance(reference, str) and reference.startswith("#") and not reference.startswith("#/$defs/"):
+        schema["$ref"] = f"#/properties/{_WRAPPER}{reference[1:]}"
+    return schema
