@@ -217,8 +217,8 @@ def test_the_answer_of_a_tool_that_is_no_object_is_wrapped(replay: Replay) -> No
     replay.on(wire.CONVERSE, answer(wire.message(call, stop_reason="tool_use")))
     worker = make_worker(replay.url, sdk="bedrock_boto3", structured_by="tool")
     assert [1, 2] == run(worker.gen_object("Who?", list[int]))
-    sent: Any = replay.last.json()["toolConfig"]["tools"]
-    assert "object" == sent[0]["toolSpec"]["inputSchema"]["json"]["type"]
+    sent: Any = replay.last.json()["toolConfig"]
+    assert "object" == sent["tools"][0]["toolSpec"]["inputSchema"]["json"]["type"]
 
 
 def test_an_unknown_way_to_structure_is_named(replay: Replay) -> None:
