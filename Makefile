@@ -18,7 +18,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: weights ## a stranger's plugin, a caught mistake, a model's answer, a PDF's text
+demo: weights ## a third-party plugin, a caught mistake, a model's answer, a PDF's text
 	@$(BIN)/python -m demo
 
 .PHONY: test

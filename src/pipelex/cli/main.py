@@ -240,7 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _mask_secrets(exc: BaseException) -> None:
-    """Mask the keys that were read in what a traceback shows of a stranger's exception."""
+    """Mask the keys that were read in what a traceback shows of a third-party exception."""
     from pipelex.redaction import scrub
 
     scrub(exc)

@@ -99,7 +99,7 @@ def _list(px: Pipelex, backend_name: str, sdk: str, *, flat: bool, any_listed: b
         return Listing(sdk, supported=False)
     except PipelexError as exc:
         return Listing(sdk, error=exc)
-    except Exception as exc:  # a stranger's lister can raise anything that its SDK does
+    except Exception as exc:  # a third-party lister can raise anything that its SDK does
         from pipelex.plugins.raised import described
 
         named = InferenceError(f"Listing the models of sdk '{sdk}': {described(exc)}", provider=backend_name)

@@ -152,7 +152,7 @@ def _plain_signature(parameters: Mapping[str, object]) -> str:
 
 
 def _shown(value: object) -> str:
-    """Show a value and its type, briefly: it is a stranger's, and its repr may be long."""
+    """Show a value and its type, briefly: it is third-party, and its repr may be long."""
     text = repr(value)
     return f"{text if len(text) <= 60 else text[:57] + '...'} (a {type(value).__name__})"
 

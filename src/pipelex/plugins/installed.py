@@ -204,13 +204,13 @@ def _identity_of(dist: Distribution) -> tuple[str, str]:
     """Return a distribution's name and version; a broken one still has something to be called by."""
     try:
         return str(dist.metadata["Name"]), str(dist.version)
-    except Exception:  # a stranger's metadata can fail in any way
+    except Exception:  # third-party metadata can fail in any way
         return "(a distribution without a name)", "(unknown)"
 
 
 def _plugins_of(announced: _Announced) -> Iterator[InstalledPlugin]:
     name, version = announced.identify()
-    if announced.text is None:  # nobody can tell whether it announces a plugin, so it is not left out without a word
+    if announced.text is None:  # it may announce a plugin, so it is not left out silently
         yield InstalledPlugin(name, name, version, None, f"{_FILE} cannot be read: it is not UTF-8 text")
         return
     if announced.is_shadowed(name):

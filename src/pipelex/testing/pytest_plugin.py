@@ -52,9 +52,9 @@ def _faults_of_waivers(cls: type[Conformance[WorkerT, ContentT]]) -> Iterator[st
     for waived, reason in cls.cannot.items():
         if not str(reason or "").strip():
             yield f"{cls.__name__}: cannot[{waived!r}] gives no reason."
-    strangers = sorted(cls.capabilities - set(cls.family_capabilities))
-    if strangers:
-        yield f"{cls.__name__} declares {', '.join(strangers)}, which its family does not have."
+    unknown = sorted(cls.capabilities - set(cls.family_capabilities))
+    if unknown:
+        yield f"{cls.__name__} declares {', '.join(unknown)}, which its family does not have."
     if Trait.OPTIONAL_SDK not in cls.cannot and not (cls.sdk_imports and cls.extra):
         yield f"{cls.__name__} sets no 'sdk_imports' and 'extra'. Has it no optional SDK? {_ADVICE}"
 

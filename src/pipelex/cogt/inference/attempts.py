@@ -194,7 +194,7 @@ def _raise_named(worker: InferenceWorkerAbstract, error: Exception, *, is_late: 
 
 
 def _classified(worker: InferenceWorkerAbstract, error: Exception) -> InferenceError:
-    """Name an SDK's exception by the driver's own table; a stranger to it is of the kind *unknown*."""
+    """Name an SDK's exception by the driver's own table; one that is not in it is of the kind *unknown*."""
     if isinstance(error, MediaReadError):
         return InferenceRequestError(str(error))
     origin = origin_of(worker, "_classify_error")

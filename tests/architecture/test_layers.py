@@ -17,7 +17,7 @@ BESIDE = 5.5
 BELOW_THOSE = 5.4
 """Beside the layers too, and below the other packages there: what several of them read and load plugins with."""
 
-FLOORS: dict[str, float] = {
+LAYERS: dict[str, float] = {
     "pipelex": 0,
     "pipelex.exceptions": 0,
     "pipelex.redaction": 0,
@@ -56,13 +56,13 @@ FLOORS: dict[str, float] = {
 PUBLISHED = {tuple(symbol.split(":")) for symbol in SPEC["symbols"]}
 
 
-def floor_of(module: str) -> float:
-    """Return the floor on which a module stands."""
-    room = module
-    while room not in FLOORS:
-        room = room.rpartition(".")[0]
-    assert room != "pipelex" or module == room, f"{module} stands on no floor: enter its room here and in the docs"
-    return FLOORS[room]
+def layer_of(module: str) -> float:
+    """Return the layer of a module."""
+    package = module
+    while package not in LAYERS:
+        package = package.rpartition(".")[0]
+    assert package != "pipelex" or module == package, f"{module} is in no layer: enter it here and in the docs"
+    return LAYERS[package]
 
 
 def upward_imports(src: Path) -> list[str]:
@@ -72,7 +72,7 @@ def upward_imports(src: Path) -> list[str]:
         for found in imports_below(src)
         if not found.type_only
         and found.module.startswith("pipelex")
-        and floor_of(_imported_module(found, src)) > floor_of(module_name(found.file))
+        and layer_of(_imported_module(found, src)) > layer_of(module_name(found.file))
     ]
 
 
@@ -96,7 +96,7 @@ def _imported_module(found: Import, src: Path) -> str:
     return inner if path.with_suffix(".py").is_file() or path.is_dir() else found.module
 
 
-def test_no_module_imports_from_a_floor_above() -> None:
+def test_no_module_imports_from_a_layer_above() -> None:
     assert [] == upward_imports(SRC)
 
 
@@ -114,7 +114,7 @@ def test_no_module_imports_from_a_floor_above() -> None:
         "a from-import",
         "a plain import",
         "inside a function",
-        "from beside the tower",
+        "from beside the layers",
         "hidden from type checkers",
         "from the base package",
     ],
@@ -163,17 +163,17 @@ def test_a_driver_may_import_what_is_published(tmp_path: Path) -> None:
     assert [] == private_reaches(src)
 
 
-def test_the_docs_show_the_same_floors() -> None:
+def test_the_docs_show_the_same_layers() -> None:
     page = (SRC.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (-?\d) \| (.+?) \|", page, re.MULTILINE)
-    tower = {room: floor for room, floor in FLOORS.items() if room != "pipelex" and floor == int(floor)}
-    shown = {f"pipelex.{room}": int(floor) for floor, rooms in rows for room in re.findall(r"`([\w.]+)`", rooms)}
-    assert tower == shown
+    listed = {name: layer for name, layer in LAYERS.items() if name != "pipelex" and layer == int(layer)}
+    shown = {f"pipelex.{name}": int(layer) for layer, names in rows for name in re.findall(r"`([\w.]+)`", names)}
+    assert listed == shown
     [beside] = re.findall(r"^Beside the layers are (.+?), for", page, re.MULTILINE)
-    assert {room for room, floor in FLOORS.items() if floor == BESIDE} == {
-        f"pipelex.{room}" for room in re.findall(r"`(\w+)`", beside)
+    assert {name for name, layer in LAYERS.items() if layer == BESIDE} == {
+        f"pipelex.{name}" for name in re.findall(r"`(\w+)`", beside)
     }
-    [below] = re.findall(r"^Below those stand (.+?):", page, re.MULTILINE)
-    assert {room for room, floor in FLOORS.items() if floor == BELOW_THOSE} == {
-        f"pipelex.{room}" for room in re.findall(r"`(\w+)`", below)
+    [below] = re.findall(r"^Below those are (.+?):", page, re.MULTILINE)
+    assert {name for name, layer in LAYERS.items() if layer == BELOW_THOSE} == {
+        f"pipelex.{name}" for name in re.findall(r"`(\w+)`", below)
     }
