@@ -7,8 +7,6 @@ https://json-schema.org/draft/2020-12/json-schema-validation
 
 from __future__ import annotations
 
-import json
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipelex.cogt.inference.answer_parts import bare_json
@@ -26,7 +24,7 @@ _ONE = frozenset(
     }
 )
 _LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems", "items"})
-_LOOK_AROUND = re.compile(r"\(\?<?[=!]")
+_LOOK_AROUNDS = ("(?=", "(?!", "(?<=", "(?<!")
 _WRAPPER = "answer"
 
 
@@ -73,7 +71,8 @@ def has_free_keys(schema: dict[str, object]) -> bool:
 
 def has_look_around(schema: dict[str, object]) -> bool:
     """Tell whether the pattern of a schema looks ahead or behind, which most vendors' grammars cannot."""
-    return _LOOK_AROUND.search(str(schema.get("pattern", ""))) is not None
+    pattern = str(schema.get("pattern", ""))
+    return any(look_around in pattern for look_around in _LOOK_AROUNDS)
 
 
 def describe_keywords(schema: dict[str, object], keywords: Iterable[str]) -> dict[str, object]:
@@ -125,6 +124,8 @@ class RootObject(NamedTuple):
         """
         if not self.is_wrapped:
             return text
+        import json
+
         try:
             answer = json.loads(bare_json(text))
         except ValueError:
