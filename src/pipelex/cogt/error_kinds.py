@@ -28,6 +28,7 @@ _KIND_OF_STATUS: dict[int, type[InferenceError]] = {
     402: InferenceCapacityError,
     403: InferenceAuthenticationError,
     404: InferenceModelNotFoundError,
+    405: InferenceRequestError,
     408: InferenceTimeoutError,
     413: InferenceCapacityError,
     415: InferenceRequestError,
@@ -133,6 +134,7 @@ _KIND_OF_WORDS: tuple[tuple[type[InferenceError], re.Pattern[str]], ...] = tuple
             r"exceeds? the (maximum )?(number of (input )?tokens|token limit|input length)",
             r"too many (input )?tokens",  # Cohere
             r"reduce the length of",  # OpenAI, Groq
+            r"max_new_tokens`? must be <=",  # Hugging Face's text-generation-inference
             # no credit
             r"credit balance",  # Anthropic
             r"(insufficient|exhausted|no) (account )?(balance|credits?|funds|quota)",  # DeepSeek; fal; OpenRouter

@@ -264,12 +264,13 @@ class InferenceError(CogtError):
             expected: What was expected, with its article (``"a chat completion"``).
             content_type: The content type that came, where it is a wrong one.
             status_code: The status of the answer.
-            known: What is known of it all the same, such as its usage.
+            known: What is known of it all the same, such as its usage; by default what a whole answer in the format
+                of one of the vendors holds, sent where a stream was asked for, say.
 
         Returns:
             The error that the answer announces, of its kind, or an InferenceInvalidAnswerError that shows what came.
         """
-        from pipelex.cogt.error_body import ErrorBody
+        from pipelex.cogt.error_body import ErrorBody, answer_in
         from pipelex.cogt.error_kinds import kind_of
 
         found = ErrorBody.read(answer)
@@ -280,7 +281,7 @@ class InferenceError(CogtError):
         else:
             what = f"The backend answered {content_type} to" if content_type else "The answer is not"
             error = unknown(f"{what} {expected}: {found.message or 'nothing came'}", status_code=status_code)
-        error.answer = known
+        error.answer = known or answer_in(answer)
         return error
 
     @staticmethod

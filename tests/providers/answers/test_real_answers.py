@@ -126,10 +126,60 @@ class TestRefusals:
         Met("anthropic", answer(explained)).failed(InferenceRefusedError, "Not this.")
         Met("google", answer(google_wire.text("", reason="RECITATION"))).failed(InferenceRefusedError, "RECITATION")
 
+    def test_a_refusal_may_be_a_block_of_the_content(self) -> None:
+        blocks = [{"type": "refusal", "refusal": "I cannot."}]
+        Met("openai", completion(content=blocks)).failed(InferenceRefusedError, "I cannot.")
+        stream = sse([delta(content=blocks), delta("stop")])
+        Met("openai", stream, operation="stream_text").failed(InferenceRefusedError, "I cannot.")
+
+    @pytest.mark.parametrize("whole", [wire.response("", refusal="Not this."), {**wire.response(""), "output": []}])
+    def test_a_refusal_of_the_responses_api_is_named_once(self, whole: dict[str, object]) -> None:
+        done = {"type": "response.refusal.done", "refusal": "Not this."}
+        end = {"type": "response.completed", "response": whole}
+        stream = named_sse([(str(event["type"]), event) for event in (done, end)])
+        met = Met("openai_responses", stream, operation="stream_text")
+        met.failed(InferenceRefusedError, "refused to answer: Not this. (")
+
     def test_azures_filter_is_named(self) -> None:
         whole = wire.completion("", finish_reason="content_filter")
         whole["choices"][0]["content_filter_results"] = {"hate": {"filtered": True}, "sexual": {"filtered": False}}  # type: ignore[index]  # plain JSON
         Met("openai", answer(whole)).failed(InferenceRefusedError, "refused to answer: hate")
+
+
+class TestErrorsInStreams:
+    """An event that holds a sentence in place of a piece ends the stream, with that sentence."""
+
+    @pytest.mark.parametrize("sdk", ["openai", "openai_responses", "mistral", "anthropic"])
+    @pytest.mark.parametrize("event", [{"message": "boom"}, {"error": "boom"}, {"detail": [{"msg": "boom"}]}, "boom"])
+    def test_no_envelope_is_needed(self, sdk: str, event: object) -> None:
+        Met(sdk, named_sse([("error", event)]), operation="stream_text").failed(InferenceServerError, "boom")
+
+    @pytest.mark.parametrize("event", [None, {}, [], {"type": "ping"}, {"object": "chat.completion.chunk"}])
+    def test_an_event_without_a_sentence_is_no_error(self, event: object) -> None:
+        stream = sse([delta(content="Hello"), event, delta("stop")])
+        assert "Hello" == Met("openai", stream, operation="stream_text").content
+
+    @pytest.mark.parametrize("error", [{"message": "boom"}, "boom"])
+    def test_an_error_that_googles_sdk_cannot_read_is_one_of_the_server(self, error: object) -> None:
+        stream = sse([google_wire.pieces("Hello")[1], {"error": error}], last=None)
+        met = Met("google", stream, operation="stream_text")
+        met.failed(InferenceServerError, "cannot read", text="H")
+
+    @pytest.mark.parametrize(
+        ("sdk", "whole"),
+        [
+            ("openai", wire.completion("Hello")),
+            ("openai_responses", wire.response("Hello")),
+            ("anthropic", anthropic_wire.message("Hello")),
+            ("google", google_wire.text("Hello")),
+            ("google", [google_wire.response({"text": "Hel"}, reason=None), google_wire.text("lo")]),
+            ("mistral", mistral_wire.completion("Hello")),
+        ],
+    )
+    def test_a_whole_answer_in_place_of_a_stream_is_kept(self, sdk: str, whole: object) -> None:
+        met = Met(sdk, answer(whole), operation="stream_text")
+        met.failed(InferenceInvalidAnswerError, "application/json to a stream", text="Hello")
+        assert (11, 7) == met.counts
 
 
 class TestOddParts:

@@ -10,7 +10,13 @@ from pipelex.cogt.exceptions import InferenceError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["HttpAnswer", "refuse_error_in_answer", "refuse_foreign_redirect", "require_event_stream"]
+__all__ = [
+    "HttpAnswer",
+    "refuse_error_event",
+    "refuse_error_in_answer",
+    "refuse_foreign_redirect",
+    "require_event_stream",
+]
 
 _BEGINS_A_STREAM = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:data|event|id|retry)?:")
 
@@ -62,6 +68,23 @@ async def require_event_stream(answer: HttpAnswer) -> None:
     if not _BEGINS_A_STREAM.match(body):
         media_type = content_type.partition(";")[0].strip() or "no content type"
         raise InferenceError.from_answer(body, expected="a stream", content_type=media_type)
+
+
+def refuse_error_event(event: object) -> None:
+    """Refuse an event of a stream that holds a sentence where a piece of the answer should be.
+
+    Args:
+        event: An event without any part of the answer, as the SDK made it: a record, plain JSON, a text. One without
+            a sentence (a ping, a null, the counts) is let through.
+
+    Raises:
+        InferenceError: Of the kind that the sentence and the codes mean.
+    """
+    from pipelex.cogt.error_body import ErrorBody
+
+    found = ErrorBody.read(event)
+    if found.says_error or (found.is_sentence and found.message):
+        raise InferenceError.from_body(event)
 
 
 async def refuse_error_in_answer(answer: HttpAnswer) -> None:

@@ -253,7 +253,8 @@ class CallReport:
         known = self.finish_reason
         if known is None or _STRENGTH[reason] > _STRENGTH[known]:
             self.finish_reason, self.finish_detail = reason, detail
-        elif reason is known is FinishReason.CONTENT_FILTER and detail:  # a refusal comes in pieces
+        elif reason is known is FinishReason.CONTENT_FILTER and detail and detail != self.finish_detail:
+            # a refusal comes in pieces, and at the end of some streams once more as a whole
             self.finish_detail = f"{self.finish_detail or ''}{detail}"
 
     def count_failure(self, error: BaseException) -> None:

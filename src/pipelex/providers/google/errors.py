@@ -6,7 +6,12 @@ from google.auth.exceptions import GoogleAuthError
 from google.genai.errors import APIError, UnknownApiResponseError
 from pydantic import ValidationError
 
-from pipelex.cogt.exceptions import InferenceAuthenticationError, InferenceError, InferenceInvalidAnswerError
+from pipelex.cogt.exceptions import (
+    InferenceAuthenticationError,
+    InferenceError,
+    InferenceInvalidAnswerError,
+    InferenceServerError,
+)
 from pipelex.cogt.inference.answer_parts import is_raised_in
 
 
@@ -31,4 +36,11 @@ def classify(error: Exception) -> InferenceError | None:
     ):
         msg = f"The answer is not what the Gemini API is documented to answer ({type(error).__name__})"
         return InferenceInvalidAnswerError(msg)
+    # The SDK's reader of errors inside of a stream takes them to have Google's shape.
+    if (
+        named is None
+        and isinstance(error, AttributeError | TypeError)
+        and is_raised_in(error, "google.genai", "generator")
+    ):
+        return InferenceServerError("The stream ended with an error that Google's SDK cannot read")
     return named

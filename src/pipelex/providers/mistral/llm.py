@@ -12,7 +12,7 @@ from mistralai.client.utils.unmarshal_json_response import unmarshal_json_respon
 
 from pipelex.cogt.exceptions import InferenceError, InferenceServerError
 from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_of, text_of, usage_of, word_of
-from pipelex.cogt.inference.http_answers import require_event_stream
+from pipelex.cogt.inference.http_answers import refuse_error_event, require_event_stream
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.answer_schemas import describe_keywords, has_free_keys, has_look_around, map_schema
@@ -166,8 +166,8 @@ def _piece(data: object) -> LLMTextChunk | None:
     """Read an event of a stream; ``None`` where it adds nothing."""
     usage = _usage(field_of(data, "usage"))
     choice = next(iter(items_of(field_of(data, "choices"))), None)
-    if choice is None and (announced := InferenceError.in_answer(data)) is not None:
-        raise announced
+    if choice is None:
+        refuse_error_event(data)
     content = field_of(choice, "delta", "content")
     reason, detail = _ending(choice)
     piece = LLMTextChunk(

@@ -18,7 +18,7 @@ def classify(error: Exception) -> InferenceError | None:
     """
     if isinstance(error, APIStatusError):
         # the SDK keeps of the body what is below "error"
-        body = error.response.content if error.response.is_closed and error.body is not None else error.body
+        body = error.response.content if error.response.is_stream_consumed else error.body
         return InferenceError.from_body(
             body, status_code=error.status_code, headers=error.response.headers, url=str(error.response.url)
         )

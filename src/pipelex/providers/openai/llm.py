@@ -10,7 +10,7 @@ from openai.types.chat import ChatCompletion
 
 from pipelex.cogt.exceptions import InferenceError, InferenceInvalidAnswerError
 from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_of, json_of, text_of, usage_of, word_of
-from pipelex.cogt.inference.http_answers import require_event_stream
+from pipelex.cogt.inference.http_answers import refuse_error_event, require_event_stream
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk
@@ -160,7 +160,7 @@ def _result(completion: object, *, by_tool: bool) -> InferenceResult[str]:
     _raise_error_in(field_of(choice, "model_extra"))
     message = field_of(choice, "message")
     content = field_of(message, "content")
-    reason, detail = _ending(choice, refusal=field_of(message, "refusal"))
+    reason, detail = _ending(choice, refusal=_refusal(field_of(message, "refusal"), content))
     given = given_to_tool(message) if by_tool else None
     if given is not None and detail in _CALLED:
         reason = FinishReason.STOP
@@ -185,15 +185,12 @@ def _piece(chunk: object) -> LLMTextChunk | None:
     usage = _usage(counts) if counts is not None else None
     choice = next(iter(items_of(getattr(chunk, "choices", None))), None)
     if choice is None:
-        if (
-            isinstance(extra, dict) and "message" in extra and field_of(chunk, "choices") is None
-        ):  # an event that is called error
-            raise InferenceError.from_answer(chunk, expected="a piece of a chat completion")
+        refuse_error_event(chunk)
         return LLMTextChunk(text="", usage=usage) if usage is not None else None
     delta: object = getattr(choice, "delta", None)
     content: object = getattr(delta, "content", None)
     text = content if type(content) is str else text_of(content)
-    reason, detail = _ending(choice, refusal=getattr(delta, "refusal", None))
+    reason, detail = _ending(choice, refusal=_refusal(getattr(delta, "refusal", None), content))
     reasons, calls = False, False
     if not text:
         reasons, calls = has_reasoning(content) or _reasons(delta), _calls_tools(delta)
@@ -219,6 +216,13 @@ def _ending(choice: object, *, refusal: object) -> tuple[FinishReason | None, st
         return None, None
     reason = _FINISH_REASONS.get(said, FinishReason.OTHER)
     return reason, _filters(choice) if reason is FinishReason.CONTENT_FILTER else said
+
+
+def _refusal(stated: object, content: object) -> object:
+    """Return a refusal: the field of a message, or a block of its content."""
+    if stated or not isinstance(content, list):
+        return stated
+    return next((field_of(block, "refusal") for block in content if field_of(block, "type") == "refusal"), None)
 
 
 def _filters(choice: object) -> str | None:

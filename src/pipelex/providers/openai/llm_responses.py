@@ -10,7 +10,7 @@ from openai.types.responses import Response
 
 from pipelex.cogt.exceptions import InferenceError, InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_of, text_of, usage_of, word_of
-from pipelex.cogt.inference.http_answers import require_event_stream
+from pipelex.cogt.inference.http_answers import refuse_error_event, require_event_stream
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk
@@ -161,7 +161,8 @@ def _piece(event: object) -> LLMTextChunk | None:
             delta = field_of(event, "delta")
             return LLMTextChunk(text=delta if type(delta) is str else text_of(delta))
         case "response.refusal.done":
-            return LLMTextChunk(text="", finish_reason=FinishReason.CONTENT_FILTER)
+            refusal = word_of(field_of(event, "refusal"))
+            return LLMTextChunk(text="", finish_reason=FinishReason.CONTENT_FILTER, finish_detail=refusal)
         case "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled":
             response = field_of(event, "response")
             result = _result(response)
@@ -176,9 +177,8 @@ def _piece(event: object) -> LLMTextChunk | None:
                 has_reasoning=result.has_reasoning,
                 has_tool_calls=result.has_tool_calls,
             )
-        case "error":
-            message = word_of(field_of(event, "message")) or "The stream ended with an error"
-            raise InferenceError.from_status(None, message, codes=[word_of(field_of(event, "code")) or ""])
+        case "error" | None:
+            refuse_error_event(event)
     return None
 
 

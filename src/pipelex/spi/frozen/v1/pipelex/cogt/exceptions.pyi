@@ -194,7 +194,8 @@ class InferenceError(CogtError):
             expected: What was expected, with its article (``"a chat completion"``).
             content_type: The content type that came, where it is a wrong one.
             status_code: The status of the answer.
-            known: What is known of it all the same, such as its usage.
+            known: What is known of it all the same, such as its usage; by default what a whole answer in the format
+                of one of the vendors holds, sent where a stream was asked for, say.
 
         Returns:
             The error that the answer announces, of its kind, or an InferenceInvalidAnswerError that shows what came.

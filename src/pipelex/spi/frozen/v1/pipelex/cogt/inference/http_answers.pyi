@@ -4,7 +4,13 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-__all__ = ["HttpAnswer", "refuse_error_in_answer", "refuse_foreign_redirect", "require_event_stream"]
+__all__ = [
+    "HttpAnswer",
+    "refuse_error_event",
+    "refuse_error_in_answer",
+    "refuse_foreign_redirect",
+    "require_event_stream",
+]
 
 
 class HttpAnswer(Protocol):
@@ -41,6 +47,19 @@ async def require_event_stream(answer: HttpAnswer) -> None:
     Raises:
         InferenceError: The error that the body announces, of its kind, or an InferenceInvalidAnswerError with the
             content type and what came. It is not repeated: a whole answer may have been made and charged.
+    """
+    ...
+
+
+def refuse_error_event(event: object) -> None:
+    """Refuse an event of a stream that holds a sentence where a piece of the answer should be.
+
+    Args:
+        event: An event without any part of the answer, as the SDK made it: a record, plain JSON, a text. One without
+            a sentence (a ping, a null, the counts) is let through.
+
+    Raises:
+        InferenceError: Of the kind that the sentence and the codes mean.
     """
     ...
 
