@@ -66,6 +66,13 @@ CASES = {
     "no register": Case(changed("def register", "def registers"), "PX402", "no_plugin"),
     "no name": Case(changed(NAME, ""), "PX402", "no_plugin"),
     "no targets_api": Case(changed("    targets_api = 1\n", ""), "PX402", "no_plugin"),
+    "register is a constant": Case(
+        PLUGIN.partition("    def register")[0] + "    register = None\n", "PX402", "no_plugin"
+    ),
+    "register is async": Case(changed("    def register", "    async def register"), "PX402", "no_plugin"),
+    "register yields": Case(PLUGIN.replace("        pass\n", "        yield\n"), "PX402", "no_plugin"),
+    "an empty name": Case(changed('name = "acme"', 'name = ""'), "PX403", "bad_name"),
+    "a name that is a number": Case(changed('name = "acme"', "name = 7"), "PX403", "bad_name"),
     "a name in capitals": Case(changed('name = "acme"', 'name = "Acme"'), "PX403", "bad_name"),
     "targets_api is a string": Case(changed("targets_api = 1", 'targets_api = "1"'), "PX404", "api_mismatch"),
     "targets_api is a bool": Case(changed("targets_api = 1", "targets_api = True"), "PX404", "api_mismatch"),
@@ -78,6 +85,13 @@ CASES = {
         "api_mismatch",
     ),
     # legal
+    "a register with a generator in it": Case(
+        PLUGIN.replace("        pass\n", "        def names() -> Iterator[str]:\n            yield 'acme'\n").replace(
+            "\nfrom pipelex", "\nfrom collections.abc import Iterator\n\nfrom pipelex", 1
+        ),
+        None,
+        None,
+    ),
     "a class": Case(PLUGIN, None, None),
     "an extra behind the entry point": Case(PLUGIN, None, None, "AGREED:AcmePlugin [acme]"),
     "an instance": Case(f"{PLUGIN}\nPLUGIN = AcmePlugin()\n", None, None, "AGREED:PLUGIN"),

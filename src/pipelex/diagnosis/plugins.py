@@ -12,8 +12,8 @@ from pipelex.plugins.registrar import CORE_COMMANDS
 from pipelex.reading.metadata import Declaration, installed_metadata, near_groups
 from pipelex.reading.modules import InstalledModules, locate
 from pipelex.reading.place import UnreadableError
-from pipelex.reading.plugin_code import PluginCode
-from pipelex.spi.names import IDENTIFIER_RULE, canonical, is_identifier
+from pipelex.reading.plugin_code import PluginCode, wrong_name
+from pipelex.spi.names import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -96,9 +96,9 @@ def _read_source(plugin: ExternalPlugin, entry: Declaration) -> Iterator[Finding
     code = PluginCode(plugin.distribution, modules, [entry])
     [found] = code.plugins
     name = code.stated_name(found)
-    plugin.own_name = name if name and name != plugin.name else None
-    if name and not is_identifier(name):
-        yield _finding("bad_name", plugin, f"its name is '{name}', which is not {IDENTIFIER_RULE}", found.place.line)
+    plugin.own_name = name if isinstance(name, str) and name not in ("", plugin.name) else None
+    if wrong := wrong_name(name):
+        yield _finding("bad_name", plugin, wrong, found.place.line)
     contributions, plugin.are_claims_complete = code.stated_contributions(found)
     claims = [_claim(one) for one in contributions]
     plugin.claims = tuple(claim for claim in claims if claim is not None)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipelex.spi.names import IDENTIFIER_RULE, is_identifier
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -133,6 +135,17 @@ def wrong_api(value: object, *, is_int: bool, wanted: int) -> str:
     return f"targets_api is {value}{'' if is_int else ', which is no int'}"
 
 
+def wrong_name(name: object) -> str:
+    """Return why a plugin's name is refused; empty where it is not, or where the code states none.
+
+    Args:
+        name: The name.
+    """
+    if name is None or (isinstance(name, str) and is_identifier(name)):
+        return ""
+    return f"its name is {name!r}, which is not {IDENTIFIER_RULE}"
+
+
 class PluginCode:
     """The modules of a plugin with what its entry points name in them.
 
@@ -253,7 +266,7 @@ class PluginCode:
         class_found, problem = self._plugin_class(where, node)
         if class_found is not None:
             where, node = class_found
-            problem = problem or self._missing_member(*class_found)
+            problem = problem or self._missing_member(*class_found) or self._register_problem(*class_found)
         return Plugin(
             index=index,
             entry=entry,
@@ -320,6 +333,23 @@ class PluginCode:
         missing = [name for name in MEMBERS if name not in bound]
         return f"'{node.name}' has no attribute '{missing[0]}'" if missing and "__getattr__" not in bound else ""
 
+    def _register_problem(self, module: SourceModule, node: ast.ClassDef) -> str:
+        """Return why calling ``register`` would register nothing; a decorator may change what it is."""
+        found = self.method(module, node, "register")
+        if found is None:
+            statements = (child for _, current in self.bases(module, node) for child in current.body)
+            value = next((one for child in statements if (one := _value_of(child, "register")) is not None), None)
+            if isinstance(value, _LITERALS):
+                return f"'register' of '{node.name}' is the constant {ast.unparse(value)}"
+            return ""
+        if found[1].decorator_list:
+            return ""
+        if isinstance(found[1], ast.AsyncFunctionDef):
+            return f"'register' of '{node.name}' is async, so calling it registers nothing"
+        if any(isinstance(one, ast.Yield | ast.YieldFrom) for one in _own_nodes(found[1])):
+            return f"'register' of '{node.name}' is a generator, so calling it registers nothing"
+        return ""
+
     def member(self, plugin: Plugin, name: str) -> tuple[SourceModule, ast.stmt, ast.expr] | None:
         """Find the value of a class attribute, or what a property returns.
 
@@ -339,14 +369,14 @@ class PluginCode:
                     return where, child, value
         return None
 
-    def stated_name(self, plugin: Plugin) -> str:
-        """Return the name that a plugin's code states; empty where it states none.
+    def stated_name(self, plugin: Plugin) -> object:
+        """Return the name that a plugin's code states, of whatever type; ``None`` where it states none.
 
         Args:
             plugin: The plugin.
         """
         member = self.member(plugin, "name")
-        return self.text(member[0], member[2]) if member is not None else ""
+        return self.constant(member[0], member[2]) if member is not None else None
 
     def stated_api(self, plugin: Plugin) -> StatedApi | None:
         """Return the ``targets_api`` that a plugin's code states; ``None`` where it states none.
@@ -501,6 +531,16 @@ def _names_bound(node: ast.ClassDef) -> set[str]:
         elif isinstance(child, ast.Name | ast.Attribute) and isinstance(child.ctx, ast.Store):
             found.add(child.id if isinstance(child, ast.Name) else child.attr)
     return found
+
+
+def _own_nodes(function: Function) -> Iterator[ast.AST]:
+    """Yield the nodes of a function, without those of the functions in it."""
+    pending: list[ast.AST] = [*function.body]
+    while pending:
+        node = pending.pop()
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            pending += ast.iter_child_nodes(node)
 
 
 def _origin(module: SourceModule, node: ast.expr) -> str:

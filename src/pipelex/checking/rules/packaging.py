@@ -84,12 +84,13 @@ def _check_name_spelling(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for one in subject.plugins:
         member = subject.member(one, "name")
         seen = subject.sandbox.of("plugin", one.index)
-        name = seen[0]["name"] if seen else subject.constant(member[0], member[2]) if member else None
-        if not isinstance(name, str):
+        stated = subject.constant(member[0], member[2]) if member else None
+        name = stated if stated is not None or not seen else seen[0]["name"]
+        if name is None:
             continue
         place = member[0].place(member[1]) if member else one.place
-        if not is_identifier(name):
-            yield rule.finding(place, f"'{name}' is no plugin name", expected=IDENTIFIER_RULE)
+        if not isinstance(name, str) or not is_identifier(name):
+            yield rule.finding(place, f"{name!r} is no plugin name", expected=IDENTIFIER_RULE)
         elif one.entry.name and canonical(one.entry.name) != canonical(name):
             message = f"the plugin is called '{name}', and its entry point '{one.entry.name}'"
             yield rule.finding(place, message, expected=f'name = "{one.entry.name}"')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelex.checking.examples import closures, plugin
 from pipelex.checking.register_purity import PurityReader
@@ -106,7 +106,12 @@ SDK_AT_LOAD = Rule(
 
 def _check_plugin_fails(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for line in subject.sandbox.of("failed"):
-        if line["step"] == "entry point" or line["refused"] or _is_blocked_import(subject, line) or _is_of_others(line):
+        if (
+            line["step"] == "entry point"
+            or line["refused"]
+            or _is_blocked_import(subject, line)
+            or _is_of_others(subject, line)
+        ):
             continue
         doing = "loading" if line["step"] == "import" else "registering"
         message = f"{doing} the plugin fails: {line['error']}: {line['message']}"
@@ -117,8 +122,10 @@ def _check_plugin_fails(rule: Rule, subject: Subject) -> Iterator[Finding]:
         yield rule.finding(subject.register_place(index), message)
 
 
-def _is_of_others(line: dict[str, object]) -> bool:
-    """Tell whether PX403, PX404 or PX407 reports the same."""
+def _is_of_others(subject: Subject, line: dict[str, Any]) -> bool:
+    """Tell whether PX402, PX403, PX404 or PX407 reports the same."""
+    if line["what"] == "register":
+        return bool(subject.plugins[line["entry"]].problem)
     return line["error"] in ("PluginApiVersionMismatchError", "DuplicatePluginError") or line["what"] in (
         *("name", "targets_api"),
     )
