@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import date
 from pathlib import Path
@@ -41,6 +42,10 @@ class City(BaseModel):
     """What a structured answer holds."""
 
     capital: str
+
+
+class Undescribed:
+    """A plain class, of which pydantic knows nothing."""
 
 
 class TestLLM:
@@ -120,6 +125,13 @@ class TestLLM:
     def test_any_type_that_pydantic_validates_can_be_asked_for(self) -> None:
         worker = ScriptedLLM("[1, 2]", Capability.STRUCTURED_OUTPUT)
         assert [1, 2] == worker.gen_object_sync("x", list[int])
+
+    @pytest.mark.parametrize("schema", [Callable, Undescribed, list[Undescribed], "Cit"])
+    def test_a_type_without_a_json_schema_is_refused_before_anything_is_sent(self, schema: type[object]) -> None:
+        worker = ScriptedLLM("{}", Capability.STRUCTURED_OUTPUT)
+        with pytest.raises(InferenceRequestError, match=r"No JSON schema can be made of .*Nothing was sent"):
+            worker.gen_object_sync("x", schema)
+        assert [] == worker.jobs
 
     @pytest.mark.parametrize("text", ["not JSON", '{"capital": 5}', "{}"])
     def test_an_answer_that_does_not_fit_is_an_error_that_says_where(self, text: str) -> None:

@@ -430,16 +430,25 @@ class ObjectAdapter(Generic[ObjectT]):
     Args:
         schema: Any type that pydantic can validate. A class that states its JSON schema as ``__json_schema__`` sends
             that one.
+
+    Raises:
+        InferenceRequestError: pydantic can neither validate the type nor write its JSON schema.
     """
 
     def __init__(self, schema: type[ObjectT]) -> None:
         import json
 
         from pydantic import TypeAdapter
+        from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
-        self._adapter: TypeAdapter[ObjectT] = TypeAdapter(schema)
-        stated: object = getattr(schema, "__json_schema__", None)  # pydantic follows the references of its own alone
-        self._json_schema = json.dumps(self._adapter.json_schema() if stated is None else stated)
+        try:
+            self._adapter: TypeAdapter[ObjectT] = TypeAdapter(schema)
+            stated: object = getattr(schema, "__json_schema__", None)  # pydantic follows its own references alone
+            self._json_schema = json.dumps(self._adapter.json_schema() if stated is None else stated)
+        except (PydanticUserError, PydanticUndefinedAnnotation) as exc:
+            reason = exc.message.partition("\n")[0].partition(". ")[0]
+            msg = f"No JSON schema can be made of {schema!r}: {reason}. Ask for a dataclass, a pydantic model, "
+            raise InferenceRequestError(f"{msg}a TypedDict or a plain type. Nothing was sent") from exc
 
     def json_schema(self) -> dict[str, object]:
         """Return the JSON schema that the answer has to fit; a new one each time, for drivers to change."""

@@ -51,6 +51,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
 
         Raises:
             UnsupportedCapabilityError: The job asks for what the model does not declare.
+            InferenceRequestError: No JSON schema can be made of the type.
             InferenceInvalidAnswerError: The answer does not fit the type.
             InferenceError: The call failed; its subclass says how.
         """
