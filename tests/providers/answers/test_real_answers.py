@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipelex.cogt.exceptions import (
+    InferenceCapacityError,
     InferenceError,
     InferenceInvalidAnswerError,
     InferenceRefusedError,
+    InferenceRequestError,
     InferenceServerError,
     InferenceTruncatedError,
 )
@@ -144,6 +146,18 @@ class TestRefusals:
         whole = wire.completion("", finish_reason="content_filter")
         whole["choices"][0]["content_filter_results"] = {"hate": {"filtered": True}, "sexual": {"filtered": False}}  # type: ignore[index]  # plain JSON
         Met("openai", answer(whole)).failed(InferenceRefusedError, "refused to answer: hate")
+
+
+class TestErrorBodies:
+    """The vendor's sentence comes out of an error's body as the server sent it."""
+
+    @pytest.mark.parametrize("sdk", ["openai", "openai_responses", "mistral", "anthropic"])
+    def test_an_envelope_that_is_null_hides_no_sentence(self, sdk: str) -> None:
+        body = {"error": None, "detail": {"message": "inputs tokens + `max_new_tokens` must be <= 4096"}}
+        Met(sdk, answer(body, status=422)).failed(InferenceCapacityError, "must be <= 4096")
+
+    def test_a_method_that_the_address_does_not_take_is_a_wrong_request(self) -> None:
+        Met("openai", answer({"detail": "Method Not Allowed"}, status=405)).failed(InferenceRequestError, "Not Allowed")
 
 
 class TestErrorsInStreams:
