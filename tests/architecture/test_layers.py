@@ -28,6 +28,8 @@ LAYERS: dict[str, float] = {
     "pipelex.plugins.exceptions": 0,
     "pipelex.plugins.installed": 0,
     "pipelex.cogt.error_body": 0,
+    "pipelex.cogt.inference.answer_parts": 0,
+    "pipelex.cogt.inference.inference_result": 0,
     "pipelex.cogt.error_kinds": 0,
     "pipelex.cogt.exceptions": 0,
     "pipelex.cogt.local_faults": 0,

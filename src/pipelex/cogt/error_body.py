@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pipelex.cogt.inference.inference_result import PartialAnswer
 
 LONGEST_SHOWN = 500
 """How many characters of a body are shown at most."""
@@ -175,34 +171,6 @@ def says_error(value: object) -> bool:
     if not isinstance(value, dict):
         return False
     return bool(value.get("error") or value.get("errors")) or "error" in (value.get("object"), value.get("type"))
-
-
-def answer_in(body: object) -> PartialAnswer | None:
-    """Return what a body holds of a whole answer, in the format of any vendor, where it came in place of another thing.
-
-    Args:
-        body: Its bytes, its text, or the JSON value that an SDK made of it; a list of pieces, as Gemini has it, counts.
-    """
-    from pipelex.cogt.inference.answer_parts import field_of, items_of, text_of, usage_of
-    from pipelex.cogt.inference.inference_result import PartialAnswer
-
-    value = parsed(body)
-    pieces = items_of(value) or [value]
-    messages: list[object] = []
-    for piece in pieces:
-        messages += [piece, field_of(piece, "output", "message"), *items_of(field_of(piece, "output"))]
-        messages += [field_of(choice, "message") for choice in items_of(field_of(piece, "choices"))[:1]]
-        for candidate in items_of(field_of(piece, "candidates"))[:1]:
-            parts = items_of(field_of(candidate, "content", "parts"))
-            messages.append({"content": [part for part in parts if not field_of(part, "thought")]})
-    said = [text_of(field_of(message, "content")) for message in messages if field_of(message, "type") != "reasoning"]
-    usage = usage_of(
-        field_of(pieces[-1], "usage") or field_of(pieces[-1], "usageMetadata"),
-        input_tokens="prompt_tokens|input_tokens|inputTokens|promptTokenCount",
-        output_tokens="completion_tokens|output_tokens|outputTokens|candidatesTokenCount+thoughtsTokenCount",
-    )
-    text = "".join(said)
-    return PartialAnswer(text=text, usage=usage) if text or usage is not None else None
 
 
 def _delay(value: object, depth: int) -> str | None:

@@ -270,8 +270,9 @@ class InferenceError(CogtError):
         Returns:
             The error that the answer announces, of its kind, or an InferenceInvalidAnswerError that shows what came.
         """
-        from pipelex.cogt.error_body import ErrorBody, answer_in
+        from pipelex.cogt.error_body import ErrorBody
         from pipelex.cogt.error_kinds import kind_of
+        from pipelex.cogt.inference.answer_parts import answer_in
 
         found = ErrorBody.read(answer)
         sentence = found.message if found.is_sentence else ""
