@@ -18,6 +18,7 @@ import click
 
 from pipelex.cli.output import FAILED, INTERRUPTED, exit_code_of, note, write_click_error, write_error
 from pipelex.exceptions import PipelexError, SystemFaultError, UnexpectedError
+from pipelex.plugins.exceptions import BrokenPluginError
 from pipelex.terminal import escaped, write_text
 
 if TYPE_CHECKING:
@@ -215,6 +216,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_click_error(exc, as_json=as_json)
         return exc.exit_code
     except PipelexError as exc:
+        if isinstance(exc, BrokenPluginError) and _wants_traceback(exc, ends_process=arguments is None):
+            raise  # it wraps what a plugin's code raised, whose author needs the place
         write_error(exc, as_json=as_json)
         _let_go_of_stdout()
         return exit_code_of(exc)
@@ -228,10 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise
     except BaseException as exc:  # third-party code raises such ones, too: Rust's panics, for example
         fault = _system_fault(exc)
-        if fault is None and os.environ.get("PIPELEX_TRACEBACK"):
-            _mask_secrets(exc)
-            if arguments is None:
-                sys.excepthook = _show_traceback
+        if fault is None and _wants_traceback(exc, ends_process=arguments is None):
             raise
         write_error(fault or _unexpected(exc), as_json=as_json)
         _let_go_of_stdout()
@@ -239,11 +239,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _mask_secrets(exc: BaseException) -> None:
-    """Mask the keys that were read in what a traceback shows of a third-party exception."""
+def _wants_traceback(exc: BaseException, *, ends_process: bool) -> bool:
+    """Return whether PIPELEX_TRACEBACK asks for the traceback of a failure; the keys that were read are masked."""
+    if not os.environ.get("PIPELEX_TRACEBACK"):
+        return False
     from pipelex.redaction import scrub
 
     scrub(exc)
+    if ends_process:
+        sys.excepthook = _show_traceback
+    return True
 
 
 def _unexpected(exc: BaseException) -> UnexpectedError:

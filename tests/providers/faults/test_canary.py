@@ -14,6 +14,7 @@ import pytest
 
 from pipelex.cli.main import main
 from pipelex.cogt.exceptions import InferenceError
+from pipelex.plugins.exceptions import BrokenPluginError
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.providers.openai.llm import OpenAICompletionsWorker
 from pipelex.redaction import keep_secret
@@ -119,7 +120,7 @@ def test_a_crash_shows_no_key(
     _configure(tmp_path, DRIVERS["openai"], "http://127.0.0.1:9")
     assert 1 == main(["llm", "Hello", "--model", "canary/the-model"])
     monkeypatch.setenv("PIPELEX_TRACEBACK", "1")
-    with pytest.raises(RuntimeError, match="which shows") as caught:
+    with pytest.raises(BrokenPluginError, match="which shows") as caught:
         main(["llm", "Hello", "--model", "canary/the-model"])
     with SecretHunt(secrets=SECRETS) as hunt:
         hunt.look_at_error(caught.value)
