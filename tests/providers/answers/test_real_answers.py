@@ -334,8 +334,23 @@ class TestWrappedJson:
             '\ufeff{"name": "Rome"}',
             'Here it is:\n```json\n{"name": "Rome"}\n```\nAnything else?',
             '{"name": "Rome"}\n\nI hope that this helps.',
+            'The answer is {"name": "Rome"}.',
+            'I look for the {city}.</think>{"name": "Rome"}',
+            '```json {"name": "Rome"}```',
+            '```json\n{"name": "Rome"}\n',
         ],
-        ids=["fence", "bare fence", "thought", "byte order mark", "sentences around a fence", "sentence after"],
+        ids=[
+            "fence",
+            "bare fence",
+            "thought",
+            "byte order mark",
+            "sentences around a fence",
+            "sentence after",
+            "sentence around",
+            "thought without its first tag",
+            "fence in one line",
+            "fence without its end",
+        ],
     )
     def test_it_is_read(self, text: str) -> None:
         met = Met("openai", answer(wire.completion(text)), operation="gen_object")

@@ -130,32 +130,35 @@ def is_raised_in(error: BaseException, module: str, function: str = "") -> bool:
 
 
 def bare_json(text: str) -> str:
-    """Return the JSON of a text that wraps it: in a byte order mark, a thought, a fence, or a sentence after it.
+    """Return the JSON of a text that wraps it: in a byte order mark, a thought, a fence, or sentences around it.
 
     Args:
         text: What a model answered.
 
     Returns:
-        The JSON inside, not validated; the text as it is where nothing of the kind is around it.
+        The JSON inside, not validated; the text as it is where it holds no JSON object or array, or more than one.
     """
-    bare = _THOUGHT.sub("", text.removeprefix("\ufeff").strip(), count=1).strip()
+    bare = text.removeprefix("\ufeff").strip()
+    if not bare.startswith(("{", "[")):
+        bare = _THOUGHT.sub("", bare, count=1).strip()
     fenced = _FENCE.findall(bare)
     if len(fenced) == 1:
         bare = fenced[0].strip()
-    if bare[:1] in {"{", "["}:
-        import json
+    start = next((at for at, character in enumerate(bare) if character in "{["), None)
+    if start is None:
+        return bare
+    import json
 
-        try:
-            _, end = json.JSONDecoder().raw_decode(bare)
-        except ValueError:
-            return bare
-        if not {"{", "["} & set(bare[end:]):  # more than one: nobody knows which is meant
-            return bare[:end]
-    return bare
+    try:
+        _, end = json.JSONDecoder().raw_decode(bare, start)
+    except ValueError:
+        return bare
+    is_alone = not {"{", "["} & set(bare[end:])  # of more than one, it is not known which is meant
+    return bare[start:end] if is_alone else bare
 
 
-_THOUGHT = re.compile(r"\A<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
-_FENCE = re.compile(r"```[\w+-]*[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL)
+_THOUGHT = re.compile(r"\A.*?</think(?:ing)?>", re.DOTALL)  # some templates write the opening tag into the prompt
+_FENCE = re.compile(r"```(?:[\w+-]*[ \t]*\n|json\b)(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 
 
 def _sum(counts: object, path: str) -> int | None:

@@ -97,12 +97,12 @@ def is_raised_in(error: BaseException, module: str, function: str = "") -> bool:
 
 
 def bare_json(text: str) -> str:
-    """Return the JSON of a text that wraps it: in a byte order mark, a thought, a fence, or a sentence after it.
+    """Return the JSON of a text that wraps it: in a byte order mark, a thought, a fence, or sentences around it.
 
     Args:
         text: What a model answered.
 
     Returns:
-        The JSON inside, not validated; the text as it is where nothing of the kind is around it.
+        The JSON inside, not validated; the text as it is where it holds no JSON object or array, or more than one.
     """
     ...
