@@ -1,4 +1,4 @@
-"""``make demo``: the whole system once, from a stranger's plugin to a PDF's text. Exits 1 where a step fails."""
+"""``make demo``: the whole system once, from a third-party plugin to a PDF's text. Exits 1 where a step fails."""
 
 from __future__ import annotations
 
@@ -83,8 +83,10 @@ def acme_serving(environment: dict[str, str]) -> Iterator[dict[str, str]]:
 
 def a_plugin_is_discovered_and_serves() -> None:
     """Acme is a distribution of its own. Its entry point is all that tells Pipelex about it."""
-    with acme_installed() as installed, acme_serving(installed) as environment:
+    with acme_installed() as installed, acme_serving(installed) as serving, TemporaryDirectory() as home:
+        environment = {**serving, "PIPELEX_HOME": home}  # what is trusted is recorded there, not in your own folder
         show("pipelex", "plugins", "list", must_say="acme", cwd=ACME, environment=environment)
+        show("pipelex", "trust", must_say="acme", cwd=ACME, environment=environment)
         prompt = "Hello from the other side of the seam"
         show(
             *("pipelex", "llm", prompt, "--model", "acme/acme-small"),
