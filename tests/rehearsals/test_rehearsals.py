@@ -146,7 +146,7 @@ def test_a_symbol_moves(project: Copy) -> None:
         RESULT,
         (text[start:end], ""),
         ("from enum import StrEnum\n", ""),
-        ('["FinishReason", "InferenceResult"]', '["InferenceResult"]'),
+        ('["FinishReason", ', "["),
         ("from typing import", "from pipelex.cogt.inference.finish_reason import FinishReason\nfrom typing import"),
     )
     project.edit(
