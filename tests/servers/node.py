@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -53,17 +55,31 @@ def node() -> str:
 
 
 def installed(package: NodePackage) -> Path:
-    """Return the folder of an installed package; npm installs it at the first time."""
+    """Return the folder of an installed package; npm installs it at the first time.
+
+    Two workers of the tests may ask for one package at once: each installs into a folder of its own, and the first that
+    is done renames it.
+
+    Raises:
+        RuntimeError: npm failed; with what it printed.
+    """
     text = json.dumps({"private": True, **package.manifest}, indent=2, sort_keys=True)
-    folder = _cache() / package.name
-    if (folder / ".done").is_file() and (folder / ".done").read_text(encoding="utf-8") == text:
-        return folder / "node_modules"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "package.json").write_text(text, encoding="utf-8")
-    npm = str(_wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
-    command = [node(), npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)]
-    subprocess.run(command, check=True, capture_output=True, cwd=folder)
-    (folder / ".done").write_text(text, encoding="utf-8")
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    folder = _cache() / f"{package.name}-{digest}"
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(prefix=".installing-", dir=folder.parent))
+        try:
+            (staged / "package.json").write_text(text, encoding="utf-8")
+            npm = str(_wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
+            command = [node(), npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(staged)]
+            done = subprocess.run(command, check=False, capture_output=True, cwd=staged, text=True)
+            if done.returncode:
+                raise RuntimeError(f"npm could not install {package.name}:\n{done.stderr}")
+            with suppress(OSError):  # another worker was first
+                staged.rename(folder)
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
     return folder / "node_modules"
 
 
