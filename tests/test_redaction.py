@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode, urlsafe_b64encode
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, quote_plus
 
 import httpx2
 import pytest
 
+from pipelex.cogt.error_body import shortened
 from pipelex.cogt.exceptions import InferenceError
+from pipelex.cogt.inference.media_types import beginning_of
+from pipelex.plugins.contribution_checks import _shown
+from pipelex.plugins.raised import message_of
+from pipelex.plugins.returned_values import shown
 from pipelex.redaction import keep_secret, redact, scrub
 from tests.cogt.workers import ScriptedLLM
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 CANARY = "sk-canary-0123456789"
 ODD = "sk-\"canary\\ \t'äö/+%\n\x7f"
+
+
+def message_of_error(text: str) -> str:
+    """Cut the message of an exception."""
+    return message_of(ValueError(text))
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +85,28 @@ def test_a_password_is_masked_inside_base64(user: str, encode: type[bytes]) -> N
 def test_the_longest_secret_is_masked_first() -> None:
     keep_secret(f"{CANARY}-and-more")
     assert "[redacted]" == redact(f"{CANARY}-and-more")
+
+
+@pytest.mark.parametrize("cut", [shortened, message_of_error, shown, _shown, beginning_of])
+@pytest.mark.parametrize("wrapped", ["{}", "<b>{}</b>", "\\u003c{}"])
+def test_a_text_that_is_cut_shows_no_half_of_a_secret(cut: Callable[[str], str], wrapped: str) -> None:
+    secret = "canary\t<i>Kq7x  Wm4Tail+/"
+    keep_secret(secret)
+    texts = [
+        cut("." * length + wrapped.format(secret)) for length in (*range(20, 70), *range(460, 510), *range(1960, 2010))
+    ]
+    assert [] == [text for text in texts if "canary" in text or "Wm4" in text]
+
+
+@pytest.mark.parametrize("value", ["Bearer k-canary0", "Token  k-canary0", "user:k-canary0", "Basic user:k-canary0"])
+def test_a_part_of_a_secret_that_servers_take_out_is_masked(value: str) -> None:
+    keep_secret(value)
+    assert "Bearer Token user [redacted]" == redact("Bearer Token user k-canary0")
+
+
+def test_a_plain_word_of_a_secret_is_shown() -> None:
+    keep_secret("My Application https://localhost")
+    assert "Application at //localhost" == redact("Application at //localhost")
 
 
 def test_a_short_word_is_no_secret() -> None:

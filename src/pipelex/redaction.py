@@ -25,7 +25,7 @@ def keep_secret(value: str) -> None:
     Args:
         value: The secret, as it was read.
     """
-    _secrets.update(text for text in (value, value.strip()) if len(text) >= _SHORTEST_SECRET)
+    _secrets.update(text for text in (value, value.strip(), *_parts_of(value)) if len(text) >= _SHORTEST_SECRET)
 
 
 def redact(text: str) -> str:
@@ -33,6 +33,17 @@ def redact(text: str) -> str:
     if not _secrets:
         return text
     return _pattern_of(frozenset(_secrets)).sub(_MASK, text)
+
+
+def redacted_beginning(text: str, length: int) -> str:
+    """Return the beginning of a text with every known secret masked: half a secret, after the cut, would not be.
+
+    Args:
+        text: The text, whole.
+        length: How many characters are kept at most; dots follow where more came.
+    """
+    text = redact(text)
+    return text if len(text) <= length else f"{text[:length]}..."
 
 
 def scrub(error: BaseException) -> None:
@@ -55,6 +66,13 @@ def scrub(error: BaseException) -> None:
         current.args = tuple(_masked(value, seen, 0) for value in current.args)
         _mask_attributes(current, seen, 0)
         pending += [current.__cause__, current.__context__, *getattr(current, "exceptions", ())]
+
+
+def _parts_of(secret: str) -> Iterator[str]:
+    """Yield what servers take a value apart into: ``Bearer KEY``, ``user:password``. A plain word is no secret."""
+    for word in secret.split():
+        password = word.partition(":")[2]
+        yield from (part for part in (word, password) if not part.isalpha() and not part.startswith("//"))
 
 
 @lru_cache(maxsize=1)

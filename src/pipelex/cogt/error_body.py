@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pipelex.redaction import redact, redacted_beginning
+
 LONGEST_SHOWN = 500
 """How many characters of a body are shown at most."""
 
@@ -97,13 +99,14 @@ def parsed(body: object) -> object:
 
 
 def shortened(text: str) -> str:
-    """Return a text on one line, without markup, cut to what is shown of it."""
+    """Return a text on one line, without markup and secrets, cut to what is shown of it."""
+    text = redact(text)  # as it came: what follows changes the form of a secret
     if "<" in text and (text.lstrip().startswith("<") or "</" in text):
         from html import unescape
 
         text = unescape(_TAG.sub(" ", _HIDDEN.sub(" ", text)))
-    text = " ".join(text.split())
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+        text = redact(text)
+    return redacted_beginning(" ".join(text.split()), LONGEST_SHOWN)
 
 
 def _without_event_fields(text: str) -> str:

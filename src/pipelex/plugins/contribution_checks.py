@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipelex.plugins.inference_backend_registry import InferenceFamily, MakeWorkerFn
 from pipelex.plugins.model_lister_registry import ListModelsFn
+from pipelex.redaction import redacted_beginning
 from pipelex.spi.names import IDENTIFIER_RULE, is_identifier
 
 if TYPE_CHECKING:
@@ -153,8 +154,7 @@ def _plain_signature(parameters: Mapping[str, object]) -> str:
 
 def _shown(value: object) -> str:
     """Show a value and its type, briefly: it is third-party, and its repr may be long."""
-    text = repr(value)
-    return f"{text if len(text) <= 60 else text[:57] + '...'} (a {type(value).__name__})"
+    return f"{redacted_beginning(repr(value), 57)} (a {type(value).__name__})"
 
 
 def _invalid(plugin_name: str, what: str, expected: str, got: str) -> InvalidContributionError:

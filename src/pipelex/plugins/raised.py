@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pipelex.redaction import redacted_beginning
+
 MAX_MESSAGE = 2000
 """How many characters of a message are kept."""
 
@@ -31,8 +33,7 @@ def message_of(exc: BaseException) -> str:
         exc: The exception; its ``__str__`` may itself raise.
     """
     try:
-        text = str(exc)
-        return text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}..."
+        return redacted_beginning(str(exc), MAX_MESSAGE)
     except BaseException as failure:
         if isinstance(failure, KeyboardInterrupt):
             raise

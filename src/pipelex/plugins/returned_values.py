@@ -11,6 +11,8 @@ from functools import cache
 from types import CoroutineType, NoneType
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipelex.redaction import redacted_beginning
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -83,8 +85,7 @@ def origin_of(worker: InferenceWorkerAbstract, hook: str) -> Origin:
 
 def shown(value: object) -> str:
     """Show a value and its type, briefly."""
-    text = repr(value)
-    return f"{text if len(text) <= 60 else text[:57] + '...'} (a {type(value).__name__})"
+    return f"{redacted_beginning(repr(value), 57)} (a {type(value).__name__})"
 
 
 def check_record(origin: Origin, record: object, kind: type, fields: Fields) -> None:

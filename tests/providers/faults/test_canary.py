@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import json
 import logging
+from base64 import b64encode
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
+from pipelex.cli import main as cli_main
 from pipelex.cli.main import main
-from pipelex.cogt.exceptions import InferenceError
+from pipelex.cogt.exceptions import InferenceAuthenticationError, InferenceError
 from pipelex.plugins.exceptions import BrokenPluginError
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.providers.openai.llm import OpenAICompletionsWorker
@@ -25,8 +29,9 @@ from pipelex.testing.vendor import Fault
 from tests.providers.faults.drivers import DRIVERS, IMPATIENT, PATIENT, heavy_but, play
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
+    from pipelex.exceptions import PipelexError
     from pipelex.testing.loopback import HttpReply, HttpRequest
     from pipelex.testing.stage import Stage
     from tests.providers.faults.drivers import AnyDriver
@@ -108,6 +113,108 @@ def test_the_command_line_shows_no_key(
     assert '"error": "InferenceAuthenticationError"' in shown
 
 
+HEAD, TAIL = "Kq7HeadZx91", "Wm4TailYv82"
+ODD_KEYS = {
+    "a trailing newline": f"{HEAD}{TAIL}\n",
+    "spaces around": f"  {HEAD}{TAIL}  ",
+    "a quote": f"{HEAD}'\"{TAIL}",
+    "a backslash": f"{HEAD}\\{TAIL}",
+    "a tab": f"{HEAD}\t{TAIL}",
+    "a line break": f"{HEAD}\r\n{TAIL}",
+    "two words": f"{HEAD}  {TAIL}",
+    "a percent sign": f"{HEAD}%2F%{TAIL}",
+    "not ASCII": f"{HEAD}\xe9\u4e2d{TAIL}",
+    "base64": f"{HEAD}+/{'q+/Z' * 60}{TAIL}==",
+    "a user and a password": f"{HEAD}:{TAIL}",
+    "markup": f"<b>{HEAD}</b>&amp;{TAIL}",
+    "all at once": f"{HEAD}:'\"\\ %41<b>+/  {TAIL}=\n",
+}
+PLACES = {
+    "the key": 'api_key = "${ODD}"',
+    "a header": 'api_key = "plain-key"\nx_auth = "${ODD}"',
+    "a part of a header": 'api_key = "plain-key"\nx_auth = "Bearer ${ODD}"',
+    "a header by name": 'api_key = "plain-key"\nextra_headers = { Via-Account = "${ODD}" }',
+    "a second key": 'api_key = "plain-key"\nprovider_key = "${ODD}"',
+}
+ONE_OF_EACH_LIBRARY = ("openai", "anthropic", "google llm", "mistral llm", "bedrock_boto3")
+
+
+@pytest.fixture
+def shown_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
+    """Run the command line in a trusted folder; collect the errors that it shows."""
+    errors: list[BaseException] = []
+    write_error = cli_main.write_error
+
+    def noted(error: PipelexError, **options: Any) -> None:
+        errors.append(error)
+        write_error(error, **options)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PIPELEX_TRUST", str(tmp_path))
+    monkeypatch.setattr(cli_main, "write_error", noted)
+    return errors
+
+
+def odd_leaks_of(
+    name: str, odd: str, place: str, commands: Iterable[tuple[str, ...]], errors: list[BaseException], capfd: Any
+) -> list[str]:
+    """Run commands with an odd value in one place of a backend's table; return where a part of it is seen."""
+    driver = DRIVERS[name]
+    parts = (HEAD[:6], TAIL[:6], *(b64encode(b" " * n + HEAD.encode()).decode()[4:14] for n in range(3)))
+    with SecretHunt(secrets=parts) as hunt, pytest.MonkeyPatch.context() as patch, driver.vendor() as vendor:
+        patch.setenv("ODD", odd)
+        vendor.answer_with(lambda token: driver._answer(token, None))
+        vendor.fail_with(Fault.UNAUTHORIZED)
+        _repeat_what_came(vendor)
+        _configure(Path.cwd(), driver, vendor.endpoint, secrets=PLACES[place])
+        for command in commands:
+            main([*command])
+            hunt.look_at(" ".join(command), "".join(capfd.readouterr()))
+        for error in errors:
+            hunt.look_at_error(error)
+    return [where for where in hunt.found if not where.startswith("the log '") or "'pipelex" in where]
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH_LIBRARY)
+def test_no_part_of_an_odd_key_is_seen(
+    name: str, shown_errors: list[BaseException], capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = (*COMMANDS[DRIVERS[name].family], "--model", "canary/the-model", "--json")
+    assert [] == odd_leaks_of(name, ODD_KEYS["all at once"], "a part of a header", [command], shown_errors, capfd)
+    assert [InferenceAuthenticationError] == [type(error) for error in shown_errors]
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("odd", ODD_KEYS)
+@pytest.mark.parametrize("name", DRIVERS)
+def test_no_part_of_any_odd_key_is_seen_wherever_it_is_configured(
+    name: str, odd: str, shown_errors: list[BaseException], capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = (*COMMANDS[DRIVERS[name].family], "--model", "canary/the-model")
+    commands = (command, (*command, "--json"), ("show", "models", "canary"), ("show", "models", "canary", "--json"))
+    leaks = {place: odd_leaks_of(name, ODD_KEYS[odd], place, commands, shown_errors, capfd) for place in PLACES}
+    assert {} == {place: found for place, found in leaks.items() if found}
+    assert shown_errors
+
+
+@pytest.mark.parametrize("odd", heavy_but("all at once", "not ASCII", names=ODD_KEYS))
+def test_the_diagnosis_shows_no_part_of_an_odd_key(
+    odd: str, shown_errors: list[BaseException], capfd: pytest.CaptureFixture[str]
+) -> None:
+    commands = (("doctor",), ("doctor", "--json"))
+    assert [] == odd_leaks_of("openai", ODD_KEYS[odd], "a part of a header", commands, shown_errors, capfd)
+
+
+def test_a_planted_leak_of_a_part_is_found(
+    monkeypatch: pytest.MonkeyPatch, shown_errors: list[BaseException], capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pipelex.config.settings.keep_secret", lambda value: None)
+    command = (*COMMANDS[InferenceFamily.LLM], "--model", "canary/the-model")
+    odd = ODD_KEYS["a user and a password"]
+    found = odd_leaks_of("openai", odd, "a part of a header", [command], shown_errors, capfd)
+    assert {" ".join(command), "InferenceAuthenticationError.to_dict()"} <= set(found)
+
+
 def test_a_crash_shows_no_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,7 +262,10 @@ def _repeat_what_came(vendor: object) -> None:
         reply = serve(request)
         if reply.status < 400:
             return reply
-        came = f" ({request.target} {dict(request.headers)})"
+        secret = [value for value in request.headers.values() if "canary" in value or HEAD in value]
+        words = [value.removeprefix("Bearer ") for value in secret]  # what no cut may leave out comes first
+        came = f" ({words} {[word.split() for word in words]} {json.dumps(words)} {quote(''.join(words))}"
+        came += f" {[b64encode(word.encode()) for word in words]} {request.target} {dict(request.headers)})"
         return replace(reply, body=json.dumps(_with_text(json.loads(reply.body), came)).encode())
 
     vendor.server.serve = repeating
@@ -167,13 +277,16 @@ def _with_text(data: object, text: str) -> object:
     return data + text if isinstance(data, str) else data
 
 
-def _configure(folder: Path, driver: AnyDriver, endpoint: str | None) -> None:
-    """Write the configuration of a backend with two keys, which stand in the environment."""
+TWO_KEYS = 'api_key = "${CANARY}"\nprovider_key = "${EXTRA_CANARY}"\nkit_secret = "${EXTRA_CANARY}"'
+
+
+def _configure(folder: Path, driver: AnyDriver, endpoint: str | None, *, secrets: str = TWO_KEYS) -> None:
+    """Write the configuration of a backend with the lines of its keys, which come from the environment."""
     backend = driver.backend(endpoint)
-    extras = {**backend.extras, "provider_key": "${EXTRA_CANARY}", "kit_secret": "${EXTRA_CANARY}"}
+    extras = {key: value for key, value in backend.extras.items() if f"{key} =" not in secrets}
     lines = [
         "[backends.canary]",
-        'api_key = "${CANARY}"',
+        secrets,
         f"endpoint = {json.dumps(backend.endpoint)}",
         "max_attempts = 1",
         *(f"{name} = {json.dumps(value)}" for name, value in extras.items()),

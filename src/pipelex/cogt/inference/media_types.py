@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from pipelex.redaction import redact
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from mimetypes import MimeTypes
@@ -14,6 +16,7 @@ UNKNOWN = "application/octet-stream"
 HEAD_BYTES = 65_536
 """How much of a file its type is read from, where it is not read as a whole."""
 
+_LONGEST_READ = 4096
 _LONGEST_SHOWN = 60  # characters of a data: URL, or of a file's beginning, in a message
 
 _SIGNATURES: tuple[tuple[dict[int, bytes], str], ...] = (  # bytes by their place in the file
@@ -135,9 +138,9 @@ def is_image(media_type: str | None) -> bool:
 
 def beginning_of(data: bytes | str) -> str:
     """Return the beginning of a file or of an address, short enough for a message."""
-    shown = data[:_LONGEST_SHOWN]
-    text = shown.decode("utf-8", "replace") if isinstance(shown, bytes) else shown
-    return repr(text) if len(data) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]!r}..."
+    read = data[:_LONGEST_READ]
+    text = redact(read.decode("utf-8", "replace") if isinstance(read, bytes) else read)  # before the cut
+    return repr(text) if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]!r}..."
 
 
 def decode_base64(text: str) -> bytes:
