@@ -17,6 +17,7 @@ import pytest
 
 from pipelex.cli import main as cli_main
 from pipelex.cli.main import main
+from pipelex.cli.output import write_error
 from pipelex.cogt.exceptions import InferenceAuthenticationError, InferenceError
 from pipelex.plugins.exceptions import BrokenPluginError
 from pipelex.plugins.inference_backend_registry import InferenceFamily
@@ -143,7 +144,6 @@ ONE_OF_EACH_LIBRARY = ("openai", "anthropic", "google llm", "mistral llm", "bedr
 def shown_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
     """Run the command line in a trusted folder; collect the errors that it shows."""
     errors: list[BaseException] = []
-    write_error = cli_main.write_error
 
     def noted(error: PipelexError, **options: Any) -> None:
         errors.append(error)
