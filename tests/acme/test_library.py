@@ -66,7 +66,7 @@ def test_what_the_server_does_not_say_is_reported_as_unknown(calls: dict[str, An
         ("status 400", "InferenceRequestError", 400),
         ("status 403", "InferenceAuthenticationError", 403),
         ("status 413", "InferenceCapacityError", 413),
-        ("status 418", "InferenceError", 418),
+        ("status 418", "InferenceRequestError", 418),
         ("status 429", "InferenceRateLimitError", 429),
         ("status 500", "InferenceServerError", 500),
         ("status 503", "InferenceServerError", 503),

@@ -188,7 +188,6 @@ _KIND_OF_TRANSPORT_FAULT: dict[str, type[InferenceError]] = {
     "gaierror": InferenceConnectionError,
     "TimeoutError": InferenceTimeoutError,
     "ConnectionError": InferenceServerError,
-    "JSONDecodeError": InferenceInvalidAnswerError,
 }
 
 
@@ -219,7 +218,9 @@ def kind_of(
             return by_words
     if status_code is None:
         return default
-    return _KIND_OF_STATUS.get(status_code, InferenceServerError if status_code >= 500 else InferenceError)
+    if status_code < 400:
+        return _KIND_OF_STATUS.get(status_code, InferenceError)
+    return _KIND_OF_STATUS.get(status_code, InferenceServerError if status_code >= 500 else InferenceRequestError)
 
 
 def transport_fault(error: BaseException) -> InferenceError | tuple[type[InferenceError], str] | None:
@@ -228,6 +229,8 @@ def transport_fault(error: BaseException) -> InferenceError | tuple[type[Inferen
     Args:
         error: What the SDK raised.
     """
+    from json import JSONDecodeError
+
     from pipelex.cogt.local_faults import local_fault
 
     chain = _chain(error)
@@ -237,6 +240,9 @@ def transport_fault(error: BaseException) -> InferenceError | tuple[type[Inferen
     reason = next(filter(None, map(local_fault, chain)), None)
     if reason is not None:
         return InferenceRequestError, reason
+    unread = next((link for link in chain if isinstance(link, JSONDecodeError)), None)
+    if unread is not None:  # it knows the body, in which the answer may be, with something around it
+        return InferenceError.from_answer(unread.doc, expected="JSON")
     for current in chain:
         for base in type(current).__mro__:
             kind = _KIND_OF_TRANSPORT_FAULT.get(base.__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from tests.providers.calls import ONCE, Caller
 from tests.providers.google import wire as google_wire
 from tests.providers.mistral import wire as mistral_wire
 from tests.providers.openai import wire
-from tests.providers.replay import Replay, answer, named_sse, rate_limited, sse
+from tests.providers.replay import Replay, answer, named_sse, rate_limited, raw, sse
 
 if TYPE_CHECKING:
     from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
@@ -42,6 +43,15 @@ PLUGINS: dict[str, type[PipelexPlugin]] = {
     "bedrock_boto3": BedrockPlugin,
 }
 USAGE = InferenceUsage(input_tokens=11, output_tokens=7)
+
+
+WHOLE_ANSWERS: dict[str, object] = {
+    "openai": wire.completion("Hello"),
+    "openai_responses": wire.response("Hello"),
+    "anthropic": anthropic_wire.message("Hello"),
+    "google": google_wire.text("Hello"),
+    "mistral": mistral_wire.completion("Hello"),
+}
 
 
 @dataclass
@@ -159,6 +169,20 @@ class TestErrorBodies:
     def test_a_method_that_the_address_does_not_take_is_a_wrong_request(self) -> None:
         Met("openai", answer({"detail": "Method Not Allowed"}, status=405)).failed(InferenceRequestError, "Not Allowed")
 
+    @pytest.mark.parametrize("status", [409, 418, 451, 499])
+    def test_a_status_below_500_that_nothing_is_known_of_is_a_wrong_request(self, status: int) -> None:
+        Met("openai", answer({"error": {"message": "odd"}}, status=status)).failed(InferenceRequestError, "odd")
+
+    @pytest.mark.parametrize("sdk", WHOLE_ANSWERS)
+    @pytest.mark.parametrize("content_type", ["text/html", "application/json"])
+    def test_a_page_with_a_status_of_success_is_shown(self, sdk: str, content_type: str) -> None:
+        page = raw(b"<html><body>Please log in</body></html>", content_type=content_type)
+        Met(sdk, page).failed(InferenceInvalidAnswerError, ": Please log in")
+
+    @pytest.mark.parametrize(("body", "shown"), [({}, "nothing came"), ({"message": "boom"}, "boom"), ("boom", "boom")])
+    def test_json_that_is_no_answer_of_gemini_is_shown(self, body: object, shown: str) -> None:
+        Met("google", answer(body)).failed(InferenceInvalidAnswerError, "an answer with a candidate", shown)
+
 
 class TestErrorsInStreams:
     """An event that holds a sentence in place of a piece ends the stream, with that sentence."""
@@ -173,11 +197,11 @@ class TestErrorsInStreams:
         stream = sse([delta(content="Hello"), event, delta("stop")])
         assert "Hello" == Met("openai", stream, operation="stream_text").content
 
-    @pytest.mark.parametrize("error", [{"message": "boom"}, "boom"])
-    def test_an_error_that_googles_sdk_cannot_read_is_one_of_the_server(self, error: object) -> None:
-        stream = sse([google_wire.pieces("Hello")[1], {"error": error}], last=None)
+    @pytest.mark.parametrize("event", [{"error": {"message": "boom"}}, {"error": "boom"}, {"message": "boom"}])
+    def test_an_error_that_googles_sdk_cannot_read_is_shown(self, event: object) -> None:
+        stream = sse([google_wire.pieces("Hello")[1], event], last=None)
         met = Met("google", stream, operation="stream_text")
-        met.failed(InferenceServerError, "cannot read", text="H")
+        met.failed(InferenceServerError, "boom", text="H")
 
     @pytest.mark.parametrize(
         ("sdk", "whole"),
@@ -195,6 +219,37 @@ class TestErrorsInStreams:
         met.failed(InferenceInvalidAnswerError, "application/json to a stream", text="Hello")
         assert (11, 7) == met.counts
 
+    @pytest.mark.parametrize("sdk", [sdk for sdk in WHOLE_ANSWERS if sdk != "google"])
+    @pytest.mark.parametrize(("before", "after"), [(b"", b""), (b"\xef\xbb\xbf\n", b"\n\ndata: [DONE]\n\n")])
+    def test_a_whole_answer_that_is_called_a_stream_is_kept(self, sdk: str, before: bytes, after: bytes) -> None:
+        body = before + json.dumps(WHOLE_ANSWERS[sdk], indent=1).encode() + after
+        reply, policy = raw(body, content_type="text/event-stream"), CallPolicy(timeout_s=20.0, max_attempts=2)
+        met = Met(sdk, reply, operation="stream_text", policy=policy)
+        met.failed(InferenceInvalidAnswerError, "not a stream of events", text="Hello")
+        assert ((11, 7), 1) == (met.counts, met.requests)
+
+    def test_gemini_streams_without_event_fields_too(self) -> None:
+        reply = raw(json.dumps(WHOLE_ANSWERS["google"], indent=1).encode(), content_type="text/event-stream")
+        assert "Hello" == Met("google", reply, operation="stream_text").content
+
+
+class TestWrappedBodies:
+    """A JSON body with something around it is not lost."""
+
+    @pytest.mark.parametrize("sdk", WHOLE_ANSWERS)
+    @pytest.mark.parametrize("content_type", ["application/json", "text/event-stream"])
+    @pytest.mark.parametrize(
+        ("before", "after"), [(b"", b"\n\ndata: [DONE]\n\n"), (b"\xef\xbb\xbf", b""), (b"data: ", b"\n\n")]
+    )
+    def test_its_text_and_usage_are_known(self, sdk: str, content_type: str, before: bytes, after: bytes) -> None:
+        body = before + json.dumps(WHOLE_ANSWERS[sdk]).encode() + after
+        met = Met(sdk, raw(body, content_type=content_type))
+        if met.content is None:
+            met.failed(InferenceInvalidAnswerError, text="Hello")
+        else:
+            assert "Hello" == met.content
+        assert ((11, 7), 1) == (met.counts, met.requests)
+
 
 class TestOddParts:
     """Null, missing and mistyped parts cost neither the answer nor its usage."""
@@ -203,6 +258,12 @@ class TestOddParts:
         blocks = [{"type": "reasoning", "text": "hm"}, {"type": "text", "text": "hello"}]
         assert "hello" == Met("openai", completion(content=blocks)).content
         assert "hello" == Met("openai", sse([delta(content=blocks), delta("stop")]), operation="stream_text").content
+
+    @pytest.mark.parametrize("sdk", ["openai", "anthropic"])
+    def test_the_text_of_a_block_may_be_below_it(self, sdk: str) -> None:
+        blocks = [{"type": "text", "text": {"value": "hello"}}]
+        reply = answer({**anthropic_wire.message(""), "content": blocks})
+        assert "hello" == Met(sdk, reply if sdk == "anthropic" else completion(content=blocks)).content
 
     @pytest.mark.parametrize("odd", [{"delta": None}, {}, {"delta": "odd"}])
     def test_a_chunk_without_a_delta_is_passed_over(self, odd: dict[str, object]) -> None:

@@ -150,7 +150,7 @@ TABLE = {
     "malformed JSON": Row(
         InferenceInvalidAnswerError,
         1,
-        "The answer cannot be read (JSONDecodeError: Expecting value: line 1 column 14 (char 13))",
+        'The answer is not JSON: {"choices": [',
         malformed(),
     ),
     "wrong content type": Row(

@@ -12,7 +12,12 @@ from google.genai import Client
 from google.genai.types import HttpOptions, HttpRetryOptions
 
 from pipelex.cogt.exceptions import InferenceRequestError
-from pipelex.cogt.inference.http_answers import refuse_error_in_answer, refuse_foreign_redirect, require_event_stream
+from pipelex.cogt.inference.http_answers import (
+    refuse_error_in_answer,
+    refuse_error_lines,
+    refuse_foreign_redirect,
+    require_event_stream,
+)
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
 
@@ -47,7 +52,8 @@ async def _remember(response: httpx2.Response) -> None:
     responses = _opened.get()
     if responses is not None:
         responses.append(response)
-        await require_event_stream(response)
+        if "alt=sse" in str(response.url):
+            await require_event_stream(response, refuse_error_lines)  # the SDK reads a whole answer by itself
 
 
 class GoogleClient:

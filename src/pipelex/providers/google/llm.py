@@ -13,8 +13,9 @@ from google.genai.types import (
     ThinkingConfig,
     ThinkingLevel,
 )
+from httpx2 import Response
 
-from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
+from pipelex.cogt.exceptions import InferenceError, InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.inference.inference_result import InferenceResult, PartialAnswer
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import LLMTextChunk, ReasoningEffort
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from google.genai.types import GenerateContentResponse
-    from httpx2 import Response
 
-    from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams
 
 _LEVELS = {
@@ -105,10 +104,14 @@ class GoogleLLMWorker(SdkWorker[GoogleClient], LLMWorkerAbstract):
 
     async def _ask(self, job: LLMJob, config: GenerateContentConfig) -> InferenceResult[str]:
         models = (await self._client()).models
-        response = await models.generate_content(
-            model=self.inference_model.model_id, contents=await self._contents(job), config=config
-        )
+        contents, opened = await self._contents(job), list[Response]()
+        with remember_responses(opened):
+            response = await models.generate_content(
+                model=self.inference_model.model_id, contents=contents, config=config
+            )
         reason, detail = ending_of(response)
+        if reason is None and not response.model_fields_set & {"candidates", "usage_metadata"}:
+            raise InferenceError.from_answer(opened[-1].content, expected="an answer with a candidate")
         if reason is None:
             served = response.model_version
             answer = PartialAnswer(text=text_of(response), usage=usage_of(response), model_served=served)
