@@ -163,7 +163,7 @@ def test_a_sentence_decides_only_where_the_status_stands_for_several_things(
         (None, {"Message": "no", "Code": "modelTimeoutException"}, InferenceTimeoutError),
         (200, {"type": "error", "error": {"message": "no", "type": "not_found_error"}}, InferenceModelNotFoundError),
         (None, {"error": "no"}, InferenceServerError),
-        (451, {"error": "no"}, InferenceError),
+        (451, {"error": "no"}, InferenceRequestError),
     ],
 )
 def test_a_code_has_its_kind(status: int | None, body: object, kind: type[InferenceError]) -> None:
