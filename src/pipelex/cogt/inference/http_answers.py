@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 from pipelex.cogt.exceptions import InferenceError
 
@@ -13,12 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HttpAnswer",
-    "PieceCheck",
     "refuse_error_event",
     "refuse_error_in_answer",
-    "refuse_error_lines",
     "refuse_foreign_redirect",
-    "refuse_whole_answer",
     "require_event_stream",
 ]
 
@@ -58,13 +55,10 @@ class HttpAnswer(Protocol):
         ...
 
 
-PieceCheck: TypeAlias = "Callable[[Callable[[], AsyncIterator[bytes]]], AsyncIterator[bytes]]"
-"""Yields the pieces of a stream that its argument reads, and raises where they are none."""
-
 _STREAMS = ("text/event-stream", "application/vnd.amazon.eventstream")  # the second: Claude on Bedrock
 
 
-async def require_event_stream(answer: HttpAnswer, check_pieces: PieceCheck | None = None) -> None:
+async def require_event_stream(answer: HttpAnswer, *, sdk_reads_json: bool = False) -> None:
     """Refuse an answer that is no stream of server-sent events, where one was asked for.
 
     A stream with another content type is let through, read to its end first. What is called a stream and begins as
@@ -72,7 +66,8 @@ async def require_event_stream(answer: HttpAnswer, check_pieces: PieceCheck | No
 
     Args:
         answer: The answer, before its body is read.
-        check_pieces: What raises while the pieces of a stream are read, in place of that refusal.
+        sdk_reads_json: Whether the SDK reads JSON without event fields, and no event that holds an error: those are
+            refused in place of it.
 
     Raises:
         InferenceError: The error that the body announces, of its kind, or an InferenceInvalidAnswerError with the
@@ -83,7 +78,8 @@ async def require_event_stream(answer: HttpAnswer, check_pieces: PieceCheck | No
         return
     if content_type.startswith(_STREAMS):
         if content_type.startswith(_STREAMS[0]):  # the SDKs read the pieces by this method, and no line without a field
-            vars(answer)["aiter_bytes"] = partial(check_pieces or refuse_whole_answer, answer.aiter_bytes)
+            check = _refuse_error_lines if sdk_reads_json else _refuse_whole_answer
+            vars(answer)["aiter_bytes"] = partial(check, answer.aiter_bytes)
         return
     body = await answer.aread()
     if not _BEGINS_A_STREAM.match(body):
@@ -91,7 +87,7 @@ async def require_event_stream(answer: HttpAnswer, check_pieces: PieceCheck | No
         raise InferenceError.from_answer(body, expected="a stream", content_type=media_type)
 
 
-async def refuse_whole_answer(read: Callable[[], AsyncIterator[bytes]]) -> AsyncGenerator[bytes, None]:
+async def _refuse_whole_answer(read: Callable[[], AsyncIterator[bytes]]) -> AsyncGenerator[bytes, None]:
     """Yield the pieces of a stream, and refuse a body that is none.
 
     Args:
@@ -113,7 +109,7 @@ async def refuse_whole_answer(read: Callable[[], AsyncIterator[bytes]]) -> Async
         raise InferenceError.from_answer(bytes(body), expected="a stream of events")
 
 
-async def refuse_error_lines(read: Callable[[], AsyncIterator[bytes]]) -> AsyncGenerator[bytes, None]:
+async def _refuse_error_lines(read: Callable[[], AsyncIterator[bytes]]) -> AsyncGenerator[bytes, None]:
     """Yield the pieces of a stream, and refuse an event that holds an error, for an SDK that cannot read it.
 
     Args:

@@ -12,12 +12,7 @@ from google.genai import Client
 from google.genai.types import HttpOptions, HttpRetryOptions
 
 from pipelex.cogt.exceptions import InferenceRequestError
-from pipelex.cogt.inference.http_answers import (
-    refuse_error_in_answer,
-    refuse_error_lines,
-    refuse_foreign_redirect,
-    require_event_stream,
-)
+from pipelex.cogt.inference.http_answers import refuse_error_in_answer, refuse_foreign_redirect, require_event_stream
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
 
@@ -53,7 +48,7 @@ async def _remember(response: httpx2.Response) -> None:
     if responses is not None:
         responses.append(response)
         if "alt=sse" in str(response.url):
-            await require_event_stream(response, refuse_error_lines)  # the SDK reads a whole answer by itself
+            await require_event_stream(response, sdk_reads_json=True)
 
 
 class GoogleClient:
