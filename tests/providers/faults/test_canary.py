@@ -15,7 +15,6 @@ from urllib.parse import quote
 
 import pytest
 
-from pipelex.cli import main as cli_main
 from pipelex.cli.main import main
 from pipelex.cli.output import write_error
 from pipelex.cogt.exceptions import InferenceAuthenticationError, InferenceError
@@ -151,7 +150,8 @@ def shown_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[BaseEx
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PIPELEX_TRUST", str(tmp_path))
-    monkeypatch.setattr(cli_main, "write_error", noted)
+    for module in ("main", "extract"):  # each of which writes errors
+        monkeypatch.setattr(f"pipelex.cli.{module}.write_error", noted)
     return errors
 
 
