@@ -234,7 +234,7 @@ def test_no_more_calls_run_at_once_than_the_backend_allows() -> None:
         (500, InferenceServerError, True),
         (503, InferenceServerError, True),
         (504, InferenceTimeoutError, True),
-        (418, InferenceError, False),
+        (418, InferenceRequestError, False),
     ],
 )
 def test_a_status_means_a_kind(status: int, kind: type[InferenceError], retryable: bool) -> None:

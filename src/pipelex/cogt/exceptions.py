@@ -304,8 +304,10 @@ class InferenceError(CogtError):
         from pipelex.cogt.error_kinds import transport_fault
 
         fault = transport_fault(error)
-        if fault is None or isinstance(fault, InferenceError):
-            return fault
+        if isinstance(fault, InferenceError):
+            return say_whom(fault, provider=provider, model=model) if provider else fault
+        if fault is None:
+            return None
         kind, message = fault
         return kind(message, provider=provider, model=model)
 

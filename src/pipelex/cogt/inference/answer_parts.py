@@ -84,7 +84,7 @@ def text_of(content: object) -> str:
     if content is None or field_of(content, "type") in _REASONING:
         return ""
     text = field_of(content, "text")
-    text = text if isinstance(text, str) else field_of(text, "value")  # as OpenAI's assistants have it
+    text = text if isinstance(text, str) else field_of(text, "value")  # some formats nest it
     return text if isinstance(text, str) else ""
 
 
