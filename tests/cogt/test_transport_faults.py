@@ -46,7 +46,6 @@ def wrapped(fault: Exception) -> Exception:
         (ConnectionRefusedError("nobody"), InferenceConnectionError),
         (ConnectionResetError("gone"), InferenceServerError),
         (TimeoutError("slow"), InferenceTimeoutError),
-        (json.JSONDecodeError("no JSON", "<", 0), InferenceInvalidAnswerError),
     ],
 )
 def test_a_fault_is_found_among_the_causes(fault: Exception, kind: type[InferenceError]) -> None:
@@ -55,6 +54,13 @@ def test_a_fault_is_found_among_the_causes(fault: Exception, kind: type[Inferenc
         assert named is not None
         assert (kind, "acme", "small") == (type(named), named.provider, named.model)
         assert type(fault).__name__ in named.message
+
+
+def test_a_body_that_is_no_json_is_shown() -> None:
+    for error in (fault := json.JSONDecodeError("no JSON", "<", 0), wrapped(fault)):
+        named = InferenceError.from_transport(error, provider="acme", model="small")
+        assert isinstance(named, InferenceInvalidAnswerError)
+        assert ("acme", "small", "The answer is not JSON: <") == (named.provider, named.model, named.message)
 
 
 def test_what_is_no_such_fault_has_no_name() -> None:
