@@ -402,6 +402,19 @@ def test_a_plugin_that_requires_pipelex_is_a_finding(patient: Patient) -> None:
     assert ("requires_pipelex", "acme-dist") == (finding["id"], finding["subject"])
 
 
+@pytest.mark.parametrize("leftover", ["acme_dist-0.9.dist-info", "~cme_dist-1.0.dist-info"])
+def test_a_shadowed_version_and_what_pip_left_are_not_examined(
+    patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leftover: str
+) -> None:
+    patient.install()
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "later")])
+    write_distribution(tmp_path / "later", name="acme-dist", entry_points="[pipelex_plugins]\nacme = acme_plugin:X\n")
+    metadata = tmp_path / "later" / "acme_dist-1.0.dist-info" / "METADATA"
+    metadata.write_text(metadata.read_text() + "Requires-Dist: pipelex>=0.1\n")
+    metadata.parent.rename(metadata.parent.with_name(leftover))
+    assert [] == patient.findings()
+
+
 @pytest.mark.parametrize(("disabled", "expected"), [("", True), ('[plugins]\ndisabled = ["acme"]\n', False)])
 def test_where_a_plugin_is_enabled_the_last_line_names_the_command_that_loads_it(
     patient: Patient, disabled: str, expected: bool, capfd: pytest.CaptureFixture[str]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pipelex.diagnosis.report import BuiltinPlugin, Claim, ExternalPlugin, Finding
 from pipelex.plugins.contract import PLUGIN_API_VERSION
 from pipelex.plugins.inference_backend_registry import InferenceFamily
-from pipelex.plugins.installed import ENTRY_POINT_GROUP, installed_plugins
+from pipelex.plugins.installed import ENTRY_POINT_GROUP, distributions_in_use, installed_plugins
 from pipelex.plugins.registrar import CORE_COMMANDS
 from pipelex.reading.metadata import Declaration, installed_metadata, near_groups
 from pipelex.reading.modules import InstalledModules, locate
@@ -70,10 +70,8 @@ def installed_faults(plugins: Sequence[ExternalPlugin]) -> Iterator[Finding]:
     Args:
         plugins: The external plugins.
     """
-    from importlib.metadata import distributions
-
     enabled = {canonical(plugin.distribution) for plugin in plugins if not plugin.is_disabled}
-    for dist in distributions():
+    for dist in distributions_in_use():
         try:
             metadata = installed_metadata(dist)
         except Exception:  # noqa: S112 - third-party metadata can fail in any way; a plugin's is reported above

@@ -10,19 +10,22 @@ from __future__ import annotations
 import os
 import re
 import sys
-from functools import cache, partial
+from contextlib import suppress
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipelex.spi.names import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from importlib.metadata import Distribution
 
 ENTRY_POINT_GROUP = "pipelex.plugins"
 
 _FILE = "entry_points.txt"
+_METADATA_FILES = ("METADATA", "PKG-INFO")
+_ENDINGS = (".dist-info", ".egg-info")
+_LEFTOVER = "~"  # what pip's AdjacentTempDirectory puts before the name of a folder that it could not remove
 _CHUNK = 4096
 _CAN_OPEN_BELOW = {os.open, os.access} <= os.supports_dir_fd  # from a folder that is open; Windows cannot
 _REFERENCE = re.compile(r"([\w.]+)\s*(?::\s*([\w.]+)\s*)?(?:\[.*\]\s*)?")
@@ -82,40 +85,86 @@ class InstalledPlugin(NamedTuple):
 def installed_plugins() -> list[InstalledPlugin]:
     """Return what the installed distributions announce, in an order that no path or hash seed changes."""
     listed = _listed()
-    found = {plugin for announced in (_asked() if listed is None else listed) for plugin in _plugins_of(announced)}
+    announcing = _in_use(_asked() if listed is None else listed, _Info.announces_plugins)
+    found = (plugin for info in announcing for plugin in _plugins_of(info))
     return sorted(found, key=lambda plugin: (canonical(plugin.name), *map(str, plugin[1:]), plugin.name))
 
 
-class _Announced(NamedTuple):
-    """An ``entry_points.txt`` that concerns us.
+def distributions_in_use() -> list[Distribution]:
+    """Return the installed distributions: of each name the one that is imported, and no leftovers of pip's."""
+    return [info.place for info in _in_use(_asked()) if not isinstance(info.place, str)]
+
+
+class _Info(NamedTuple):
+    """The metadata of a distribution.
 
     Attributes:
-        text: What it says; ``None`` where it is not UTF-8 text.
-        identify: Finds the name and the version of its distribution.
-        is_shadowed: Tells of a distribution's name whether another of that name stands earlier on the path.
+        name: The name of its folder, which begins with the distribution's.
+        text: Its ``entry_points.txt``; empty where there is none, ``None`` where it is not UTF-8 text.
+        place: The folder's path, or what a finder returned.
     """
 
+    name: str
     text: str | None
-    identify: Callable[[], tuple[str, str]]
-    is_shadowed: Callable[[str], bool]
+    place: str | Distribution
+
+    def announces_plugins(self) -> bool:
+        """Return whether it may announce plugins; what cannot be read is not left out silently."""
+        return self.text is None or ENTRY_POINT_GROUP in self.text
+
+    def is_whole(self) -> bool:
+        """Return whether it has metadata: what an interrupted installation leaves may have none."""
+        files = (*_METADATA_FILES, "")  # an egg-info may itself be the file
+        if isinstance(self.place, str):
+            return any(_read(f"{self.place}/{file}".rstrip("/")) != "" for file in files)
+        return any(_text_of(self.place, file) != "" for file in files)
+
+    def identity(self) -> tuple[str, str]:
+        """Return the distribution's name and version: as stated, or else as in the folder's name."""
+        if isinstance(self.place, str):
+            for file in _METADATA_FILES:
+                if head := _USUAL_HEAD.match(_read(f"{self.place}/{file}") or ""):
+                    return head[1], head[2]
+            from importlib.metadata import Distribution
+
+            return _stated_identity(Distribution.at(self.place), self.name)
+        return _stated_identity(self.place, self.name)
 
 
-def _listed() -> list[_Announced] | None:
+def _in_use(infos: Sequence[_Info], is_wanted: Callable[[_Info], bool] = lambda _info: True) -> Iterator[_Info]:
+    """Yield the wanted ones, without those that are shadowed by another of the same name.
+
+    The first on the path counts, as it does for ``import`` and for importlib.metadata, whatever it announces. One
+    without metadata of its own counts only where there is no other.
+    """
+    wanted = [index for index, info in enumerate(infos) if is_wanted(info)]
+    if not wanted:
+        return
+    # a "/" is in no folder's name, so all are spelt at once
+    keys = canonical("/".join([_name_and_version(info.name)[0] for info in infos])).split("/")
+    for index in wanted:
+        rivals = [number for number, key in enumerate(keys) if key == keys[index]]
+        if len(rivals) == 1 or index == _first(rivals, infos, infos[index].identity()[0]):
+            yield infos[index]
+
+
+def _first(rivals: Sequence[int], infos: Sequence[_Info], name: str) -> int:
+    """Return which of the metadata folders of like names is that of a distribution; a hyphen may belong to its name."""
+    same = [number for number in rivals if canonical(infos[number].identity()[0]) == canonical(name)]
+    return next((number for number in same if infos[number].is_whole()), same[0])
+
+
+def _name_and_version(folder: str) -> tuple[str, str]:
+    """Split the name of a metadata folder: ``acme-1.0.dist-info``, ``acme-1.0-py3.11.egg-info``, ``acme.egg-info``."""
+    name, _, rest = folder.rpartition(".")[0].partition("-")
+    return name, rest.partition("-")[0]
+
+
+def _listed() -> list[_Info] | None:
     """Read the metadata folders on the path; ``None`` where there is more on it than listing folders can find."""
     if any(hasattr(finder, "find_distributions") for finder in sys.meta_path if finder is not PathFinder):
         return None
-    announced: list[_Announced] = []
-    read: list[tuple[str, str | None]] = []  # each folder's name and text, in the order of the path
-
-    @cache
-    def firsts() -> dict[str, str | None]:
-        """Return what the first distribution of each name says; a "/" is in no name, so all are spelt at once."""
-        names = "/".join([name.rpartition(".")[0].partition("-")[0] for name, _ in reversed(read)])
-        return dict(zip(canonical(names).split("/"), [text for _, text in reversed(read)], strict=True))
-
-    def is_shadowed(text: str | None, name: str) -> bool:
-        return firsts().get(canonical(name), text) not in (text, None)
-
+    infos: list[_Info] = []
     for entry in sys.path:
         if type(entry) is not str or entry.lower().endswith(".egg"):
             return None
@@ -129,18 +178,14 @@ def _listed() -> list[_Announced] | None:
         place = os.open(folder, os.O_RDONLY) if _CAN_OPEN_BELOW else None  # spares the way to it, for each file
         try:
             for name in names:
-                if name.lower().endswith((".dist-info", ".egg-info")):
+                if name.lower().endswith(_ENDINGS) and not name.startswith(_LEFTOVER):
                     path = f"{name}/{_FILE}" if place is not None else f"{folder}/{name}/{_FILE}"
                     there = os.access(path, os.F_OK, dir_fd=place)  # an exception costs twice as much
-                    text = _read(path, place) if there else ""
-                    read.append((name, text))
-                    if text is None or ENTRY_POINT_GROUP in text:
-                        identify = partial(_identity_at, f"{folder}/{name}")
-                        announced.append(_Announced(text, identify, partial(is_shadowed, text)))
+                    infos.append(_Info(name, _read(path, place) if there else "", f"{folder}/{name}"))
         finally:
             if place is not None:
                 os.close(place)
-    return announced
+    return infos
 
 
 def _read(path: str, place: int | None = None) -> str | None:
@@ -167,56 +212,45 @@ def _read(path: str, place: int | None = None) -> str | None:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
-def _identity_at(path: str) -> tuple[str, str]:
-    """Return a distribution's name and version from a file that begins as every build tool writes it."""
-    for file in ("METADATA", "PKG-INFO"):
-        if head := _USUAL_HEAD.match(_read(f"{path}/{file}") or ""):
-            return head[1], head[2]
-    from importlib.metadata import Distribution
-
-    return _identity_of(Distribution.at(path))
-
-
-def _asked() -> Iterator[_Announced]:
+def _asked() -> list[_Info]:
     """Ask importlib.metadata, and through it whatever finder is installed, for the distributions."""
     from importlib.metadata import distributions
 
-    for dist in distributions():
-        try:
-            text = dist.read_text(_FILE) or ""
-        except UnicodeDecodeError:
-            yield _Announced(None, partial(_identity_of, dist), lambda _name: False)
-        else:
-            if ENTRY_POINT_GROUP in text:
-                yield _Announced(text, partial(_identity_of, dist), partial(_is_other_found, text))
+    found = ((dist, _folder_name(dist)) for dist in distributions())
+    return [_Info(name, _text_of(dist), dist) for dist, name in found if not name.startswith(_LEFTOVER)]
 
 
-def _is_other_found(text: str, name: str) -> bool:
-    from importlib.metadata import PackageNotFoundError, distribution
+def _folder_name(dist: Distribution) -> str:
+    """Return the name of a distribution's metadata folder, or of its egg, or what it would be where there is none."""
+    path = getattr(dist, "_path", None)
+    if path is None:
+        return f"{'-'.join(_stated_identity(dist)).replace('/', '_')}.dist-info"
+    folder, name = os.path.split(os.path.normpath(str(path)))
+    return name if name.lower() != "egg-info" else os.path.basename(folder)
 
+
+def _text_of(dist: Distribution, file: str = _FILE) -> str | None:
     try:
-        return distribution(name).read_text(_FILE) != text
-    except (PackageNotFoundError, ValueError):
-        return False
+        return dist.read_text(file) or ""
+    except UnicodeDecodeError:
+        return None
 
 
-def _identity_of(dist: Distribution) -> tuple[str, str]:
+def _stated_identity(dist: Distribution, folder: str = "") -> tuple[str, str]:
     """Return a distribution's name and version; a broken one still has something to be called by."""
-    try:
-        return str(dist.metadata["Name"]), str(dist.version)
-    except Exception:  # third-party metadata can fail in any way
-        return "(a distribution without a name)", "(unknown)"
+    name, version = _name_and_version(folder)
+    with suppress(Exception):  # third-party metadata can fail in any way
+        name, version = str(dist.metadata["Name"] or name), str(dist.metadata["Version"] or version)
+    return name or "(a distribution without a name)", version or "(unknown)"
 
 
-def _plugins_of(announced: _Announced) -> Iterator[InstalledPlugin]:
-    name, version = announced.identify()
-    if announced.text is None:  # it may announce a plugin, so it is not left out silently
+def _plugins_of(info: _Info) -> Iterator[InstalledPlugin]:
+    name, version = info.identity()
+    if info.text is None:
         yield InstalledPlugin(name, name, version, None, f"{_FILE} cannot be read: it is not UTF-8 text")
         return
-    if announced.is_shadowed(name):
-        return
     try:
-        rows = _rows_of_our_group(announced.text)
+        rows = _rows_of_our_group(info.text)
     except ValueError as exc:
         yield InstalledPlugin(name, name, version, None, f"{_FILE} cannot be read: {exc}")
         return
