@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CogtError",
+    "ConversationFormatError",
     "InferenceAmbiguousError",
     "InferenceAuthenticationError",
     "InferenceCapacityError",
@@ -49,6 +50,19 @@ class ModelListingUnsupportedError(CogtError):
     def __init__(self, *, sdk: str) -> None:
         self.sdk = sdk
         super().__init__(f"The sdk '{sdk}' cannot list its models.")
+
+
+class ConversationFormatError(CogtError):
+    """A text is not the JSON of a conversation.
+
+    Args:
+        reason: What is wrong, and where.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        expected = '{"version": 1, "messages": [...]}, as conversation_to_json() writes it'
+        super().__init__(f"This is not the JSON of a conversation ({expected}): {reason}")
 
 
 class SyncCallInRunningLoopError(CogtError):

@@ -29,9 +29,12 @@ _UNITS = {
     "input_tokens": _Unit("input_tokens", "input_mtok"),
     "output_tokens": _Unit("output_tokens", "output_mtok"),
     "cached_input_tokens": _Unit("cache_read_tokens", None),
+    "cache_write_tokens": _Unit("cache_write_tokens", None),
     "reasoning_tokens": _Unit("output_reasoning_tokens", None),
     "input_image_tokens": _Unit("input_image_tokens", None),
     "output_image_tokens": _Unit("output_image_tokens", None),
+    "input_audio_tokens": _Unit("input_audio_tokens", None),
+    "output_audio_tokens": _Unit("output_audio_tokens", None),
     "pages": _Unit("input_document_pages", "input_document_kpages"),
     "searches": _Unit("web_searches", "web_searches_kcount"),
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from pipelex.field_types import with_field_types
+
 if TYPE_CHECKING:
     from pipelex.cogt.inference.inference_result import FinishReason
     from pipelex.plugins.inference_backend_registry import InferenceFamily
@@ -20,9 +22,12 @@ class InferenceUsage:
         input_tokens: Tokens read, the cached ones included.
         output_tokens: Tokens written, the reasoning ones included.
         cached_input_tokens: Those of ``input_tokens`` that came from a cache.
+        cache_write_tokens: Those of ``input_tokens`` that were written into a cache.
         reasoning_tokens: Those of ``output_tokens`` that the model thought with.
         input_image_tokens: Those of ``input_tokens`` that are images.
         output_image_tokens: Those of ``output_tokens`` that are images.
+        input_audio_tokens: Those of ``input_tokens`` that are audio.
+        output_audio_tokens: Those of ``output_tokens`` that are audio.
         images: Images made.
         pages: Pages read.
         searches: Searches run.
@@ -31,9 +36,12 @@ class InferenceUsage:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
     input_image_tokens: int | None = None
     output_image_tokens: int | None = None
+    input_audio_tokens: int | None = None
+    output_audio_tokens: int | None = None
     images: int | None = None
     pages: int | None = None
     searches: int | None = None
@@ -90,6 +98,8 @@ class InferenceRecord:
     finish_reason: FinishReason | None = None
     finish_detail: str | None = None
     error: str | None = None
+
+    __get_pydantic_core_schema__ = with_field_types
 
 
 @runtime_checkable

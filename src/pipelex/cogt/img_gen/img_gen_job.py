@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from pipelex.field_types import with_field_types
+
 if TYPE_CHECKING:
     from pipelex.cogt.inference.media import MediaSource
 
@@ -24,6 +26,8 @@ class ImgGenPrompt:
     text: str
     negative_text: str | None = None
     images: tuple[MediaSource, ...] = ()
+
+    __get_pydantic_core_schema__ = with_field_types
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from pipelex.field_types import with_field_types
+
 if TYPE_CHECKING:
     from pipelex.reporting.reporting_protocol import InferenceUsage
 
@@ -26,6 +28,8 @@ class FinishReason(StrEnum):
     UNFINISHED = "unfinished"
     """It stopped, or was stopped, before it was done (paused, cancelled, a broken tool call): the worker base turns
     this into an InferenceInvalidAnswerError."""
+    TOOL_CALLS = "tool_calls"
+    """It calls tools and waits for their results (LLM)."""
     OTHER = "other"
     """A reason that the driver does not know."""
 
@@ -47,6 +51,8 @@ class PartialAnswer:
     finish_reason: FinishReason | None = None
     finish_detail: str | None = None
     model_served: str | None = None
+
+    __get_pydantic_core_schema__ = with_field_types
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,3 +76,5 @@ class InferenceResult(Generic[ContentT_co]):
     model_served: str | None = None
     has_reasoning: bool = False
     has_tool_calls: bool = False
+
+    __get_pydantic_core_schema__ = with_field_types

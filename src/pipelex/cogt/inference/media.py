@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from pipelex.field_types import with_field_types
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -40,6 +42,8 @@ class MediaSource:
     path: Path | None = None
     url: str | None = field(default=None, repr=False)  # a signed address is a secret
     mime_type: str | None = None
+
+    __get_pydantic_core_schema__ = with_field_types
 
     def __post_init__(self) -> None:
         if [self.data, self.path, self.url].count(None) != 2:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from pipelex.cogt.model_backends.model_spec import CallPolicy
+from pipelex.field_types import with_field_types
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +47,8 @@ class InferenceBackend:
     policy: CallPolicy = field(default_factory=CallPolicy)
     extras: Mapping[str, str | int | float | bool] = field(default_factory=dict, repr=False)
     extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    __get_pydantic_core_schema__ = with_field_types
 
     def __post_init__(self) -> None:
         sent = {"api_key": self.api_key, **{key: self.extras[key] for key in self.extras if key.startswith("x_")}}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from pipelex.field_types import with_field_types
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
@@ -29,6 +31,8 @@ class ListedModel:
     created: datetime | None = None
     owner: str | None = None
     context_window: int | None = None
+
+    __get_pydantic_core_schema__ = with_field_types
 
     @classmethod
     def rows_of(cls, body: object) -> list[ListedModel]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from pipelex.field_types import with_field_types
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -35,6 +37,32 @@ class Capability(StrEnum):
     SEED = "seed"
     STOP = "stop"
     REASONING_EFFORT = "reasoning_effort"
+    HISTORY = "history"
+    """The conversation before the user's text (LLM)."""
+    TOOLS = "tools"
+    """Tools that the model may call (LLM)."""
+    TOOL_CHOICE = "tool_choice"
+    """A say in whether the model calls a tool, and which (LLM)."""
+    SINGLE_TOOL_CALL = "single_tool_call"
+    """At most one tool call in an answer (LLM)."""
+    TOOL_RESULT_FILES = "tool_result_files"
+    """Images and documents inside the result of a tool; without it they go into the user's turn after it (LLM)."""
+    STRUCTURED_OUTPUT_WITH_TOOLS = "structured_output_with_tools"
+    """Tools and an answer that fits a JSON schema in one job; without it the answer is a tool too (LLM)."""
+    TOKEN_COUNTING = "token_counting"  # noqa: S105 - the name of a capability
+    """The count of a job's tokens, before it is sent (LLM)."""
+    TOP_P = "top_p"
+    TOP_K = "top_k"
+    PRESENCE_PENALTY = "presence_penalty"
+    FREQUENCY_PENALTY = "frequency_penalty"
+    SHOW_REASONING = "show_reasoning"
+    """What the model thought, as a part of its answer (LLM)."""
+    TOP_LOGPROBS = "top_logprobs"
+    """How likely the tokens of the answer were (LLM)."""
+    PROMPT_CACHE = "prompt_cache"
+    """A say in how the vendor keeps the beginning of a prompt (LLM)."""
+    VENDOR_PARAMS = "vendor_params"
+    """Parameters of the vendor's own request (LLM)."""
     NEGATIVE_TEXT = "negative_text"
     """What an image should not show (IMG_GEN)."""
     COUNT = "count"
@@ -125,6 +153,8 @@ class InferenceModelSpec:
     extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     extra_body: Mapping[str, object] = field(default_factory=dict, repr=False)
     extras: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+    __get_pydantic_core_schema__ = with_field_types
 
     def choice(self, key: str, *choices: str) -> str:
         """Return an extra that is one of some words.

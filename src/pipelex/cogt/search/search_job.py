@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipelex.field_types import with_field_types
+
 if TYPE_CHECKING:
     from datetime import date
 
@@ -28,6 +30,8 @@ class SearchJobParams:
     exclude_domains: tuple[str, ...] = ()
     from_date: date | None = None
     to_date: date | None = None
+
+    __get_pydantic_core_schema__ = with_field_types
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from pipelex.exceptions import PipelexError
 
 __all__ = [
     "CogtError",
+    "ConversationFormatError",
     "InferenceAmbiguousError",
     "InferenceAuthenticationError",
     "InferenceCapacityError",
@@ -42,6 +43,18 @@ class ModelListingUnsupportedError(CogtError):
     sdk: str
 
     def __init__(self, *, sdk: str) -> None: ...
+
+
+class ConversationFormatError(CogtError):
+    """A text is not the JSON of a conversation.
+
+    Args:
+        reason: What is wrong, and where.
+    """
+
+    reason: str
+
+    def __init__(self, reason: str) -> None: ...
 
 
 class InferenceErrorCategory(StrEnum):

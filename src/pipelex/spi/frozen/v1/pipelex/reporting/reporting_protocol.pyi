@@ -18,9 +18,12 @@ class InferenceUsage:
         input_tokens: Tokens read, the cached ones included.
         output_tokens: Tokens written, the reasoning ones included.
         cached_input_tokens: Those of ``input_tokens`` that came from a cache.
+        cache_write_tokens: Those of ``input_tokens`` that were written into a cache.
         reasoning_tokens: Those of ``output_tokens`` that the model thought with.
         input_image_tokens: Those of ``input_tokens`` that are images.
         output_image_tokens: Those of ``output_tokens`` that are images.
+        input_audio_tokens: Those of ``input_tokens`` that are audio.
+        output_audio_tokens: Those of ``output_tokens`` that are audio.
         images: Images made.
         pages: Pages read.
         searches: Searches run.
@@ -29,9 +32,12 @@ class InferenceUsage:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
     input_image_tokens: int | None = None
     output_image_tokens: int | None = None
+    input_audio_tokens: int | None = None
+    output_audio_tokens: int | None = None
     images: int | None = None
     pages: int | None = None
     searches: int | None = None

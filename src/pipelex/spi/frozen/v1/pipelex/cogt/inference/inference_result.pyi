@@ -24,6 +24,8 @@ class FinishReason(StrEnum):
     UNFINISHED = "unfinished"
     """It stopped, or was stopped, before it was done (paused, cancelled, a broken tool call): the worker base turns
     this into an InferenceInvalidAnswerError."""
+    TOOL_CALLS = "tool_calls"
+    """It calls tools and waits for their results (LLM)."""
     OTHER = "other"
     """A reason that the driver does not know."""
 
