@@ -169,6 +169,10 @@ class Extract(ExtractWorkerAbstract):
         for number, part in enumerate(text.split("|"), start=1):
             if part == "bad":
                 raise InferenceRequestError("The document is damaged", provider="fake")
+            if part == "unreadable":
+                error = InferenceRequestError(f"Page {number} cannot be read")
+                yield ExtractedPage(number=number, text="", error=error)
+                continue
             box = BoundingBox(left=1, top=2, right=3, bottom=4)
             image = ExtractedImage(data=b"PNG", mime_type="image/png", box=box)
             yield ExtractedPage(

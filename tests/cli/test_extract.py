@@ -62,6 +62,30 @@ def test_one_bad_document_does_not_stop_the_others(terminal: Terminal) -> None:
     assert ["good.txt"] == [path.name for path in (terminal.project / "o").iterdir()]
 
 
+def test_one_bad_page_costs_no_other_and_is_named(terminal: Terminal) -> None:
+    document = terminal.write("a.pdf", "one|unreadable|three")
+    outcome = terminal.run("extract", document)
+    assert (1, "one\n\f\n\fthree\n") == (outcome.code, outcome.out)
+    assert "a.pdf: [fake] Page 2 cannot be read" in outcome.err
+    outcome = terminal.run("extract", document, "--json", "--out", "o")
+    [record] = outcome.data["documents"]
+    assert (1, ["one", "", "three"]) == (outcome.code, [page["text"] for page in record["pages"]])
+    assert [None, "InferenceRequestError", None] == [page.get("error", {}).get("error") for page in record["pages"]]
+    assert (terminal.project / "o/a.txt").read_text() == "one\n\f\n\fthree\n"
+
+
+def test_json_keeps_the_pages_that_came_before_an_error(terminal: Terminal) -> None:
+    outcome = terminal.run("extract", terminal.write("a.pdf", "one|bad"), "--json")
+    [record] = outcome.data["documents"]
+    assert (1, ["one"]) == (outcome.code, [page["text"] for page in record["pages"]])
+    assert "damaged" in record["error"]["message"]
+
+
+def test_control_characters_of_a_page_reach_neither_the_terminal_nor_the_page_breaks(terminal: Terminal) -> None:
+    outcome = terminal.run("extract", terminal.write("a.pdf", "o\x1b]0;n\x07e\fi\r\nj\tk\rl\x85|two"))
+    assert outcome.out == "o\ufffd]0;n\ufffde\ufffdi\nj\tk\nl\ufffd\n\ftwo\n"
+
+
 def test_files_are_written_into_the_folder(terminal: Terminal) -> None:
     outcome = terminal.run("extract", terminal.write("a.pdf", "one|two"), "--out", "o", "--images", "--views", "72")
     assert outcome.code == 0

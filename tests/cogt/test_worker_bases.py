@@ -23,7 +23,7 @@ from pipelex.cogt.exceptions import (
     SyncCallInRunningLoopError,
     UnsupportedCapabilityError,
 )
-from pipelex.cogt.extract.extract_job import ExtractJob, ExtractJobParams, ExtractProgress
+from pipelex.cogt.extract.extract_job import ExtractedPage, ExtractJob, ExtractJobParams, ExtractProgress
 from pipelex.cogt.img_gen.img_gen_job import ImgGenJob, ImgGenJobParams, ImgGenPrompt
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
 from pipelex.cogt.inference.media import MediaSource
@@ -32,6 +32,7 @@ from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.cogt.search.search_job import SearchJob, SearchJobParams
 from pipelex.exceptions import MissingDependencyError
+from pipelex.plugins.exceptions import InvalidContributionError
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from tests.cogt.workers import USAGE, ScriptedExtract, ScriptedImgGen, ScriptedLLM, ScriptedSearch, spec
 
@@ -274,6 +275,21 @@ class TestOtherFamilies:
     def test_every_extract_parameter_is_refused_where_undeclared(self, params: ExtractJobParams) -> None:
         with pytest.raises(UnsupportedCapabilityError):
             ScriptedExtract().extract_pages_sync(ExtractJob(document=MediaSource(data=b"%PDF"), params=params))
+
+    def test_the_error_of_a_page_is_completed_and_ends_nothing(self) -> None:
+        worker = ScriptedExtract()
+        for pages in (list(worker.stream_pages_sync(b"bad page")), worker.extract_pages_sync(b"bad page")):
+            assert ["", "page 2"] == [page.text for page in pages]
+            assert "[acme] no ink (model 'rocket')" == str(pages[0].error)
+
+    def test_the_error_of_a_page_is_an_inference_error(self) -> None:
+        with pytest.raises(InvalidContributionError, match="field 'error' of ExtractedPage"):
+            ScriptedExtract().extract_pages_sync(b"wrong error")
+
+    @pytest.mark.parametrize("control", list("\0\x02\x0b\f\x1b\x7f\x85\x9b"))
+    def test_a_page_holds_no_control_characters_but_line_feed_and_tab(self, control: str) -> None:
+        page = ExtractedPage(number=1, text=f"a{control}b\tc\r\nd\re\n")
+        assert page.text == "a\ufffdb\tc\nd\ne\n"
 
     def test_pages_that_come_all_at_once_are_told_of_at_the_end(self) -> None:
         told: list[ExtractProgress] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.extract.extract_job import ExtractedPage
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
@@ -92,14 +93,19 @@ class ScriptedImgGen(ImgGenWorkerAbstract):
 
 
 class ScriptedExtract(ExtractWorkerAbstract):
-    """Finds two pages in every document."""
+    """Finds two pages in every document; the first one has an error where the document asks for it."""
 
     def __init__(self, *capabilities: Capability) -> None:
         self.log = UsageLog()
         super().__init__(inference_model=spec(InferenceFamily.EXTRACT, *capabilities), reporting_delegate=self.log)
 
     async def _extract_pages(self, job: ExtractJob) -> InferenceResult[tuple[ExtractedPage, ...]]:
-        return InferenceResult(content=tuple(ExtractedPage(number=number, text=f"page {number}") for number in (1, 2)))
+        errors: dict[bytes | None, object] = {b"bad page": InferenceRequestError("no ink"), b"wrong error": "no ink"}
+        pages = [ExtractedPage(number=number, text=f"page {number}") for number in (1, 2)]
+        error = errors.get(job.document.data)
+        if error is not None:
+            pages[0] = ExtractedPage(number=1, text="", error=error)  # type: ignore[arg-type]  # one of them is wrong
+        return InferenceResult(content=tuple(pages))
 
 
 class ScriptedSearch(SearchWorkerAbstract):

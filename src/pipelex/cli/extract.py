@@ -62,7 +62,8 @@ def extract(
     """Turn documents into text: each FILE, an address, or standard input where it is "-" or left out.
 
     The text goes to stdout, a form feed between pages. With --out, NAME.txt is written for each document into the
-    folder, images beside it, and the paths go to stdout. A document that fails does not stop the others.
+    folder, images beside it, and the paths go to stdout. A document that fails does not stop the others, and a page
+    that fails stays empty.
     """
     from pipelex.cogt.extract.extract_job import ExtractJobParams
     from pipelex.plugins.inference_backend_registry import InferenceFamily
@@ -155,14 +156,15 @@ class ExtractRun:
         self._shows_progress = is_terminal(sys.stderr) and not (writes_text and is_terminal(sys.stdout))
 
     def take(self, name: str) -> None:
-        """Extract one document; its failure is told and counted."""
+        """Extract one document; its errors are written and counted."""
+        record: dict[str, object] = {"file": name}
         try:
             with closing(self._pages(name)) as pages:
-                self._deliver(name, pages)
+                self._deliver(name, pages, record)
         except PipelexError as exc:
-            self._failures += 1
-            self._records.append({"file": name, "error": exc.to_dict()})
-            write_error(exc, as_json=self._as_json, about=name)
+            self._note(exc, name)
+            record["error"] = exc.to_dict()
+        self._records.append(record)
 
     def finish(self, log: UsageLog) -> int:
         """Write the JSON, if it is wanted, and return the exit code."""
@@ -170,15 +172,22 @@ class ExtractRun:
             write_json({"model": self._worker.inference_model.name, "documents": self._records, **usage_report(log)})
         return FAILED if self._failures else OK
 
-    def _deliver(self, name: str, pages: Iterator[ExtractedPage]) -> None:
+    def _note(self, error: PipelexError, name: str) -> None:
+        self._failures += 1
+        write_error(error, as_json=self._as_json, about=name)
+
+    def _deliver(self, name: str, pages: Iterator[ExtractedPage], record: dict[str, object]) -> None:
         if self._out is not None:
-            self._write_files(name, pages, self._out)
+            self._write_files(name, pages, self._out, record)
         elif self._as_json:
-            self._records.append({"file": name, "pages": [_as_data(page) for page in pages]})
+            rows: list[object] = []
+            for page in pages:
+                record["pages"] = rows  # from the first page on: what came before an error is not lost
+                rows.append(_as_data(page))
         else:
             _write_text(pages, f"==> {name} <==" if self._headings else None)
 
-    def _write_files(self, name: str, pages: Iterator[ExtractedPage], folder: Path) -> None:
+    def _write_files(self, name: str, pages: Iterator[ExtractedPage], folder: Path, record: dict[str, object]) -> None:
         """Write the text and the images of one document: all of it or nothing."""
         from pipelex.cli.written_files import staged_files
 
@@ -191,7 +200,7 @@ class ExtractRun:
                     rows.append(_as_data(page) | row if self._as_json else {})
             written = files.place()
         if self._as_json:
-            self._records.append({"file": name, "text_file": str(written[0]), "pages": rows})
+            record.update(text_file=str(written[0]), pages=rows)
         else:
             for path in written:
                 write_text(str(path))
@@ -202,7 +211,10 @@ class ExtractRun:
 
         job = ExtractJob(document=_source(name), params=self._params)
         pages = self._worker.stream_pages_sync(job)
-        yield from _with_progress(name, pages, len(self._params.pages)) if self._shows_progress else pages
+        for page in _with_progress(name, pages, len(self._params.pages)) if self._shows_progress else pages:
+            if page.error is not None:
+                self._note(page.error, name)
+            yield page
 
 
 def _with_progress(name: str, pages: Iterator[ExtractedPage], chosen: int) -> Iterator[ExtractedPage]:
@@ -260,6 +272,8 @@ def _stage_images(files: StagedFiles, folder: Path, stem: str, page: ExtractedPa
 
 def _as_data(page: ExtractedPage) -> dict[str, object]:
     data: dict[str, object] = {name: getattr(page, name) for name in ("number", "text", "width", "height")}
+    if page.error is not None:
+        data["error"] = page.error.to_dict()
     if page.tables:
         data["tables"] = [
             {**vars(table), "box": dict(vars(table.box)) if table.box is not None else None} for table in page.tables

@@ -37,6 +37,18 @@ def jpeg_picture(*, jpeg: bytes, width: int, height: int, place: tuple[float, fl
 
 
 @dataclass(frozen=True)
+class Annotation:
+    """What is put on a page: a form's field (``Widget``), a comment (``FreeText``, ``Text``).
+
+    Its appearance draws ``text``; without one a reader has to draw it from the ``entries`` of its dictionary.
+    """
+
+    kind: str
+    text: str = ""
+    entries: str = ""
+
+
+@dataclass(frozen=True)
 class Page:
     """A page: its lines of text from the top, its pictures, and entries for its dictionary."""
 
@@ -46,14 +58,19 @@ class Page:
     size: tuple[int, int] = (612, 792)
     in_form: str | None = field(default=None)
     """The matrix of a form in which the pictures stand, moved right by 5 and up by 7, instead of on the page itself."""
+    annotations: tuple[Annotation, ...] = ()
 
 
-def make_pdf(*pages: Page, password: str | None = None) -> bytes:
-    """Write a PDF document; with a password it is encrypted (RC4, 40 bits)."""
+def make_pdf(*pages: Page, password: str | None = None, xfa: str | None = None) -> bytes:
+    """Write a PDF document; with a password it is encrypted (RC4, 40 bits). ``xfa`` is the XML of an XFA form."""
     objects: list[bytes] = [b"", b"", b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"]
     key = _key(password) if password is not None else None
     kids = [_add_page(objects, page, key) for page in pages]
-    objects[0] = b"<< /Type /Catalog /Pages 2 0 R >>"
+    fields = " ".join(f"{at} 0 R" for at, body in enumerate(objects, start=1) if b"/Subtype /Widget" in body)
+    xml = f"/XFA {_add(objects, '', xfa.encode(), key)} 0 R" if xfa is not None else ""
+    resources = "/DA (/F1 12 Tf 0 g) /DR << /Font << /F1 3 0 R >> >>"
+    form = f"/AcroForm << /Fields [{fields}] {resources} {xml} >>" if fields or xml else ""
+    objects[0] = f"<< /Type /Catalog /Pages 2 0 R {form} >>".encode()
     references = " ".join(f"{kid} 0 R" for kid in kids)
     objects[1] = f"<< /Type /Pages /Count {len(kids)} /Kids [{references}] >>".encode()
     trailer = f"/Size {len(objects) + 1} /Root 1 0 R /ID [<{_ID.hex()}> <{_ID.hex()}>]"
@@ -79,9 +96,24 @@ def _add_page(objects: list[bytes], page: Page, key: bytes | None) -> int:
     text = "".join(f"({line}) Tj 0 -20 Td\n" for line in page.lines)
     content = f"{draw}BT /F1 12 Tf 72 {page.size[1] - 72} Td\n{text}ET"
     stream = _add(objects, "", content.encode("latin-1"), key)
+    annotations = " ".join(f"{_annotate(objects, annotation, key)} 0 R" for annotation in page.annotations)
     objects.append(
         f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {page.size[0]} {page.size[1]}] /Contents {stream} 0 R "
-        f"/Resources << /Font << /F1 3 0 R >> /XObject << {resources} >> >> {page.extra} >>".encode()
+        f"/Resources << /Font << /F1 3 0 R >> /XObject << {resources} >> >> "
+        f"/Annots [{annotations}] {page.extra} >>".encode()
+    )
+    return len(objects)
+
+
+def _annotate(objects: list[bytes], annotation: Annotation, key: bytes | None) -> int:
+    appearance = ""
+    if annotation.text:
+        form = "/Type /XObject /Subtype /Form /BBox [0 0 200 20] /Resources << /Font << /F1 3 0 R >> >>"
+        content = f"BT /F1 12 Tf 2 5 Td ({annotation.text}) Tj ET"
+        appearance = f"/AP << /N {_add(objects, form, content.encode('latin-1'), key)} 0 R >>"
+    objects.append(
+        f"<< /Type /Annot /Subtype /{annotation.kind} /Rect [72 300 272 320] /F 4 {appearance} "
+        f"{annotation.entries} >>".encode("latin-1")
     )
     return len(objects)
 

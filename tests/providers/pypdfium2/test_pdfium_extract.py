@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import logging
+import re
 import struct
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from pipelex.providers.pypdfium2.document import Document
 from pipelex.providers.pypdfium2.extract import PdfiumExtractWorker
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from pipelex.reporting.usage_log import UsageLog
-from tests.providers.pypdfium2.pdf_files import Page, Picture, jpeg_picture, make_pdf, rgb_picture
+from tests.providers.pypdfium2.pdf_files import Annotation, Page, Picture, jpeg_picture, make_pdf, rgb_picture
 
 pytestmark = pytest.mark.counterpart("pdfium", "extract:pypdfium2")
 
@@ -99,6 +100,86 @@ def test_a_hyphen_at_the_end_of_a_line_is_kept() -> None:
     assert page.text == "exam-\nple"
 
 
+def test_a_glyph_whose_code_is_that_of_the_hyphen_mark_is_none() -> None:
+    cmap = b"/CIDInit /ProcSet findresource begin 1 beginbfchar <7E> <0002> endbfchar end"
+    stream = b"4 0 obj\n<< /Length %d >>\nstream\n%s\nendstream\nendobj\n" % (len(cmap), cmap)
+    document = make_pdf(Page(("exam-", "ple ~ ~")))
+    document = document.replace(b"/BaseFont /Helvetica", b"/BaseFont /Helvetica /ToUnicode 44 0 R")
+    document = document.replace(b"\nxref\n", b"\n4" + stream + b"xref\n")  # the table is wrong now: it is made anew
+    assert ["exam-\nple \ufffd \ufffd"] == [page.text for page in extract(document)]
+
+
+def test_what_is_filled_into_a_form_and_noted_on_a_page_is_text() -> None:
+    drawn = Annotation("Widget", "drawn", "/FT /Tx /T (a) /V (drawn)")
+    not_drawn = Annotation("Widget", "", "/FT /Tx /T (b) /V (held) /DA (/F1 12 Tf 0 g)")
+    noted = Annotation("FreeText", "noted")
+    hidden = Annotation("FreeText", "hidden", "/F 2")
+    document = make_pdf(Page(("label",), annotations=(drawn, not_drawn, noted, hidden)), Page(("next",)))
+    for params in (ExtractJobParams(), ExtractJobParams(page_view_dpi=72)):
+        first, second = extract(document, params)
+        assert ["drawn", "held", "label", "noted"] == sorted(first.text.split())
+        assert second.text == "next"
+    [page] = extract(make_pdf(Page((), annotations=(noted,))))
+    assert page.text == "noted"
+
+
+_XFA = "<xdp:xdp xmlns:xdp='http://ns.adobe.com/xdp/'><datasets><name>unseen</name></datasets></xdp:xdp>"
+
+
+def _with(kind: str, *, text: str = "", entries: str = "") -> bytes:
+    return make_pdf(Page((), annotations=(Annotation(kind, text, entries),)))
+
+
+@pytest.mark.parametrize(
+    ("named", "document"),
+    [
+        ("signatures", _with("Widget", entries="/FT /Sig /T (s) /V << /Name (unseen) >>")),
+        ("XFA", make_pdf(Page(("Please wait",)), xfa=_XFA)),
+        ("hidden", _with("FreeText", text="unseen", entries="/F 2")),
+        ("pop-up notes", _with("Text", entries="/Contents (unseen)")),
+        ("attached files", _with("FileAttachment", entries="/Contents (unseen)")),
+    ],
+)
+def test_what_is_left_out_is_listed_on_the_page_of_the_provider(
+    named: str, document: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    listed = (_ROOT / "docs/providers/pypdfium2.md").read_text(encoding="utf-8").partition("## What is not")[2]
+    assert named in listed
+    for params in (ExtractJobParams(), ExtractJobParams(page_view_dpi=72)):
+        assert "unseen" not in "".join(page.text for page in extract(document, params))
+    assert [] == caplog.records
+
+
+def test_a_page_that_cannot_be_read_is_named_and_costs_no_other() -> None:
+    document = make_pdf(Page(("one",)), Page(("two",)), Page(("three",)))
+    kids = re.search(rb"/Kids \[(\d+) 0 R (\d+) 0 R", document)
+    assert kids is not None
+    document = document.replace(b"/Kids [%s 0 R %s 0 R" % kids.groups(), b"/Kids [%s 0 R null  " % kids[1])
+    for params in (ExtractJobParams(), ExtractJobParams(page_view_dpi=72, embedded_images=True)):
+        pages = extract(document, params)
+        assert [(1, "one"), (2, ""), (3, "three")] == [(page.number, page.text) for page in pages]
+        [error] = [page.error for page in pages if page.error is not None]
+        assert "[pypdfium2] Page 2 of The document cannot be read" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("second_page", "reason"),
+    [
+        (Page(("two",), extra="/CropBox [612 792 700 800]"), "its size is 0 x 0 points"),
+        (Page(("two",), size=(200_000, 200_000)), "at 72 dpi it has 40000 megapixels"),
+    ],
+    ids=["a page of which nothing is seen", "a huge page"],
+)
+def test_a_page_that_cannot_be_rendered_is_named_and_costs_no_other(second_page: Page, reason: str) -> None:
+    document = make_pdf(Page(("one",)), second_page, Page(("three",)))
+    first, second, third = extract(document, ExtractJobParams(page_view_dpi=72))
+    assert ("one", "three") == (first.text, third.text)
+    assert first.view is not None
+    assert third.view is not None
+    assert second.view is None
+    assert f"Page 2 of The document has no picture: {reason}" in str(second.error)
+
+
 def test_pages_come_in_the_order_asked_for() -> None:
     document = make_pdf(*[Page((f"page {number}",)) for number in (1, 2, 3)])
     pages = extract(document, ExtractJobParams(pages=(3, 1, 3)))
@@ -132,6 +213,7 @@ def test_a_wrong_password_is_named_as_such_and_never_shown() -> None:
     ("data", "reason"),
     [
         (b"", "is empty"),
+        (make_pdf(), "has no pages"),
         (b"Dear sirs, this is a letter.", "not a PDF document, or a damaged one"),
         (make_pdf(Page(("whole",)))[:200], "not a PDF document, or a damaged one"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from pipelex.cogt.inference.media import MediaSource
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pipelex.cogt.exceptions import InferenceError
 
 __all__ = [
     "BoundingBox",
@@ -21,6 +24,8 @@ __all__ = [
 ]
 
 _MARKDOWN = "text/markdown"
+_LINE_ENDS = re.compile("\r\n?")
+_CONTROLS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")  # the category Cc of Unicode, but for tab and line feed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,13 +138,17 @@ class ExtractedPage:
 
     Attributes:
         number: Its place in the document, counted from 1.
-        text: Its text, lines ended by ``\n``; Markdown where the engine gives it.
+        text: Its text, lines ended by ``\n``; Markdown where the engine gives it. Of control characters it holds ``\n``
+            and ``\t`` alone. Whatever the engine gave, another one is U+FFFD here: in a PDF it is a glyph of which no
+            character is known, and on a terminal it would be a command.
         width: Its width in PDF points, where known.
         height: Its height in PDF points, where known.
         images: The images on it, where they were asked for.
         view: The picture of it, where it was asked for.
         tables: The tables on it, where they were asked for; they are in the text, too.
         page_count: How many pages the document has, where the engine tells.
+        error: Why the page, or what else of it was asked for, could not be read; what could is there. One bad page does
+            not end an extraction.
     """
 
     number: int
@@ -150,6 +159,18 @@ class ExtractedPage:
     view: ExtractedImage | None = None
     tables: tuple[ExtractedTable, ...] = ()
     page_count: int | None = None
+    error: InferenceError | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.text, str):  # else the worker's base refuses it, by the name of its plugin
+            object.__setattr__(self, "text", _printable(self.text))
+
+
+def _printable(text: str) -> str:
+    """Return a text without control characters but for tabs and the ends of lines."""
+    if "\r" in text:
+        text = _LINE_ENDS.sub("\n", text)
+    return _CONTROLS.sub("\ufffd", text)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pipelex.cogt.exceptions import InferenceError, say_whom
 from pipelex.cogt.extract.extract_job import ExtractedPage, ExtractJob, ExtractProgress
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.inference_worker_abstract import (
@@ -49,7 +50,7 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
                 them at once.
 
         Returns:
-            The pages, in the order asked for.
+            The pages, in the order asked for. One that cannot be read is among them, with its ``error``.
 
         Raises:
             UnsupportedCapabilityError: The job asks for what the model does not declare.
@@ -58,7 +59,8 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
         job = _accept(self, job)
         if on_progress is not None and type(self)._stream_pages is not ExtractWorkerAbstract._stream_pages:
             return await _collected(self, job, on_progress)
-        pages = list(await run_call(self, "extract_pages", lambda: self._extract_pages(job), shape=_PAGES))
+        extracted = await run_call(self, "extract_pages", lambda: self._extract_pages(job), shape=_PAGES)
+        pages = [_named(self, page, _PAGES) for page in extracted]
         if on_progress is not None:
             on_progress(ExtractProgress(pages_done=len(pages), pages_total=len(pages)))
         return pages
@@ -70,7 +72,7 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
             job: The job, or simply the document: its bytes, its path or its address.
 
         Yields:
-            The pages, in the order asked for.
+            The pages, in the order asked for. One that cannot be read is among them, with its ``error``.
 
         Raises:
             UnsupportedCapabilityError: The job asks for what the model does not declare.
@@ -164,9 +166,22 @@ async def _drawn(worker: ExtractWorkerAbstract, job: ExtractJob, operation: str)
                 check_record(report.origin, page, ExtractedPage, _PAGE_FIELDS)
                 count += 1
                 report.usage = InferenceUsage(pages=count)
-                yield page
+                yield _named(worker, page, _STREAM)
         finally:
             await close_iterator(pages)
+
+
+def _named(worker: ExtractWorkerAbstract, page: ExtractedPage, shape: Shape) -> ExtractedPage:
+    """Complete the error of a page, where it has one, by whom it is about."""
+    error = page.error
+    if error is None:
+        return page
+    if not isinstance(error, InferenceError):
+        expected, at = "InferenceError or None", ", field 'error' of ExtractedPage"
+        raise origin_of(worker, shape.hook).error(expected, error, at=at)
+    model = worker.inference_model
+    say_whom(error, provider=model.backend_name, model=model.name)
+    return page
 
 
 async def _collected(

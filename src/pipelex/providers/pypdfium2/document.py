@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 from typing import TYPE_CHECKING, Any
 
+from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage
 from pipelex.providers.pypdfium2.png import bgr_to_rgb, encode_png, without_fourth_channel
 
@@ -14,16 +17,17 @@ if TYPE_CHECKING:
     from pipelex.cogt.extract.extract_job import ExtractJobParams
     from pipelex.cogt.inference.media import MediaSource
 
+_log = logging.getLogger(__name__)
+
 _POINTS_PER_INCH = 72
 _FINENESS = 100  # PDFium places things in whole device units: hundredths of a point are fine enough
 _MAX_PIXELS = 100_000_000  # 300 MB of raw pixels; a page of this size at more is a mistake in the resolution
+_LARGEST_DPI = 2400  # of a printing plate
 _PAGES_PER_OPENING = 100  # PDFium keeps what it has parsed until the document is closed
-_CHARACTERS = (
-    ("\r\n", "\n"),
-    ("\r", "\n"),
-    ("\x02", "-\n"),
-    ("\ufffe", "-\n"),
-)  # the last two: a hyphen that ends a line
+_NO_PAGES = "has no pages"
+_DAMAGED = "cannot be read: it is damaged"
+_UNKNOWN = "\ufffd"
+_HYPHENS = "\x02\ufffe"  # what PDFium writes for a hyphen that ends a line, in place of both
 
 
 class DocumentError(Exception):
@@ -59,7 +63,7 @@ class Document:
             pdf.close()
 
     def read_page(self, number: int) -> ExtractedPage:
-        """Read one page.
+        """Read one page. What of it cannot be read is left out, and the page's ``error`` names it.
 
         Args:
             number: Its place in the document, counted from 1.
@@ -68,20 +72,49 @@ class Document:
             self.close()
             self._pdf, self._pages_read = self._open(), 0
         self._pages_read += 1
-        page = self._pdf[number - 1]
+        found: dict[str, Any] = {"text": "", "page_count": len(self._pdf)}
         try:
-            width, height = page.get_size()
-            return ExtractedPage(
-                number=number,
-                text=_text(page),
-                width=width,
-                height=height,
-                images=tuple(_images(page)) if self._params.embedded_images else (),
-                view=self._view(page) if self._params.page_view_dpi is not None else None,
-                page_count=len(self._pdf),
-            )
+            page = self._load(number)
+            try:
+                self._take(page, number, found)
+            finally:
+                page.close()
+        except DocumentError as exc:
+            found["error"] = InferenceRequestError(f"Page {number} of {self._name} {exc}")
+        return ExtractedPage(number=number, **found)
+
+    def _load(self, number: int) -> Any:
+        """Load a page, with what is filled in and noted on it as part of its content.
+
+        Values of form fields and text annotations are no content of the page but stand in appearances of their own.
+        """
+        import pypdfium2.raw as pdfium
+
+        page = self._page(number)
+        if pdfium.FPDFPage_GetAnnotCount(page) == 0:
+            return page
+        try:
+            pdfium.FPDFPage_Flatten(page, pdfium.FLAT_NORMALDISPLAY)  # refused for XFA: then the page is as it was
         finally:
             page.close()
+        return self._page(number)
+
+    def _page(self, number: int) -> Any:
+        import pypdfium2
+
+        try:
+            return self._pdf[number - 1]
+        except pypdfium2.PdfiumError as exc:
+            raise DocumentError(_DAMAGED) from exc
+
+    def _take(self, page: Any, number: int, found: dict[str, Any]) -> None:
+        """Take from a page what is asked for; what is found before something cannot be read is kept."""
+        found["width"], found["height"] = page.get_size()
+        found["text"] = _text(page)
+        if self._params.embedded_images:
+            found["images"] = tuple(_images(page, number))
+        if self._params.page_view_dpi is not None:
+            found["view"] = _view(page, self._params.page_view_dpi)
 
     @property
     def _name(self) -> str:
@@ -89,10 +122,12 @@ class Document:
 
     def _open(self) -> Any:
         import pypdfium2
+        import pypdfium2.raw as codes
 
         if self._is_empty():
             msg = f"{self._name} is empty"
             raise DocumentError(msg)
+        codes.FPDF_LoadDocument(b"", None)  # sets PDFium's last error: not all that fails sets it anew
         given = self._source.path if self._source.path is not None else self._source.read()
         try:
             pdf = pypdfium2.PdfDocument(given, password=self._params.password)
@@ -103,8 +138,8 @@ class Document:
         except pypdfium2.PdfiumError as exc:
             msg = f"{self._name} {self._why(exc.err_code)}"
             raise DocumentError(msg) from exc
-        if self._params.page_view_dpi is not None:
-            pdf.init_forms()  # so that what was filled into form fields is in the picture
+        if pdf.get_formtype() == codes.FORMTYPE_ACRO_FORM:
+            pdf.init_forms()  # draws what was filled into fields, where the file holds their values alone
         return pdf
 
     def _is_empty(self) -> bool:
@@ -122,13 +157,16 @@ class Document:
         if code == codes.FPDF_ERR_SECURITY:
             return "is encrypted in a way that PDFium does not know"
         if code == codes.FPDF_ERR_FILE:
-            return "cannot be read: its permissions do not allow it"
+            is_readable = self._source.path is None or os.access(self._source.path, os.R_OK)
+            return _NO_PAGES if is_readable else "cannot be read: its permissions do not allow it"
         if code == codes.FPDF_ERR_FORMAT:
             return "is not a PDF document, or a damaged one"
         return f"cannot be opened by PDFium (its error {code})"
 
     def _choose(self, count: int) -> tuple[int, ...]:
         """Return the pages asked for, all of them where none were named."""
+        if not count:
+            raise DocumentError(f"{self._name} {_NO_PAGES}")
         wanted = self._params.pages or tuple(range(1, count + 1))
         missing = next((number for number in wanted if not 1 <= number <= count), None)
         if missing is not None:
@@ -138,39 +176,67 @@ class Document:
             msg = "PDFium knows no tables. Take it from the model's 'capabilities'"
             raise DocumentError(msg)
         dpi = self._params.page_view_dpi
-        if dpi is not None and dpi < 1:
-            msg = f"page_view_dpi is {dpi}; the least is 1"
+        if dpi is not None and not 1 <= dpi <= _LARGEST_DPI:
+            msg = f"page_view_dpi is {dpi}; it lies from 1 to {_LARGEST_DPI}"
             raise DocumentError(msg)
         return wanted
 
-    def _view(self, page: Any) -> ExtractedImage:
-        """Render a page."""
-        dpi = self._params.page_view_dpi or 0
-        width, height = page.get_size()
-        pixels = width * height * (dpi / _POINTS_PER_INCH) ** 2
-        if pixels > _MAX_PIXELS:
-            msg = f"At {dpi} dpi a page of {self._name} has {pixels / 1e6:.0f} megapixels. Lower page_view_dpi"
-            raise DocumentError(msg)
-        bitmap = page.render(scale=dpi / _POINTS_PER_INCH, rev_byteorder=True)
-        try:
-            box = BoundingBox(left=0.0, top=0.0, right=width, bottom=height)
-            return ExtractedImage(data=_png(bitmap), mime_type="image/png", box=box)
-        finally:
-            bitmap.close()
-
 
 def _text(page: Any) -> str:
-    textpage = page.get_textpage()
+    import pypdfium2
+
+    try:
+        textpage = page.get_textpage()
+    except pypdfium2.PdfiumError as exc:
+        raise DocumentError(_DAMAGED) from exc
     try:
         text: str = textpage.get_text_bounded()
+        is_marked = any(mark in text for mark in _HYPHENS)
+        return _with_hyphens(text, textpage) if is_marked else text
     finally:
         textpage.close()
-    for written, meant in _CHARACTERS:
-        text = text.replace(written, meant)
-    return text
 
 
-def _images(page: Any) -> Iterator[ExtractedImage]:
+def _with_hyphens(text: str, textpage: Any) -> str:
+    """Write hyphens that end a line as such; in a font without characters the same number is the code of a glyph."""
+    import pypdfium2.raw as pdfium
+
+    first, *others = re.split(f"[{_HYPHENS}]", text)
+    places = range(textpage.count_chars())
+    marked = [place for place in places if chr(pdfium.FPDFText_GetUnicode(textpage, place)) in _HYPHENS]
+    are_hyphens = [pdfium.FPDFText_IsHyphen(textpage, place) == 1 for place in marked]
+    if len(are_hyphens) != len(others):  # some lie outside of the page that is seen
+        are_hyphens = [any(are_hyphens)] * len(others)
+    for is_hyphen, after in zip(are_hyphens, others, strict=True):
+        first += ("-\n" if is_hyphen else _UNKNOWN) + after
+    return first
+
+
+def _view(page: Any, dpi: int) -> ExtractedImage:
+    """Render a page."""
+    import pypdfium2
+
+    width, height = page.get_size()
+    pixels = width * height * (dpi / _POINTS_PER_INCH) ** 2
+    if not pixels > 0:
+        msg = f"has no picture: its size is {width:g} x {height:g} points"
+        raise DocumentError(msg)
+    if pixels > _MAX_PIXELS:
+        msg = f"has no picture: at {dpi} dpi it has {pixels / 1e6:.0f} megapixels. Lower page_view_dpi"
+        raise DocumentError(msg)
+    try:
+        bitmap = page.render(scale=dpi / _POINTS_PER_INCH, rev_byteorder=True)
+    except (pypdfium2.PdfiumError, ValueError) as exc:
+        msg = f"has no picture: PDFium cannot render it ({exc})"
+        raise DocumentError(msg) from exc
+    try:
+        box = BoundingBox(left=0.0, top=0.0, right=width, bottom=height)
+        return ExtractedImage(data=_png(bitmap), mime_type="image/png", box=box)
+    finally:
+        bitmap.close()
+
+
+def _images(page: Any, number: int) -> Iterator[ExtractedImage]:
     """Take the images that stand on a page; one that is broken is left out with a warning."""
     import pypdfium2
     import pypdfium2.raw as pdfium
@@ -179,8 +245,8 @@ def _images(page: Any) -> Iterator[ExtractedImage]:
         try:
             data, mime_type = _image_file(image)
             yield ExtractedImage(data=data, mime_type=mime_type, box=_box(page, image))
-        except pypdfium2.PdfiumError as exc:
-            logging.getLogger(__name__).warning("An image could not be taken from the page: %s", exc)
+        except (pypdfium2.PdfiumError, ValueError) as exc:
+            _log.warning("An image of page %s is left out: PDFium cannot decode it (%s)", number, exc)
 
 
 def _image_file(image: Any) -> tuple[bytes, str]:

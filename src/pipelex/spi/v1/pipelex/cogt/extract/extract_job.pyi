@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelex.cogt.exceptions import InferenceError
 from pipelex.cogt.inference.media import MediaSource
 
 __all__ = [
@@ -118,13 +119,17 @@ class ExtractedPage:
 
     Attributes:
         number: Its place in the document, counted from 1.
-        text: Its text, lines ended by ``\n``; Markdown where the engine gives it.
+        text: Its text, lines ended by ``\n``; Markdown where the engine gives it. Of control characters it holds ``\n``
+            and ``\t`` alone. Whatever the engine gave, another one is U+FFFD here: in a PDF it is a glyph of which no
+            character is known, and on a terminal it would be a command.
         width: Its width in PDF points, where known.
         height: Its height in PDF points, where known.
         images: The images on it, where they were asked for.
         view: The picture of it, where it was asked for.
         tables: The tables on it, where they were asked for; they are in the text, too.
         page_count: How many pages the document has, where the engine tells.
+        error: Why the page, or what else of it was asked for, could not be read; what could is there. One bad page does
+            not end an extraction.
     """
 
     number: int
@@ -135,6 +140,9 @@ class ExtractedPage:
     view: ExtractedImage | None = None
     tables: tuple[ExtractedTable, ...] = ()
     page_count: int | None = None
+    error: InferenceError | None = None
+
+    def __post_init__(self) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,7 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
                 them at once.
 
         Returns:
-            The pages, in the order asked for.
+            The pages, in the order asked for. One that cannot be read is among them, with its ``error``.
 
         Raises:
             UnsupportedCapabilityError: The job asks for what the model does not declare.
@@ -45,7 +45,7 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
             job: The job, or simply the document: its bytes, its path or its address.
 
         Yields:
-            The pages, in the order asked for.
+            The pages, in the order asked for. One that cannot be read is among them, with its ``error``.
 
         Raises:
             UnsupportedCapabilityError: The job asks for what the model does not declare.
