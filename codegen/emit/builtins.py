@@ -161,7 +161,7 @@ def _lister(builtin: Builtin, stem: str) -> _ListerClosure | None:
         function=builtin.lister.function.partition(":")[2],
         errors=builtin.lister.errors.partition(":")[2],
         imports=[
-            f"{_CONTRACT}.model_lister_registry:NamedErrors",
+            f"{_CONTRACT}.model_lister_registry:translate_errors",
             f"{_PROVIDERS}.{builtin.lister.function}",
             f"{_PROVIDERS}.{builtin.lister.errors}",
         ],

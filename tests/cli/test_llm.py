@@ -139,7 +139,7 @@ def test_usage_is_told_on_stderr(terminal: Terminal) -> None:
 @pytest.mark.parametrize("mode", [[], ["--stream"], ["--json"]])
 def test_a_known_cost_is_told(terminal: Terminal, mode: list[str]) -> None:
     """GPT-4 of June 2023 costs 30 dollars for a million tokens in and 60 for a million out."""
-    terminal.configure('[backends.fake]\nprice_list = "openai"\n')
+    terminal.configure('[backends.fake]\nprice_provider = "openai"\n')
     outcome = terminal.run("llm", "hello", "-m", "fake/gpt-4-0613", "--usage", *mode)
     known = "$0.000150" if "--stream" not in mode else "cost unknown"  # this stream does not say what it read
     assert outcome.err.endswith(f" s, {known}\n")

@@ -72,7 +72,7 @@ POLICY = (
     "max_attempts",
     "deadline_s",
     "max_retry_after_s",
-    "max_reasks",
+    "max_validation_retries",
     "max_concurrency",
 )
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pipelex.plugins.inference_backend_registry import InferenceFamily
 
 ONCE = CallPolicy(max_attempts=1, timeout_s=20.0)
-KIT_POLICY = CallPolicy(max_attempts=1, timeout_s=1.5, max_reasks=0)
+KIT_POLICY = CallPolicy(max_attempts=1, timeout_s=1.5, max_validation_retries=0)
 
 
 def backend_at(endpoint: str | None, **extras: str | int | float | bool) -> InferenceBackend:

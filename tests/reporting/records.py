@@ -11,7 +11,7 @@ def record(
     usage: InferenceUsage | None = None,
     *,
     model: str = "mine",
-    price_list: str | None = "openai",
+    price_provider: str | None = "openai",
     cost_usd: float | None = None,
     error: str | None = None,
 ) -> InferenceRecord:
@@ -24,7 +24,7 @@ def record(
         duration_s=0.5,
         model_served=model_served,
         usage=usage,
-        price_list=price_list,
+        price_provider=price_provider,
         cost_usd=cost_usd,
         error=error,
     )

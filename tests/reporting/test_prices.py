@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from pipelex.reporting.reporting_protocol import InferenceRecord
 
 SETTINGS = packaged_settings()
-PRICED_LLMS = [spec for spec in SETTINGS.models(InferenceFamily.LLM) if spec.price_list is not None]
+PRICED_LLMS = [spec for spec in SETTINGS.models(InferenceFamily.LLM) if spec.price_provider is not None]
 
 
-def _price_of(model: str, price_list: str) -> ModelPrice:
+def _price_of(model: str, price_provider: str) -> ModelPrice:
     """Return what the library's data say of a model, its price of today."""
-    _, found = data_snapshot.get_snapshot().find_provider_model(model, None, price_list, None)
+    _, found = data_snapshot.get_snapshot().find_provider_model(model, None, price_provider, None)
     return found.get_prices(datetime.now(UTC))
 
 
@@ -60,23 +60,23 @@ def test_a_price_that_has_not_changed_for_years() -> None:
 
 
 @pytest.mark.parametrize("spec", PRICED_LLMS, ids=[spec.name for spec in PRICED_LLMS])
-def test_every_llm_of_the_catalogue_with_a_price_list_costs_what_the_list_says(spec: InferenceModelSpec) -> None:
-    assert spec.price_list is not None
-    price = _price_of(spec.model_id, spec.price_list)
+def test_every_llm_of_the_catalogue_with_a_price_provider_costs_what_the_list_says(spec: InferenceModelSpec) -> None:
+    assert spec.price_provider is not None
+    price = _price_of(spec.model_id, spec.price_provider)
     fresh, cached, written = 600, 400, 200
     by_hand = (
         fresh * _rate(price.input_mtok)
         + cached * _rate(price.cache_read_mtok or price.input_mtok)
         + written * _rate(price.output_mtok)
     ) / 1_000_000
-    made = record(spec.model_id, tokens(fresh + cached, written, cached=cached), price_list=spec.price_list)
+    made = record(spec.model_id, tokens(fresh + cached, written, cached=cached), price_provider=spec.price_provider)
     assert pytest.approx(float(by_hand)) == cost_of(made)
     assert by_hand > 0
 
 
 def test_pages_cost_what_the_list_says() -> None:
     price = _price_of("mistral-ocr-latest", "mistral").input_document_kpages
-    made = record("mistral-ocr-latest", InferenceUsage(pages=7), price_list="mistral")
+    made = record("mistral-ocr-latest", InferenceUsage(pages=7), price_provider="mistral")
     assert pytest.approx(float(_rate(price)) * 7 / 1000) == cost_of(made)
 
 
@@ -92,8 +92,8 @@ def test_a_long_prompt_costs_the_price_of_its_tier() -> None:
     "unknown",
     [
         record("no-such-model", tokens(10, 10)),
-        record("gpt-4-0613", tokens(10, 10), price_list="no-such-list"),
-        record("gpt-4-0613", tokens(10, 10), price_list=None),
+        record("gpt-4-0613", tokens(10, 10), price_provider="no-such-list"),
+        record("gpt-4-0613", tokens(10, 10), price_provider=None),
         record(None, tokens(10, 10), model="mine"),
         record("gpt-4-0613", None),
         record("gpt-4-0613", tokens(None, 10)),
@@ -102,7 +102,7 @@ def test_a_long_prompt_costs_the_price_of_its_tier() -> None:
         record("gpt-4.1", tokens(10, 10, cached=20)),
         record("gpt-4-0613", InferenceUsage(images=1)),
         record("gpt-4-0613", InferenceUsage(pages=1, input_tokens=1, output_tokens=1)),
-        record("mistral-ocr-latest", tokens(10, 10), price_list="mistral"),
+        record("mistral-ocr-latest", tokens(10, 10), price_provider="mistral"),
     ],
     ids=[
         "the model",
@@ -131,7 +131,7 @@ def test_a_model_that_is_asked_for_by_its_id_needs_no_answer_that_names_it() -> 
 
 def test_images_whose_tokens_are_charged_apart_and_not_told_apart_have_an_unknown_cost() -> None:
     lumped = InferenceUsage(images=1, input_tokens=10, output_tokens=1000)
-    assert cost_of(record("gemini-2.5-flash-image", lumped, price_list="google")) is None
+    assert cost_of(record("gemini-2.5-flash-image", lumped, price_provider="google")) is None
     assert cost_of(record("gpt-image-2.5-flare", lumped)) is None
 
 
@@ -144,7 +144,7 @@ def test_images_whose_tokens_are_told_apart_cost_what_the_list_says() -> None:
     usage = InferenceUsage(images=1, input_tokens=10, output_tokens=1000, output_image_tokens=900)
     by_hand = 10 * _rate(price.input_mtok) + 100 * _rate(price.output_mtok) + 900 * _rate(price.output_image_mtok)
     assert pytest.approx(float(by_hand) / 1_000_000) == cost_of(
-        record("gemini-nano-banana-2.1", usage, price_list="google")
+        record("gemini-nano-banana-2.1", usage, price_provider="google")
     )
 
 
@@ -174,8 +174,8 @@ def test_a_planted_zero_is_found(planted: ModelInfo, prices: ModelPrice) -> None
     assert cost_of(record(usage=usage)) is None
 
 
-def test_every_price_list_that_the_defaults_name_is_there() -> None:
-    named = {spec.price_list for spec in SETTINGS.models()} - {None}
+def test_every_price_provider_that_the_defaults_name_is_there() -> None:
+    named = {spec.price_provider for spec in SETTINGS.models()} - {None}
     ids = {provider.id for provider in data_snapshot.get_snapshot().providers}
     assert named <= ids
     assert {"openai", "anthropic", "google", "mistral", "aws"} <= named
@@ -187,7 +187,8 @@ from pipelex.reporting.reporting_protocol import InferenceRecord, InferenceUsage
 from pipelex.reporting.usage_log import UsageLog
 log = UsageLog()
 log.report_inference(InferenceRecord(operation="gen_text", family=InferenceFamily.LLM, backend_name="acme", sdk="acme",
-    model="acme/gpt-4-0613", duration_s=1, price_list="openai", usage=InferenceUsage(input_tokens=1, output_tokens=1)))
+    model="acme/gpt-4-0613", duration_s=1, price_provider="openai",
+    usage=InferenceUsage(input_tokens=1, output_tokens=1)))
 """
 
 

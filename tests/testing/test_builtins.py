@@ -82,7 +82,7 @@ class TestLocal(LLMConformance):
         },
     )
     concurrency = 2
-    policy = CallPolicy(timeout_s=60.0, max_attempts=1, max_reasks=0)
+    policy = CallPolicy(timeout_s=60.0, max_attempts=1, max_validation_retries=0)
     patience_s = 60.0
 
     def plugin(self) -> PipelexPlugin:

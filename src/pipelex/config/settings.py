@@ -360,7 +360,7 @@ class Settings:
         from pipelex.config.tables import MODEL_KEYS, SETTING_KEYS
 
         backend = self._backends[backend_name]
-        of_backend = {key: backend[key] for key in ("price_list", *SETTING_KEYS) if key in backend}
+        of_backend = {key: backend[key] for key in ("price_provider", *SETTING_KEYS) if key in backend}
         of_backend.pop("extra_headers", None)
         of_family: Table = backend.get(family.value, {})
         sdk = model.get("sdk") or of_family.get("sdk", backend_name)
@@ -380,7 +380,7 @@ class Settings:
             context_window=stated.get("context_window"),
             max_output_tokens=stated.get("max_output_tokens"),
             policy=_policy(backend),
-            price_list=stated.get("price_list"),
+            price_provider=stated.get("price_provider"),
             **{key: stated.get(key, {}) for key in _TABLES_OF_MODEL},
             extras={key: value for key, value in stated.items() if key not in (*MODEL_KEYS, *_TABLES_OF_MODEL)},
         )

@@ -164,13 +164,13 @@ _SETTINGS_OF_BACKEND = SETTING_KEYS | {"extra_headers": _headers(_reference)}
 BACKEND_KEYS: dict[str, Check] = {
     "endpoint": _reference,
     "api_key": _reference,
-    "price_list": _text,
+    "price_provider": _text,
     "timeout_s": _seconds,
     "connect_timeout_s": _seconds,
     "max_attempts": _count(1, 100),
     "deadline_s": _seconds,
     "max_retry_after_s": _pause,
-    "max_reasks": _count(0, 100),
+    "max_validation_retries": _count(0, 100),
     "max_concurrency": _count(1, 10_000),
 }
 """``[backends.<name>]``. Whatever else it holds is a table per family, or an extra for its driver."""
@@ -189,7 +189,7 @@ MODEL_KEYS: dict[str, Check] = {
     "capabilities": _capabilities,
     "context_window": _count(1, 10**9),
     "max_output_tokens": _count(1, 10**9),
-    "price_list": _text,
+    "price_provider": _text,
 }
 """``[models.<name>]``. Whatever else it holds is an extra for its driver."""
 

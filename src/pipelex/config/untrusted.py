@@ -22,7 +22,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "max_attempts",
             "deadline_s",
             "max_retry_after_s",
-            "max_reasks",
+            "max_validation_retries",
             "max_concurrency",
         }
     ),
@@ -37,7 +37,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "capabilities",
             "context_window",
             "max_output_tokens",
-            "price_list",
+            "price_provider",
         }
     ),
     "defaults": frozenset({"llm", "img_gen", "extract", "search"}),

@@ -140,11 +140,11 @@ async def _list_openai_models(
     any_listed: bool,  # noqa: ARG001
 ) -> Sequence[ListedModel]:
     require_sdk(spec="openai", extra="openai", msg=_OPENAI_MISSING_MSG)
-    from pipelex.plugins.model_lister_registry import NamedErrors
+    from pipelex.plugins.model_lister_registry import translate_errors
     from pipelex.providers.openai.client import list_models
     from pipelex.providers.openai.errors import classify
 
-    with NamedErrors(classify, provider=backend_name):
+    with translate_errors(classify, provider=backend_name):
         return await list_models(sdk=sdk, backend=backend)
 
 
@@ -319,11 +319,11 @@ async def _list_gateway_models(
 ) -> Sequence[ListedModel]:
     require_sdk(spec="openai", extra="gateway", msg=_GATEWAY_MISSING_MSG)
     require_sdk(spec="httpx", extra="gateway", msg=_GATEWAY_MISSING_MSG)
-    from pipelex.plugins.model_lister_registry import NamedErrors
+    from pipelex.plugins.model_lister_registry import translate_errors
     from pipelex.providers.openai.client import list_models
     from pipelex.providers.openai.errors import classify
 
-    with NamedErrors(classify, provider=backend_name):
+    with translate_errors(classify, provider=backend_name):
         return await list_models(sdk=sdk, backend=backend)
 
 
@@ -421,11 +421,11 @@ async def _list_portkey_models(
     any_listed: bool,  # noqa: ARG001
 ) -> Sequence[ListedModel]:
     require_sdk(spec="openai", extra="portkey", msg=_PORTKEY_MISSING_MSG)
-    from pipelex.plugins.model_lister_registry import NamedErrors
+    from pipelex.plugins.model_lister_registry import translate_errors
     from pipelex.providers.openai.client import list_models
     from pipelex.providers.openai.errors import classify
 
-    with NamedErrors(classify, provider=backend_name):
+    with translate_errors(classify, provider=backend_name):
         return await list_models(sdk=sdk, backend=backend)
 
 
@@ -510,11 +510,11 @@ async def _list_openrouter_models(
     any_listed: bool,  # noqa: ARG001
 ) -> Sequence[ListedModel]:
     require_sdk(spec="openai", extra="openrouter", msg=_OPENROUTER_MISSING_MSG)
-    from pipelex.plugins.model_lister_registry import NamedErrors
+    from pipelex.plugins.model_lister_registry import translate_errors
     from pipelex.providers.openai.client import list_models
     from pipelex.providers.openai.errors import classify
 
-    with NamedErrors(classify, provider=backend_name):
+    with translate_errors(classify, provider=backend_name):
         return await list_models(sdk=sdk, backend=backend)
 
 
@@ -617,10 +617,10 @@ async def _list_local_models(
     any_listed: bool,  # noqa: ARG001
 ) -> Sequence[ListedModel]:
     require_sdk(spec="xllamacpp", extra="local", msg=_LOCAL_MISSING_MSG)
-    from pipelex.plugins.model_lister_registry import NamedErrors
+    from pipelex.plugins.model_lister_registry import translate_errors
     from pipelex.providers.local.client import classify, list_models
 
-    with NamedErrors(classify, provider=backend_name):
+    with translate_errors(classify, provider=backend_name):
         return await list_models(sdk=sdk, backend=backend)
 
 
@@ -712,11 +712,11 @@ async def _list_google_models(
 ) -> Sequence[ListedModel]:
     require_sdk(spec="google.genai", extra="google", msg=_GOOGLE_MISSING_MSG)
     require_sdk(spec="httpx2", extra="google", msg=_GOOGLE_MISSING_MSG)
-    from pipelex.plugins.model_lister_registry import NamedErrors
+    from pipelex.plugins.model_lister_registry import translate_errors
     from pipelex.providers.google.client import list_models
     from pipelex.providers.google.errors import classify
 
-    with NamedErrors(classify, provider=backend_name):
+    with translate_errors(classify, provider=backend_name):
         return await list_models(sdk=sdk, backend=backend)
 
 
@@ -964,11 +964,11 @@ async def _list_anthropic_models(
     any_listed: bool,  # noqa: ARG001
 ) -> Sequence[ListedModel]:
     require_sdk(spec="anthropic", extra="anthropic", msg=_ANTHROPIC_MISSING_MSG)
-    from pipelex.plugins.model_lister_registry import NamedErrors
+    from pipelex.plugins.model_lister_registry import translate_errors
     from pipelex.providers.anthropic.client import list_models
     from pipelex.providers.anthropic.errors import classify
 
-    with NamedErrors(classify, provider=backend_name):
+    with translate_errors(classify, provider=backend_name):
         return await list_models(sdk=sdk, backend=backend)
 
 
@@ -1055,11 +1055,11 @@ async def _list_mistral_models(
 ) -> Sequence[ListedModel]:
     require_sdk(spec="mistralai", extra="mistral", msg=_MISTRAL_MISSING_MSG)
     require_sdk(spec="httpx2", extra="mistral", msg=_MISTRAL_MISSING_MSG)
-    from pipelex.plugins.model_lister_registry import NamedErrors
+    from pipelex.plugins.model_lister_registry import translate_errors
     from pipelex.providers.mistral.client import list_models
     from pipelex.providers.mistral.errors import classify
 
-    with NamedErrors(classify, provider=backend_name):
+    with translate_errors(classify, provider=backend_name):
         return await list_models(sdk=sdk, backend=backend)
 
 
@@ -1117,11 +1117,11 @@ async def _list_bedrock_models(
 ) -> Sequence[ListedModel]:
     require_sdk(spec="boto3", extra="bedrock", msg=_BEDROCK_MISSING_MSG)
     require_sdk(spec="aiobotocore", extra="bedrock", msg=_BEDROCK_MISSING_MSG)
-    from pipelex.plugins.model_lister_registry import NamedErrors
+    from pipelex.plugins.model_lister_registry import translate_errors
     from pipelex.providers.bedrock.client import list_models
     from pipelex.providers.bedrock.errors import classify
 
-    with NamedErrors(classify, provider=backend_name):
+    with translate_errors(classify, provider=backend_name):
         return await list_models(sdk=sdk, backend=backend)
 
 

@@ -54,12 +54,12 @@ def cost_of(record: InferenceRecord) -> float | None:
     if record.cost_usd is not None:
         return record.cost_usd
     model = _model_charged(record)
-    if record.price_list is None or record.usage is None or model is None:
+    if record.price_provider is None or record.usage is None or model is None:
         return None
-    return _price(record.usage, model, record.price_list)
+    return _price(record.usage, model, record.price_provider)
 
 
-def _price(usage: InferenceUsage, model: str, price_list: str) -> float | None:
+def _price(usage: InferenceUsage, model: str, price_provider: str) -> float | None:
     if (usage.input_tokens is None) != (usage.output_tokens is None):
         return None
     counts = {unit: count for name, unit in _UNITS.items() if (count := getattr(usage, name))}
@@ -67,7 +67,7 @@ def _price(usage: InferenceUsage, model: str, price_list: str) -> float | None:
 
     try:
         counted = Usage(**{unit.usage: count for unit, count in counts.items()})
-        found = calc_price(counted, model, provider_id=price_list)
+        found = calc_price(counted, model, provider_id=price_provider)
     except (LookupError, ValueError):  # no such list, no such model in it, or counts that cannot be
         return None
     needed = [unit.price for unit in counts if unit.price is not None]

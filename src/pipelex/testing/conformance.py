@@ -71,7 +71,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
     """What does not apply to this plugin, each with the reason; the checks are skipped and the reasons printed."""
     usage_fields: ClassVar[frozenset[str]]
     """The fields of InferenceUsage that the vendor lets a driver know."""
-    policy: ClassVar[CallPolicy] = CallPolicy(timeout_s=3.0, max_attempts=1, max_reasks=0)
+    policy: ClassVar[CallPolicy] = CallPolicy(timeout_s=3.0, max_attempts=1, max_validation_retries=0)
     """How the calls are made: one attempt, so that one fault becomes one error. The short time-out holds where the
     vendor is told to be silent; elsewhere ``patience_s`` alone does, so that a busy machine decides nothing."""
     patience_s: ClassVar[float] = 10.0

@@ -27,7 +27,7 @@ from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams, LLMPrompt, ReasoningE
 from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability, InferenceModelSpec
 from pipelex.plugins.inference_backend_registry import InferenceFamily
-from pipelex.plugins.model_lister_registry import NamedErrors
+from pipelex.plugins.model_lister_registry import translate_errors
 from pipelex.providers.anthropic.client import list_models, make_client
 from pipelex.providers.anthropic.errors import classify
 from pipelex.providers.anthropic.llm import AnthropicLLMWorker
@@ -64,7 +64,7 @@ KEY = "sk-ant-canary-7d2f41"
 PATH = "POST /v1/messages"
 PNG = MediaSource(data=b"\x89PNG\r\n\x1a\nimage")
 PDF = MediaSource(data=b"%PDF-1.4 paper")
-ONCE = CallPolicy(max_attempts=1, timeout_s=20.0, max_reasks=1)
+ONCE = CallPolicy(max_attempts=1, timeout_s=20.0, max_validation_retries=1)
 
 
 def make_worker(
@@ -368,7 +368,7 @@ def test_the_listing_of_bedrock_is_unsupported() -> None:
 
 async def listed(endpoint: str, sdk: str = "anthropic") -> Sequence[ListedModel]:
     backend = InferenceBackend(name="claude", endpoint=endpoint, api_key=KEY, policy=ONCE)
-    with NamedErrors(classify, provider="claude"):
+    with translate_errors(classify, provider="claude"):
         return await list_models(sdk=sdk, backend=backend)
 
 

@@ -31,7 +31,7 @@ from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams, LLMPrompt, ReasoningE
 from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability, InferenceModelSpec
 from pipelex.plugins.inference_backend_registry import InferenceFamily
-from pipelex.plugins.model_lister_registry import NamedErrors
+from pipelex.plugins.model_lister_registry import translate_errors
 from pipelex.providers.bedrock.client import list_models, make_client
 from pipelex.providers.bedrock.errors import classify
 from pipelex.providers.bedrock.llm import BedrockLLMWorker
@@ -55,7 +55,7 @@ pytestmark = [
 
 KEY = "bedrock-canary-88aa10"
 SECRET = "aws-secret-canary-5e1d"
-ONCE = CallPolicy(max_attempts=1, timeout_s=60.0, max_reasks=1)
+ONCE = CallPolicy(max_attempts=1, timeout_s=60.0, max_validation_retries=1)
 EXTRAS = {"region": "eu-west-1"}
 
 both_sdks = pytest.mark.parametrize("sdk", ["bedrock_boto3", "bedrock_aioboto"])
@@ -351,7 +351,7 @@ def test_a_fault_becomes_its_kind(
 
 
 async def listed(endpoint: str, sdk: str) -> Sequence[ListedModel]:
-    with NamedErrors(classify, provider="aws"):
+    with translate_errors(classify, provider="aws"):
         return await list_models(sdk=sdk, backend=make_backend(endpoint))
 
 

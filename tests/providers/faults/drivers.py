@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 ReturnT = TypeVar("ReturnT")
 
-PATIENT = CallPolicy(timeout_s=20.0, max_attempts=2, max_reasks=0)
+PATIENT = CallPolicy(timeout_s=20.0, max_attempts=2, max_validation_retries=0)
 IMPATIENT = replace(PATIENT, timeout_s=0.4)
 """How long an SDK waits for a vendor that says nothing: it gives up by its own clock, long before our own would."""
 HASTY = replace(PATIENT, connect_timeout_s=0.1)

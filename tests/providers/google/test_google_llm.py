@@ -25,7 +25,7 @@ from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.plugins.inference_backend_registry import InferenceFamily
-from pipelex.plugins.model_lister_registry import NamedErrors
+from pipelex.plugins.model_lister_registry import translate_errors
 from pipelex.providers.google.client import list_models, make_client
 from pipelex.providers.google.errors import classify
 from pipelex.providers.google.llm import GoogleLLMWorker
@@ -227,7 +227,7 @@ def test_the_listing_follows_its_pages(replay: Replay) -> None:
 def test_a_listing_that_fails_is_a_named_error(replay: Replay) -> None:
     replay.on("*", answer(wire.error(401), status=401))
     listing = list_models(sdk="google", backend=backend_at(replay.url))
-    with pytest.raises(InferenceAuthenticationError), NamedErrors(classify, provider="test"):
+    with pytest.raises(InferenceAuthenticationError), translate_errors(classify, provider="test"):
         asyncio.run(listing)
 
 

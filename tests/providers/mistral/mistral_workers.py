@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipelex.reporting.usage_log import UsageLog
 
 KEY = "mistral-canary-3b9ac2"
-ONCE = CallPolicy(max_attempts=1, timeout_s=20.0, max_reasks=1)
+ONCE = CallPolicy(max_attempts=1, timeout_s=20.0, max_validation_retries=1)
 
 
 def spec(family: InferenceFamily, model_id: str) -> InferenceModelSpec:

@@ -22,7 +22,7 @@ from pipelex.cogt.exceptions import (
 )
 from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams, LLMPrompt, ReasoningEffort
-from pipelex.plugins.model_lister_registry import NamedErrors
+from pipelex.plugins.model_lister_registry import translate_errors
 from pipelex.providers.mistral.client import list_models
 from pipelex.providers.mistral.errors import classify
 from pipelex.reporting.reporting_protocol import InferenceUsage
@@ -230,7 +230,7 @@ def test_the_vendors_words_and_request_id_are_told(replay: Replay) -> None:
 
 
 async def listed(endpoint: str) -> Sequence[ListedModel]:
-    with NamedErrors(classify, provider="mistral-eu"):
+    with translate_errors(classify, provider="mistral-eu"):
         return await list_models(sdk="mistral", backend=backend(endpoint))
 
 

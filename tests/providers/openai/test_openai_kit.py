@@ -20,7 +20,7 @@ pytest_plugins = ["pipelex.testing"]
 
 pytestmark = pytest.mark.counterpart("openai_docs", "img_gen:openai_img_gen", "llm:openai", "llm:openai_responses")
 
-QUICK = CallPolicy(timeout_s=1.5, max_attempts=1, max_reasks=0)
+QUICK = CallPolicy(timeout_s=1.5, max_attempts=1, max_validation_retries=0)
 CHAT = frozenset(
     {
         *(Capability.STRUCTURED_OUTPUT, Capability.STREAMING, Capability.SYSTEM_TEXT, Capability.IMAGES),

@@ -350,7 +350,7 @@ class CallReport:
                 duration_s=perf_counter() - self._started,
                 model_served=self.model_served,
                 usage=self.total_usage(),
-                price_list=model.price_list,
+                price_provider=model.price_provider,
                 finish_reason=self.finish_reason,
                 finish_detail=self.finish_detail,
                 error=type(error).__name__ if error is not None else None,
@@ -407,7 +407,7 @@ async def run_object_call(
     """
     from pipelex.cogt.inference.attempts import attempted
 
-    reasks = worker.inference_model.policy.max_reasks if ask_again is not None else 0
+    retries = worker.inference_model.policy.max_validation_retries if ask_again is not None else 0
     with CallReport(worker, operation, shape) as report:
         while True:
             text = report.note(await attempted(worker, partial(hook, job), report))
@@ -416,9 +416,9 @@ async def run_object_call(
             try:
                 return adapter.validate(text)
             except InferenceInvalidAnswerError as error:
-                if reasks == 0 or ask_again is None:
+                if retries == 0 or ask_again is None:
                     raise
-                reasks -= 1
+                retries -= 1
                 job = ask_again(job, text, error.message)
 
 

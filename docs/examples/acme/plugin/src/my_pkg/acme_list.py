@@ -9,7 +9,7 @@ from acme import AcmeClient
 
 from my_pkg.acme_errors import classify
 from pipelex.cogt.model_backends.listed_model import ListedModel
-from pipelex.plugins.model_lister_registry import NamedErrors
+from pipelex.plugins.model_lister_registry import translate_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ async def list_acme_models(
         InferenceError: The server cannot be asked; its subclass says why.
     """
     client = AcmeClient(api_key=backend.api_key, base_url=backend.endpoint)
-    with NamedErrors(classify, provider=backend_name):
+    with translate_errors(classify, provider=backend_name):
         models = await client.list_models()
     return [
         ListedModel(

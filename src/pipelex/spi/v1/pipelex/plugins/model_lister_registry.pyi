@@ -9,7 +9,7 @@ from pipelex.cogt.exceptions import InferenceError
 from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.listed_model import ListedModel
 
-__all__ = ["ListModelsFn", "NamedErrors"]
+__all__ = ["ListModelsFn", "translate_errors"]
 
 
 class ListModelsFn(Protocol):
@@ -43,8 +43,8 @@ class ListModelsFn(Protocol):
         ...
 
 
-class NamedErrors:
-    """A ``with`` block that an SDK's exception leaves as the InferenceError that it means: what a lister is written in.
+class translate_errors:
+    """A context that raises an SDK's exception as the InferenceError that it means. A lister runs inside one.
 
     Args:
         classify: The vendor's table, the same that its workers use; ``None`` from it lets the exception pass.

@@ -64,7 +64,7 @@ class InferenceRecord:
         duration_s: Wall time in seconds, from the call to its end.
         model_served: The model that answered, as the vendor names it, where it says.
         usage: What the call used, where it is known.
-        price_list: Whose prices it is charged at, as genai-prices names the provider; ``None`` where that is unknown.
+        price_provider: Whose prices it is charged at, as genai-prices names the provider; ``None`` if unknown.
         cost_usd: What it cost in US dollars, where whoever reports it knows; else a report of the log works it out.
         finish_reason: Why the model stopped, where it answered.
         finish_detail: The same in the vendor's own words, where it says.
@@ -79,7 +79,7 @@ class InferenceRecord:
     duration_s: float
     model_served: str | None = None
     usage: InferenceUsage | None = None
-    price_list: str | None = None
+    price_provider: str | None = None
     cost_usd: float | None = None
     finish_reason: FinishReason | None = None
     finish_detail: str | None = None

@@ -99,7 +99,7 @@ class CallPolicy:
         deadline_s: How long a call may take with all its attempts and pauses, in seconds.
         max_retry_after_s: The longest pause that a backend may ask for (``Retry-After``), in seconds; a call that
             is asked to wait longer fails at once, and its error says how long.
-        max_reasks: How often a model is shown what is wrong with its structured answer and asked again.
+        max_validation_retries: How often a model is shown what is wrong with its structured answer and asked again.
         max_concurrency: How many calls run at once; the others wait their turn.
     """
 
@@ -108,7 +108,7 @@ class CallPolicy:
     max_attempts: int = 3
     deadline_s: float = 600.0
     max_retry_after_s: float = 60.0
-    max_reasks: int = 1
+    max_validation_retries: int = 1
     max_concurrency: int = 64
 
 
@@ -127,7 +127,7 @@ class InferenceModelSpec:
         max_output_tokens: The longest answer in tokens to ask for where the job does not say.
         policy: How patient the calls to its backend are.
         endpoint: The base URL of its backend, where one is configured.
-        price_list: Whose prices its calls are charged at, as genai-prices names the provider; unknown if not given.
+        price_provider: Whose prices its calls are charged at, as genai-prices names the provider; unknown if not given.
         extra_headers: Headers to send with its requests, beside those of its backend.
         extra_body: Fields to send in the body of its requests; they override those of the driver.
         extras: Whatever else its table in the catalogue holds, for its driver.
@@ -143,7 +143,7 @@ class InferenceModelSpec:
     max_output_tokens: int | None = None
     policy: CallPolicy = ...
     endpoint: str | None = None
-    price_list: str | None = None
+    price_provider: str | None = None
     extra_headers: Mapping[str, str] = ...
     extra_body: Mapping[str, object] = ...
     extras: Mapping[str, str | int | float | bool] = ...
