@@ -159,7 +159,7 @@ class TestLLM:
         pieces = worker.stream_text_sync("x")
         next(pieces)
         pieces.close()  # type: ignore[attr-defined]  # a generator
-        assert ["GeneratorExit"] == [record.error for record in worker.log.records]
+        assert [("abandoned", None)] == [(record.outcome, record.error) for record in worker.log.records]
 
     def test_cancellation_is_reported(self) -> None:
         worker = ScriptedLLM()
@@ -177,7 +177,7 @@ class TestLLM:
                 await task
 
         asyncio.run(cancelled())
-        assert ["CancelledError"] == [record.error for record in worker.log.records]
+        assert [("abandoned", None)] == [(record.outcome, record.error) for record in worker.log.records]
 
     @pytest.mark.parametrize(
         ("job", "capability"),

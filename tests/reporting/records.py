@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelex.plugins.inference_backend_registry import InferenceFamily
-from pipelex.reporting.reporting_protocol import InferenceRecord, InferenceUsage
+from pipelex.reporting.reporting_protocol import CallOutcome, InferenceRecord, InferenceUsage
 
 
 def record(
@@ -11,9 +11,11 @@ def record(
     usage: InferenceUsage | None = None,
     *,
     model: str = "mine",
+    model_id: str | None = None,
     price_provider: str | None = "openai",
     cost_usd: float | None = None,
     error: str | None = None,
+    outcome: CallOutcome | None = None,
 ) -> InferenceRecord:
     return InferenceRecord(
         operation="gen_text",
@@ -22,6 +24,8 @@ def record(
         sdk="acme",
         model=model,
         duration_s=0.5,
+        outcome=outcome or (CallOutcome.ERROR if error is not None else CallOutcome.OK),
+        model_id=model_id,
         model_served=model_served,
         usage=usage,
         price_provider=price_provider,

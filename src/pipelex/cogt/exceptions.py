@@ -190,14 +190,13 @@ class InferenceError(CogtError):
         from pipelex.cogt.error_kinds import kind_of, seconds_to_wait
 
         lowered = {name.lower(): value for name, value in (headers or {}).items()}
-        ids = (lowered[name] for end in _REQUEST_ID_ENDINGS for name in lowered if name.endswith(end))
         asked = seconds_to_wait(lowered, message if status_code == 429 and retry_after is None else None)
         error = kind_of(status_code, message, codes)(
             message,
             provider=provider,
             model=model,
             status_code=status_code,
-            request_id=next(ids, request_id),
+            request_id=request_id_of(lowered) or request_id,
             retry_after=retry_after if asked is None else asked,
         )
         if status_code == 404 and not _MODEL_WORDS.intersection(re.findall(r"[a-z]+", f"{message} {codes}".lower())):
@@ -434,6 +433,15 @@ _MODEL_WORDS = {"model", "models", "deployment", "engine", "application", "repos
 """Words by which a vendor's 404 is about a model; codes in snake case hold them too."""
 _REQUEST_ID_ENDINGS = ("request-id", "requestid", "correlation-id", "call-id", "trace-id", "cf-ray")
 """What the names of the headers that hold a vendor's request id end with, the most telling one first."""
+
+
+def request_id_of(headers: Mapping[str, str]) -> str | None:
+    """Return the vendor's id of a request, which headers under one of several names hold.
+
+    Args:
+        headers: The headers of its answer, by their names in lower case.
+    """
+    return next((headers[name] for end in _REQUEST_ID_ENDINGS for name in headers if name.endswith(end)), None)
 
 
 def _shown_address(url: str | None) -> str | None:

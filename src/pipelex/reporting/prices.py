@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from pipelex.reporting.reporting_protocol import InferenceRecord, InferenceUsage
 
 
+__all__ = ["cost_of"]
+
+
 class _Unit(NamedTuple):
     """What a count of ours is called in genai-prices.
 
@@ -42,7 +45,7 @@ _PRICES_OF_IMAGES = {"input_image_tokens": "input_image_mtok", "output_image_tok
 
 
 def cost_of(record: InferenceRecord) -> float | None:
-    """Return what a call cost in US dollars, at today's price of the standard tier.
+    """Return what one call cost in US dollars, at today's price of the standard tier.
 
     Args:
         record: The call. A cost that it states itself is the cost.
@@ -53,7 +56,7 @@ def cost_of(record: InferenceRecord) -> float | None:
     """
     if record.cost_usd is not None:
         return record.cost_usd
-    model = _model_charged(record)
+    model = record.model_served or record.model_id
     if record.price_provider is None or record.usage is None or model is None:
         return None
     return _price(record.usage, model, record.price_provider)
@@ -77,11 +80,3 @@ def _price(usage: InferenceUsage, model: str, price_provider: str) -> float | No
     if usage.images and any(getattr(usage, name) is None for name in charged_apart):
         return None  # text and images have different prices, and their tokens are one count
     return float(found.total_price) or None
-
-
-def _model_charged(record: InferenceRecord) -> str | None:
-    """Return the vendor's id of the model: of the one that answered, or else of the one asked for, if that names it."""
-    if record.model_served is not None:
-        return record.model_served
-    backend, slash, model_id = record.model.partition("/")
-    return model_id if slash and backend == record.backend_name else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pipelex.field_types import with_field_types
@@ -11,7 +12,18 @@ if TYPE_CHECKING:
     from pipelex.cogt.inference.inference_result import FinishReason
     from pipelex.plugins.inference_backend_registry import InferenceFamily
 
-__all__ = ["InferenceRecord", "InferenceUsage", "ReportingProtocol"]
+__all__ = ["CallOutcome", "InferenceRecord", "InferenceUsage", "ReportingProtocol"]
+
+
+class CallOutcome(StrEnum):
+    """How a call ended."""
+
+    OK = "ok"
+    """With its answer."""
+    ERROR = "error"
+    """With an error."""
+    ABANDONED = "abandoned"
+    """Its caller cancelled it, or left the stream before its end. The vendor may charge for it all the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,13 +88,19 @@ class InferenceRecord:
         sdk: The sdk that served it.
         model: The model that was asked for, by its name in the catalogue.
         duration_s: Wall time in seconds, from the call to its end.
+        outcome: How the call ended.
+        started_at: When it began, in seconds since 1970-01-01 UTC, as ``time.time()`` counts them.
+        first_piece_s: Seconds from the call to the first text or page of a stream; ``None`` where none came.
+        attempts: How many requests it took: repeated ones, and questions asked again.
+        model_id: The vendor's id of the model that was asked for, as it was sent.
+        request_id: The vendor's id of the last request, to quote to its support, where it is known.
         model_served: The model that answered, as the vendor names it, where it says.
-        usage: What the call used, where it is known.
+        usage: What the call used, where it is known; of an abandoned call, what was known by then.
         price_provider: Whose prices it is charged at, as genai-prices names the provider; ``None`` if unknown.
         cost_usd: What it cost in US dollars, where whoever reports it knows; else a report of the log works it out.
         finish_reason: Why the model stopped, where it answered.
         finish_detail: The same in the vendor's own words, where it says.
-        error: The class name of the error that ended the call; ``None`` where it succeeded.
+        error: The class name of the error that ended the call; ``None`` where none did.
     """
 
     operation: str
@@ -91,6 +109,12 @@ class InferenceRecord:
     sdk: str
     model: str
     duration_s: float
+    outcome: CallOutcome = CallOutcome.OK
+    started_at: float | None = None
+    first_piece_s: float | None = None
+    attempts: int = 1
+    model_id: str | None = None
+    request_id: str | None = None
     model_served: str | None = None
     usage: InferenceUsage | None = None
     price_provider: str | None = None
@@ -107,7 +131,11 @@ class ReportingProtocol(Protocol):
     """Receives a record of every model call."""
 
     def report_inference(self, record: InferenceRecord) -> None:
-        """Take note of one call. Must be quick and safe under threads: it runs on the caller's path.
+        """Take note of one call. Must be quick and safe under threads: the call waits for it.
+
+        It runs in the context of the caller (``contextvars``), after an async call, a synchronous one and a stream
+        alike: a ``ContextVar`` that the caller has set says which row or request the record belongs to. What it raises
+        is logged under ``pipelex.reporting``, once for its class, and ignored: it never changes the outcome of a call.
 
         Args:
             record: The call.

@@ -1,18 +1,28 @@
-"""A reporting delegate that keeps what it is told."""
+"""A reporting delegate that adds up what calls use, and keeps the last of their records."""
 
 from __future__ import annotations
 
+from _thread import allocate_lock
+from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipelex.reporting.reporting_protocol import InferenceRecord
-    from pipelex.reporting.usage_report import UsageReport
+    from pipelex.reporting.usage_report import RunningTotals, UsageReport
 
 __all__ = ["UsageLog"]
 
+_RECORDS_KEPT = 1_000
+_MOST_UNCOUNTED = 1_000
+
 
 class UsageLog:
-    """Keeps the records of all calls in order, and adds them up when asked.
+    """Adds up what all calls used and cost, and keeps the last records.
+
+    Memory and the time of a report do not grow with the number of calls.
+
+    Args:
+        keep: How many of the last records to keep; ``None`` keeps all of them.
 
     Example:
         >>> log = UsageLog()
@@ -22,12 +32,23 @@ class UsageLog:
         40
     """
 
-    def __init__(self) -> None:
-        self.records: list[InferenceRecord] = []
+    def __init__(self, *, keep: int | None = _RECORDS_KEPT) -> None:
+        self._records: deque[InferenceRecord] = deque(maxlen=keep)
+        self._uncounted: deque[InferenceRecord] = deque()
+        self._totals: dict[str, RunningTotals] = {}
+        self._lock = allocate_lock()
+
+    @property
+    def records(self) -> list[InferenceRecord]:
+        """The last records, in the order in which their calls ended."""
+        return list(self._records)
 
     def report_inference(self, record: InferenceRecord) -> None:
-        """Append the record; a list's append is atomic under threads."""
-        self.records.append(record)
+        """Take note of a call. Its cost is worked out by the next report, or when 1,000 further calls have ended."""
+        self._records.append(record)
+        self._uncounted.append(record)
+        if len(self._uncounted) > _MOST_UNCOUNTED:
+            self._count_one()
 
     def report(self) -> UsageReport:
         """Return what the calls so far used and cost, per model and overall.
@@ -36,4 +57,18 @@ class UsageLog:
         """
         from pipelex.reporting.usage_report import UsageReport
 
-        return UsageReport.of(tuple(self.records))
+        while self._count_one():
+            continue
+        with self._lock:
+            return UsageReport.of(self._totals)
+
+    def _count_one(self) -> bool:
+        """Add the oldest record that is not counted yet to the totals; false where all are."""
+        from pipelex.reporting.usage_report import RunningTotals
+
+        with self._lock:
+            if not self._uncounted:
+                return False
+            record = self._uncounted.popleft()
+            self._totals.setdefault(record.model, RunningTotals()).add(record)
+            return True

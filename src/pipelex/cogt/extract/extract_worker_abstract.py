@@ -46,8 +46,8 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
 
         Args:
             job: The job, or simply the document: its bytes, its path or its address.
-            on_progress: Told after each page how far it is; after the last one alone where the engine gives all of
-                them at once.
+            on_progress: Called after each page; after the last one alone where the engine gives all of them at once.
+                What it raises is logged, and ignored.
 
         Returns:
             The pages, in the order asked for. One that cannot be read is among them, with its ``error``.
@@ -62,7 +62,9 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
         extracted = await run_call(self, "extract_pages", lambda: self._extract_pages(job), shape=_PAGES)
         pages = [_named(self, page, _PAGES) for page in extracted]
         if on_progress is not None:
-            on_progress(ExtractProgress(pages_done=len(pages), pages_total=len(pages)))
+            from pipelex.reporting.observers import notify
+
+            notify(on_progress, partial(on_progress, ExtractProgress(pages_done=len(pages), pages_total=len(pages))))
         return pages
 
     async def stream_pages(self, job: ExtractJob | MediaSource | bytes | Path | str) -> AsyncIterator[ExtractedPage]:
@@ -96,7 +98,8 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
 
         Args:
             job: The job, or simply the document: its bytes, its path or its address.
-            on_progress: Told after each page how far it is, on another thread than the caller's.
+            on_progress: Called after each page, on another thread than the caller's. What it raises is logged, and
+                ignored.
 
         Returns:
             The pages, in the order asked for.
@@ -164,6 +167,8 @@ async def _drawn(worker: ExtractWorkerAbstract, job: ExtractJob, operation: str)
         try:
             async for page in pages:
                 check_record(report.origin, page, ExtractedPage, _PAGE_FIELDS)
+                if count == 0:
+                    report.note_first_piece()
                 count += 1
                 report.usage = InferenceUsage(pages=count)
                 yield _named(worker, page, _STREAM)
@@ -187,14 +192,17 @@ def _named(worker: ExtractWorkerAbstract, page: ExtractedPage, shape: Shape) -> 
 async def _collected(
     worker: ExtractWorkerAbstract, job: ExtractJob, on_progress: Callable[[ExtractProgress], object]
 ) -> list[ExtractedPage]:
-    """Draw all pages, and tell after each how far it is."""
+    """Draw all pages, and report the progress after each."""
+    from pipelex.reporting.observers import notify
+
     collected: list[ExtractedPage] = []
     pages = _drawn(worker, job, "extract_pages")
     try:
         async for page in pages:
             collected.append(page)
             total = len(job.params.pages) or page.page_count
-            on_progress(ExtractProgress(pages_done=len(collected), pages_total=total))
+            progress = ExtractProgress(pages_done=len(collected), pages_total=total)
+            notify(on_progress, partial(on_progress, progress))
     finally:
         await close_iterator(pages)
     return collected

@@ -19,6 +19,7 @@ from pipelex.cogt.exceptions import (
     InferenceTimeoutError,
     say_whom,
 )
+from pipelex.cogt.inference.http_answers import answer_headers
 from pipelex.cogt.inference.iterators import close_iterator
 from pipelex.cogt.inference.media import MediaReadError
 from pipelex.cogt.inference.time_limit import TimeLimit, TimeLimits
@@ -171,6 +172,8 @@ async def _attempt(
     shared = _shared()
     turn, limit = shared.turn(worker.inference_model), shared.limit(worker.inference_model)
     await turn.acquire()
+    report.attempts += 1
+    answer_headers.set(None)
     try:
         with limit:
             coming = hook()
@@ -181,6 +184,7 @@ async def _attempt(
         _raise_named(worker, exc, is_late=limit.is_over)
     finally:
         turn.release()
+        report.answer_headers = answer_headers.get()
 
 
 def _raise_named(worker: InferenceWorkerAbstract, error: Exception, *, is_late: bool) -> NoReturn:

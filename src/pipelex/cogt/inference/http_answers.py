@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HttpAnswer",
+    "note_answer",
+    "note_headers",
     "refuse_error_event",
     "refuse_error_in_answer",
     "refuse_foreign_redirect",
@@ -26,6 +29,10 @@ _BEGINS_NO_STREAM = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:[{\[<]|\Z)")
 _ERROR_LINE = re.compile(rb'data:\s*\{\s*"(?:error|message|detail)"')
 
 _BEGINS_AN_ERROR = re.compile(rb'\s*\[?\s*\{\s*"(?:errors?|object|type)"')
+
+
+answer_headers: ContextVar[Mapping[str, str] | None] = ContextVar("answer_headers", default=None)
+"""The headers of the last answer to the attempt under way."""
 
 
 class HttpAnswer(Protocol):
@@ -53,6 +60,24 @@ class HttpAnswer(Protocol):
     def aiter_bytes(self) -> AsyncIterator[bytes]:
         """Read the body piece by piece, decompressed."""
         ...
+
+
+def note_headers(headers: Mapping[str, str]) -> None:
+    """Keep the headers of an answer for the report of the call, which reads the vendor's request id from them.
+
+    Args:
+        headers: The headers; a driver calls this, in the task of its hook, with those of the last answer.
+    """
+    answer_headers.set(headers)
+
+
+async def note_answer(answer: HttpAnswer) -> None:
+    """Do what :func:`note_headers` does, as an event hook.
+
+    Args:
+        answer: The answer: the signature is that of a ``response`` event hook.
+    """
+    answer_headers.set(answer.headers)
 
 
 _STREAMS = ("text/event-stream", "application/vnd.amazon.eventstream")  # the second: Claude on Bedrock

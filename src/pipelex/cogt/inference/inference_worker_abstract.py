@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC
+from contextvars import copy_context
 from functools import lru_cache, partial
 from math import isfinite
-from time import perf_counter
+from time import perf_counter, time
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from pipelex.cogt.exceptions import (
@@ -15,6 +16,7 @@ from pipelex.cogt.exceptions import (
     InferenceRequestError,
     InferenceTruncatedError,
     UnsupportedCapabilityError,
+    request_id_of,
     say_whom,
 )
 from pipelex.cogt.inference.answer_parts import bare_json
@@ -22,10 +24,10 @@ from pipelex.cogt.inference.inference_result import FinishReason, InferenceResul
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.exceptions import PipelexError
 from pipelex.plugins.returned_values import check_content, check_record, fields_of, origin_of
-from pipelex.reporting.reporting_protocol import InferenceRecord, InferenceUsage
+from pipelex.reporting.reporting_protocol import CallOutcome, InferenceRecord, InferenceUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from types import TracebackType
 
     from pipelex.cogt.llm.llm_job import LLMTextChunk
@@ -192,10 +194,14 @@ class CallReport:
         self._worker = worker
         self._operation = operation
         self._shape = shape
-        self._started = perf_counter()
+        self._started, self._started_at = perf_counter(), time()
+        self._context = copy_context()
         self.origin = origin_of(worker, shape.hook if shape is not None else operation)
         self._spent: InferenceUsage | None = None  # by the attempts and the answers before this one
         self._counted: BaseException | None = None
+        self._first_piece_s: float | None = None
+        self.attempts = 0
+        self.answer_headers: Mapping[str, str] | None = None
         self.usage: InferenceUsage | None = None
         self.finish_reason: FinishReason | None = None
         self.finish_detail: str | None = None
@@ -231,6 +237,8 @@ class CallReport:
     def fold(self, chunk: LLMTextChunk) -> None:
         """Take note of what a piece of a stream holds."""
         if chunk.text:
+            if not self.texts:
+                self.note_first_piece()
             self.texts.append(chunk.text)
         if chunk.usage is not None or chunk.finish_reason is not None:
             self._set(chunk.usage, chunk.finish_reason, chunk.finish_detail)
@@ -240,6 +248,10 @@ class CallReport:
             self.has_reasoning = True
         if chunk.has_tool_calls:
             self.has_tool_calls = True
+
+    def note_first_piece(self) -> None:
+        """Take note that the first text or page of a stream came."""
+        self._first_piece_s = perf_counter() - self._started
 
     def _set(self, usage: InferenceUsage | None, reason: FinishReason | None, detail: str | None) -> None:
         """Take note of counts and of a finish reason, where the stronger one stays."""
@@ -339,23 +351,54 @@ class CallReport:
         delegate = self._worker.reporting_delegate
         if delegate is None:
             return
+        from pipelex.reporting.observers import notify
+
+        record = self._record(error)
+        call = partial(notify, delegate, lambda: delegate.report_inference(record))
+        if isinstance(error, GeneratorExit):  # a stream may be collected, and so closed, in another context
+            self._context.run(call)
+        else:
+            call()
+
+    def _record(self, error: BaseException | None) -> InferenceRecord:
         model = self._worker.inference_model
-        delegate.report_inference(
-            InferenceRecord(
-                operation=self._operation,
-                family=model.family,
-                backend_name=model.backend_name,
-                sdk=model.sdk,
-                model=model.name,
-                duration_s=perf_counter() - self._started,
-                model_served=self.model_served,
-                usage=self.total_usage(),
-                price_provider=model.price_provider,
-                finish_reason=self.finish_reason,
-                finish_detail=self.finish_detail,
-                error=type(error).__name__ if error is not None else None,
-            )
+        outcome = _outcome_of(error)
+        return InferenceRecord(
+            operation=self._operation,
+            family=model.family,
+            backend_name=model.backend_name,
+            sdk=model.sdk,
+            model=model.name,
+            duration_s=perf_counter() - self._started,
+            outcome=outcome,
+            started_at=self._started_at,
+            first_piece_s=self._first_piece_s,
+            attempts=self.attempts,
+            model_id=model.model_id,
+            request_id=self._request_id(error),
+            model_served=self.model_served,
+            usage=self.total_usage(),
+            price_provider=model.price_provider,
+            finish_reason=self.finish_reason,
+            finish_detail=self.finish_detail,
+            error=type(error).__name__ if outcome is CallOutcome.ERROR else None,
         )
+
+    def _request_id(self, error: BaseException | None) -> str | None:
+        if isinstance(error, InferenceError) and error.request_id is not None:
+            return error.request_id
+        if self.answer_headers is None:
+            return None
+        return request_id_of({name.lower(): value for name, value in self.answer_headers.items()})
+
+
+def _outcome_of(error: BaseException | None) -> CallOutcome:
+    if error is None:
+        return CallOutcome.OK
+    from asyncio import CancelledError
+
+    is_abandoned = isinstance(error, CancelledError | GeneratorExit | KeyboardInterrupt)
+    return CallOutcome.ABANDONED if is_abandoned else CallOutcome.ERROR
 
 
 async def run_call(

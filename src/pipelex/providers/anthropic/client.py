@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from anthropic import AsyncAnthropic, AsyncAnthropicBedrock, DefaultAsyncHttpxClient, Timeout
 
 from pipelex.cogt.exceptions import InferenceRequestError, ModelListingUnsupportedError
-from pipelex.cogt.inference.http_answers import refuse_foreign_redirect
+from pipelex.cogt.inference.http_answers import note_answer, refuse_foreign_redirect
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.inference_backend_registry import require_sdk
 from pipelex.plugins.sdk_client_registry import PerLoopClient
@@ -55,7 +55,8 @@ def _timeout(backend: InferenceBackend) -> Timeout:
 
 
 def _http(backend: InferenceBackend) -> DefaultAsyncHttpxClient:
-    return DefaultAsyncHttpxClient(timeout=_timeout(backend), event_hooks={"response": [refuse_foreign_redirect]})
+    hooks = {"response": [note_answer, refuse_foreign_redirect]}
+    return DefaultAsyncHttpxClient(timeout=_timeout(backend), event_hooks=hooks)
 
 
 def _make_bedrock_client(backend: InferenceBackend) -> AsyncAnthropicBedrock:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.inference.http_answers import note_answer
 from pipelex.plugins.sdk_client_registry import PerLoopClient
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class AzureClient(httpx.AsyncClient):
             base_url=f"{endpoint.rstrip('/')}/openai/",
             headers={"api-key": backend.api_key} if backend.api_key is not None else {},
             timeout=httpx.Timeout(backend.policy.timeout_s, connect=backend.policy.connect_timeout_s),
+            event_hooks={"response": [note_answer]},
             limits=httpx.Limits(max_connections=None),  # how many calls run at once is the base's matter
         )
         self._api_version = backend.get_extra("api_version", default=_V1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.inference.answer_parts import field_of, items_of, text_of, usage_of, word_of
+from pipelex.cogt.inference.http_answers import note_headers
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.answer_schemas import RootObject
@@ -102,6 +103,7 @@ class BedrockLLMWorker(SdkWorker[BedrockClient], LLMWorkerAbstract):
 
     async def _ask(self, request: dict[str, Any]) -> InferenceResult[str]:
         answer = await (await self._client()).converse(request)
+        note_headers(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
         usage, model_id = _usage(field_of(answer, "usage")), self.inference_model.model_id
         message = field_of(answer, "output", "message")
         if message is None:

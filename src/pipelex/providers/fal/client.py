@@ -9,6 +9,7 @@ from asyncstdlib import cached_property
 from fal_client import AsyncClient
 from fal_client.client import USER_AGENT, AsyncBackupDomainTransport
 
+from pipelex.cogt.inference.http_answers import note_answer
 from pipelex.plugins.sdk_client_registry import PerLoopClient
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class _QueueHttpClient(httpx.AsyncClient):
             transport=AsyncBackupDomainTransport(transport=httpx.AsyncHTTPTransport(limits=_NO_LIMIT)),
             headers={"Authorization": f"Key {key}", "User-Agent": USER_AGENT},
             timeout=timeout,
+            event_hooks={"response": [note_answer]},
         )
         self._endpoint = httpx.URL(endpoint) if endpoint is not None else None
 

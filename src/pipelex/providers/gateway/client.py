@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from pipelex.cogt.exceptions import InferenceError, InferenceInvalidAnswerError, InferenceRequestError
+from pipelex.cogt.inference.http_answers import note_answer
 from pipelex.plugins.sdk_client_registry import PerLoopClient
 
 if TYPE_CHECKING:
@@ -33,7 +34,15 @@ def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[httpx.A
         headers["Authorization"] = f"Bearer {backend.api_key}"
     timeout = httpx.Timeout(backend.policy.timeout_s, connect=backend.policy.connect_timeout_s)
     limits = httpx.Limits(max_connections=None)  # how many calls run at once is the base's matter
-    return PerLoopClient(lambda: httpx.AsyncClient(base_url=endpoint, headers=headers, timeout=timeout, limits=limits))
+    return PerLoopClient(
+        lambda: httpx.AsyncClient(
+            base_url=endpoint,
+            headers=headers,
+            timeout=timeout,
+            limits=limits,
+            event_hooks={"response": [note_answer]},
+        )
+    )
 
 
 async def post(client: httpx.AsyncClient, path: str, body: dict[str, object]) -> dict[str, object]:

@@ -12,7 +12,12 @@ from google.genai import Client
 from google.genai.types import HttpOptions, HttpRetryOptions
 
 from pipelex.cogt.exceptions import InferenceRequestError
-from pipelex.cogt.inference.http_answers import refuse_error_in_answer, refuse_foreign_redirect, require_event_stream
+from pipelex.cogt.inference.http_answers import (
+    note_answer,
+    refuse_error_in_answer,
+    refuse_foreign_redirect,
+    require_event_stream,
+)
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
 
@@ -71,7 +76,7 @@ class GoogleClient:
             follow_redirects=True,
             event_hooks={
                 "request": [self._limit_connecting],
-                "response": [refuse_foreign_redirect, _remember, refuse_error_in_answer],
+                "response": [note_answer, refuse_foreign_redirect, _remember, refuse_error_in_answer],
             },
             # How many calls run at once is the base's matter.
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=backend.policy.max_concurrency),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from linkup import LinkupClient
 
+from pipelex.cogt.inference.http_answers import note_answer
 from pipelex.plugins.sdk_client_registry import PerLoopClient
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class PooledLinkupClient(LinkupClient):
         super().__init__(api_key=api_key, base_url=base_url)
         self._connect_timeout = connect_timeout
         limits = httpx.Limits(max_connections=None)  # how many calls run at once is the base's matter
-        self._http = httpx.AsyncClient(base_url=base_url, headers=self._headers(), limits=limits)
+        hooks = {"response": [note_answer]}
+        self._http = httpx.AsyncClient(base_url=base_url, headers=self._headers(), limits=limits, event_hooks=hooks)
 
     async def _async_request(  # what the SDK's async methods send with
         self,

@@ -11,7 +11,7 @@ from mistralai.client import Mistral
 from mistralai.client.errors import ResponseValidationError
 from mistralai.client.models import BaseModelCard, FTModelCard
 
-from pipelex.cogt.inference.http_answers import refuse_foreign_redirect
+from pipelex.cogt.inference.http_answers import note_answer, refuse_foreign_redirect
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
 
@@ -36,7 +36,7 @@ class MistralClient:
         self._async_client = httpx2.AsyncClient(
             follow_redirects=True,
             limits=limits,
-            event_hooks={"request": [self._limit_connecting], "response": [refuse_foreign_redirect]},
+            event_hooks={"request": [self._limit_connecting], "response": [note_answer, refuse_foreign_redirect]},
         )
         self._unused_client = httpx2.Client(transport=_NoTransport())
         self.sdk = Mistral(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
 
 from pipelex.cogt.exceptions import InferenceRequestError
-from pipelex.cogt.inference.http_answers import refuse_foreign_redirect
+from pipelex.cogt.inference.http_answers import note_answer, refuse_foreign_redirect
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
 from pipelex.providers.openai.dialects import AZURE_V1, Dialect, dialect_of
@@ -47,7 +47,7 @@ def open_client(*, sdk: str, backend: InferenceBackend) -> AsyncOpenAI:
     dialect, endpoint = dialect_of(sdk), _endpoint(sdk, backend)
     key, headers = _credentials(dialect, backend)
     timeout = Timeout(backend.policy.timeout_s, connect=backend.policy.connect_timeout_s)
-    http = DefaultAsyncHttpxClient(timeout=timeout, event_hooks={"response": [refuse_foreign_redirect]})
+    http = DefaultAsyncHttpxClient(timeout=timeout, event_hooks={"response": [note_answer, refuse_foreign_redirect]})
     if dialect.is_azure:
         version = backend.get_extra("api_version", default=AZURE_V1)
         if version != AZURE_V1:

@@ -26,8 +26,8 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
 
         Args:
             job: The job, or simply the document: its bytes, its path or its address.
-            on_progress: Told after each page how far it is; after the last one alone where the engine gives all of
-                them at once.
+            on_progress: Called after each page; after the last one alone where the engine gives all of them at once.
+                What it raises is logged, and ignored.
 
         Returns:
             The pages, in the order asked for. One that cannot be read is among them, with its ``error``.
@@ -63,7 +63,8 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
 
         Args:
             job: The job, or simply the document: its bytes, its path or its address.
-            on_progress: Told after each page how far it is, on another thread than the caller's.
+            on_progress: Called after each page, on another thread than the caller's. What it raises is logged, and
+                ignored.
 
         Returns:
             The pages, in the order asked for.

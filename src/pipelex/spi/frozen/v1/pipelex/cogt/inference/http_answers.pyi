@@ -6,6 +6,8 @@ from typing import Protocol
 
 __all__ = [
     "HttpAnswer",
+    "note_answer",
+    "note_headers",
     "refuse_error_event",
     "refuse_error_in_answer",
     "refuse_foreign_redirect",
@@ -38,6 +40,24 @@ class HttpAnswer(Protocol):
     def aiter_bytes(self) -> AsyncIterator[bytes]:
         """Read the body piece by piece, decompressed."""
         ...
+
+
+def note_headers(headers: Mapping[str, str]) -> None:
+    """Keep the headers of an answer for the report of the call, which reads the vendor's request id from them.
+
+    Args:
+        headers: The headers; a driver calls this, in the task of its hook, with those of the last answer.
+    """
+    ...
+
+
+async def note_answer(answer: HttpAnswer) -> None:
+    """Do what :func:`note_headers` does, as an event hook.
+
+    Args:
+        answer: The answer: the signature is that of a ``response`` event hook.
+    """
+    ...
 
 
 async def require_event_stream(answer: HttpAnswer, *, sdk_reads_json: bool = False) -> None:
