@@ -197,6 +197,8 @@ def _type_imports(spec: Spec, plugins: list[_Plugin]) -> list[str]:
             f"{_CONTRACT}.sdk_client_registry:SdkClientRegistry",
             "pipelex.reporting.reporting_protocol:ReportingProtocol",
         ]
+    if any(plugin.commands for plugin in plugins):
+        references.append(f"{_CONTRACT}.command_call:CommandCall")
     if any(plugin.lister for plugin in plugins):
         references.append("pipelex.cogt.model_backends.listed_model:ListedModel")
     bases = {closure.base for plugin in plugins for closure in plugin.closures}
@@ -204,8 +206,7 @@ def _type_imports(spec: Spec, plugins: list[_Plugin]) -> list[str]:
 
 
 def _abc_names(plugins: list[_Plugin]) -> list[str]:
-    wanted = any(plugin.lister or plugin.commands for plugin in plugins)
-    return ["collections.abc:Sequence"] if wanted else []
+    return ["collections.abc:Sequence"] if any(plugin.lister for plugin in plugins) else []
 
 
 def _tuple(items: list[str]) -> str:

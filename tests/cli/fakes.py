@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pipelex.cogt.model_backends.backend import InferenceBackend
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
     from pipelex.cogt.search.search_job import SearchJob
+    from pipelex.plugins.command_call import CommandCall
     from pipelex.plugins.registrar import PluginRegistrar
     from pipelex.plugins.sdk_client_registry import SdkClientRegistry
     from pipelex.reporting.reporting_protocol import ReportingProtocol
@@ -124,8 +125,10 @@ class FakePlugin:
         return self.listing
 
 
-def run(argv: Sequence[str]) -> int:
-    print(json.dumps(list(argv)))
+def run(call: CommandCall) -> int:
+    print(json.dumps(list(call.arguments)))
+    if call.arguments[:1] == ("--backend",):
+        print(json.dumps([call.program, call.backends[call.arguments[1]].endpoint]))
     return 7
 
 

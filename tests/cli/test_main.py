@@ -12,6 +12,7 @@ import click
 import pytest
 
 from pipelex.cli.main import COMMANDS
+from pipelex.cli.plugin_commands import ConfiguredBackends
 from pipelex.plugins.registrar import CORE_COMMANDS
 from tests.plugins.shapes import Plugin, installed
 
@@ -76,6 +77,32 @@ def test_a_broken_plugin_costs_another_command_one_line(terminal: Terminal) -> N
     assert (0, "echo: hello\n") == (outcome.code, outcome.out)
     assert len(outcome.err.splitlines()) == 1
     assert "'old' targets plugin API version 99" in outcome.err
+
+
+def test_a_command_of_a_plugin_gets_its_backends_record_and_its_programs_name(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal.configure(
+        '[backends.mine]\nendpoint = "http://127.0.0.1:9/v1"\n[backends.keyed]\napi_key = "${FAKE_KEY}"\n'
+    )
+    monkeypatch.delenv("FAKE_KEY", raising=False)
+    outcome = terminal.run("fake-run", "--backend", "mine")
+    assert (7, ["pipelex fake-run", "http://127.0.0.1:9/v1"]) == (
+        outcome.code,
+        json.loads(outcome.out.splitlines()[-1]),
+    )
+    unknown, unset = terminal.run("fake-run", "--backend", "min"), terminal.run("fake-run", "--backend", "keyed")
+    assert (2, 2) == (unknown.code, unset.code)
+    assert "No backend 'min' is configured." in unknown.err
+    assert "FAKE_KEY" in unset.err
+
+
+def test_the_backends_of_a_command_are_a_mapping() -> None:
+    backends = ConfiguredBackends()
+    assert len(backends) == len(list(backends)) > 0
+    assert None is backends.get("no-such-backend")
+    assert "openai" in backends
+    assert "no-such-backend" not in backends
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["fake-run"]])
@@ -198,7 +225,7 @@ def test_a_fault_in_a_plugins_code_is_one_error_that_names_its_line(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(registrar: PluginRegistrar) -> None:
-        registrar.add_command(name="fails", help="Fail.", run=lambda argv: int("x"))
+        registrar.add_command(name="fails", help="Fail.", run=lambda call: int("x"))
 
     terminal.install(installed(Plugin("fails", register=fail), "fails", "fails-dist"))
     outcome = terminal.run("fails", "--json")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 import tomli
 
 from codegen.spec import Builtin, Spec, parse_spec
 from pipelex.generated.builtins import BUILTIN_PLUGINS, CORE_UNCONDITIONAL
+from pipelex.plugins.command_call import CommandCall
 from pipelex.plugins.contract import PLUGIN_API_VERSION, PipelexPlugin
 from pipelex.plugins.inference_backend_registry import InferenceFamily, MakeWorkerFn
 from pipelex.plugins.model_lister_registry import ListModelsFn
@@ -35,7 +36,7 @@ class RecordingRegistrar(PluginRegistrar):
         super().add_model_lister(sdk=sdk, lister=lister)
         self.listers.append(sdk)
 
-    def add_command(self, *, name: str, help: str, run: Callable[[Sequence[str]], int]) -> None:
+    def add_command(self, *, name: str, help: str, run: Callable[[CommandCall], int]) -> None:
         """Note a command."""
         super().add_command(name=name, help=help, run=run)
         self.helps.append((name, help))

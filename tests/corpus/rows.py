@@ -238,8 +238,8 @@ LEGAL: dict[str, Row] = {
         '        registrar.add_model_lister(sdk="NAME", lister=list_models)\n'
     ),
     "a command": text(
-        f"from collections.abc import Sequence\n{BASE.partition(CLASS)[0]}\n\n"
-        f"def greet(arguments: Sequence[str]) -> int:\n    return 0\n{CLASS}{BASE.partition(CLASS)[2]}"
+        f"from pipelex.plugins.command_call import CommandCall\n{BASE.partition(CLASS)[0]}\n\n"
+        f"def greet(call: CommandCall) -> int:\n    return 0\n{CLASS}{BASE.partition(CLASS)[2]}"
         '        registrar.add_command(name="NAME", help="Greet.", run=greet)\n'
     ),
     "a method makes the worker": text(
@@ -343,13 +343,13 @@ AT_BOOT: dict[str, Row] = {
         + BASE.partition(CLASS)[2]
         + '        registrar.add_model_lister(sdk="NAME_two", lister=list_models)\n'
     ),
-    "a command of the core": ordering('registrar.add_command(name="llm", help="Ask.", run=lambda argv: 0)'),
-    "a command of a built-in": ordering('registrar.add_command(name="local", help="Ask.", run=lambda argv: 0)'),
+    "a command of the core": ordering('registrar.add_command(name="llm", help="Ask.", run=lambda call: 0)'),
+    "a command of a built-in": ordering('registrar.add_command(name="local", help="Ask.", run=lambda call: 0)'),
     "a command without arguments": ordering('registrar.add_command(name="NAME", help="Ask.", run=lambda: 0)'),
-    "a help of two lines": ordering('registrar.add_command(name="NAME", help="Ask.\\nNow.", run=lambda argv: 0)'),
+    "a help of two lines": ordering('registrar.add_command(name="NAME", help="Ask.\\nNow.", run=lambda call: 0)'),
     "an async command": text(
-        f"from collections.abc import Sequence\n{BASE.partition(CLASS)[0]}\n\n"
-        f"async def greet(arguments: Sequence[str]) -> int:\n    return 0\n{CLASS}{BASE.partition(CLASS)[2]}"
+        f"from pipelex.plugins.command_call import CommandCall\n{BASE.partition(CLASS)[0]}\n\n"
+        f"async def greet(call: CommandCall) -> int:\n    return 0\n{CLASS}{BASE.partition(CLASS)[2]}"
         '        registrar.add_command(name="NAME", help="Greet.", run=greet)\n'
     ),
     "a registrar without its state": ordering("registrar._backends = None"),

@@ -37,6 +37,7 @@ from tests.plugins.shapes import Plugin, installed, list_models, make_worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from pipelex.plugins.command_call import CommandCall
     from pipelex.plugins.registrar import PluginRegistrar
 
 
@@ -114,7 +115,7 @@ class TestWhatIsAccepted:
             for family in InferenceFamily:
                 registrar.add_inference_backend(family=family, sdk="acme", make_worker=make_worker)
             registrar.add_model_lister(sdk="acme", lister=list_models)
-            registrar.add_command(name="acme", help="Do it.", run=lambda argv: len(argv))
+            registrar.add_command(name="acme", help="Do it.", run=lambda call: len(call.arguments))
 
         result = survey(installed(Plugin(register=register)))
         assert {(family, "acme") for family in InferenceFamily} == set(result.registrar.inference_backends)
@@ -247,7 +248,7 @@ class TestFaults:
         assert ["broken"] == [row.status for row in survey(installed(kind)).rows]
 
     def test_an_async_command_is_invalid(self) -> None:
-        async def run(argv: Sequence[str]) -> int:
+        async def run(call: CommandCall) -> int:
             return 0
 
         def register(registrar: PluginRegistrar) -> None:
@@ -430,7 +431,7 @@ class TestConflicts:
 
     def test_a_command_may_not_shadow_a_core_command_nor_anothers(self) -> None:
         def register(name: str) -> Callable[[PluginRegistrar], None]:
-            return lambda registrar: registrar.add_command(name=name, help="Help.", run=lambda argv: 0)
+            return lambda registrar: registrar.add_command(name=name, help="Help.", run=lambda call: 0)
 
         shadowing = only_error(survey(installed(Plugin(register=register("plugins")))))
         assert isinstance(shadowing, DuplicateCommandError)

@@ -22,12 +22,10 @@ from pipelex.plugins.exceptions import BrokenPluginError
 from pipelex.terminal import escaped, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
-    from pipelex.plugins.returned_values import Origin
-
-    PluginCommands = Mapping[str, tuple[str, Callable[[Sequence[str]], int]]]
+    from pipelex.cli.plugin_commands import PluginCommands
 
 
 class CoreCommand(NamedTuple):
@@ -81,7 +79,11 @@ class RootGroup(click.Group):
             command = getattr(import_module(module), attribute)
             return command if isinstance(command, click.Command) else None
         contributed = _plugin_commands(ctx).get(cmd_name)
-        return _wrap(cmd_name, *contributed) if contributed is not None else None
+        if contributed is None:
+            return None
+        from pipelex.cli.plugin_commands import as_click_command
+
+        return as_click_command(cmd_name, contributed)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -110,56 +112,11 @@ def _plugin_commands(ctx: click.Context) -> PluginCommands:
     """Discover the commands of the plugins, once a context; a broken plugin costs a line on stderr."""
     key = "pipelex.cli.plugin_commands"
     if key not in ctx.meta:
-        ctx.meta[key] = _discover_commands()
+        from pipelex.cli.plugin_commands import discover_commands
+
+        ctx.meta[key] = discover_commands()
     commands: PluginCommands = ctx.meta[key]
     return commands
-
-
-def _discover_commands() -> PluginCommands:
-    from pipelex.cli.session import note_broken_plugin
-    from pipelex.config.plugins_config import load_plugins_config
-    from pipelex.plugins.discovery import survey_plugins
-    from pipelex.plugins.returned_values import Origin
-
-    try:
-        survey = survey_plugins(load_plugins_config())
-    except PipelexError as exc:  # a wrong configuration file costs the plugins' commands, not the core's help
-        note(f"warning: the commands of plugins are left out: {exc}")
-        return {}
-    for error in survey.failures:
-        note_broken_plugin(error)
-    plugin_names = survey.registrar.command_plugin_names
-    return {
-        name: (help_line, _checked(Origin(plugin_names[name], f"command {name}"), run))
-        for name, (help_line, run) in survey.registrar.commands.items()
-    }
-
-
-def _checked(origin: Origin, run: Callable[[Sequence[str]], int]) -> Callable[[Sequence[str]], int]:
-    """Make a command of a plugin return an exit code, or raise the error that says what it returned."""
-
-    def checked(arguments: Sequence[str]) -> int:
-        from pipelex.plugins.returned_values import check_exit_code
-
-        return check_exit_code(origin, run(arguments))
-
-    return checked
-
-
-def _wrap(name: str, help_line: str, run: Callable[[Sequence[str]], int]) -> click.Command:
-    """Make a command of what a plugin contributed: everything behind its name is the plugin's to read."""
-
-    def callback(arguments: tuple[str, ...]) -> int:
-        return run(list(arguments))
-
-    return click.Command(
-        name,
-        callback=callback,
-        params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
-        help=help_line,
-        add_help_option=False,
-        context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-    )
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:

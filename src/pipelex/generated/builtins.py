@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipelex.cogt.model_backends.listed_model import ListedModel
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
     from pipelex.cogt.search.search_worker_abstract import SearchWorkerAbstract
+    from pipelex.plugins.command_call import CommandCall
     from pipelex.plugins.contract import PipelexPlugin
     from pipelex.plugins.registrar import PluginRegistrar
     from pipelex.plugins.sdk_client_registry import SdkClientRegistry
@@ -624,10 +625,10 @@ async def _list_local_models(
         return await list_models(sdk=sdk, backend=backend)
 
 
-def _run_local_command(argv: Sequence[str]) -> int:
-    from pipelex.providers.local.install import main
+def _run_local_command(call: CommandCall) -> int:
+    from pipelex.providers.local.install import run_command
 
-    return main(argv)
+    return run_command(call)
 
 
 class LocalPlugin:

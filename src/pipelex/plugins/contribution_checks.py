@@ -81,7 +81,7 @@ def check_lister(plugin_name: str, what: str, value: object) -> None:
 
 
 def check_command(plugin_name: str, what: str, help_line: object, run: object) -> None:
-    """Ask for a help line of one line and a callable of the arguments that is not async.
+    """Ask for a help line of one line and a callable of one argument that is not async.
 
     Raises:
         InvalidContributionError: One of them is not.
@@ -89,19 +89,21 @@ def check_command(plugin_name: str, what: str, help_line: object, run: object) -
     if not isinstance(help_line, str) or not help_line.strip() or "\n" in help_line:
         raise _invalid(plugin_name, f"help of {what}", "one line of text", _shown(help_line))
     if not callable(run):
-        raise _invalid(plugin_name, what, "a callable of argv that returns an exit code", _shown(run))
+        raise _invalid(plugin_name, what, "a callable of a CommandCall that returns an exit code", _shown(run))
     if isinstance(run, FunctionType):
         code = run.__code__
         if (code.co_argcount, code.co_kwonlyargcount, code.co_flags & _CO_COROUTINE) == (1, 0, 0):
             return
     if _is_async(run):
-        raise _invalid(plugin_name, what, "a plain function of argv that returns an exit code", "an async function")
+        raise _invalid(
+            plugin_name, what, "a plain function of a CommandCall that returns an exit code", "an async function"
+        )
     import inspect
 
     try:
-        inspect.signature(run).bind([])
+        inspect.signature(run).bind(None)
     except TypeError as exc:
-        raise _invalid(plugin_name, what, "a callable of argv that returns an exit code", f"{exc}") from None
+        raise _invalid(plugin_name, what, "a callable of a CommandCall that returns an exit code", f"{exc}") from None
     except ValueError:  # a builtin without a signature: nothing to hold against it
         return
 

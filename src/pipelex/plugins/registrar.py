@@ -6,8 +6,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
+    from pipelex.plugins.command_call import CommandCall
     from pipelex.plugins.inference_backend_registry import InferenceFamily, MakeWorkerFn
     from pipelex.plugins.model_lister_registry import ListModelsFn
 
@@ -35,7 +36,7 @@ class PluginRegistrar:
         self._plugin_name = plugin_name
         self._backends: dict[tuple[InferenceFamily, str], MakeWorkerFn] = {}
         self._listers: dict[str, ListModelsFn] = {}
-        self._commands: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {}
+        self._commands: dict[str, tuple[str, Callable[[CommandCall], int]]] = {}
 
     def add_inference_backend(self, *, family: InferenceFamily, sdk: str, make_worker: MakeWorkerFn) -> None:
         """Serve the models of an sdk in one family.
@@ -83,13 +84,14 @@ class PluginRegistrar:
             raise DuplicateModelListerError(sdk=sdk, first_plugin=self._plugin_name, second_plugin=self._plugin_name)
         self._listers[sdk] = lister
 
-    def add_command(self, *, name: str, help: str, run: Callable[[Sequence[str]], int]) -> None:
+    def add_command(self, *, name: str, help: str, run: Callable[[CommandCall], int]) -> None:
         """Contribute a command: ``pipelex NAME ...``. Optional.
 
         Args:
             name: The command; it may not be one of the core's own.
             help: What it does, in one line.
-            run: Takes the arguments behind the name, returns the exit code, 0 to 255. Not an async function.
+            run: Takes the :class:`CommandCall` with the arguments, returns the exit code, 0 to 255. Not an async
+                function.
 
         Raises:
             InvalidContributionError: An argument is not of the contract's shape.
@@ -117,7 +119,7 @@ class PluginRegistrar:
         return MappingProxyType(self._listers)
 
     @property
-    def commands(self) -> Mapping[str, tuple[str, Callable[[Sequence[str]], int]]]:
+    def commands(self) -> Mapping[str, tuple[str, Callable[[CommandCall], int]]]:
         """The commands contributed so far: help line and callable, by name; read-only."""
         return MappingProxyType(self._commands)
 

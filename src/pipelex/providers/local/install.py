@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
     from collections.abc import Iterator, Sequence
 
+    from pipelex.plugins.command_call import CommandCall
     from pipelex.providers.local.weights import Weights
 
 _DONE, _FAILED, _USAGE = 0, 1, 2
@@ -30,17 +31,23 @@ class InstallError(Exception):
     """The weights could not be fetched; the message says why and what to do."""
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run ``pipelex local``.
+def run_command(call: CommandCall) -> int:
+    """Run ``pipelex local``."""
+    return main(call.arguments, program=call.program)
+
+
+def main(argv: Sequence[str], *, program: str = "pipelex local") -> int:
+    """Run the command with its arguments.
 
     Args:
         argv: The arguments after ``local``.
+        program: The program and the command, as a usage message names them.
 
     Returns:
         0 when the weights are there, 1 when they are not, 2 for a command line that cannot be meant.
     """
     try:
-        arguments = _parser().parse_args(list(argv))
+        arguments = _parser(program).parse_args(list(argv))
     except SystemExit as exc:  # how argparse ends, after --help too
         return _USAGE if exc.code else _DONE
     folder = Path(arguments.dir).expanduser().absolute() if arguments.dir else None
@@ -62,10 +69,10 @@ def main(argv: Sequence[str]) -> int:
 _ELSEWHERE = f"Choose another folder: {INSTALL_COMMAND} --dir DIR, or set PIPELEX_CACHE_DIR."
 
 
-def _parser() -> ArgumentParser:
+def _parser(program: str) -> ArgumentParser:
     from argparse import ArgumentParser
 
-    parser = ArgumentParser(prog="pipelex local", description="The weights of the local model.")
+    parser = ArgumentParser(prog=program, description="The weights of the local model.")
     actions = parser.add_subparsers(dest="action", required=True, metavar="{install,status}")
     for name, help_text in (
         ("install", f"fetch the weights of {SMOLLM2.model_id} once ({SMOLLM2.megabytes}, {SMOLLM2.license})"),
