@@ -83,7 +83,7 @@ class FakePlugin:
         self.jobs: list[LLMJob | ExtractJob | SearchJob | ImgGenJob] = []
         self.answer: object = {"name": "Bob"}
         self.schemas: list[dict[str, object]] = []
-        self.listing: Sequence[ListedModel] | Exception | str = (
+        self.listing: Sequence[ListedModel] | BaseException | str = (
             ListedModel(id="talker", created=datetime(2026, 1, 2, tzinfo=UTC), owner="us", context_window=10),
             ListedModel(id="b"),
         )
@@ -115,7 +115,7 @@ class FakePlugin:
     async def list_models(
         self, *, sdk: str, backend_name: str, backend: InferenceBackend, flat: bool, any_listed: bool
     ) -> Sequence[ListedModel] | None:
-        if isinstance(self.listing, Exception):
+        if isinstance(self.listing, BaseException):
             raise self.listing
         if self.listing is HANGS:
             await asyncio.Event().wait()

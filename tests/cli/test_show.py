@@ -65,6 +65,13 @@ def test_whatever_a_lister_raises_is_an_error_with_a_name(terminal: Terminal) ->
     assert (1, "InferenceError") == (outcome.code, json.loads(outcome.err)["error"])
 
 
+def test_a_lister_that_exits_is_an_error_with_a_name(terminal: Terminal) -> None:
+    terminal.plugin.listing = SystemExit(3)
+    outcome = terminal.run("show", "models", "fake")
+    assert (1, "") == (outcome.code, outcome.out)
+    assert "error: [fake] Listing the models of sdk 'fake': SystemExit: 3" in outcome.err
+
+
 def test_a_lister_that_hangs_is_given_up_after_the_backend_s_time_out(terminal: Terminal) -> None:
     terminal.configure("[backends.fake]\ntimeout_s = 0.05")
     terminal.plugin.listing = HANGS

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelex.testing import samples
+from tests.acme.environment import write_distribution
 from tests.plugins.shapes import Plugin, installed
 
 if TYPE_CHECKING:
@@ -46,6 +47,66 @@ def test_a_closed_standard_stream_is_no_fault(tmp_path: Path, closing: str) -> N
     assert (0, "") == (done.returncode, done.stderr)
     (tmp_path / "a.pdf").write_bytes(samples.pdf("closed"))
     assert 0 == shell(f"$PIPELEX extract -m pypdfium2 a.pdf {closing}", tmp_path).returncode
+
+
+NOISY = """
+import atexit
+import os
+import subprocess
+import threading
+
+from pipelex.cogt.inference.inference_result import InferenceResult
+from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+from pipelex.plugins.inference_backend_registry import InferenceFamily
+
+
+def print_in_every_way():
+    print("NOISE")
+    os.write(1, b"NOISE")
+    subprocess.run(["echo", "NOISE"])
+
+
+class Worker(LLMWorkerAbstract):
+    async def _gen_text(self, job):
+        print_in_every_way()
+        return InferenceResult(content="blue")
+
+
+def make_worker(*, inference_model, backend, sdk_clients, reporting_delegate):
+    print_in_every_way()
+    return Worker(inference_model=inference_model, reporting_delegate=reporting_delegate)
+
+
+class Noisy:
+    name = "noisy"
+    targets_api = 1
+
+    def register(self, registrar):
+        print_in_every_way()
+        registrar.add_inference_backend(family=InferenceFamily.LLM, sdk="noisy", make_worker=make_worker)
+
+
+atexit.register(print_in_every_way)
+threading.Timer(0.2, print_in_every_way).start()
+print_in_every_way()
+"""
+
+
+@posix
+@pytest.mark.parametrize(
+    ("command", "answered"),
+    [("llm hi -m noisy/m --json", {"text": "blue"}), ("plugins list --json", {"findings": []})],
+)
+def test_nothing_that_a_plugin_prints_gets_between_a_program_and_the_json(
+    tmp_path: Path, command: str, answered: dict[str, object]
+) -> None:
+    write_distribution(tmp_path, name="noisy", entry_points="[pipelex.plugins]\nnoisy = noise:Noisy\n", noise=NOISY)
+    (tmp_path / ".pipelex").mkdir()
+    (tmp_path / ".pipelex" / "pipelex.toml").write_text('[backends.noisy.llm]\nsdk = "noisy"\n')
+    done = shell(f"PIPELEX_HOME=.pipelex PYTHONPATH=. $PIPELEX {command}", tmp_path)
+    assert 0 == done.returncode, done.stderr
+    assert answered.items() <= json.loads(done.stdout).items()
+    assert "NOISE" in done.stderr
 
 
 @posix

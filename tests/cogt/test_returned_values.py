@@ -278,8 +278,10 @@ class TestMakeWorker:
         with pytest.raises(InvalidContributionError, match="Plugin 'quip': _gen_text of Quip"):
             untyped(worker).gen_text_sync("x")
 
-    @pytest.mark.parametrize("raised", [TypeError("no keyword 'inference_model'"), OSError("no route"), KeyError("x")])
-    def test_what_it_raises_is_wrapped_and_names_the_plugin(self, raised: Exception) -> None:
+    @pytest.mark.parametrize(
+        "raised", [TypeError("no keyword 'inference_model'"), KeyError("x"), SystemExit(3), GeneratorExit()]
+    )
+    def test_what_it_raises_is_wrapped_and_names_the_plugin(self, raised: BaseException) -> None:
         def fail(_: object) -> object:
             raise raised
 

@@ -241,6 +241,30 @@ class TestFaults:
         survey(installed(factory))
         assert tmp_path == Path.cwd()
 
+    @pytest.mark.parametrize("name", ["stdin", "stdout", "stderr"])
+    @pytest.mark.parametrize("what", ["closed", "replaced"])
+    def test_the_standard_streams_are_restored(self, monkeypatch: pytest.MonkeyPatch, name: str, what: str) -> None:
+        before = sys.stdin, sys.stdout, sys.stderr
+
+        def factory() -> Plugin:
+            if what == "closed":
+                getattr(sys, name).close()
+            else:
+                monkeypatch.setattr(sys, name, None)
+            return Plugin()
+
+        with open(os.dup(2), "w", encoding="utf-8") as real:
+            monkeypatch.setattr(sys, "stderr", real)
+            monkeypatch.setattr(sys, "__stderr__", real)
+            survey(installed(factory))
+            assert before[:2] == (sys.stdin, sys.stdout)
+            assert not sys.stderr.closed
+            assert (sys.stderr is real) == (what == "replaced" or name == "stdin")
+
+    def test_standard_input_is_empty_for_a_plugin(self) -> None:
+        error = only_error(survey(installed(input)))
+        assert "EOFError" in str(error)
+
     @pytest.mark.parametrize("reads", [0, 1])
     def test_a_name_that_can_be_read_so_often_and_no_more_is_a_broken_plugin(self, reads: int) -> None:
         names = iter(["acme"] * reads)

@@ -14,7 +14,7 @@ from pipelex.cli.inputs import media_source, parse_pages, stdin_is_terminal
 from pipelex.cli.output import FAILED, OK, write_error, write_json
 from pipelex.cli.session import model_or_default, noting_usage, open_pipelex, usage_option, usage_report
 from pipelex.exceptions import InputFileError, PipelexError
-from pipelex.terminal import escaped, is_terminal, write_status, write_text
+from pipelex.terminal import escaped, is_terminal, stdout, write_status, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -153,7 +153,7 @@ class ExtractRun:
         self._records: list[dict[str, object]] = []
         self._failures = 0
         writes_text = out is None and not as_json
-        self._shows_progress = is_terminal(sys.stderr) and not (writes_text and is_terminal(sys.stdout))
+        self._shows_progress = is_terminal(sys.stderr) and not (writes_text and is_terminal(stdout()))
 
     def take(self, name: str) -> None:
         """Extract one document; its errors are written and counted."""
@@ -250,7 +250,7 @@ def _write_text(pages: Iterator[ExtractedPage], heading: str | None) -> None:
     for count, page in enumerate(pages):
         if heading is not None and not count:
             write_text(heading)
-        page_break = "\n" if is_terminal(sys.stdout) else PAGE_BREAK
+        page_break = "\n" if is_terminal(stdout()) else PAGE_BREAK
         write_text(f"{page_break if count else ''}{page.text}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +11,7 @@ import click
 from pipelex.cli.inputs import media_sources, text_or_stdin
 from pipelex.cli.output import OK, note, write_bytes, write_json
 from pipelex.cli.session import call_report, model_or_default, noting_usage, open_pipelex, usage_option
-from pipelex.terminal import is_terminal, write_text
+from pipelex.terminal import is_terminal, stdout, write_text
 
 if TYPE_CHECKING:
     from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
@@ -72,7 +71,7 @@ def img_gen(
     from pipelex.plugins.inference_backend_registry import InferenceFamily
     from pipelex.reporting.usage_log import UsageLog
 
-    if out is None and (as_json or count > 1 or sys.stdout is None or is_terminal(sys.stdout)):
+    if out is None and (as_json or count > 1 or stdout() is None or is_terminal(stdout())):
         msg = "Say with --out into which folder the images go."
         raise click.UsageError(msg)
     if out is not None and count > 1 and _is_image_file(out):

@@ -19,7 +19,7 @@ import click
 from pipelex.cli.output import FAILED, INTERRUPTED, exit_code_of, note, write_click_error, write_error
 from pipelex.exceptions import PipelexError, SystemFaultError, UnexpectedError
 from pipelex.plugins.exceptions import BrokenPluginError
-from pipelex.terminal import escaped, write_text
+from pipelex.terminal import escaped, release_stdout, stdout, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,17 +163,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     if arguments is None:
         atexit.register(gc.freeze)  # the process ends here: nobody needs the memory that a last collection would find
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments), ends_process=arguments is None)
+    finally:
+        if arguments is not None:  # else it stays so: what is printed while the process ends is no answer either
+            release_stdout()
+
+
+def _run(given: Sequence[str], *, ends_process: bool) -> int:
+    """Run a command line, and write the error that ends it."""
     as_json = "--json" in given[: given.index("--") if "--" in given else None]
     try:
         code = cli.main(given, prog_name="pipelex", standalone_mode=False)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        if (stream := stdout()) is not None:
+            stream.flush()
     except click.ClickException as exc:
         write_click_error(exc, as_json=as_json)
         return exc.exit_code
     except PipelexError as exc:
-        if isinstance(exc, BrokenPluginError) and _wants_traceback(exc, ends_process=arguments is None):
+        if isinstance(exc, BrokenPluginError) and _wants_traceback(exc, ends_process=ends_process):
             raise  # it wraps what a plugin's code raised, whose author needs the place
         write_error(exc, as_json=as_json)
         _let_go_of_stdout()
@@ -188,7 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise
     except BaseException as exc:  # third-party code raises such ones, too: Rust's panics, for example
         fault = _system_fault(exc)
-        if fault is None and _wants_traceback(exc, ends_process=arguments is None):
+        if fault is None and _wants_traceback(exc, ends_process=ends_process):
             raise
         write_error(fault or _unexpected(exc), as_json=as_json)
         _let_go_of_stdout()
@@ -243,9 +251,10 @@ def _show_traceback(kind: type[BaseException], error: BaseException, trace: Trac
 
 def _let_go_of_stdout() -> None:
     """Let the interpreter's last flush go nowhere where it would fail: a closed pipe, a full disk."""
-    if sys.stdout is None or sys.stdout.closed:
+    stream = stdout()
+    if stream is None or stream.closed:
         return
     try:
-        sys.stdout.flush()
+        stream.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

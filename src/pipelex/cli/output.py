@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from pipelex.exceptions import (
@@ -12,7 +11,7 @@ from pipelex.exceptions import (
     UnknownModelError,
     UntrustedConfigurationError,
 )
-from pipelex.terminal import unwritable_output, write_text
+from pipelex.terminal import stdout, unwritable_output, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,9 +45,12 @@ def write_bytes(data: bytes) -> None:
     Raises:
         OutputFileError: They cannot be written.
     """
+    stream = stdout()
+    if stream is None:
+        return
     try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.flush()
+        stream.buffer.write(data)
+        stream.flush()
     except BrokenPipeError:
         raise
     except OSError as exc:

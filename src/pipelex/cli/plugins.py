@@ -10,7 +10,7 @@ from pipelex.cli.check import check
 from pipelex.cli.new import new
 from pipelex.cli.output import FAILED, OK, write_json, write_table
 from pipelex.cli.upgrade import upgrade
-from pipelex.terminal import write_text
+from pipelex.terminal import reserve_stdout, write_text
 
 if TYPE_CHECKING:
     from pipelex.config.plugins_config import PluginsConfig
@@ -36,6 +36,7 @@ def list_plugins(as_json: bool) -> int:
     """
     from pipelex.config.plugins_config import load_plugins_config
 
+    reserve_stdout()  # a plugin's threads may print when it was loaded
     config = load_plugins_config()
     survey = _survey(config)
     if as_json:

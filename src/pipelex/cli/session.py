@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelex.cli.output import note, show_warnings
+from pipelex.terminal import reserve_stdout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,9 +28,10 @@ usage_option: Callable[[Callable[..., int]], Callable[..., int]] = click.option(
 
 
 def open_pipelex(reporting_delegate: ReportingProtocol | None = None) -> Pipelex:
-    """Bring the system up; a broken plugin costs one line on stderr."""
+    """Bring the system up; a broken plugin costs one line on stderr, where all goes that plugins print."""
     from pipelex.boot import Pipelex
 
+    reserve_stdout()
     show_warnings()
     return Pipelex.setup(reporting_delegate=reporting_delegate, on_broken_plugin=note_broken_plugin)
 

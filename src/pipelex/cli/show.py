@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import nullcontext, redirect_stdout
 from typing import TYPE_CHECKING
 
 import click
 
 from pipelex.cli.output import FAILED, OK, note, write_error, write_json, write_table
 from pipelex.cli.session import open_pipelex
-from pipelex.terminal import write_text
+from pipelex.terminal import release_stdout, reserve_stdout, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +97,9 @@ def _list(px: Pipelex, backend_name: str, sdk: str, *, flat: bool, any_listed: b
         return Listing(sdk, supported=False)
     except PipelexError as exc:
         return Listing(sdk, error=exc)
-    except Exception as exc:  # a third-party lister can raise anything that its SDK does
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:  # a third-party lister can raise anything
         from pipelex.plugins.raised import described
 
         named = InferenceError(f"Listing the models of sdk '{sdk}': {described(exc)}", provider=backend_name)
@@ -112,7 +112,7 @@ def _call(
 ) -> Sequence[ListedModel] | None:
     """Await a lister, for no longer than the backend's time-out.
 
-    What it writes by itself must not get between the braces of our JSON.
+    What it writes by itself is its output, but must not get between the braces of our JSON.
     """
     import asyncio
 
@@ -132,8 +132,12 @@ def _call(
             msg = f"The models of sdk '{sdk}' were not listed within {backend.policy.timeout_s:g} s. Set timeout_s in "
             raise InferenceTimeoutError(f"{msg}[backends.{backend.name}] for more", provider=backend.name) from exc
 
-    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+    if not as_json:
+        release_stdout()
+    try:
         return run_coroutine(listed)
+    finally:
+        reserve_stdout()
 
 
 def _tell(listing: Listing, backend_name: str, *, as_json: bool) -> None:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import builtins
 import os
 import sys
-from contextlib import suppress
+from io import StringIO
 from typing import TYPE_CHECKING
+
+from pipelex.terminal import RedirectedStdout, reopened
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+_STREAMS = ("stdin", "stdout", "stderr")
 
 
 class HostState:
     """Keeps the state of the host while third-party code runs in its process.
 
-    Standard output belongs to whoever reads our answers, so what that code prints goes to standard error, whether it
-    prints with Python, with native code or with a process of its own. The working directory and the builtins are
-    restored, and so is what was removed from ``sys.path`` and ``sys.meta_path``.
+    Standard output belongs to whoever reads our answers, so what that code prints goes to standard error, and standard
+    input is empty for it. The standard streams, the working directory and the builtins are restored, and so is what was
+    removed from ``sys.path`` and ``sys.meta_path``.
 
     Attributes:
         replaced: The builtins that had been replaced, once the block has ended.
@@ -26,11 +30,12 @@ class HostState:
     replaced: tuple[str, ...] = ()
 
     def __enter__(self) -> HostState:
-        self._stdout, self._folder = sys.stdout, _working_directory()
+        self._streams = {name: getattr(sys, name) for name in _STREAMS}
+        self._folder = _working_directory()
         self._builtins = dict(vars(builtins))
         self._searched = {name: (getattr(sys, name), list(getattr(sys, name))) for name in ("path", "meta_path")}
-        self._descriptor = _redirected_stdout()
-        sys.stdout = sys.stderr
+        self._redirected = RedirectedStdout().__enter__()
+        sys.stdin = StringIO()
         return self
 
     def __exit__(
@@ -39,12 +44,9 @@ class HostState:
         found = builtins.__dict__.copy()
         builtins.__dict__.update(self._builtins)  # first, and without any: the rest is code that calls them
         self.replaced = tuple(name for name, value in self._builtins.items() if found.get(name) is not value)
-        sys.stdout = self._stdout
-        _flush_stdout()
-        if self._descriptor is not None:
-            with suppress(OSError):
-                os.dup2(self._descriptor, 1)
-                os.close(self._descriptor)
+        self._redirected.__exit__()
+        for name, stream in self._streams.items():
+            setattr(sys, name, reopened(stream))
         for name, (searched, entries) in self._searched.items():
             now = getattr(sys, name)
             if not isinstance(now, list) or any(entry not in now for entry in entries):
@@ -59,28 +61,3 @@ def _working_directory() -> str | None:
         return os.getcwd()
     except OSError:  # it was deleted
         return None
-
-
-def _redirected_stdout() -> int | None:
-    """Let descriptor 1 lead where 2 does.
-
-    Returns:
-        A copy of descriptor 1 as it was; ``None`` where one of the two is closed.
-    """
-    _flush_stdout()
-    try:
-        kept = os.dup(1)
-    except OSError:
-        return None
-    try:
-        os.dup2(2, 1)
-    except OSError:
-        os.close(kept)
-        return None
-    return kept
-
-
-def _flush_stdout() -> None:
-    if sys.__stdout__ is not None:
-        with suppress(OSError, ValueError):  # a closed pipe, a full disk; a file object that is closed
-            sys.__stdout__.flush()

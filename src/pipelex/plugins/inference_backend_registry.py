@@ -159,7 +159,7 @@ class InferenceBackendRegistry:
                 sdk_clients=sdk_clients,
                 reporting_delegate=reporting_delegate,
             )
-        except Exception as exc:
+        except BaseException as exc:
             error = self._broken(exc, family=family, sdk=sdk)
             if error is exc:
                 raise
@@ -180,11 +180,11 @@ class InferenceBackendRegistry:
         check_worker(worker, plugin_name=self._plugin_names.get((family, sdk), _UNKNOWN))
         return worker
 
-    def _broken(self, error: Exception, *, family: InferenceFamily, sdk: str) -> Exception:
-        """Return the error that names the plugin; one of our own is returned as it is."""
+    def _broken(self, error: BaseException, *, family: InferenceFamily, sdk: str) -> BaseException:
+        """Return the error that names the plugin; one of our own, and Ctrl-C, are returned as they are."""
         from pipelex.exceptions import PipelexError
 
-        if isinstance(error, PipelexError):
+        if isinstance(error, PipelexError | KeyboardInterrupt):
             return error
         from pipelex.plugins.exceptions import BrokenPluginError
         from pipelex.plugins.raised import described

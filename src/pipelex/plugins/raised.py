@@ -23,7 +23,8 @@ def described(exc: BaseException) -> str:
     Args:
         exc: The exception.
     """
-    return f"{class_name(exc)}: {message_of(exc)}"
+    message = message_of(exc)
+    return f"{class_name(exc)}: {message}" if message else class_name(exc)
 
 
 def message_of(exc: BaseException) -> str:

@@ -25,6 +25,7 @@ from pipelex.cogt.inference.media import MediaReadError
 from pipelex.cogt.inference.time_limit import TimeLimit, TimeLimits
 from pipelex.exceptions import PipelexError
 from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.plugins.raised import described
 from pipelex.plugins.returned_values import origin_of
 from pipelex.redaction import scrub
 
@@ -158,7 +159,7 @@ async def streamed(
                     item = await anext(pieces)
             except StopAsyncIteration:
                 return
-            except Exception as exc:
+            except BaseException as exc:
                 _raise_named(worker, exc, is_late=limit.is_over)
     finally:
         if stream is not None:
@@ -180,15 +181,17 @@ async def _attempt(
             if type(coming) is not CoroutineType and not hasattr(coming, "__await__"):
                 raise report.origin.error("an awaitable (write it with 'async def')", coming)
             return await coming
-    except Exception as exc:
+    except BaseException as exc:
         _raise_named(worker, exc, is_late=limit.is_over)
     finally:
         turn.release()
         report.answer_headers = answer_headers.get()
 
 
-def _raise_named(worker: InferenceWorkerAbstract, error: Exception, *, is_late: bool) -> NoReturn:
+def _raise_named(worker: InferenceWorkerAbstract, error: BaseException, *, is_late: bool) -> NoReturn:
     """Raise what a hook raised as one of our errors; an SDK's own exception leaves as an InferenceError."""
+    if _ends_the_call(error):
+        raise error
     if isinstance(error, PipelexError):
         raise _of_family(worker, error) from error.__cause__
     scrub(error)
@@ -197,8 +200,18 @@ def _raise_named(worker: InferenceWorkerAbstract, error: Exception, *, is_late: 
     raise _of_family(worker, _classified(worker, error)) from error
 
 
-def _classified(worker: InferenceWorkerAbstract, error: Exception) -> InferenceError:
+def _ends_the_call(error: BaseException) -> bool:
+    """Return whether the caller, or the user, ends the call; what third-party code raises is a failure of the hook."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return isinstance(error, KeyboardInterrupt | GeneratorExit)
+
+
+def _classified(worker: InferenceWorkerAbstract, error: BaseException) -> InferenceError:
     """Name an SDK's exception by the driver's own table; one that is not in it is of the kind *unknown*."""
+    if not isinstance(error, Exception):  # a panic of Rust code, an exit
+        return InferenceError(described(error))
     if isinstance(error, MediaReadError):
         return InferenceRequestError(str(error))
     origin = origin_of(worker, "_classify_error")
@@ -207,7 +220,7 @@ def _classified(worker: InferenceWorkerAbstract, error: Exception) -> InferenceE
     except Exception as exc:
         raise origin.error("an InferenceError or None", exc) from error
     if named is None:
-        return InferenceError(f"{type(error).__name__}: {error}")
+        return InferenceError(described(error))
     if not isinstance(named, InferenceError):
         raise origin.error("an InferenceError or None", named) from error
     return named

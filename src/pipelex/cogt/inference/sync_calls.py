@@ -64,12 +64,24 @@ def run_coroutine(
     """
     import asyncio
 
-    future = asyncio.run_coroutine_threadsafe(function(*args, **kwargs), _shared_loop())
+    exits: list[BaseException] = []
+
+    async def run() -> ReturnT | None:
+        try:
+            return await function(*args, **kwargs)
+        except (KeyboardInterrupt, SystemExit) as exc:  # asyncio would end the loop of all further calls with it
+            exits.append(exc)
+            return None
+
+    future = asyncio.run_coroutine_threadsafe(run(), _shared_loop())
     try:
-        return future.result()
+        result = future.result()
     except BaseException:
         future.cancel()
         raise
+    if exits:
+        raise exits[0]
+    return result  # type: ignore[return-value]  # None only stands for an exit
 
 
 def call_sync(
