@@ -286,10 +286,10 @@ def test_a_moved_symbol_is_imported_from_its_new_module_where_it_was_imported(wo
 
         from typing import TYPE_CHECKING
 
+        from pipelex.cogt.inference.finish import FinishReason
         from pipelex.cogt.inference.inference_result import (
             InferenceResult,
         )
-        from pipelex.cogt.inference.finish import FinishReason
 
         if TYPE_CHECKING:
             from pipelex.cogt.inference.finish import FinishReason as Why
@@ -297,8 +297,8 @@ def test_a_moved_symbol_is_imported_from_its_new_module_where_it_was_imported(wo
         targets_api = 2
 
         def f(why: Why) -> InferenceResult[str]:
-            from pipelex.cogt.inference.inference_result import InferenceResult as Result
             from pipelex.cogt.inference.finish import FinishReason as Reason
+            from pipelex.cogt.inference.inference_result import InferenceResult as Result
             return Result(content="", finish_reason=Reason.STOP or FinishReason.STOP or why)
         """,
     )
@@ -409,7 +409,7 @@ def test_a_renamed_symbol_is_renamed_in_code_and_in_string_annotations(world: Wo
         """,
         """
         from typing import cast
-        from pipelex.cogt.inference.inference_result import StopReason, InferenceResult
+        from pipelex.cogt.inference.inference_result import InferenceResult, StopReason
 
         targets_api = 2
         WORD = "FinishReason"
@@ -576,19 +576,25 @@ def test_an_added_parameter_is_taken_and_given(world: World) -> None:
             targets_api = 1
 
             async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
-                return await self._gen_text(
-                    job,
-                )
+                return InferenceResult(content="")
+
+        async def again(worker: LLMWorkerAbstract, job: LLMJob) -> InferenceResult[str]:
+            return await worker._gen_text(
+                job,
+            )
         """,
         """
         class Worker(LLMWorkerAbstract):
             targets_api = 2
 
             async def _gen_text(self, job: LLMJob, seed: int | None) -> InferenceResult[str]:
-                return await self._gen_text(
-                    job,
-                    seed=None,
-                )
+                return InferenceResult(content="")
+
+        async def again(worker: LLMWorkerAbstract, job: LLMJob) -> InferenceResult[str]:
+            return await worker._gen_text(
+                job,
+                seed=None,
+            )
         """,
         head=HOOK,
     )
@@ -686,7 +692,7 @@ def test_regrouped_parameters_become_one(world: World) -> None:
         """,
         """
         from pipelex.cogt.model_backends.backend import InferenceBackend
-        from pipelex.plugins.model_lister_registry import ListModelsFn, ListingOptions
+        from pipelex.plugins.model_lister_registry import ListingOptions, ListModelsFn
 
         async def lister(
             *,
@@ -880,7 +886,7 @@ def test_what_only_the_type_checker_sees_is_marked_too(world: World) -> None:
     done = world.upgrade()
     assert 1 == len(done.left)
     assert (
-        '    # TODO(pipelex): plugin API 2: mypy says: "type[FinishReason]" has no attribute "OTHER"\n    x ='
+        '    # TODO(pipelex): plugin API 2: mypy reports: "type[FinishReason]" has no attribute "OTHER"\n    x ='
         in world.read()
     )
 

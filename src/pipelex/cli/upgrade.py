@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelex.cli.output import FAILED, MISUSED, OK, write_json
+from pipelex.cli.output import FAILED, MISUSED, OK, note, write_error, write_json
 from pipelex.terminal import escaped, is_terminal, write_text
 
 if TYPE_CHECKING:
@@ -32,16 +32,22 @@ def upgrade(targets: tuple[str, ...], to: int | None, since: int | None, only_di
 
     Exits with 0 where all is done, 1 where something is left to the author, 2 where it could not be done.
     """
-    _demand_tools()
     from pipelex.exceptions import PipelexError
-    from pipelex.spi.files import finish_interrupted
+
+    try:
+        _demand_tools()
+        return _upgrade_all(targets, to, since, only_diff=only_diff, as_json=as_json)
+    except PipelexError as exc:  # a target cannot be read or written
+        write_error(exc, as_json=as_json)
+        return MISUSED
+
+
+def _upgrade_all(targets: tuple[str, ...], to: int | None, since: int | None, *, only_diff: bool, as_json: bool) -> int:
+    from pipelex.exceptions import PipelexError
     from pipelex.upgrading.errors import UpgradeError
     from pipelex.upgrading.upgrade import write
 
-    found = _resolved(targets)
-    resumed = [] if only_diff else [finish_interrupted(target.root) for target in found]
-    if any(resumed):
-        found = _resolved(targets)  # another run was interrupted, and its files are in place now
+    found = _after_interrupted(_resolved(targets), targets, only_diff=only_diff)
     done: list[Upgrade] = []
     failures: list[UpgradeError] = []
     with _progress(found) as pending:
@@ -54,12 +60,39 @@ def upgrade(targets: tuple[str, ...], to: int | None, since: int | None, only_di
                 reason = str(exc).rstrip(".")
                 failures.append(UpgradeError(target=target.label, reason=reason, fix="Nothing was written"))
     written = not only_diff and not failures
+    _note_uncommitted(done)
     if written:
         write(done)
     _report(done, failures, written=written, only_diff=only_diff, as_json=as_json)
     if failures:
         return MISUSED
     return FAILED if any(item.left for item in done) else OK
+
+
+def _after_interrupted(found: list[Target], names: tuple[str, ...], *, only_diff: bool) -> list[Target]:
+    """Finish what an interrupted ``--write`` had begun, and read the targets again; without ``--write`` refuse."""
+    from pipelex.spi.files import finish_interrupted, is_interrupted
+    from pipelex.upgrading.errors import UpgradeError
+
+    for target in found:
+        if only_diff and is_interrupted(target.root):
+            reason = "an earlier --write was interrupted, so its files are of two versions"
+            raise UpgradeError(
+                target=target.label, reason=reason, fix="Run again with --write, which finishes it first"
+            )
+    resumed = [not only_diff and finish_interrupted(target.root) for target in found]
+    return _resolved(names) if any(resumed) else found
+
+
+def _note_uncommitted(done: list[Upgrade]) -> None:
+    """Name what git could not bring back, before anything is written over it."""
+    from pipelex.upgrading.files import uncommitted
+
+    for item in done:
+        files = uncommitted(item.target.root) if item.changed else []
+        if files:
+            more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+            note(f"{item.target.label}: not committed to git: {', '.join(map(escaped, files[:3]))}{more}")
 
 
 def _demand_tools() -> None:

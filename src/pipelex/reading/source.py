@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipelex.reading.place import Place, UnreadableError
 from pipelex.spi.imports import read_imports
+from pipelex.spi.source_lines import source_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ class SourceModule:
         self.name = name
         self.path = path
         self.text = text
-        self.lines = text.splitlines()
+        self.lines = [line.rstrip("\r\n") for line in source_lines(text)]
         self.is_package = path.stem == "__init__"
 
     @cached_property

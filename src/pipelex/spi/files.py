@@ -232,6 +232,15 @@ def finish_interrupted(folder: Path) -> bool:
     return was_any
 
 
+def is_interrupted(folder: Path) -> bool:
+    """Return whether a run was interrupted between its renames, so that the files of its set are old and new.
+
+    Args:
+        folder: The folder that the run wrote in.
+    """
+    return any((staging / _JOURNAL).is_file() for staging in folder.glob(f"{STAGING_PREFIX}*"))
+
+
 def _resume(staging: Path, base: Path) -> None:
     """Finish the renames of a journal. It is data from the disk: nothing outside the folder is touched on its word."""
     import json

@@ -6,6 +6,8 @@ import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelex.spi.source_lines import source_lines
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -28,8 +30,8 @@ def diff(upgrade: Upgrade) -> str:
     parts: list[str] = []
     for path in upgrade.changed:
         lines = difflib.unified_diff(
-            upgrade.before[path].splitlines(keepends=True),
-            upgrade.after[path].splitlines(keepends=True),
+            source_lines(upgrade.before[path]),
+            source_lines(upgrade.after[path]),
             fromfile=shown(path),
             tofile=shown(path),
         )
@@ -51,6 +53,11 @@ def lines_of(upgrade: Upgrade, *, written: bool) -> Iterator[str]:
     if upgrade.changed:
         done = "upgraded" if written else "would be upgraded"
         yield f"{label}: {done} from version {upgrade.old} to {upgrade.new}, {_count(len(upgrade.changed), 'file')}"
+    if upgrade.is_assumed and (upgrade.changed or upgrade.left):
+        yield (
+            f"  it states no version: {upgrade.old} is the oldest that it fits; pass --from N where it was written "
+            "against a later one, or state the number in targets_api"
+        )
     for change in dict.fromkeys(edit.change for edit in upgrade.edits):
         yield f"  {change.says} ({change.kind}; {change.why})"
         places = dict.fromkeys((edit.path, edit.line, edit.what) for edit in upgrade.edits if edit.change == change)
@@ -81,6 +88,7 @@ def as_data(upgrades: Sequence[Upgrade], failures: Sequence[UpgradeError], *, wr
             {
                 "target": item.target.label,
                 "from": item.old,
+                "from_assumed": item.is_assumed,
                 "to": item.new,
                 "written": written and bool(item.changed),
                 "proved": bool(item.changed) and not item.left,

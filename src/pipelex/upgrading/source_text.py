@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from pipelex.spi.source_lines import source_lines
 from pipelex.upgrading.errors import UpgradeError
 from pipelex.upgrading.type_index import Definition, Span
 
@@ -44,7 +46,7 @@ class SourceText:
         self._parents = self._wrapper.resolve(ParentNodeProvider)
         self._scopes = self._wrapper.resolve(ScopeProvider)
         self._line_starts = [0]
-        for line in text.splitlines(keepends=True):
+        for line in source_lines(text):
             self._line_starts.append(self._line_starts[-1] + len(line))
 
     def nodes(self, *kinds: type[cst.CSTNode]) -> Iterator[cst.CSTNode]:
@@ -101,6 +103,10 @@ class SourceText:
     def line(self, node: cst.CSTNode) -> int:
         """Return the line on which a node begins."""
         return self.position(node).start.line
+
+    def line_at(self, offset: int) -> int:
+        """Return the line of an offset, counted from 1."""
+        return bisect_right(self._line_starts, offset)
 
     def code(self, node: cst.CSTNode) -> str:
         """Return the text of a node."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipelex.spi.source_lines import source_lines
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -43,13 +45,19 @@ class ModuleIndex:
 
     Attributes:
         members: The symbols that an attribute access refers to, the nearest class first: ``module:Class.member``.
-        calls: The symbols that a call calls; of a class its constructor.
+        calls: The symbols that a call calls; of a class its constructor, and those that it extends.
+        own_calls: The published symbols that the plugin's own function implements, of a call of it.
+        partials: The published symbols that the function in a ``functools.partial`` is or implements.
+        replaced: The classes of the record in a ``dataclasses.replace``, as symbols.
         implementations: The published symbols that a function implements.
         classes: The bases of a class, itself first, as symbols.
     """
 
     members: dict[Span, tuple[str, ...]] = field(default_factory=dict)
     calls: dict[Span, tuple[str, ...]] = field(default_factory=dict)
+    own_calls: dict[Span, set[str]] = field(default_factory=dict)
+    partials: dict[Span, set[str]] = field(default_factory=dict)
+    replaced: dict[Span, tuple[str, ...]] = field(default_factory=dict)
     implementations: dict[Definition, set[str]] = field(default_factory=dict)
     classes: dict[Definition, tuple[str, ...]] = field(default_factory=dict)
 
@@ -82,10 +90,12 @@ def build_index(sources: Mapping[str, tuple[str, str]], spi: SpiTree) -> TypeInd
     trees = {name: tree for name in sources if (tree := result.graph[name].tree) is not None}
     index = TypeIndex({name: ModuleIndex() for name in sources}, errors)
     flows = _Flows(result)
-    for name, tree in trees.items():
-        _Reader(result, index.modules[name], sources[name][1], flows).read(tree)
-    for name, tree in trees.items():
-        flows.note(index.modules[name], tree)
+    readers = {name: _Reader(result, index.modules[name], sources[name][1], flows) for name in trees}
+    for name, reader in readers.items():
+        reader.read(trees[name])
+    for name, reader in readers.items():
+        flows.note(index.modules[name], trees[name])
+        reader.note_own_calls()
     return index
 
 
@@ -106,8 +116,9 @@ class _Reader:
     def __init__(self, result: BuildResult, index: ModuleIndex, text: str, flows: _Flows) -> None:
         self._types = result.types
         self._index = index
-        self._lines = text.splitlines(keepends=True)
+        self._lines = source_lines(text)
         self._flows = flows
+        self._calls: list[CallExpr] = []
 
     def read(self, tree: MypyFile) -> None:
         from mypy import nodes
@@ -116,14 +127,37 @@ class _Reader:
             if isinstance(node, nodes.MemberExpr | nodes.SuperExpr):
                 self._index.members[self._span(node)] = self._flows.members(node)
             elif isinstance(node, nodes.CallExpr):
+                self._calls.append(node)
                 self._index.calls[self._span(node)] = self._flows.called(node)
                 self._flows.arguments(node)
             elif isinstance(node, nodes.ClassDef):
                 self._class(node)
-            elif isinstance(node, nodes.AssignmentStmt) and node.type is not None:
-                self._flows.flow(node.rvalue, node.type)
+            elif isinstance(node, nodes.AssignmentStmt):
+                for kind in [node.type] if node.type is not None else map(self._types.get, node.lvalues):
+                    if kind is not None:
+                        self._flows.flow(node.rvalue, kind)
             elif isinstance(node, nodes.FuncDef):
+                self._defaults(node)
                 self._returns(node)
+
+    def note_own_calls(self) -> None:
+        """Note the calls of what implements published symbols, once all that does is known."""
+        for node in self._calls:
+            span = self._span(node)
+            if _calls_library(node, "functools.partial") and node.args:
+                self._index.partials[span] = self._flows.implemented_by(node.args[0]) | {
+                    *self._flows.named(node.args[0])
+                }
+            elif _calls_library(node, "dataclasses.replace") and node.args:
+                self._index.replaced[span] = self._flows.classes(node.args[0])
+            elif symbols := self._flows.implemented_by(node.callee, node):
+                self._index.own_calls[span] = symbols
+
+    def _defaults(self, node: FuncDef) -> None:
+        """Follow the default values of parameters."""
+        for argument in node.arguments:
+            if argument.initializer is not None and argument.variable.type is not None:
+                self._flows.flow(argument.initializer, argument.variable.type)
 
     def _class(self, node: Node) -> None:
         from mypy import nodes
@@ -204,12 +238,17 @@ class _Flows:
     def called(self, node: CallExpr) -> tuple[str, ...]:
         """Return the symbols that a call calls."""
         from mypy import nodes
-        from mypy.types import Instance, get_proper_type
 
         callee = node.callee
         if isinstance(callee, nodes.RefExpr) and isinstance(callee.node, nodes.TypeInfo):
-            maker = next((base for base in callee.node.mro if "__init__" in base.names), callee.node)
-            return (symbol_of(maker),)
+            return tuple(symbol_of(maker) for maker in _makers(callee.node))
+        return self.named(callee)
+
+    def named(self, callee: Expression) -> tuple[str, ...]:
+        """Return the symbols that an expression names, to be called."""
+        from mypy import nodes
+        from mypy.types import Instance, get_proper_type
+
         if isinstance(callee, nodes.MemberExpr | nodes.SuperExpr):
             found = self.members(callee)
             if found:
@@ -222,6 +261,41 @@ class _Flows:
             module, _, name = callee.fullname.rpartition(".")
             return (f"{module}:{name}",)
         return ()
+
+    def classes(self, node: Expression) -> tuple[str, ...]:
+        """Return the classes of a value, bases included."""
+        return tuple(dict.fromkeys(symbol_of(base) for info in self._infos(node) for base in info.mro))
+
+    def implemented_by(self, callee: Expression, call: CallExpr | None = None) -> set[str]:
+        """Return the published symbols that a called function of the plugin implements.
+
+        Args:
+            callee: What is called.
+            call: The call, whose keywords decide where the type of the callee does not state its parameters.
+        """
+        from mypy.types import CallableType, get_proper_type
+
+        functions = list(self._functions(callee))
+        found = {symbol for function in functions for symbol in self._implemented(function)}
+        kind = self._types.get(callee)
+        proper = get_proper_type(kind) if kind is not None else None
+        if not functions and isinstance(proper, CallableType) and not proper.is_type_obj():
+            for symbol, shape in self._shapes.items():
+                names = {name for name, _ in _typed(shape)}
+                is_call_of_it = proper.is_ellipsis_args and call is not None and names == {*call.arg_names}
+                if is_call_of_it or _has_parameters(proper, shape):
+                    found.add(symbol)
+        return found
+
+    def _implemented(self, function: FuncDef) -> set[str]:
+        """Return what a function implements: where it is handed to, or has the very same parameters."""
+        from mypy.types import CallableType
+
+        found = set(self._implements.get(id(function), ()))
+        if isinstance(function.type, CallableType):
+            kind = function.type
+            found |= {symbol for symbol, shape in self._shapes.items() if _has_parameters(kind, shape)}
+        return found
 
     def arguments(self, node: CallExpr) -> None:
         """Follow what is handed over in a call."""
@@ -245,19 +319,17 @@ class _Flows:
         from mypy import nodes
         from mypy.types import get_proper_type
 
-        for shape in _shapes_of(get_proper_type(kind)):
+        proper = get_proper_type(kind)
+        for shape in _shapes_of(proper):
             symbol = symbol_of(shape.type)
             self._remember(symbol, shape)
             if isinstance(value, nodes.LambdaExpr):
                 self._implements.setdefault(id(value), set()).add(symbol)
-            elif isinstance(value, nodes.CallExpr) and value.args and _is_partial(value):
-                self.flow(value.args[0], kind)
-            elif isinstance(value, nodes.ConditionalExpr):
-                self.flow(value.if_expr, kind)
-                self.flow(value.else_expr, kind)
             else:
                 for function in self._functions(value):
                     self.implement(function, {symbol})
+        for inner, asked in _inside(value, proper):
+            self.flow(inner, asked)
 
     def _functions(self, value: Expression) -> Iterator[FuncDef]:
         from mypy import nodes
@@ -299,9 +371,8 @@ class _Flows:
         for node in walk(tree):
             if not isinstance(node, nodes.FuncDef | nodes.LambdaExpr):
                 continue
-            symbols = set(self._implements.get(id(node), ()))
-            if isinstance(node, nodes.FuncDef):
-                symbols |= {symbol for symbol, shape in self._shapes.items() if _same_signature(node, shape)}
+            lambdas = self._implements.get(id(node), set())
+            symbols = self._implemented(node) if isinstance(node, nodes.FuncDef) else lambdas
             if symbols:
                 name = node.name if isinstance(node, nodes.FuncDef) else "<lambda>"
                 index.implementations.setdefault(Definition(node.line, name), set()).update(symbols)
@@ -336,23 +407,51 @@ def _shapes_of(kind: object) -> Iterator[Instance]:
             yield from _shapes_of(get_proper_type(item))
 
 
-def _is_partial(node: CallExpr) -> bool:
+def _makers(info: TypeInfo) -> Iterator[TypeInfo]:
+    """Yield the class whose constructor makes an object, and those whose generated constructors it extends."""
+    maker = next((base for base in info.mro if "__init__" in base.names), info)
+    yield maker
+    if "__init__" in maker.names and maker.names["__init__"].plugin_generated:
+        for base in maker.mro[1:]:
+            if "__init__" in base.names and base.names["__init__"].plugin_generated:
+                yield base
+
+
+def _inside(value: Expression, kind: Type) -> Iterator[tuple[Expression, Type]]:
+    """Yield the expressions that a value is made of, each with the type that is asked of it."""
+    from mypy import nodes
+    from mypy.types import Instance, TupleType
+
+    if isinstance(value, nodes.CallExpr) and value.args and _calls_library(value, "functools.partial"):
+        yield value.args[0], kind
+    elif isinstance(value, nodes.CallExpr) and isinstance(value.analyzed, nodes.CastExpr):
+        yield value.analyzed.expr, kind
+    elif isinstance(value, nodes.ConditionalExpr):
+        yield value.if_expr, kind
+        yield value.else_expr, kind
+    elif isinstance(value, nodes.TupleExpr) and isinstance(kind, TupleType):
+        yield from zip(value.items, kind.items, strict=False)
+    elif isinstance(value, nodes.ListExpr | nodes.TupleExpr | nodes.SetExpr) and isinstance(kind, Instance):
+        yield from ((item, argument) for item in value.items for argument in kind.args)
+    elif isinstance(value, nodes.DictExpr) and isinstance(kind, Instance):
+        yield from ((item, argument) for _, item in value.items for argument in kind.args[1:])
+
+
+def _calls_library(node: CallExpr, name: str) -> bool:
     from mypy import nodes
 
-    return isinstance(node.callee, nodes.RefExpr) and node.callee.fullname == "functools.partial"
+    return isinstance(node.callee, nodes.RefExpr) and node.callee.fullname == name
 
 
-def _same_signature(node: FuncDef, shape: CallableType) -> bool:
-    """Tell whether a function has the keywords of a call shape, all of them, with their types."""
-    from mypy.types import CallableType
+def _has_parameters(kind: CallableType, shape: CallableType) -> bool:
+    """Return whether a function has the keywords of a call shape, all of them, with their types."""
+    wanted = _typed(shape)
+    return wanted <= _typed(kind) and len(wanted) > 1
 
-    if not isinstance(node.type, CallableType):
-        return False
-    wanted = {(name, str(kind)) for name, kind in zip(shape.arg_names, shape.arg_types, strict=True) if name != "self"}
-    had = {
-        (name, str(kind)) for name, kind in zip(node.type.arg_names, node.type.arg_types, strict=True) if name != "self"
-    }
-    return wanted <= had and len(wanted) > 1
+
+def _typed(kind: CallableType) -> set[tuple[str | None, str]]:
+    named = zip(kind.arg_names, kind.arg_types, strict=True)
+    return {(name, str(asked)) for name, asked in named if name != "self"}
 
 
 def plain_function(node: object) -> FuncDef | None:

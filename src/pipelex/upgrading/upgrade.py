@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipelex.upgrading.edits import MARK, Edit, Undecided, apply, marked
+from pipelex.spi.source_lines import source_lines
+from pipelex.upgrading.edits import MARK, Undecided, apply, marks
 from pipelex.upgrading.errors import UpgradeError
+from pipelex.upgrading.files import demand_writable, encoded, read_text
+from pipelex.upgrading.import_order import tidied
 from pipelex.upgrading.rewrites import members, packaging, parameters, symbols
 from pipelex.upgrading.rewrites.imports import write_imports
-from pipelex.upgrading.rewrites.step import Step, plain
+from pipelex.upgrading.rewrites.step import Step
+from pipelex.upgrading.rewrites.uses import leave_uses
 from pipelex.upgrading.source_text import SourceText
 from pipelex.upgrading.type_index import build_index
 
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from pipelex.checking.spi_tree import SpiTree
     from pipelex.checking.targets import Target
     from pipelex.spi.changes import ApiChange
+    from pipelex.upgrading.edits import Edit
     from pipelex.upgrading.type_index import TypeIndex
 
 
@@ -67,11 +73,13 @@ class Upgrade:
         after: The same, as it is to be.
         edits: Every edit.
         left: What the author has to decide.
+        is_assumed: Whether the plugin states no version, and ``old`` is the oldest that it fits.
     """
 
     target: Target
     old: int
     new: int
+    is_assumed: bool = False
     before: dict[Path, str] = field(default_factory=dict)
     after: dict[Path, str] = field(default_factory=dict)
     edits: list[DoneEdit] = field(default_factory=list)
@@ -100,10 +108,11 @@ def upgrade(target: Target, *, to: int | None = None, since: int | None = None) 
     goal = spi_tree(to).api_version
     paths = {name: module.path for name, module in target.modules.items()}
     texts = {name: module.text for name, module in target.modules.items()}
-    old = _version(target, texts, goal, since)
-    done = Upgrade(target, old, goal)
-    if target.metadata is not None and old < goal:
-        done.before[target.metadata.file] = done.after[target.metadata.file] = _read(target.metadata.file)
+    stated = _stated_version(target, texts, goal, since)
+    old = stated if stated is not None else _oldest_fitting(target, texts, goal)
+    done = Upgrade(target, old, goal, is_assumed=stated is None)
+    if target.metadata is not None and packaging.is_rewritten(target.metadata.file):
+        done.before[target.metadata.file] = done.after[target.metadata.file] = read_text(target.metadata.file)
     for number in range(old, goal):
         index = build_index(_sources(target, texts), spi_tree(number))
         if number == old:
@@ -114,12 +123,9 @@ def upgrade(target: Target, *, to: int | None = None, since: int | None = None) 
     for name, path in paths.items():
         done.before[path], done.after[path] = target.modules[name].text, texts[name]
     _remember_marks(done)
+    done.left = list(dict.fromkeys(done.left))
+    demand_writable({path: encoded(path, done.before[path], done.after[path]) for path in done.changed}, target.root)
     return done
-
-
-def _read(path: Path) -> str:
-    with path.open(encoding="utf-8", newline="") as file:
-        return file.read()
 
 
 def _sources(target: Target, texts: dict[str, str]) -> dict[str, tuple[str, str]]:
@@ -129,29 +135,58 @@ def _sources(target: Target, texts: dict[str, str]) -> dict[str, tuple[str, str]
 # --- which version -------------------------------------------------------------------------------------
 
 
-def _version(target: Target, texts: dict[str, str], goal: int, since: int | None) -> int:
-    """Return the version that a plugin was written against: as it is told, as it says, or as it proves."""
-    from pipelex.checking.spi_tree import shipped_versions, spi_tree
+def _stated_version(target: Target, texts: dict[str, str], goal: int, since: int | None) -> int | None:
+    """Return the version that a plugin was written against, as the user or the plugin states it."""
+    from pipelex.checking.spi_tree import spi_tree
 
     stated = _stated(target, texts)
     if len(stated) > 1 and since is None:
         numbers = " and ".join(str(number) for number in sorted(stated))
         raise _error(target, f"its plugins target versions {numbers}", "Upgrade them one by one, or pass --from")
     found = since if since is not None else next(iter(stated), None)
-    if found is None:  # targets_api = PLUGIN_API_VERSION says nothing: what it compiles on does
-        candidates = [number for number in shipped_versions() if number <= goal]
-        for number in reversed(candidates):
-            if not build_index(_sources(target, texts), spi_tree(number)).errors:
-                return number
-        reason = f"it says no version (targets_api = {packaging.IDIOM}) and is clean on none that is shipped"
-        raise _error(target, reason, "Pass --from N, and fix what 'pipelex plugins check --api N' finds")
-    if found > goal:
+    if found is not None and found > goal:
         raise _error(
             target, f"it targets version {found}, which is newer than {goal}", "Pass --to with a newer version"
         )
-    if found < goal:
+    if found is not None and found < goal:
         spi_tree(found)
     return found
+
+
+def _oldest_fitting(target: Target, texts: dict[str, str], goal: int) -> int:
+    """Return the oldest version that a plugin fits which states none: ``targets_api = PLUGIN_API_VERSION``.
+
+    A newer one may fit as well, but mypy's silence does not show that: it sees no change of a default value, and none
+    of the entry-point group. The rewrites of a change that the plugin follows already do nothing.
+    """
+    from pipelex.checking.spi_tree import shipped_versions, spi_tree
+
+    reached = [int(number) for text in texts.values() for number in _MARKED.findall(text)]
+    if reached:  # an earlier run came so far, and left something to the author
+        return min(max(reached), goal)
+    candidates = [number for number in shipped_versions() if number <= goal and _has_group_of(target, number, goal)]
+    for number in candidates:
+        if not build_index(_sources(target, texts), spi_tree(number)).errors:
+            return number
+    among = " or ".join(str(number) for number in candidates) or "any that is shipped"
+    reason = f"it states no version (targets_api = {packaging.IDIOM}) and is not clean on {among}"
+    raise _error(target, reason, "Pass --from N, and fix what 'pipelex plugins check --api N' finds")
+
+
+_MARKED = re.compile(rf"# {re.escape(MARK)} plugin API (\d+): ")
+
+
+def _has_group_of(target: Target, number: int, goal: int) -> bool:
+    """Return whether a plugin's entry points may be those of a version: the group is evidence of it."""
+    from pipelex.spi.changes import changes_between
+
+    groups = target.metadata.groups if target.metadata is not None else {}
+    for change in changes_between(0, goal):
+        is_new = change.new in groups
+        is_evident = change.kind == packaging.KIND and is_new != (change.old in groups)
+        if is_evident and is_new != (number >= change.version):
+            return False
+    return True
 
 
 def _stated(target: Target, texts: dict[str, str]) -> set[int]:
@@ -178,17 +213,14 @@ def _one_step(
     from pipelex.spi.changes import changes_between
 
     changes = changes_between(number, number + 1)
-    published = spi_tree(number + 1).home
-    steps = {}
-    for name, text in texts.items():
-        source = SourceText(name, str(paths[name]), text)
-        steps[name] = Step(source, index.modules[name], spi_tree(number), published)
-    own = {change: _own_implementations(steps, change) for change in changes}
     after = {}
-    for name, step in steps.items():
-        _rewrite(step, changes, own, number)
-        after[name] = _applied(done.target, step)
+    for name, text in texts.items():
         path = paths[name]
+        source = SourceText(name, str(path), text)
+        step = Step(source, index.modules[name], spi_tree(number), spi_tree(number + 1))
+        _rewrite(step, changes, number)
+        after[name] = tidied(source, step.finish(), packaging.line_length(done.target.root))
+        _demand_python(done.target, path, after[name], number + 1)
         done.edits += [DoneEdit(path, edit.line, edit.what, edit.change) for edit in sorted(step.edits, key=_place)]
         done.left += [LeftToAuthor(path, item.line, item.reason) for item in step.undecided]
     _rewrite_metadata(done, changes)
@@ -199,29 +231,21 @@ def _place(edit: Edit) -> tuple[int, int]:
     return edit.start, edit.end
 
 
-def _own_implementations(steps: dict[str, Step], change: ApiChange) -> set[str]:
-    """Return the plugin's own functions that implement a symbol: who calls them by keyword follows."""
-    if change.kind not in parameters.KINDS:
-        return set()
-    import libcst as cst
+def _demand_python(target: Target, path: Path, text: str, number: int) -> None:
+    import ast
 
-    found = set()
-    for name, step in steps.items():
-        for function in step.implementations(plain(change.symbol)):
-            around = [
-                item for item in step.source.ancestors(function) if isinstance(item, cst.FunctionDef | cst.ClassDef)
-            ]
-            if all(isinstance(item, cst.ClassDef) for item in around):
-                path = ".".join([*(item.name.value for item in reversed(around)), function.name.value])
-                found.add(plain(f"{name}:{path}"))
-    return found
+    try:
+        ast.parse(text)
+    except SyntaxError as exc:
+        reason = f"the changes of version {number} make no Python of {path} ({exc.msg}); the file itself is in order"
+        raise _error(target, reason, f"Upgrade it by hand (docs/api-versions/v{number}.md), and report this") from exc
 
 
-def _rewrite(step: Step, changes: Sequence[ApiChange], own: dict[ApiChange, set[str]], number: int) -> None:
+def _rewrite(step: Step, changes: Sequence[ApiChange], number: int) -> None:
     symbols.rewrite(step, [change for change in changes if change.kind in symbols.KINDS])
     for change in changes:
         if change.kind in parameters.KINDS:
-            parameters.rewrite(step, change, own[change])
+            parameters.rewrite(step, change)
         elif change.kind in members.RENAMES:
             members.rename(step, change)
         elif change.kind == "async-changed":
@@ -232,8 +256,8 @@ def _rewrite(step: Step, changes: Sequence[ApiChange], own: dict[ApiChange, set[
             members.add_member(step, change)
         elif change.kind == packaging.KIND:
             packaging.regroup_strings(step, change)
-        elif change.todo:
-            _leave_uses(step, change)
+        elif change.kind not in symbols.KINDS:
+            leave_uses(step, change)
     packaging.restate(step, number, version_change(number + 1))
     write_imports(step)
 
@@ -260,57 +284,21 @@ def version_change(number: int) -> ApiChange:
     )
 
 
-def _leave_uses(step: Step, change: ApiChange) -> None:
-    """Leave whatever calls, implements or reads a symbol to the author: the entry says that no code can do it."""
-    symbol = plain(change.symbol)
-    for function in step.implementations(symbol):
-        step.leave(function, change, change.todo)
-    for call in step.calls({symbol}):
-        step.leave(call, change, change.todo)
-    for node in step.members(change.symbol):
-        step.leave(node, change, change.todo)
-
-
-def _applied(target: Target, step: Step) -> str:
-    """Return the new text of a module, with marks above what is undecided."""
-    marks = [
-        Edit(
-            start=item.start, end=item.start, text="", line=item.line, change=item.change or version_change(0), what=""
-        )
-        for item in step.undecided
-    ]
-    try:
-        text = apply(step.source.text, [*step.edits, *marks])
-    except ValueError as exc:
-        reason = f"{step.source.path}: two changes want different things of one place ({exc})"
-        raise _error(target, reason, "Upgrade one version at a time with --to, or by hand") from exc
-    if not step.undecided:
-        return text
-    moved = [
-        Undecided(line=item.line, start=_moved(item.start, step.edits), reason=item.reason, change=item.change)
-        for item in step.undecided
-    ]
-    return marked(text, moved)
-
-
-def _moved(offset: int, edits: Sequence[Edit]) -> int:
-    """Return where an offset is after some edits."""
-    unique = {(edit.start, edit.end, edit.text) for edit in edits}
-    return offset + sum(len(text) - (end - start) for start, end, text in unique if start < offset)
-
-
 def _rewrite_metadata(done: Upgrade, changes: Sequence[ApiChange]) -> None:
+    """Move the entry points to another group, or leave that to the author where they are stated elsewhere."""
     metadata = done.target.metadata
-    if metadata is None or metadata.file.name != "pyproject.toml":
-        return
     for change in changes:
-        if change.kind == packaging.KIND:
-            text = done.after[metadata.file]
-            new = packaging.regroup(text, change)
-            if new != text:
-                line = metadata.place(change.old).line
-                done.edits.append(DoneEdit(metadata.file, line, f"the group is {change.new}", change))
+        if change.kind != packaging.KIND or metadata is None:
+            continue
+        text = done.after.get(metadata.file, "")
+        new = packaging.regroup(text, change, metadata.file)
+        if new != text:
+            line = metadata.place(change.old).line
+            done.edits.append(DoneEdit(metadata.file, line, f"the group is {change.new}", change))
             done.after[metadata.file] = new
+        elif change.old in metadata.groups and change.new not in metadata.groups:
+            reason = f"declare the entry points in the group '{change.new}', no longer in '{change.old}'"
+            done.left.append(LeftToAuthor(metadata.file, metadata.place(change.old).line, reason))
 
 
 # --- proof ---------------------------------------------------------------------------------------------
@@ -338,29 +326,27 @@ def _prove(done: Upgrade, texts: dict[str, str], paths: dict[str, Path], spi: Sp
         if not name:
             raise _error(done.target, f"{error.file}:{error.line}: {error.message}", "Install pipelex again")
         start = sources[name].statement_start(error.line)
-        before = texts[name][:start].rstrip(" \t").splitlines()
-        if before and MARK in before[-1]:
+        above = texts[name][:start].rstrip(" \t").rstrip("\n").rpartition("\n")[2]
+        if MARK in above:
             continue  # the same statement is marked already
-        reason = f"plugin API {spi.api_version}: mypy says: {error.message}"
-        found.setdefault(name, []).append(Undecided(line=error.line, start=start, reason=reason, change=None))
+        reason = f"plugin API {spi.api_version}: mypy reports: {error.message}"
+        found.setdefault(name, []).append(Undecided(line=error.line, start=start, reason=reason))
         done.left.append(LeftToAuthor(paths[name], error.line, reason))
-    return {name: marked(text, found.get(name, ())) for name, text in texts.items()}
+    return {name: apply(text, marks(text, found.get(name, ()))) for name, text in texts.items()}
 
 
 def _remember_marks(done: Upgrade) -> None:
-    """Count marks of an earlier run that nobody has dealt with: they are as undecided as before."""
+    """Add the marks of an earlier run that are still there: they are as undecided as before."""
     known = {(item.path, item.reason) for item in done.left}
     for path, text in done.before.items():
-        for number, line in enumerate(text.splitlines(), start=1):
-            _, mark, reason = line.partition(f"# {MARK} ")
+        for number, line in enumerate(source_lines(text), start=1):
+            _, mark, reason = line.rstrip("\n").partition(f"# {MARK} ")
             if mark and (path, reason) not in known:
                 done.left.append(LeftToAuthor(path, number, reason))
 
 
 def write(upgrades: Sequence[Upgrade]) -> None:
     """Write upgrades: all files of a plugin or none of them, and those of all plugins are staged before the first.
-
-    Line breaks, encodings, modes and symbolic links are kept.
 
     Args:
         upgrades: What was worked out.
@@ -378,22 +364,10 @@ def write(upgrades: Sequence[Upgrade]) -> None:
             for item in upgrades:
                 files = stack.enter_context(file_set(item.target.root))
                 for path in item.changed:
-                    files.add(path, _encoded(item.after[path], path))
+                    files.add(path, encoded(path, item.before[path], item.after[path]))
                 sets.append(files)
             for files in sets:
                 files.commit()
     except WriteError as exc:
         reason = f"it cannot be written ({exc.reason})"
         raise UpgradeError(target=str(exc.file), reason=reason, fix="Make it writable and run again") from exc
-
-
-def _encoded(text: str, path: Path) -> bytes:
-    """Encode a text as its file is: with its line breaks, its encoding and its byte order mark."""
-    import tokenize
-
-    with path.open("rb") as file:
-        encoding = tokenize.detect_encoding(file.readline)[0]
-        file.seek(0)
-        line_break = "\r\n" if b"\r\n" in file.read() else "\n"
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-    return text.replace("\n", line_break).encode(encoding)

@@ -122,18 +122,28 @@ def _write(step: Step, module: str, names: list[str], change: ApiChange, *, type
         at = source.start(around[0])
         step.replace(at, at, f"{line}\n{source.indent_at(at)}", change, what)
     else:
-        at = _after_imports(step)
-        step.replace(at, at, f"{line}\n", change, what)
+        at, glue = _after_imports(step)
+        step.replace(at, at, f"{glue}{line}\n", change, what)
 
 
-def _after_imports(step: Step) -> int:
-    """Return the offset of the line below the last import at the module's level, or below its docstring."""
+def _after_imports(step: Step) -> tuple[int, str]:
+    """Return the offset of the line below the last import of the module, or below its docstring, and what parts them.
+
+    A blank line parts a docstring, and the standard library's imports, from those of other packages.
+    """
+    import sys
+
     import libcst as cst
 
-    at = 0
+    at, glue = 0, ""
     for number, node in enumerate(step.source.tree.body):
-        is_import = isinstance(node, cst.SimpleStatementLine) and isinstance(node.body[0], cst.Import | cst.ImportFrom)
-        is_docstring = number == 0 and isinstance(node, cst.SimpleStatementLine) and isinstance(node.body[0], cst.Expr)
-        if is_import or is_docstring:
+        inner = node.body[0] if isinstance(node, cst.SimpleStatementLine) else None
+        if isinstance(inner, cst.Import | cst.ImportFrom) or (number == 0 and isinstance(inner, cst.Expr)):
             at = step.source.line_end(step.source.end(node)) + 1
-    return min(at, len(step.source.text))
+            words = step.source.code(inner).split()
+            glue = "\n" if words[0] not in {"from", "import"} or _root(words[1]) in sys.stdlib_module_names else ""
+    return min(at, len(step.source.text)), glue
+
+
+def _root(module: str) -> str:
+    return module.partition(".")[0].rstrip(",")

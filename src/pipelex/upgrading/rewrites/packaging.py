@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import libcst as cst
 
@@ -112,25 +113,86 @@ def regroup_strings(step: Step, change: ApiChange) -> None:
             step.replace(step.source.start(node), step.source.end(node), text, change, f"the group is {change.new}")
 
 
-def regroup(text: str, change: ApiChange) -> str:
-    """Return a ``pyproject.toml`` with its entry points in the new group, comments and order kept.
+def line_length(folder: Path) -> int:
+    """Return the line length that a project's formatter is configured with, the usual 88 where none is.
+
+    Args:
+        folder: The plugin's folder; the project may be a folder above it.
+    """
+    import tomli
+
+    for base in (folder, *folder.parents):
+        for name in ("ruff.toml", ".ruff.toml", "pyproject.toml"):
+            try:
+                data = tomli.loads((base / name).read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+            tools = data.get("tool", {})
+            for table in (data, tools.get("ruff", {}), tools.get("black", {}), tools.get("isort", {})):
+                length = table.get("line-length", table.get("line_length"))
+                if isinstance(length, int):
+                    return length
+            if name == "pyproject.toml":
+                return _LINE_LENGTH
+    return _LINE_LENGTH
+
+
+_LINE_LENGTH = 88
+
+
+def is_rewritten(file: Path) -> bool:
+    """Return whether a file that states entry points can be rewritten.
+
+    Args:
+        file: The file.
+    """
+    return file.name in {"pyproject.toml", "setup.cfg"}
+
+
+def regroup(text: str, change: ApiChange, file: Path) -> str:
+    """Return a ``pyproject.toml`` or ``setup.cfg`` with its entry points in the new group, comments and order kept.
 
     Args:
         text: Its text.
         change: The change of the group.
+        file: The file; of any other one the text is returned as it is.
     """
+    if file.name == "setup.cfg":
+        return _regroup_ini(text, change)
+    return _regroup_toml(text, change) if file.name == "pyproject.toml" else text
+
+
+def _regroup_ini(text: str, change: ApiChange) -> str:
+    head, section, rest = text.partition("[options.entry_points]")
+    body, bracket, tail = rest.partition("\n[")
+    new = re.sub(rf"^{re.escape(change.old)}(?=\s*[=:])", change.new, body, flags=re.MULTILINE)
+    return f"{head}{section}{new}{bracket}{tail}"
+
+
+_TABLES = (("project", "entry-points"), ("tool", "poetry", "plugins"))
+"""The tables of a ``pyproject.toml`` that have a table for each group."""
+
+
+def _regroup_toml(text: str, change: ApiChange) -> str:
     import tomlkit
 
-    document = tomlkit.parse(text)
+    document = tomlkit.parse(text.removeprefix("\ufeff"))
     wanted = document.unwrap()
-    groups = wanted.get("project", {}).get("entry-points", {})
-    if change.old not in groups or change.new in groups:
+    renamed = []
+    for keys in _TABLES:
+        table, old_table = wanted, document
+        for key in keys[:-1]:
+            table, old_table = table.get(key, {}), old_table.get(key, {})
+        groups = table.get(keys[-1], {})
+        if change.old in groups and change.new not in groups:
+            table[keys[-1]] = {(change.new if key == change.old else key): groups[key] for key in groups}
+            renamed.append(old_table[keys[-1]])
+    if not renamed:
         return text
-    wanted["project"]["entry-points"] = {(change.new if key == change.old else key): groups[key] for key in groups}
     spelled = rf"""(^[ \t]*\[?(?:[\w.\-" ]*?\.)?)(["']){re.escape(change.old)}\2(?=[ \t]*[\].=])"""
     new = re.sub(spelled, rf"\g<1>\g<2>{change.new}\g<2>", text, flags=re.MULTILINE)
     if tomlkit.parse(new).unwrap() == wanted:
         return new
-    entry_points = document["project"]["entry-points"]
-    entry_points[change.new] = entry_points.pop(change.old)
+    for groups in renamed:
+        groups[change.new] = groups.pop(change.old)
     return tomlkit.dumps(document)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pipelex.upgrading.edits import Kept
 from pipelex.upgrading.rewrites.step import plain
 
 if TYPE_CHECKING:
@@ -13,36 +14,53 @@ if TYPE_CHECKING:
     from pipelex.spi.changes import ApiChange
     from pipelex.upgrading.rewrites.step import Step
 
+    Function = cst.FunctionDef | cst.Lambda
+
 KINDS = frozenset({"parameter-renamed", "parameter-added", "parameter-removed", "parameters-regrouped"})
 
 
-def rewrite(step: Step, change: ApiChange, own: set[str]) -> None:
+def rewrite(step: Step, change: ApiChange) -> None:
     """Rewrite what implements and what calls a symbol whose parameters changed.
 
     Args:
         step: The module.
         change: The change.
-        own: The plugin's functions that implement the symbol, anywhere in it: their callers follow.
     """
     symbol = plain(change.symbol)
-    functions: list[cst.FunctionDef | cst.Lambda] = [*step.implementations(symbol), *step.lambdas(symbol)]
-    for function in functions:
-        _implementation(step, function, function.params, change)
-    for call in step.calls({symbol, *own}):
-        _call(step, call, change, symbol)
+    implementation, called, bound = {
+        "parameter-renamed": (_rename, _rename_keyword, _rename_keyword),
+        "parameter-added": (_add, _give, None),
+        "parameter-removed": (_remove, _withhold, _withhold),
+        "parameters-regrouped": (_regroup, _group, _leave_bound),
+    }[change.kind]
+    for function in step.implementers(symbol):
+        implementation(step, function, change)
+    for call in step.all_calls(symbol):
+        if not _passes_all_on(step, call, symbol):
+            called(step, call, change)
+    for call in step.partials(symbol):
+        if bound is not None:
+            bound(step, call, change)
 
 
-def _implementation(
-    step: Step, function: cst.FunctionDef | cst.Lambda, parameters: cst.Parameters, change: ApiChange
-) -> None:
-    if change.kind == "parameter-renamed":
-        _rename(step, function, parameters, change)
-    elif change.kind == "parameter-added":
-        _add(step, function, parameters, change, change.new)
-    elif change.kind == "parameter-removed":
-        _remove(step, parameters, change, [change.old])
-    else:
-        _regroup(step, function, parameters, change)
+def _passes_all_on(step: Step, call: cst.Call, symbol: str) -> bool:
+    """Return whether a call passes on the ``**`` parameter of an implementation: what changed comes and goes in it."""
+    function = step.around(call, symbol)
+    if function is None or function.params.star_kwarg is None:
+        return False
+    name = function.params.star_kwarg.name.value
+    return any(item.star == "**" and step.source.code(item.value) == name for item in call.args)
+
+
+def _is_only_passed_on(step: Step, function: Function, symbol: str) -> bool:
+    """Return whether a function's ``**`` parameter goes nowhere but into calls of the symbol."""
+    parameter = function.params.star_kwarg
+    if parameter is None:
+        return False
+    calls = [call for call in step.all_calls(symbol) if step.around(call, symbol) is function]
+    passed = [item.value for call in calls for item in call.args if item.star == "**"]
+    references = _references(step, parameter, parameter.name.value)
+    return bool(references) and all(node in passed for node in references)
 
 
 def _all(parameters: cst.Parameters) -> list[cst.Param]:
@@ -53,17 +71,15 @@ def _named(parameters: cst.Parameters, name: str) -> cst.Param | None:
     return next((item for item in _all(parameters) if item.name.value == name), None)
 
 
-def _rename(
-    step: Step,
-    function: cst.FunctionDef | cst.Lambda,
-    parameters: cst.Parameters,
-    change: ApiChange,
-) -> None:
-    old, new = change.old, change.new
+def _rename(step: Step, function: Function, change: ApiChange) -> None:
+    old, new, parameters = change.old, change.new, function.params
     parameter = _named(parameters, old)
     if parameter is None:
-        if parameters.star_kwarg is not None and _named(parameters, new) is None:
-            step.leave(function, change, f"'{old}' may be in **{parameters.star_kwarg.name.value}")
+        others = parameters.star_kwarg
+        if others is None or _named(parameters, new) is not None:
+            return
+        if not _is_only_passed_on(step, function, plain(change.symbol)):
+            step.leave(function, change, f"'{old}' may be in **{others.name.value}")
         return
     if _named(parameters, new) is not None or _binds(step, function, new):
         step.leave(parameter, change, f"'{new}' is already a name in here")
@@ -147,30 +163,44 @@ def _rename_in_docstring(
         step.replace(at - len(old), at, new, change, f"{old} is {new}, in the docstring")
 
 
-def _add(
-    step: Step, function: cst.FunctionDef | cst.Lambda, parameters: cst.Parameters, change: ApiChange, text: str
-) -> None:
+def _add(step: Step, function: Function, change: ApiChange) -> None:
     import libcst as cst
 
-    name = text.partition(":")[0].partition("=")[0].strip().lstrip("*")
+    text, parameters = change.new, function.params
+    name = _name_of(text)
     if _named(parameters, name) is not None:
         return
-    if isinstance(function, cst.Lambda):
-        text = name
-    names = _all(parameters)
-    if not names or _binds(step, function, name):
+    if parameters.star_kwarg is not None and _is_only_passed_on(step, function, plain(change.symbol)):
+        return
+    if isinstance(function, cst.Lambda):  # which has no annotations
+        text = "=".join([name, *(part.strip() for part in text.partition("=")[2:])]).rstrip("=")
+    takes_star = isinstance(parameters.star_arg, cst.ParamStar | cst.Param)
+    if not _all(parameters) or _binds(step, function, name) or (takes_star and not parameters.kwonly_params):
         step.leave(function, change, f"write the parameter '{text}'")
         return
-    if not parameters.kwonly_params and isinstance(parameters.star_arg, cst.Param):
+    if not takes_star and (_is_followed(step, change, name) or _ends_in_default(parameters, text)):
         step.leave(function, change, f"write the parameter '{text}'")
         return
-    last = names[-1]
-    at = step.source.item_end(last)
-    before = step.source.text[: step.source.start(last)]
-    own_line = before[before.rfind("\n") + 1 :].strip() == ""
-    glue = f",\n{step.source.indent_at(step.source.start(last))}" if own_line else ", "
-    step.replace(at, at, f"{glue}{text}", change, f"takes {name}")
+    step.parameters(function).append((text,), change, f"takes {name}")
+    step.gained.add((function, name))
     need(step, text.partition(":")[2], change)
+
+
+def _name_of(parameter: str) -> str:
+    """Return the name of a parameter that is written out: ``seed: int | None = None``."""
+    return parameter.partition(":")[0].partition("=")[0].strip().lstrip("*")
+
+
+def _is_followed(step: Step, change: ApiChange, name: str) -> bool:
+    """Return whether the new version has a positional parameter behind the added one: appending it would be wrong."""
+    signature = step.new.tree.signature(plain(change.symbol))
+    names = [one.name for one in signature.params if one.by_position] if signature is not None else []
+    return name in names[:-1]
+
+
+def _ends_in_default(parameters: cst.Parameters, text: str) -> bool:
+    last = _all(parameters)[-1]
+    return last.default is not None and "=" not in text
 
 
 def need(step: Step, code: str, change: ApiChange, *, runtime: bool = False) -> None:
@@ -183,155 +213,180 @@ def need(step: Step, code: str, change: ApiChange, *, runtime: bool = False) -> 
         runtime: Whether it runs, and is no annotation.
     """
     for word in re.findall(r"(?<![\w.])[A-Za-z_]\w*", code):
-        if word in step.published:
-            reference = f"{step.published[word]}:{word}"
+        if word in step.new.home:
+            reference = f"{step.new.home[word]}:{word}"
             before = step.imports.get(reference, (change, False))
             step.imports[reference] = (before[0], before[1] or runtime)
 
 
-def _remove(
-    step: Step,
-    parameters: cst.Parameters,
-    change: ApiChange,
-    names: list[str],
-) -> None:
-    for name in names:
-        parameter = _named(parameters, name)
-        if parameter is None:
-            continue
-        if _references(step, parameter, name):
-            step.leave(parameter, change, f"'{name}' is used in here and no longer comes")
-            continue
-        _drop(
-            step,
-            _all(parameters),
-            parameter,
-            change,
-            f"no longer takes {name}",
-            keep_star=len(parameters.kwonly_params) == 1,
-        )
+def _remove(step: Step, function: Function, change: ApiChange) -> None:
+    name = change.old
+    parameter = _named(function.params, name)
+    if parameter is None:
+        return
+    passed = [item.value for item in _passed_by_keyword(step, plain(change.symbol), name)]
+    used = [node for node in _references(step, parameter, name) if not any(node is value for value in passed)]
+    deleted = {id(node): statement for node in used if (statement := _deletion_of(step, node)) is not None}
+    if len(deleted) < len(used):
+        step.leave(parameter, change, f"'{name}' is used in here and no longer comes")
+        return
+    for node in used:
+        _no_longer_delete(step, node, deleted[id(node)], change)
+    step.parameters(function).remove(parameter, change, f"no longer takes {name}")
 
 
-def _drop(
-    step: Step,
-    items: list[cst.Param] | list[cst.Arg],
-    item: cst.Param | cst.Arg,
-    change: ApiChange,
-    what: str,
-    *,
-    keep_star: bool = False,
-) -> None:
-    """Take one item out of a list, with the comma and the line that were its own."""
-    source = step.source
-    place = next(number for number, other in enumerate(items) if other is item)
-    if keep_star:
-        step.leave(item, change, f"{what}: it was the only keyword behind the star")
-    elif place + 1 < len(items):
-        step.replace(source.start(item), source.start(items[place + 1]), "", change, what)
-    elif place > 0:
-        end = source.item_end(item)
-        before = items[place - 1]
-        start = source.item_end(before)
-        step.replace(start, end, "", change, what)
-    else:
-        end = source.end(item)
-        step.replace(source.start(item), end, "", change, what)
+def _passed_by_keyword(step: Step, symbol: str, name: str) -> list[cst.Arg]:
+    """Return the arguments of a name in the calls of a symbol."""
+    calls = [*step.all_calls(symbol), *step.partials(symbol)]
+    return [item for call in calls for item in call.args if item.keyword is not None and item.keyword.value == name]
 
 
-def _regroup(step: Step, function: cst.FunctionDef | cst.Lambda, parameters: cst.Parameters, change: ApiChange) -> None:
+def _deletion_of(step: Step, node: cst.Name) -> cst.Del | None:
+    """Return the ``del`` statement that a name is a target of."""
+    import libcst as cst
+
+    around = step.source.parent(node)
+    if isinstance(around, cst.Element):
+        around = step.source.parent(step.source.parent(around) or around)
+    return around if isinstance(around, cst.Del) else None
+
+
+def _no_longer_delete(step: Step, node: cst.Name, statement: cst.Del, change: ApiChange) -> None:
+    """Take a name out of a ``del``; of the only one nothing remains, or ``pass`` where the block needs it."""
+    import libcst as cst
+
+    what = f"no longer deletes {node.value}"
+    if isinstance(statement.target, cst.Tuple):
+        targets = step.targets(statement.target)
+        targets.remove(next(item for item in targets.items if getattr(item, "value", None) is node), change, what)
+        if targets.keeps_any:
+            return
+    start, end, text = step.source.start(statement), step.source.end(statement), "pass"
+    line = step.source.parent(statement)
+    block = step.source.parent(line) if line is not None else None
+    if isinstance(block, cst.IndentedBlock) and len(block.body) > 1 and line is not None and len(line.children) == 2:
+        start, end, text = step.source.text.rfind("\n", 0, start) + 1, step.source.line_end(end) + 1, ""
+    step.replace(start, end, text, change, what, rank=1)
+
+
+def _regroup(step: Step, function: Function, change: ApiChange) -> None:
     """Replace several parameters by one; what referred to them refers to its attributes."""
-    olds = [name.strip() for name in change.old.split(",")]
-    new = change.new.partition(":")[0].strip()
+    import libcst as cst
+
+    olds, new = _grouped(change)
+    symbol, parameters = plain(change.symbol), function.params
     present = [item for name in olds if (item := _named(parameters, name)) is not None]
-    if not present:
+    if not present and (_named(parameters, new) is not None or _is_only_passed_on(step, function, symbol)):
         return
-    if len(present) < len(olds) or _binds(step, function, new) or _reads_names_at_run_time(step, function):
-        step.leave(function, change, f"write '{change.new}' in place of {change.old}")
+    is_bound = _named(parameters, new) is not None or _binds(step, function, new)
+    if len(present) < len(olds) or is_bound or _reads_names_at_run_time(step, function):
+        if present or parameters.star_kwarg is not None:
+            step.leave(function, change, f"write '{change.new}' in place of {change.old}")
         return
-    for item in present:
-        for node in _references(step, item, item.name.value):
-            step.replace(
-                step.source.start(node),
-                step.source.end(node),
-                f"{new}.{item.name.value}",
-                change,
-                f"{item.name.value} is in {new}",
-            )
+    references = [node for item in present for node in _references(step, item, item.name.value)]
+    if any(_is_assigned(step, node) for node in references):
+        step.leave(function, change, f"write '{change.new}' in place of {change.old}, which is assigned in here")
+        return
+    for node in references:
+        statement = _deletion_of(step, node)
+        if statement is not None:
+            _no_longer_delete(step, node, statement, change)
+            continue
+        what = f"{node.value} is in {new}"
+        step.replace(step.source.start(node), step.source.end(node), f"{new}.{node.value}", change, what)
     first, *others = sorted(present, key=step.source.start)
-    start = step.source.start(first)
-    step.replace(start, step.source.item_end(first), change.new, change, f"takes {new}")
+    items = step.parameters(function)
+    items.replace(first, (new if isinstance(function, cst.Lambda) else change.new,), change, f"takes {new}")
     for item in others:
-        _drop(step, _all(parameters), item, change, f"no longer takes {item.name.value}")
+        items.remove(item, change, f"no longer takes {item.name.value}")
+    step.gained.add((function, new))
     need(step, change.new.partition(":")[2], change)
+
+
+def _grouped(change: ApiChange) -> tuple[list[str], str]:
+    """Return the names of the parameters that become one, and the name of that one."""
+    return [name.strip() for name in change.old.split(",")], _name_of(change.new)
+
+
+def _is_assigned(step: Step, node: cst.Name) -> bool:
+    """Return whether a name is the target of an assignment, a loop or the like."""
+    import libcst as cst
+
+    target: cst.CSTNode = node
+    around = step.source.parent(node)
+    while isinstance(around, cst.Element | cst.StarredElement | cst.Tuple | cst.List):
+        target, around = around, step.source.parent(around)
+    if isinstance(around, cst.For | cst.CompFor | cst.NamedExpr | cst.AugAssign | cst.AnnAssign):
+        return around.target is target
+    return isinstance(around, cst.AssignTarget | cst.NameItem) or (
+        isinstance(around, cst.AsName) and around.name is target
+    )
 
 
 # --- calls ---------------------------------------------------------------------------------------------
 
 
-def _call(step: Step, call: cst.Call, change: ApiChange, symbol: str) -> None:
-    by_keyword = {item.keyword.value: item for item in call.args if item.keyword is not None}
-    spread = any(item.star for item in call.args)
-    positions = step.positions(symbol)
-    given = dict(by_keyword)
-    for name, item in zip(
-        positions, (item for item in call.args if item.keyword is None and not item.star), strict=False
-    ):
-        given.setdefault(name, item)
-    match change.kind:
-        case "parameter-renamed":
-            _rename_keyword(step, call, change, by_keyword, spread=spread)
-        case "parameter-added":
-            _give(step, call, change, given, spread=spread)
-        case "parameter-removed":
-            _withhold(step, call, change, given, spread=spread)
-        case _:
-            _group(step, call, change, given, spread=spread)
+def _by_keyword(call: cst.Call) -> dict[str, cst.Arg]:
+    return {item.keyword.value: item for item in call.args if item.keyword is not None}
 
 
-def _rename_keyword(
-    step: Step, call: cst.Call, change: ApiChange, by_keyword: dict[str, cst.Arg], *, spread: bool
-) -> None:
+def _is_spread(call: cst.Call) -> bool:
+    return any(item.star for item in call.args)
+
+
+def _rename_keyword(step: Step, call: cst.Call, change: ApiChange) -> None:
+    by_keyword = _by_keyword(call)
     item = by_keyword.get(change.old)
     if item is not None and item.keyword is not None:
-        keyword = item.keyword
-        step.replace(
-            step.source.start(keyword), step.source.end(keyword), change.new, change, f"{change.old} is {change.new}"
-        )
-    elif spread and change.new not in by_keyword:
+        start, end = step.source.start(item.keyword), step.source.end(item.keyword)
+        step.replace(start, end, change.new, change, f"{change.old} is {change.new}")
+    elif _is_spread(call) and change.new not in by_keyword:
         step.leave(call, change, f"'{change.old}' may be in what is spread with ** or *")
 
 
-def _give(step: Step, call: cst.Call, change: ApiChange, given: dict[str, cst.Arg], *, spread: bool) -> None:
-    name = change.new.partition(":")[0].partition("=")[0].strip()
-    if name in given or "=" in change.new:
+def _give(step: Step, call: cst.Call, change: ApiChange) -> None:
+    """Pass an added parameter on where the function around the call has it, and give the entry's value elsewhere."""
+    symbol, name = plain(change.symbol), _name_of(change.new)
+    if name in step.given(call, symbol):
         return
-    if spread or not change.migration or not call.args:
+    function = step.around(call, symbol)
+    if function is not None and (_named(function.params, name) is not None or (function, name) in step.gained):
+        step.arguments(call).append((f"{name}={name}",), change, f"passes {name} on")
+    elif "=" not in change.new:
+        give(step, call, change, name)
+
+
+def give(step: Step, call: cst.Call, change: ApiChange, name: str) -> None:
+    """Give an argument in a call, as the entry of the change writes it.
+
+    Args:
+        step: The module.
+        call: The call.
+        change: The change.
+        name: The parameter.
+    """
+    if _is_spread(call) or not change.migration:
         step.leave(call, change, f"give '{name}'" + (f" ({change.todo})" if change.todo else ""))
         return
     text = change.migration.strip()
     text = text if text.startswith(f"{name}=") else f"{name}={text}"
-    last = call.args[-1]
-    at = step.source.item_end(last)
-    before = step.source.text[: step.source.start(last)]
-    own_line = before[before.rfind("\n") + 1 :].strip() == ""
-    glue = f",\n{step.source.indent_at(step.source.start(last))}" if own_line else ", "
-    step.replace(at, at, f"{glue}{text}", change, f"gives {name}")
+    step.arguments(call).append((text,), change, f"gives {name}")
     need(step, text.partition("=")[2], change, runtime=True)
 
 
-def _withhold(step: Step, call: cst.Call, change: ApiChange, given: dict[str, cst.Arg], *, spread: bool) -> None:
-    item = given.get(change.old)
+def _withhold(step: Step, call: cst.Call, change: ApiChange) -> None:
+    item = step.given(call, plain(change.symbol)).get(change.old)
     if item is None:
-        if spread:
+        if _is_spread(call):
             step.leave(call, change, f"'{change.old}' may be in what is spread with ** or *")
     elif item.keyword is None or not _is_plain(item.value):
         step.leave(item, change, f"'{change.old}' is no longer taken")
     else:
-        _drop(step, list(call.args), item, change, f"no longer gives {change.old}")
+        step.arguments(call).remove(item, change, f"no longer gives {change.old}")
 
 
 def _is_plain(node: cst.BaseExpression) -> bool:
-    """Tell whether an expression does nothing but name or state a value, so that it can go."""
+    """Return whether an expression only names or states a value, so that it can be removed."""
     import libcst as cst
 
     return isinstance(node, cst.Name | cst.SimpleString | cst.Integer | cst.Float) or (
@@ -339,22 +394,53 @@ def _is_plain(node: cst.BaseExpression) -> bool:
     )
 
 
-def _group(step: Step, call: cst.Call, change: ApiChange, given: dict[str, cst.Arg], *, spread: bool) -> None:
-    olds = [name.strip() for name in change.old.split(",")]
-    new = change.new.partition(":")[0].strip()
+def _leave_bound(step: Step, call: cst.Call, change: ApiChange) -> None:
+    """Leave a partial that binds a regrouped parameter to the author."""
+    olds, new = _grouped(change)
+    if _by_keyword(call).keys() & {*olds}:
+        step.leave(call, change, f"bind '{new}' in place of {change.old}")
+
+
+def _group(step: Step, call: cst.Call, change: ApiChange) -> None:
+    """Give the one argument in place of several: the function's own where it is passed on, else a new object."""
+    olds, new = _grouped(change)
+    given = step.given(call, plain(change.symbol))
     items = [given[name] for name in olds if name in given]
     if new in given and not items:
         return
-    if spread or len(items) < len(olds) or not change.migration or any(item.keyword is None for item in items):
+    is_complete = len(items) == len(olds) and all(item.keyword is not None for item in items)
+    if _is_spread(call) or not is_complete or not change.migration:
         step.leave(call, change, f"give '{new}' in place of {change.old}")
         return
-    values = {name: step.source.code(given[name].value) for name in olds}
-    text = change.migration.strip()
-    for name, value in values.items():
-        text = text.replace(f"{{{name}}}", value)
+    parts = (new,) if _passes_group_on(step, call, change, given) else _filled(step, change, given)
     first, *others = sorted(items, key=step.source.start)
-    start = step.source.start(first)
-    step.replace(start, step.source.item_end(first), f"{new}={text}", change, f"gives {new}")
+    arguments = step.arguments(call)
+    arguments.replace(first, (f"{new}=", *parts), change, f"gives {new}")
     for item in others:
-        _drop(step, list(call.args), item, change, f"no longer gives {item.keyword.value if item.keyword else ''}")
-    need(step, text, change, runtime=True)
+        arguments.remove(item, change, f"no longer gives {item.keyword.value if item.keyword else ''}")
+    if parts != (new,):
+        need(step, change.migration, change, runtime=True)
+
+
+def _passes_group_on(step: Step, call: cst.Call, change: ApiChange, given: dict[str, cst.Arg]) -> bool:
+    """Return whether all regrouped arguments are the regrouped parameters of the function around the call."""
+    olds, new = _grouped(change)
+    function = step.around(call, plain(change.symbol))
+    if function is None or (function, new) not in step.gained:
+        return False
+    parameters = [(name, _named(function.params, name)) for name in olds]
+    return all(
+        parameter is not None and any(node is given[name].value for node in _references(step, parameter, name))
+        for name, parameter in parameters
+    )
+
+
+def _filled(step: Step, change: ApiChange, given: dict[str, cst.Arg]) -> tuple[str | Kept, ...]:
+    """Return the entry's code with the arguments in it."""
+    parts = re.split(r"\{(\w+)\}", change.migration.strip())  # text and names in turns
+    values = {name: given[name].value for name in parts[1::2] if name in given}
+    return tuple(
+        Kept(*step.outer(values[part])) if number % 2 and part in values else part
+        for number, part in enumerate(parts)
+        if part
+    )

@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipelex.upgrading.edits import Edit, Undecided
+from pipelex.upgrading.edits import ConflictError, Edit, Undecided, apply, marks
+from pipelex.upgrading.rewrites.items import arguments_of, elements_of, parameters_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     import libcst as cst
 
     from pipelex.checking.spi_tree import SpiTree
     from pipelex.spi.changes import ApiChange
+    from pipelex.upgrading.edits import Kept
+    from pipelex.upgrading.rewrites.items import ItemList
     from pipelex.upgrading.source_text import SourceText
-    from pipelex.upgrading.type_index import ModuleIndex
+    from pipelex.upgrading.type_index import ModuleIndex, Span
 
 
 def plain(symbol: str) -> str:
@@ -34,27 +37,57 @@ class Step:
     Attributes:
         source: The module.
         index: What its expressions are, on the stubs of the old version.
-        spi: The stubs of the old version.
-        published: The module of each name that the new version publishes.
+        old: The stubs of the old version.
+        new: The stubs of the new version.
         edits: What is to be edited.
         undecided: What the author has to decide.
-        imports: What the edits need to import, as ``module:name``; the change that asks for it, and whether
+        imports: What the edits need to import, as ``module:name``; the change that requires it, and whether
             it is needed when the module runs, beyond its annotations.
+        lists: The lists of parameters and arguments that are edited, by the node that has them.
+        gained: The functions that get a parameter, with its name: what they call can pass it on.
     """
 
     source: SourceText
     index: ModuleIndex
-    spi: SpiTree
-    published: dict[str, str]
+    old: SpiTree
+    new: SpiTree
     edits: list[Edit] = field(default_factory=list)
     undecided: list[Undecided] = field(default_factory=list)
     imports: dict[str, tuple[ApiChange, bool]] = field(default_factory=dict)
+    lists: dict[cst.CSTNode, ItemList] = field(default_factory=dict)
+    gained: set[tuple[cst.CSTNode, str]] = field(default_factory=set)
 
-    def replace(self, start: int, end: int, text: str, change: ApiChange, what: str) -> None:
+    def replace(self, start: int, end: int, text: str, change: ApiChange, what: str, *, rank: int = 0) -> None:
         """Replace a stretch of the text."""
-        line = self.source.text.count("\n", 0, start) + 1
         if self.source.text[start:end] != text:
-            self.edits.append(Edit(start=start, end=end, text=text, line=line, change=change, what=what))
+            self.replace_parts(start, end, (text,), change, what, rank=rank)
+
+    def replace_parts(
+        self, start: int, end: int, parts: tuple[str | Kept, ...], change: ApiChange, what: str, *, rank: int = 0
+    ) -> None:
+        """Replace a stretch of the text by a new one that keeps pieces of it."""
+        line = self.source.line_at(start)
+        self.edits.append(Edit(start=start, end=end, parts=parts, line=line, change=change, what=what, rank=rank))
+
+    def parameters(self, function: cst.FunctionDef | cst.Lambda) -> ItemList:
+        """Return the parameters of a function, to be edited."""
+        return self.lists.setdefault(function, parameters_of(self.source, function))
+
+    def arguments(self, call: cst.Call) -> ItemList:
+        """Return the arguments of a call, to be edited."""
+        return self.lists.setdefault(call, arguments_of(self.source, call))
+
+    def targets(self, targets: cst.Tuple) -> ItemList:
+        """Return the targets of a ``del``, to be edited."""
+        return self.lists.setdefault(targets, elements_of(self.source, targets))
+
+    def outer(self, node: cst.BaseExpression) -> tuple[int, int]:
+        """Return the place of an expression, the brackets around it included."""
+        start, end = self.source.start(node), self.source.end(node)
+        for _ in node.lpar:
+            start = self.source.text.rfind("(", 0, start)
+            end = self.source.text.find(")", end) + 1
+        return start, end
 
     def leave(self, node: cst.CSTNode, change: ApiChange, reason: str) -> None:
         """Leave something to the author."""
@@ -63,20 +96,71 @@ class Step:
     def leave_line(self, line: int, change: ApiChange, reason: str) -> None:
         """Leave a line to the author."""
         start = self.source.statement_start(line)
-        text = f"plugin API {change.version}: {change.says.replace('`', '')}: {reason}"
-        self.undecided.append(Undecided(line=line, start=start, reason=text, change=change))
+        text = f"plugin API {change.version}: {change.says.replace('`', '')}: {' '.join(reason.split())}"
+        left = Undecided(line=line, start=start, reason=text)
+        if left not in self.undecided:
+            self.undecided.append(left)
+
+    def finish(self) -> str:
+        """Make the edits, and mark what is undecided.
+
+        Where two edits require different texts for one place, the second one is left to the author.
+
+        Returns:
+            The new text.
+        """
+        for items in self.lists.values():
+            self.edits += items.edits()
+        self.lists.clear()
+        while True:
+            try:
+                return apply(self.source.text, [*self.edits, *marks(self.source.text, self.undecided)])
+            except ConflictError as exc:
+                edit = exc.replacement
+                if edit not in self.edits:  # a mark inside a replaced text, which no rewrite makes
+                    raise
+                self.edits = [other for other in self.edits if other is not edit]
+                assert isinstance(edit, Edit)
+                self.leave_line(edit.line, edit.change, f"another change is made here already; {edit.what}")
 
     # --- who calls and who implements a symbol -----------------------------------------------------
 
-    def calls(self, symbols: set[str]) -> Iterator[cst.Call]:
-        """Yield the calls of symbols."""
+    def calls(self, symbol: str) -> Iterator[cst.Call]:
+        """Yield the calls of a symbol."""
+        return self._calls_in(self.index.calls, symbol)
+
+    def own_calls(self, symbol: str) -> Iterator[cst.Call]:
+        """Yield the calls of the plugin's own functions that implement a symbol."""
+        return self._calls_in(self.index.own_calls, symbol)
+
+    def all_calls(self, symbol: str) -> list[cst.Call]:
+        """Return the calls of a symbol, and those of the plugin's own functions that implement it."""
+        return list(dict.fromkeys([*self.calls(symbol), *self.own_calls(symbol)]))
+
+    def partials(self, symbol: str) -> Iterator[cst.Call]:
+        """Yield the ``functools.partial`` calls that bind arguments of a symbol or of what implements it."""
+        return self._calls_in(self.index.partials, symbol)
+
+    def replaced(self, symbol: str) -> Iterator[cst.Call]:
+        """Yield the ``dataclasses.replace`` calls on records of a class."""
+        return self._calls_in(self.index.replaced, symbol)
+
+    def _calls_in(self, index: Mapping[Span, Iterable[str]], symbol: str) -> Iterator[cst.Call]:
         import libcst as cst
 
         for node in self.source.nodes(cst.Call):
             assert isinstance(node, cst.Call)
-            called = self.index.calls.get(self.source.span(node), ())
-            if any(plain(symbol) in symbols for symbol in called):
+            if any(plain(called) == symbol for called in index.get(self.source.span(node), ())):
                 yield node
+
+    def implementers(self, symbol: str) -> list[cst.FunctionDef | cst.Lambda]:
+        """Return the functions and lambdas that implement a symbol."""
+        return [*self.implementations(symbol), *self.lambdas(symbol)]
+
+    def around(self, node: cst.CSTNode, symbol: str) -> cst.FunctionDef | cst.Lambda | None:
+        """Return the innermost function around a node that implements a symbol."""
+        around = list(self.source.ancestors(node))
+        return next((function for item in around for function in self.implementers(symbol) if function is item), None)
 
     def implementations(self, symbol: str) -> Iterator[cst.FunctionDef]:
         """Yield the functions that implement a symbol."""
@@ -124,5 +208,13 @@ class Step:
         Args:
             symbol: ``module:function``, ``module:Class.method``, a call shape or a class.
         """
-        signature = self.spi.tree.signature(symbol)
+        signature = self.old.tree.signature(symbol)
         return [param.name for param in signature.params if param.by_position] if signature is not None else []
+
+    def given(self, call: cst.Call, symbol: str) -> dict[str, cst.Arg]:
+        """Return the arguments of a call of a symbol by the names of its parameters."""
+        given = {item.keyword.value: item for item in call.args if item.keyword is not None}
+        by_position = (item for item in call.args if item.keyword is None and not item.star)
+        for name, item in zip(self.positions(symbol), by_position, strict=False):
+            given.setdefault(name, item)
+        return given
