@@ -11,7 +11,7 @@ import libcst as cst
 
 from codegen.errors import CodegenError, Problem, raise_any
 from codegen.reduce import Reducer
-from codegen.source import assigned_name, dotted_name, read_module, walk
+from codegen.source import assigned_name, dotted_name, read_module
 
 if TYPE_CHECKING:
     from codegen.project import Project
@@ -24,8 +24,6 @@ VOCABULARY = (
     "typing_extensions",  # no module of the standard library, but type checkers ship its stubs
 )
 """The modules that a published signature may draw on: those whose stubs come with every type checker."""
-FAMILY_ENUM = "pipelex.plugins.inference_backend_registry:InferenceFamily"
-"""The one published name that the generator knows: what it writes names its members."""
 _BUILTINS = frozenset(dir(builtins))
 
 
@@ -62,7 +60,6 @@ class Contract:
         self._published = spec_file.spec.published()
         self._problems: list[Problem] = []
         self._sources = self._read_sources(project)
-        self._check_families()
         raise_any(self._problems)
         self.modules = {name: self._reduce_module(source) for name, source in self._sources.items()}
         raise_any(self._problems)
@@ -99,27 +96,6 @@ class Contract:
             key = ("symbols", f"{source.name}:{name}")
             text = f"{source.path} defines no '{name}'; expected a published name at the top level of its module"
             self._problems.append(self.spec_file.problem(key, text))
-
-    def _check_families(self) -> None:
-        """The members of InferenceFamily are the families of the spec."""
-        module, _, name = FAMILY_ENUM.partition(":")
-        source = self._sources.get(module)
-        definition = source.definitions.get(name) if source else None
-        if source is None or definition is None or not isinstance(definition.node, cst.ClassDef):
-            key = ("symbols", FAMILY_ENUM)
-            self._problems.append(self.spec_file.problem(key, f"not found; expected the enum '{FAMILY_ENUM}'"))
-            return
-        members = {
-            (assigned_name(line), string.evaluated_value)
-            for line in definition.node.body.body
-            for string in walk(line)
-            if assigned_name(line) and isinstance(string, cst.SimpleString)
-        }
-        expected = {(family.name, family.value) for family in self.spec_file.spec.family}
-        if members != expected:
-            listed = ", ".join(f'{member} = "{value}"' for member, value in sorted(expected))
-            text = f"its members are not the families of spi.toml; expected {listed}"
-            self._problems.append(source.problem(definition.node, FAMILY_ENUM, text))
 
     def _line_of_exports(self, source: SourceModule) -> int:
         return next((source.line_of(node) for node in source.tree.body if assigned_name(node) == "__all__"), 1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codegen.contract import Contract
-from codegen.emit import api_version
+from codegen.emit import api_version, inference_family
 from codegen.spec import SPEC_FILE, Spec, parse_spec
 from codegen.tree_checks import check_tree
 
@@ -21,12 +21,12 @@ class Inputs:
     Attributes:
         spec: What ``spi.toml`` says.
         contract: The published modules as signatures.
-        contract_text: The text of ``contract.py`` with this API version stamped in.
+        stamped: The handwritten modules with what is stamped into them, by path.
     """
 
     spec: Spec
     contract: Contract
-    contract_text: str
+    stamped: dict[str, str]
 
 
 def read_inputs(project: Project) -> Inputs:
@@ -40,6 +40,11 @@ def read_inputs(project: Project) -> Inputs:
     """
     spec_file = parse_spec(project.read(SPEC_FILE))
     check_tree(project, spec_file)
-    contract_text = api_version.emit(project.read(api_version.CONTRACT_FILE), spec_file.spec.api_version)
-    project.overlay(api_version.CONTRACT_FILE, contract_text)
-    return Inputs(spec_file.spec, Contract(project, spec_file), contract_text)
+    spec = spec_file.spec
+    stamped = {
+        api_version.CONTRACT_FILE: api_version.emit(project.read(api_version.CONTRACT_FILE), spec.api_version),
+        inference_family.REGISTRY_FILE: inference_family.emit(project.read(inference_family.REGISTRY_FILE), spec),
+    }
+    for path, text in stamped.items():
+        project.overlay(path, text)
+    return Inputs(spec, Contract(project, spec_file), stamped)

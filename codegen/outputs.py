@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from codegen.call_shapes import read_call_shapes
 from codegen.counterparts import read_counterparts
 from codegen.emit import (
     accessors,
-    api_version,
     api_versions_doc,
     builtins,
     change_log,
     errors_doc,
+    families,
     gitattributes,
     lock,
     providers_doc,
@@ -60,9 +61,13 @@ def render_inputs(project: Project, inputs: Inputs) -> Outputs:
     stub_folder = stubs.folder(spec.api_version)
 
     outputs = Outputs()
-    outputs.add("src/pipelex/generated/builtins.py", builtins.emit(spec))
-    outputs.add("src/pipelex/generated/accessors.py", accessors.emit(spec))
-    for path, text in stubs.emit(contract).items():
+    stub_texts = stubs.emit(contract)
+    shapes = read_call_shapes(contract, stub_texts)
+    outputs.add("src/pipelex/generated/builtins.py", builtins.emit(spec, shapes))
+    outputs.add("src/pipelex/generated/families.py", families.emit_tokens(spec))
+    outputs.add("src/pipelex/generated/accessors.py", accessors.emit(spec, shapes))
+    outputs.add("src/pipelex/worker_factories.py", families.emit_factories(spec))
+    for path, text in stub_texts.items():
         outputs.add(f"{stub_folder}/{path}", text)
     outputs.add_bare(f"{stub_folder}/pipelex/py.typed", "")
     outputs.own_folder(stub_folder)
@@ -80,5 +85,6 @@ def render_inputs(project: Project, inputs: Inputs) -> Outputs:
         outputs.add("docs/spi-changes.md", spi_changes_doc.emit(spec))
         for number, text in api_versions_doc.emit(project, spec).items():
             outputs.add(f"docs/api-versions/v{number}.md", text)
-    outputs.add_bare(api_version.CONTRACT_FILE, inputs.contract_text)
+    for path, text in inputs.stamped.items():
+        outputs.add_bare(path, text)
     return outputs

@@ -1,4 +1,4 @@
-"""Rendering: the templates, and Python laid out as ``ruff format`` would, which then has nothing to do."""
+"""Rendering: the templates, and literals laid out as ``ruff format`` would, which then has nothing to do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-LINE_LENGTH = 120
+from pipelex.spi.python_text import LINE_LENGTH, call, imports
 
 
 @cache
@@ -22,7 +22,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    environment.filters.update(quote=quote, call=call, imports=imports, constant=constant)
+    environment.filters.update(quote=quote, literal=literal, array=array, call=call, imports=imports, constant=constant)
     return environment
 
 
@@ -44,51 +44,27 @@ def quote(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def call(head: str, arguments: list[str], indent: int = 0, brackets: str = "()") -> str:
-    """Write a call on one line where it fits, one argument a line otherwise.
+def literal(text: str) -> str:
+    """Write a string as a Python literal, in the quotes that ``ruff format`` would choose.
 
     Args:
-        head: What stands before the bracket.
-        arguments: The arguments.
-        indent: How far the line is indented; its own indentation is the template's.
-        brackets: The two brackets.
+        text: The string.
     """
-    line = f"{head}{brackets[0]}{', '.join(arguments)}{brackets[1]}"
-    if indent + len(line) <= LINE_LENGTH:
-        return line
-    margin = " " * indent
-    inner = "".join(f"{margin}    {argument},\n" for argument in arguments)
-    return f"{head}{brackets[0]}\n{inner}{margin}{brackets[1]}"
+    return repr(text) if '"' in text else quote(text)
 
 
-def imports(references: list[str], indent: int = 0) -> str:
-    """Write ``from module import name`` lines, sorted and merged as isort would.
+def array(items: list[str], indent: int, head: str = "") -> str:
+    """Write a tuple of strings as an argument of a call, one string a line where it does not fit on one.
 
     Args:
-        references: What to import, as ``module:name``.
-        indent: How far the lines are indented; the first one's indentation is the template's.
+        items: The strings.
+        indent: How far the line is indented.
+        head: What stands before the bracket on its line.
     """
-    by_module: dict[str, set[str]] = {}
-    for reference in references:
-        module, _, name = reference.partition(":")
-        by_module.setdefault(module, set()).add(name)
-    lines = [
-        _import_line(module, sorted(names, key=_import_order), indent) for module, names in sorted(by_module.items())
-    ]
-    return f"\n{' ' * indent}".join(lines)
-
-
-def _import_line(module: str, names: list[str], indent: int) -> str:
-    line = f"from {module} import {', '.join(names)}"
-    if indent + len(line) <= LINE_LENGTH:
-        return line
-    return call(f"from {module} import ", names, indent)
-
-
-def _import_order(name: str) -> tuple[int, str]:
-    """Constants before classes before functions, as isort orders by type."""
-    kind = 0 if name.isupper() and len(name) > 1 else 1 if name[:1].isupper() else 2
-    return kind, name
+    texts = [quote(item) for item in items]
+    if len(texts) == 1:
+        return f"({texts[0]},)"
+    return call(head, texts, indent).removeprefix(head)
 
 
 def constant(text: str, name: str) -> str:

@@ -46,7 +46,18 @@ class Family(Table):
         description="The member of InferenceFamily."
     )
     value: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]*$")] = Field(description="The member's value.")
+    about: Line = Field(description="The docstring of the member: what goes in, what comes out.")
+    words: Line = Field(description="How a sentence names its models.")
     worker: Reference = Field(description="The base of this family's workers, as module:class.")
+    job: Reference = Field(description="What one call asks for, as module:class.")
+    kit: Reference = Field(description="The suite of the conformance kit, as module:class.")
+    command: Identifier = Field(description="The command that calls it, which cli/<value>.py defines.")
+    help: Line = Field(description="What the command does, in one line.")
+    first_call: Line = Field(description="The command as a user tries it first, without its model.")
+    charged_on_arrival: bool = Field(
+        default=False, description="Whether a request may be charged without an answer: then it is never repeated."
+    )
+    capabilities: list[Identifier] = Field(default=[], description="What a model of the family may declare.")
 
     @property
     def worker_class(self) -> str:
@@ -292,6 +303,7 @@ def _check_duplicates(spec_file: SpecFile) -> Iterator[Problem]:
     for index, family in enumerate(spec.family):
         claims.append((f"family name '{family.name}'", ("family", index, "name")))
         claims.append((f"family value '{family.value}'", ("family", index, "value")))
+        claims.append((f"command '{canonical(family.command)}'", ("family", index, "command")))
     for index, builtin in enumerate(spec.builtin):
         claims.append((f"plugin name '{canonical(builtin.name)}'", ("builtin", index, "name")))
         for place, command in enumerate(builtin.commands):
@@ -312,9 +324,10 @@ def _check_families(spec_file: SpecFile) -> Iterator[Problem]:
     spec = spec_file.spec
     names = [family.name for family in spec.family]
     for index, family in enumerate(spec.family):
-        if family.worker not in spec.symbols:
-            text = f"'{family.worker}' is not published; expected it under [symbols]"
-            yield spec_file.problem(("family", index, "worker"), text)
+        for key, reference in (("worker", family.worker), ("job", family.job)):
+            if reference not in spec.symbols:
+                text = f"'{reference}' is not published; expected it under [symbols]"
+                yield spec_file.problem(("family", index, key), text)
     for index, builtin in enumerate(spec.builtin):
         for place, row in enumerate(builtin.workers):
             if row.family not in names:

@@ -1,4 +1,4 @@
-"""Stamps the ``PLUGIN_API_VERSION`` literal into ``contract.py``, the only handwritten file that is touched."""
+"""Stamps the ``PLUGIN_API_VERSION`` literal into ``contract.py``, which is handwritten otherwise."""
 
 from __future__ import annotations
 

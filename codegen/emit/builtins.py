@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from codegen.render import call, quote, template
+from codegen.call_shapes import CLIENT_MADE_OF, LISTED_OF, MADE_OF
+from codegen.render import quote, template
+from pipelex.spi.python_text import call
 
 if TYPE_CHECKING:
+    from codegen.call_shapes import CallShapes
     from codegen.spec import Builtin, Family, Spec, WorkerRow
+    from pipelex.spi.call_shapes import CallShape
 
 _PROVIDERS = "pipelex.providers"
 _CONTRACT = "pipelex.plugins"
@@ -19,15 +23,11 @@ class _WorkerClosure:
     """The closure that builds the workers of all rows of one family, worker class and client factory."""
 
     name: str
+    parameters: str
     base: str
     worker: str
     imports: list[str]
     client: str | None
-
-    @property
-    def unused(self) -> str:
-        """The mark of the arguments that a closure without a client ignores."""
-        return "" if self.client else "  # noqa: ARG001"
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class _ListerClosure:
     """The closure that lists the models of a plugin."""
 
     name: str
+    parameters: str
     function: str
     errors: str
     imports: list[str]
@@ -67,38 +68,42 @@ class _CommandClosure:
     imports: list[str]
 
 
-def emit(spec: Spec) -> str:
+def emit(spec: Spec, shapes: CallShapes) -> str:
     """Render the module.
 
     Args:
         spec: The spec.
+        shapes: How the closures are called.
     """
-    plugins = [_plugin(spec, builtin) for builtin in spec.builtin]
+    plugins = [_plugin(spec, shapes, builtin) for builtin in spec.builtin]
+    types = _type_imports(spec, shapes, plugins)
     return template("builtins.py.j2").render(
         api_version=spec.api_version,
+        shapes=shapes,
         plugins=plugins,
         instances=_tuple([f"{plugin.class_name}()" for plugin in plugins]),
         unconditional=_frozenset([builtin.name for builtin in spec.builtin if builtin.core_unconditional]),
         typing_imports=["typing:TYPE_CHECKING", *(["typing:Final"] if plugins else [])],
         runtime_imports=_runtime_imports(plugins),
-        type_imports=_type_imports(spec, plugins),
-        abc_names=_abc_names(plugins),
+        standard_imports=[reference for reference in types if not reference.startswith("pipelex.")],
+        type_imports=[reference for reference in types if reference.startswith("pipelex.")],
     )
 
 
-def _plugin(spec: Spec, builtin: Builtin) -> _Plugin:
+def _plugin(spec: Spec, shapes: CallShapes, builtin: Builtin) -> _Plugin:
     stem = identifier(builtin.name)
     closures: dict[tuple[str, str, str | None], _WorkerClosure] = {}
     backends = []
     for row in builtin.workers:
         client = row.client or builtin.client
         key = (row.family, row.worker, client)
-        closure = closures.setdefault(key, _worker_closure(spec.family_named(row.family), row, client))
+        made = _worker_closure(shapes.make_worker, spec.family_named(row.family), row, client)
+        closure = closures.setdefault(key, made)
         backends.append(
             [f"family=InferenceFamily.{row.family}", f"sdk={quote(row.sdk)}", f"make_worker={closure.name}"]
         )
     message_name = f"_{stem.upper()}_MISSING_MSG"
-    lister = _lister(builtin, stem)
+    lister = _lister(shapes.list_models, builtin, stem)
     return _Plugin(
         row=builtin,
         class_name=_class_name(stem),
@@ -140,12 +145,13 @@ def _guards(builtin: Builtin, message_name: str) -> list[list[str]]:
     ]
 
 
-def _worker_closure(family: Family, row: WorkerRow, client: str | None) -> _WorkerClosure:
+def _worker_closure(shape: CallShape, family: Family, row: WorkerRow, client: str | None) -> _WorkerClosure:
     references = [f"{_PROVIDERS}.{row.worker}"]
     if client is not None:
         references.append(f"{_PROVIDERS}.{client}")
     return _WorkerClosure(
         name=f"_make_{family.value}_{identifier(row.sdk)}_worker",
+        parameters=shape.lines(used=MADE_OF | CLIENT_MADE_OF if client else MADE_OF),
         base=family.worker_class,
         worker=row.worker.partition(":")[2],
         imports=references,
@@ -153,11 +159,12 @@ def _worker_closure(family: Family, row: WorkerRow, client: str | None) -> _Work
     )
 
 
-def _lister(builtin: Builtin, stem: str) -> _ListerClosure | None:
+def _lister(shape: CallShape, builtin: Builtin, stem: str) -> _ListerClosure | None:
     if builtin.lister is None:
         return None
     return _ListerClosure(
         name=f"_list_{stem}_models",
+        parameters=shape.lines(used=LISTED_OF),
         function=builtin.lister.function.partition(":")[2],
         errors=builtin.lister.errors.partition(":")[2],
         imports=[
@@ -187,26 +194,17 @@ def _runtime_imports(plugins: list[_Plugin]) -> list[str]:
     return references
 
 
-def _type_imports(spec: Spec, plugins: list[_Plugin]) -> list[str]:
+def _type_imports(spec: Spec, shapes: CallShapes, plugins: list[_Plugin]) -> list[str]:
+    """List what the annotations of the module mention, the standard library's names among them."""
     references = [f"{_CONTRACT}.contract:PipelexPlugin"]
     if plugins:
-        references += [
-            "pipelex.cogt.model_backends.backend:InferenceBackend",
-            "pipelex.cogt.model_backends.model_spec:InferenceModelSpec",
-            f"{_CONTRACT}.registrar:PluginRegistrar",
-            f"{_CONTRACT}.sdk_client_registry:SdkClientRegistry",
-            "pipelex.reporting.reporting_protocol:ReportingProtocol",
-        ]
+        references += [f"{_CONTRACT}.registrar:PluginRegistrar", *shapes.make_worker.imports]
+    if any(plugin.lister for plugin in plugins):
+        references += [*shapes.list_models.imports, *shapes.list_models.result_imports]
     if any(plugin.commands for plugin in plugins):
         references.append(f"{_CONTRACT}.command_call:CommandCall")
-    if any(plugin.lister for plugin in plugins):
-        references.append("pipelex.cogt.model_backends.listed_model:ListedModel")
     bases = {closure.base for plugin in plugins for closure in plugin.closures}
     return references + [family.worker for family in spec.family if family.worker_class in bases]
-
-
-def _abc_names(plugins: list[_Plugin]) -> list[str]:
-    return ["collections.abc:Sequence"] if any(plugin.lister for plugin in plugins) else []
 
 
 def _tuple(items: list[str]) -> str:

@@ -15,10 +15,12 @@ GENERATED = (
     "docs/spi.md",
     "src/pipelex/generated/accessors.py",
     "src/pipelex/generated/builtins.py",
+    "src/pipelex/generated/families.py",
     "src/pipelex/spi/changes.toml",
     "src/pipelex/spi/frozen/**",
     "src/pipelex/spi/spi.lock",
     "src/pipelex/spi/v*/**",
+    "src/pipelex/worker_factories.py",
 )
 """Every output, folders of generated files as one; a test holds it against the table of contents."""
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from codegen.digest import code_meaning, digest, meaning
 from codegen.emit.stubs import code_of
-from codegen.render import imports, quote, template
+from codegen.render import quote, template
+from pipelex.spi.python_text import imports
 
 if TYPE_CHECKING:
     from codegen.contract import Contract, PublishedModule

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from codegen.render import call, imports, quote
+from codegen.render import quote
+from pipelex.spi.python_text import call, imports
 
 if TYPE_CHECKING:
     from codegen.contract import Contract, PublishedModule

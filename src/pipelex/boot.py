@@ -10,24 +10,22 @@ from pipelex.plugins.discovery import survey_plugins
 from pipelex.plugins.inference_backend_registry import InferenceBackendRegistry
 from pipelex.plugins.model_lister_registry import ModelListerRegistry
 from pipelex.plugins.sdk_client_registry import SdkClientRegistry
-from pipelex.worker_factories import ExtractWorkerFactory, ImgGenWorkerFactory, LLMWorkerFactory, SearchWorkerFactory
+from pipelex.worker_factories import WorkerMethods
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
 
-    from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
-    from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
-    from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
-    from pipelex.cogt.search.search_worker_abstract import SearchWorkerAbstract
     from pipelex.config.settings import Settings
     from pipelex.plugins.exceptions import PluginError
     from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 
-class Pipelex:
-    """A running system. Made by :meth:`setup`; used as a context manager, plain or async, which closes its clients.
+class Pipelex(WorkerMethods):
+    """A running system, with a method per family that returns the worker of a model.
+
+    Made by :meth:`setup`; used as a context manager, plain or async, which closes its clients.
 
     Example:
         >>> with Pipelex.setup() as px:
@@ -77,32 +75,6 @@ class Pipelex:
         )
         push_hub(hub)
         return cls(hub)
-
-    def llm(self, model: str) -> LLMWorkerAbstract:
-        """Return the worker of an LLM.
-
-        Args:
-            model: A name in the catalogue, or ``"backend/model-id"``.
-
-        Raises:
-            UnknownModelError: The name explains nothing.
-            MissingCredentialError: The backend takes a value from a variable that is not set.
-            InferenceBackendNotFoundError: No plugin serves the model's sdk.
-            MissingDependencyError: The backend's SDK is not installed.
-        """
-        return LLMWorkerFactory.make_llm_worker(model, hub=self.hub)
-
-    def img_gen(self, model: str) -> ImgGenWorkerAbstract:
-        """Return the worker of an image generation model; arguments and errors as for :meth:`llm`."""
-        return ImgGenWorkerFactory.make_img_gen_worker(model, hub=self.hub)
-
-    def extract(self, model: str) -> ExtractWorkerAbstract:
-        """Return the worker of a document extraction model; arguments and errors as for :meth:`llm`."""
-        return ExtractWorkerFactory.make_extract_worker(model, hub=self.hub)
-
-    def search(self, model: str) -> SearchWorkerAbstract:
-        """Return the worker of a search engine; arguments and errors as for :meth:`llm`."""
-        return SearchWorkerFactory.make_search_worker(model, hub=self.hub)
 
     @property
     def settings(self) -> Settings:

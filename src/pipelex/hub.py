@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
     from pipelex.config.settings import Settings
-    from pipelex.plugins.inference_backend_registry import InferenceBackendRegistry, InferenceFamily
+    from pipelex.plugins.family import Family
+    from pipelex.plugins.inference_backend_registry import InferenceBackendRegistry, InferenceFamily, WorkerT
     from pipelex.plugins.model_lister_registry import ModelListerRegistry
     from pipelex.plugins.sdk_client_registry import SdkClientRegistry
     from pipelex.reporting.reporting_protocol import ReportingProtocol
@@ -46,15 +47,53 @@ class PipelexHub:
         self._settings: Settings | None = None
 
     def _resolve(self, model: str, family: InferenceFamily) -> tuple[ModelHandle, InferenceModelSpec]:
-        """Say what stands behind a model's name. Neither the settings nor the registry change: it is kept.
+        """Resolve a model's name. The result is cached: settings and registry are immutable.
 
         Raises:
-            UnknownModelError: The name explains nothing.
+            UnknownModelError: The name is not in the catalogue, and names no backend.
             UnknownBackendError: No configuration describes the model's backend.
         """
         served = [sdk for other, sdk in self.inference_backends if other is family]
         spec = self.settings.resolve_model(model, family=family, known_sdks=served)
         return ModelHandle.make_for_inference_model(inference_model=spec), spec
+
+    def worker(self, family: Family[WorkerT], model: InferenceModelSpec | str) -> WorkerT:
+        """Make the worker of a model: the one place where the values of a ``make_worker`` call come from.
+
+        Args:
+            family: The family of the call.
+            model: A resolved model record, a name in the catalogue, or ``"backend/model-id"``.
+
+        Returns:
+            The worker that the model's sdk selects.
+
+        Raises:
+            UnknownModelError: The name is not in the catalogue, and names no backend.
+            UnknownBackendError: No configuration describes the model's backend.
+            MissingCredentialError: The backend takes a value from a variable that is not set.
+            InferenceBackendNotFoundError: No plugin serves the model's sdk; a ``NotImplementedError`` too.
+            WrongWorkerFamilyError: The plugin built something else.
+            MissingDependencyError: The backend's SDK is not installed.
+        """
+        if isinstance(model, str):
+            handle, spec = self.resolve(model, family.member)
+        else:
+            handle, spec = ModelHandle.make_for_inference_model(inference_model=model), model
+        backend = self.settings.resolve_backend(handle.backend_name)
+        if backend.endpoint != spec.endpoint:
+            from dataclasses import replace
+
+            spec = replace(spec, endpoint=backend.endpoint)
+        return self.inference_backends.make_worker(
+            family,
+            sdk=handle.sdk,
+            call=lambda make_worker: make_worker(
+                inference_model=spec,
+                backend=backend,
+                sdk_clients=self.sdk_clients,
+                reporting_delegate=self.reporting_delegate,
+            ),
+        )
 
     @property
     def settings(self) -> Settings:

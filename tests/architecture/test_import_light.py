@@ -72,11 +72,11 @@ def test_the_seam_loads_no_job_type() -> None:
     assert [] == seam(SRC).of(*JOB_MODULES, "pipelex.cogt")
 
 
-def test_the_whole_spi_loads_at_most_56_modules_beside_its_own_and_nothing_heavy() -> None:
+def test_the_whole_spi_loads_at_most_59_modules_beside_its_own_and_nothing_heavy() -> None:
     reach = whole_spi(SRC)
     assert () == reach.attempts
     beside = reach.loaded - set(WHOLE_SPI)
-    assert len(beside) <= 56, sorted(beside)
+    assert len(beside) <= 59, sorted(beside)
 
 
 def test_the_whole_spi_is_the_whole_spi() -> None:
@@ -99,11 +99,11 @@ def test_a_command_that_needs_no_key_loads_no_pydantic() -> None:
 
 
 @pytest.mark.parametrize("command", [HELP, PLUGINS_LIST])
-def test_a_command_that_only_tells_loads_at_most_105_modules_and_nothing_heavy(command: str) -> None:
+def test_a_command_that_only_tells_loads_at_most_107_modules_and_nothing_heavy(command: str) -> None:
     reach = reach_of(command, src=SRC, blocked=(*SDKS, *HEAVY))
     assert () == reach.attempts
     assert [] == reach.of("pipelex.providers", "pipelex.checking", "pipelex.upgrading", "pipelex.scaffold")
-    assert len(reach.loaded) <= 105, sorted(reach.loaded)
+    assert len(reach.loaded) <= 107, sorted(reach.loaded)
 
 
 @pytest.mark.parametrize("module", [*HEAVY, *SDKS])
@@ -130,7 +130,7 @@ def test_too_many_modules_are_found(tmp_path: Path) -> None:
     src = copy_of_src(tmp_path)
     plant(src, "pipelex/plugins/model_handle.py", "import asyncio")
     assert len(seam(src).loaded) > 40
-    assert len(whole_spi(src).loaded - set(WHOLE_SPI)) > 56
+    assert len(whole_spi(src).loaded - set(WHOLE_SPI)) > 59
 
 
 @pytest.mark.parametrize("module", [*HEAVY, *SDKS])

@@ -39,6 +39,7 @@ LAYERS: dict[str, float] = {
     "pipelex.cogt": 1,
     "pipelex.providers": 2,
     "pipelex.generated": 3,
+    "pipelex.generated.families": 1,
     "pipelex.plugins.discovery": 4,
     "pipelex.config": 4,
     "pipelex.hub": 5,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from codegen.emit import api_version, inference_family
 from codegen.writer import HEADER
 from tests.codegen.conftest import SmallProject
 
@@ -120,9 +121,9 @@ def test_a_failing_write_replaces_nothing(
 
 
 def test_every_output_says_that_it_is_generated(small: SmallProject) -> None:
-    """Except those without comment syntax, and the handwritten module of which a literal is stamped."""
+    """Except those without comment syntax, and the handwritten modules into which something is stamped."""
     bare = {path for path, text in small.render().items() if path != "codegen/spi.schema.json" and HEADER not in text}
-    assert {"src/pipelex/plugins/contract.py", "src/pipelex/spi/v3/pipelex/py.typed"} == bare
+    assert {api_version.CONTRACT_FILE, inference_family.REGISTRY_FILE, "src/pipelex/spi/v3/pipelex/py.typed"} == bare
 
 
 def test_a_check_reports_to_programs(small: SmallProject, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,9 @@ OUTPUTS = (
     "docs/spi.md",
     "src/pipelex/generated/accessors.py",
     "src/pipelex/generated/builtins.py",
+    "src/pipelex/generated/families.py",
     "src/pipelex/plugins/contract.py",
+    "src/pipelex/plugins/inference_backend_registry.py",
     "src/pipelex/spi/spi.lock",
     "src/pipelex/spi/v3/pipelex/__init__.pyi",
     "src/pipelex/spi/v3/pipelex/cogt/__init__.pyi",
@@ -28,7 +30,9 @@ OUTPUTS = (
     "src/pipelex/spi/v3/pipelex/plugins/__init__.pyi",
     "src/pipelex/spi/v3/pipelex/plugins/contract.pyi",
     "src/pipelex/spi/v3/pipelex/plugins/inference_backend_registry.pyi",
+    "src/pipelex/spi/v3/pipelex/plugins/model_lister_registry.pyi",
     "src/pipelex/spi/v3/pipelex/py.typed",
+    "src/pipelex/worker_factories.py",
 )
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from codegen.digest import code_meaning, meaning
 from codegen.project import Project
-from codegen.render import call, constant, imports
+from codegen.render import constant
 from codegen.source import read_module
 from codegen.spec import dotted
+from pipelex.spi.python_text import call, imports
 from pipelex.spi.toml_text import parse_toml
 
 TOML = '''\

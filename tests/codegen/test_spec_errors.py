@@ -25,7 +25,7 @@ CASES = {
     "duplicate plugin": ('name = "plain"', 'name = "acme_ai"', '"acme_ai"', "builtin[1].name: duplicate plugin name"),
     "foreign lister": ('"acme.eu"] }', '"plain"] }', "lister =", "builtin[0].lister.sdks[1]: 'plain' is none of this"),
     "unknown family": ('family = "LLM", sdk = "plain"', 'family = "VIDEO", sdk = "plain"', "VIDEO", "unknown family"),
-    "unpublished base": ('worker:ImgGenWorkerAbstract"\n\n', 'worker:Other"\n\n', "Other", "is not published"),
+    "unpublished base": ('worker:ImgGenWorkerAbstract"\n', 'worker:Other"\n', "Other", "is not published"),
     "empty extra": (
         'title = "a worker that needs nothing"',
         'title = "x"\nextra = "check"',

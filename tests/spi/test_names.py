@@ -33,9 +33,17 @@ entry_point_group = "pipelex.plugins"
 [[family]]
 name = "LLM"
 value = "llm"
+about = "Text."
+words = "models"
 worker = "pipelex.cogt.llm:Worker"
+job = "pipelex.cogt.llm:Job"
+kit = "pipelex.testing.llm:Kit"
+command = "llm"
+help = "Ask."
+first_call = "pipelex llm"
 [symbols]
 "pipelex.cogt.llm:Worker" = { since = "1.0", role = "a worker" }
+"pipelex.cogt.llm:Job" = { since = "1.0", role = "a call" }
 """
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pipelex.spi.call_shapes import LIST_MODELS, MAKE_WORKER, import_block, shipped_call_shape
+
 PACKAGE = "src/my_pkg"
 
 PYPROJECT = """\
@@ -32,25 +34,16 @@ class AcmePlugin:
         registrar.add_model_lister(sdk="acme", lister=list_acme_models)
 """
 
-CLOSURES = """\
-from collections.abc import Sequence
+_MAKE_WORKER = shipped_call_shape(MAKE_WORKER)
+_LIST_MODELS = shipped_call_shape(LIST_MODELS)
 
-from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
-from pipelex.cogt.model_backends.backend import InferenceBackend
-from pipelex.cogt.model_backends.listed_model import ListedModel
-from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-from pipelex.plugins.inference_backend_registry import require_sdk
-from pipelex.plugins.sdk_client_registry import SdkClientRegistry
-from pipelex.reporting.reporting_protocol import ReportingProtocol
+CLOSURES = f"""\
+{import_block(_MAKE_WORKER, _LIST_MODELS, "pipelex.plugins.inference_backend_registry:require_sdk")}
 
 
 def make_acme_worker(
     *,
-    inference_model: InferenceModelSpec,
-    backend: InferenceBackend,
-    sdk_clients: SdkClientRegistry,
-    reporting_delegate: ReportingProtocol | None,
-) -> InferenceWorkerAbstract:
+{_MAKE_WORKER.lines()}) -> {_MAKE_WORKER.returns}:
     require_sdk(spec="acme", extra="acme", msg="Acme models need the acme SDK.")
     from my_pkg.worker import AcmeLLMWorker
 
@@ -59,12 +52,7 @@ def make_acme_worker(
 
 async def list_acme_models(
     *,
-    sdk: str,
-    backend_name: str,
-    backend: InferenceBackend,
-    flat: bool,
-    any_listed: bool,
-) -> Sequence[ListedModel]:
+{_LIST_MODELS.lines()}) -> {_LIST_MODELS.returns}:
     return [ListedModel(id="acme-1")]
 """
 

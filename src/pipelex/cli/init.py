@@ -11,6 +11,7 @@ import click
 from pipelex.cli.inputs import stdin_is_terminal
 from pipelex.cli.output import OK, write_json, write_table
 from pipelex.cli.session import trust_what_was_written
+from pipelex.generated.families import FAMILIES
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.terminal import write_text
 
@@ -21,13 +22,6 @@ if TYPE_CHECKING:
 
     from pipelex.config.starter import StarterBackend
     from pipelex.diagnosis.report import Diagnosis
-
-_FIRST_CALLS = {
-    InferenceFamily.LLM: 'pipelex llm "Say hello."',
-    InferenceFamily.IMG_GEN: 'pipelex img-gen "A red fox in the snow" --out images',
-    InferenceFamily.EXTRACT: "pipelex extract FILE",
-    InferenceFamily.SEARCH: 'pipelex search "What is new today?"',
-}
 
 
 class Choice(NamedTuple):
@@ -222,7 +216,7 @@ def _steps(chosen: Sequence[Choice], project: Path) -> Iterator[str]:
     first = chosen[0].backend
     family = first.families[0]
     model = first.model(family, packaged_settings()) or f"{first.name}/{ANY_MODEL}"
-    yield f"{_FIRST_CALLS[family]} --model {model}"
+    yield f"{FAMILIES[family].first_call} --model {model}"
 
 
 def _as_data(choice: Choice) -> dict[str, object]:

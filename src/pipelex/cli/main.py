@@ -18,6 +18,7 @@ import click
 
 from pipelex.cli.output import FAILED, INTERRUPTED, exit_code_of, note, write_click_error, write_error
 from pipelex.exceptions import PipelexError, SystemFaultError, UnexpectedError
+from pipelex.generated.families import FAMILIES
 from pipelex.plugins.exceptions import BrokenPluginError
 from pipelex.terminal import escaped, release_stdout, stdout, write_text
 
@@ -42,10 +43,10 @@ class CoreCommand(NamedTuple):
 
 COMMANDS = {
     "init": CoreCommand("pipelex.cli.init:init", "Write a project's configuration."),
-    "llm": CoreCommand("pipelex.cli.llm:llm", "Ask a language model."),
-    "img-gen": CoreCommand("pipelex.cli.img_gen:img_gen", "Make images of a prompt."),
-    "extract": CoreCommand("pipelex.cli.extract:extract", "Turn documents into text."),
-    "search": CoreCommand("pipelex.cli.search:search", "Ask a search engine."),
+    **{
+        family.command: CoreCommand(f"pipelex.cli.{member}:{member}", family.help)
+        for member, family in FAMILIES.items()
+    },
     "plugins": CoreCommand("pipelex.cli.plugins:plugins", "See which plugins are there and what became of them."),
     "show": CoreCommand("pipelex.cli.show:show", "Show what the backends offer."),
     "doctor": CoreCommand("pipelex.cli.doctor:doctor", "Find what is wrong, and say how to fix it."),

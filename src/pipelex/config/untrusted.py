@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipelex.config.references import variables_of
+from pipelex.plugins.inference_backend_registry import InferenceFamily
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,7 +41,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "price_provider",
         }
     ),
-    "defaults": frozenset({"llm", "img_gen", "extract", "search"}),
+    "defaults": frozenset(family.value for family in InferenceFamily),
 }
 """The keys of each table that an untrusted file may state, as long as they take no value from the environment.
 

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING
 
-from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.generated.families import EXTRACT, IMG_GEN, LLM, SEARCH
 
 if TYPE_CHECKING:
     from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
@@ -18,64 +17,6 @@ if TYPE_CHECKING:
     from pipelex.plugins.inference_backend_registry import InferenceBackendRegistry
     from pipelex.plugins.sdk_client_registry import SdkClientRegistry
     from pipelex.reporting.reporting_protocol import ReportingProtocol
-
-LLMSdk: TypeAlias = Literal[
-    "anthropic",
-    "azure_openai",
-    "azure_openai_responses",
-    "bedrock_aioboto",
-    "bedrock_anthropic",
-    "bedrock_boto3",
-    "gateway_completions",
-    "gateway_responses",
-    "google",
-    "llama_cpp",
-    "mistral",
-    "openai",
-    "openai_responses",
-    "openrouter",
-    "portkey_completions",
-    "portkey_responses",
-]
-"""The sdks that the built-in plugins serve in the family LLM."""
-ImgGenSdk: TypeAlias = Literal[
-    "azure_rest_img_gen",
-    "fal",
-    "gateway_img_gen",
-    "google",
-    "huggingface_img_gen",
-    "openai_img_gen",
-    "openrouter_img_gen",
-]
-"""The sdks that the built-in plugins serve in the family IMG_GEN."""
-ExtractSdk: TypeAlias = Literal["docling_sdk", "gateway_extract", "linkup_fetch", "mistral", "pypdfium2"]
-"""The sdks that the built-in plugins serve in the family EXTRACT."""
-SearchSdk: TypeAlias = Literal["gateway_search", "linkup"]
-"""The sdks that the built-in plugins serve in the family SEARCH."""
-
-
-@overload
-def make_llm_worker(
-    registry: InferenceBackendRegistry,
-    *,
-    sdk: LLMSdk,
-    inference_model: InferenceModelSpec,
-    backend: InferenceBackend,
-    sdk_clients: SdkClientRegistry,
-    reporting_delegate: ReportingProtocol | None,
-) -> LLMWorkerAbstract: ...
-
-
-@overload
-def make_llm_worker(
-    registry: InferenceBackendRegistry,
-    *,
-    sdk: str,
-    inference_model: InferenceModelSpec,
-    backend: InferenceBackend,
-    sdk_clients: SdkClientRegistry,
-    reporting_delegate: ReportingProtocol | None,
-) -> LLMWorkerAbstract: ...
 
 
 def make_llm_worker(
@@ -92,58 +33,28 @@ def make_llm_worker(
     Args:
         registry: What the plugins registered.
         sdk: The model's sdk.
-        inference_model: The resolved model record.
-        backend: The configuration record of the model's backend.
-        sdk_clients: Where SDK clients are memoized.
-        reporting_delegate: Where the worker reports usage and time, if anywhere.
+        inference_model: Passed to the plugin's ``make_worker``.
+        backend: Passed to the plugin's ``make_worker``.
+        sdk_clients: Passed to the plugin's ``make_worker``.
+        reporting_delegate: Passed to the plugin's ``make_worker``.
 
     Raises:
         InferenceBackendNotFoundError: No plugin serves this sdk in this family.
         MissingDependencyError: The plugin's SDK is not installed.
-        BrokenPluginError: The plugin's ``make_worker`` raised something that is no error of ours.
+        BrokenPluginError: The plugin's ``make_worker`` raised an error that is not a PipelexError.
         WrongWorkerFamilyError: It returned something else than a worker of this family.
         InvalidContributionError: The worker's constructor did not call that of its base.
     """
     return registry.make_worker(
-        family=InferenceFamily.LLM,
+        LLM,
         sdk=sdk,
-        load_base=_llm_base,
-        inference_model=inference_model,
-        backend=backend,
-        sdk_clients=sdk_clients,
-        reporting_delegate=reporting_delegate,
+        call=lambda make_worker: make_worker(
+            inference_model=inference_model,
+            backend=backend,
+            sdk_clients=sdk_clients,
+            reporting_delegate=reporting_delegate,
+        ),
     )
-
-
-@cache
-def _llm_base() -> type[LLMWorkerAbstract]:
-    from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
-
-    return LLMWorkerAbstract
-
-
-@overload
-def make_img_gen_worker(
-    registry: InferenceBackendRegistry,
-    *,
-    sdk: ImgGenSdk,
-    inference_model: InferenceModelSpec,
-    backend: InferenceBackend,
-    sdk_clients: SdkClientRegistry,
-    reporting_delegate: ReportingProtocol | None,
-) -> ImgGenWorkerAbstract: ...
-
-
-@overload
-def make_img_gen_worker(
-    registry: InferenceBackendRegistry,
-    *,
-    sdk: str,
-    inference_model: InferenceModelSpec,
-    backend: InferenceBackend,
-    sdk_clients: SdkClientRegistry,
-    reporting_delegate: ReportingProtocol | None,
-) -> ImgGenWorkerAbstract: ...
 
 
 def make_img_gen_worker(
@@ -160,58 +71,28 @@ def make_img_gen_worker(
     Args:
         registry: What the plugins registered.
         sdk: The model's sdk.
-        inference_model: The resolved model record.
-        backend: The configuration record of the model's backend.
-        sdk_clients: Where SDK clients are memoized.
-        reporting_delegate: Where the worker reports usage and time, if anywhere.
+        inference_model: Passed to the plugin's ``make_worker``.
+        backend: Passed to the plugin's ``make_worker``.
+        sdk_clients: Passed to the plugin's ``make_worker``.
+        reporting_delegate: Passed to the plugin's ``make_worker``.
 
     Raises:
         InferenceBackendNotFoundError: No plugin serves this sdk in this family.
         MissingDependencyError: The plugin's SDK is not installed.
-        BrokenPluginError: The plugin's ``make_worker`` raised something that is no error of ours.
+        BrokenPluginError: The plugin's ``make_worker`` raised an error that is not a PipelexError.
         WrongWorkerFamilyError: It returned something else than a worker of this family.
         InvalidContributionError: The worker's constructor did not call that of its base.
     """
     return registry.make_worker(
-        family=InferenceFamily.IMG_GEN,
+        IMG_GEN,
         sdk=sdk,
-        load_base=_img_gen_base,
-        inference_model=inference_model,
-        backend=backend,
-        sdk_clients=sdk_clients,
-        reporting_delegate=reporting_delegate,
+        call=lambda make_worker: make_worker(
+            inference_model=inference_model,
+            backend=backend,
+            sdk_clients=sdk_clients,
+            reporting_delegate=reporting_delegate,
+        ),
     )
-
-
-@cache
-def _img_gen_base() -> type[ImgGenWorkerAbstract]:
-    from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
-
-    return ImgGenWorkerAbstract
-
-
-@overload
-def make_extract_worker(
-    registry: InferenceBackendRegistry,
-    *,
-    sdk: ExtractSdk,
-    inference_model: InferenceModelSpec,
-    backend: InferenceBackend,
-    sdk_clients: SdkClientRegistry,
-    reporting_delegate: ReportingProtocol | None,
-) -> ExtractWorkerAbstract: ...
-
-
-@overload
-def make_extract_worker(
-    registry: InferenceBackendRegistry,
-    *,
-    sdk: str,
-    inference_model: InferenceModelSpec,
-    backend: InferenceBackend,
-    sdk_clients: SdkClientRegistry,
-    reporting_delegate: ReportingProtocol | None,
-) -> ExtractWorkerAbstract: ...
 
 
 def make_extract_worker(
@@ -228,58 +109,28 @@ def make_extract_worker(
     Args:
         registry: What the plugins registered.
         sdk: The model's sdk.
-        inference_model: The resolved model record.
-        backend: The configuration record of the model's backend.
-        sdk_clients: Where SDK clients are memoized.
-        reporting_delegate: Where the worker reports usage and time, if anywhere.
+        inference_model: Passed to the plugin's ``make_worker``.
+        backend: Passed to the plugin's ``make_worker``.
+        sdk_clients: Passed to the plugin's ``make_worker``.
+        reporting_delegate: Passed to the plugin's ``make_worker``.
 
     Raises:
         InferenceBackendNotFoundError: No plugin serves this sdk in this family.
         MissingDependencyError: The plugin's SDK is not installed.
-        BrokenPluginError: The plugin's ``make_worker`` raised something that is no error of ours.
+        BrokenPluginError: The plugin's ``make_worker`` raised an error that is not a PipelexError.
         WrongWorkerFamilyError: It returned something else than a worker of this family.
         InvalidContributionError: The worker's constructor did not call that of its base.
     """
     return registry.make_worker(
-        family=InferenceFamily.EXTRACT,
+        EXTRACT,
         sdk=sdk,
-        load_base=_extract_base,
-        inference_model=inference_model,
-        backend=backend,
-        sdk_clients=sdk_clients,
-        reporting_delegate=reporting_delegate,
+        call=lambda make_worker: make_worker(
+            inference_model=inference_model,
+            backend=backend,
+            sdk_clients=sdk_clients,
+            reporting_delegate=reporting_delegate,
+        ),
     )
-
-
-@cache
-def _extract_base() -> type[ExtractWorkerAbstract]:
-    from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
-
-    return ExtractWorkerAbstract
-
-
-@overload
-def make_search_worker(
-    registry: InferenceBackendRegistry,
-    *,
-    sdk: SearchSdk,
-    inference_model: InferenceModelSpec,
-    backend: InferenceBackend,
-    sdk_clients: SdkClientRegistry,
-    reporting_delegate: ReportingProtocol | None,
-) -> SearchWorkerAbstract: ...
-
-
-@overload
-def make_search_worker(
-    registry: InferenceBackendRegistry,
-    *,
-    sdk: str,
-    inference_model: InferenceModelSpec,
-    backend: InferenceBackend,
-    sdk_clients: SdkClientRegistry,
-    reporting_delegate: ReportingProtocol | None,
-) -> SearchWorkerAbstract: ...
 
 
 def make_search_worker(
@@ -296,31 +147,25 @@ def make_search_worker(
     Args:
         registry: What the plugins registered.
         sdk: The model's sdk.
-        inference_model: The resolved model record.
-        backend: The configuration record of the model's backend.
-        sdk_clients: Where SDK clients are memoized.
-        reporting_delegate: Where the worker reports usage and time, if anywhere.
+        inference_model: Passed to the plugin's ``make_worker``.
+        backend: Passed to the plugin's ``make_worker``.
+        sdk_clients: Passed to the plugin's ``make_worker``.
+        reporting_delegate: Passed to the plugin's ``make_worker``.
 
     Raises:
         InferenceBackendNotFoundError: No plugin serves this sdk in this family.
         MissingDependencyError: The plugin's SDK is not installed.
-        BrokenPluginError: The plugin's ``make_worker`` raised something that is no error of ours.
+        BrokenPluginError: The plugin's ``make_worker`` raised an error that is not a PipelexError.
         WrongWorkerFamilyError: It returned something else than a worker of this family.
         InvalidContributionError: The worker's constructor did not call that of its base.
     """
     return registry.make_worker(
-        family=InferenceFamily.SEARCH,
+        SEARCH,
         sdk=sdk,
-        load_base=_search_base,
-        inference_model=inference_model,
-        backend=backend,
-        sdk_clients=sdk_clients,
-        reporting_delegate=reporting_delegate,
+        call=lambda make_worker: make_worker(
+            inference_model=inference_model,
+            backend=backend,
+            sdk_clients=sdk_clients,
+            reporting_delegate=reporting_delegate,
+        ),
     )
-
-
-@cache
-def _search_base() -> type[SearchWorkerAbstract]:
-    from pipelex.cogt.search.search_worker_abstract import SearchWorkerAbstract
-
-    return SearchWorkerAbstract

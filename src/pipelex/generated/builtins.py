@@ -139,7 +139,7 @@ async def _list_openai_models(
     backend: InferenceBackend,
     flat: bool,  # noqa: ARG001
     any_listed: bool,  # noqa: ARG001
-) -> Sequence[ListedModel]:
+) -> Sequence[ListedModel] | None:
     require_sdk(spec="openai", extra="openai", msg=_OPENAI_MISSING_MSG)
     from pipelex.plugins.model_lister_registry import translate_errors
     from pipelex.providers.openai.client import list_models
@@ -317,7 +317,7 @@ async def _list_gateway_models(
     backend: InferenceBackend,
     flat: bool,  # noqa: ARG001
     any_listed: bool,  # noqa: ARG001
-) -> Sequence[ListedModel]:
+) -> Sequence[ListedModel] | None:
     require_sdk(spec="openai", extra="gateway", msg=_GATEWAY_MISSING_MSG)
     require_sdk(spec="httpx", extra="gateway", msg=_GATEWAY_MISSING_MSG)
     from pipelex.plugins.model_lister_registry import translate_errors
@@ -420,7 +420,7 @@ async def _list_portkey_models(
     backend: InferenceBackend,
     flat: bool,  # noqa: ARG001
     any_listed: bool,  # noqa: ARG001
-) -> Sequence[ListedModel]:
+) -> Sequence[ListedModel] | None:
     require_sdk(spec="openai", extra="portkey", msg=_PORTKEY_MISSING_MSG)
     from pipelex.plugins.model_lister_registry import translate_errors
     from pipelex.providers.openai.client import list_models
@@ -509,7 +509,7 @@ async def _list_openrouter_models(
     backend: InferenceBackend,
     flat: bool,  # noqa: ARG001
     any_listed: bool,  # noqa: ARG001
-) -> Sequence[ListedModel]:
+) -> Sequence[ListedModel] | None:
     require_sdk(spec="openai", extra="openrouter", msg=_OPENROUTER_MISSING_MSG)
     from pipelex.plugins.model_lister_registry import translate_errors
     from pipelex.providers.openai.client import list_models
@@ -616,7 +616,7 @@ async def _list_local_models(
     backend: InferenceBackend,
     flat: bool,  # noqa: ARG001
     any_listed: bool,  # noqa: ARG001
-) -> Sequence[ListedModel]:
+) -> Sequence[ListedModel] | None:
     require_sdk(spec="xllamacpp", extra="local", msg=_LOCAL_MISSING_MSG)
     from pipelex.plugins.model_lister_registry import translate_errors
     from pipelex.providers.local.client import classify, list_models
@@ -710,7 +710,7 @@ async def _list_google_models(
     backend: InferenceBackend,
     flat: bool,  # noqa: ARG001
     any_listed: bool,  # noqa: ARG001
-) -> Sequence[ListedModel]:
+) -> Sequence[ListedModel] | None:
     require_sdk(spec="google.genai", extra="google", msg=_GOOGLE_MISSING_MSG)
     require_sdk(spec="httpx2", extra="google", msg=_GOOGLE_MISSING_MSG)
     from pipelex.plugins.model_lister_registry import translate_errors
@@ -963,7 +963,7 @@ async def _list_anthropic_models(
     backend: InferenceBackend,
     flat: bool,  # noqa: ARG001
     any_listed: bool,  # noqa: ARG001
-) -> Sequence[ListedModel]:
+) -> Sequence[ListedModel] | None:
     require_sdk(spec="anthropic", extra="anthropic", msg=_ANTHROPIC_MISSING_MSG)
     from pipelex.plugins.model_lister_registry import translate_errors
     from pipelex.providers.anthropic.client import list_models
@@ -1053,7 +1053,7 @@ async def _list_mistral_models(
     backend: InferenceBackend,
     flat: bool,  # noqa: ARG001
     any_listed: bool,  # noqa: ARG001
-) -> Sequence[ListedModel]:
+) -> Sequence[ListedModel] | None:
     require_sdk(spec="mistralai", extra="mistral", msg=_MISTRAL_MISSING_MSG)
     require_sdk(spec="httpx2", extra="mistral", msg=_MISTRAL_MISSING_MSG)
     from pipelex.plugins.model_lister_registry import translate_errors
@@ -1115,7 +1115,7 @@ async def _list_bedrock_models(
     backend: InferenceBackend,
     flat: bool,  # noqa: ARG001
     any_listed: bool,  # noqa: ARG001
-) -> Sequence[ListedModel]:
+) -> Sequence[ListedModel] | None:
     require_sdk(spec="boto3", extra="bedrock", msg=_BEDROCK_MISSING_MSG)
     require_sdk(spec="aiobotocore", extra="bedrock", msg=_BEDROCK_MISSING_MSG)
     from pipelex.plugins.model_lister_registry import translate_errors

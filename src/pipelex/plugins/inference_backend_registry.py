@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
     from pipelex.cogt.model_backends.backend import InferenceBackend
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+    from pipelex.plugins.family import Family
     from pipelex.plugins.sdk_client_registry import SdkClientRegistry
     from pipelex.reporting.reporting_protocol import ReportingProtocol
 
@@ -124,60 +125,44 @@ class InferenceBackendRegistry:
         raise self._not_found(family=family, sdk=sdk)
 
     def make_worker(
-        self,
-        *,
-        family: InferenceFamily,
-        sdk: str,
-        load_base: Callable[[], type[WorkerT]],
-        inference_model: InferenceModelSpec,
-        backend: InferenceBackend,
-        sdk_clients: SdkClientRegistry,
-        reporting_delegate: ReportingProtocol | None,
+        self, family: Family[WorkerT], *, sdk: str, call: Callable[[MakeWorkerFn], InferenceWorkerAbstract]
     ) -> WorkerT:
         """Build the worker of a model, and check what the plugin returned.
 
         Args:
             family: The family of the call.
             sdk: The model's ``sdk``.
-            load_base: Returns the worker base of the family.
-            inference_model: The resolved model record.
-            backend: The configuration record of the model's backend.
-            sdk_clients: Where SDK clients are memoized.
-            reporting_delegate: Where the worker reports usage and time, if anywhere.
+            call: Calls the plugin's callable with the values of its keywords.
 
         Raises:
             InferenceBackendNotFoundError: No plugin registered this pair.
-            BrokenPluginError: The plugin's ``make_worker`` raised something that is no error of ours.
+            BrokenPluginError: The plugin's ``make_worker`` raised an error that is not a PipelexError.
             WrongWorkerFamilyError: It returned something else than a worker of the family.
             InvalidContributionError: The worker's constructor did not call that of its base.
         """
-        make_worker = self.lookup(family=family, sdk=sdk)
+        member = family.member
+        make_worker = self.lookup(family=member, sdk=sdk)
         try:
-            worker = make_worker(
-                inference_model=inference_model,
-                backend=backend,
-                sdk_clients=sdk_clients,
-                reporting_delegate=reporting_delegate,
-            )
+            worker = call(make_worker)
         except BaseException as exc:
-            error = self._broken(exc, family=family, sdk=sdk)
+            error = self._broken(exc, family=member, sdk=sdk)
             if error is exc:
                 raise
             raise error from exc
-        base = load_base()
+        base = family.load_base()
         if not isinstance(worker, base):
             from pipelex.plugins.exceptions import WrongWorkerFamilyError
 
             raise WrongWorkerFamilyError(
-                plugin_name=self.plugin_name(family=family, sdk=sdk),
-                family=family.value,
+                plugin_name=self.plugin_name(family=member, sdk=sdk),
+                family=member.value,
                 sdk=sdk,
                 expected=base,
                 returned=type(worker),
             )
         from pipelex.plugins.returned_values import check_worker
 
-        check_worker(worker, plugin_name=self._plugin_names.get((family, sdk), _UNKNOWN))
+        check_worker(worker, plugin_name=self._plugin_names.get((member, sdk), _UNKNOWN))
         return worker
 
     def _broken(self, error: BaseException, *, family: InferenceFamily, sdk: str) -> BaseException:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pipelex.generated.families import FAMILIES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["PluginRegistrar"]
 
 CORE_COMMANDS = frozenset(
-    {"completion", "doctor", "extract", "img-gen", "init", "llm", "plugins", "search", "show", "spi", "trust"}
+    {"completion", "doctor", "init", "plugins", "show", "spi", "trust"}.union(
+        family.command for family in FAMILIES.values()
+    )
 )
 """The commands that no plugin may shadow; a test holds the command line to this list."""
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipelex.exceptions import OutputFileError
+from pipelex.generated.families import FAMILIES
 from pipelex.plugins.contract import PLUGIN_API_VERSION
 from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.spi.call_shapes import LIST_MODELS, MAKE_WORKER, import_block, shipped_call_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,30 +25,6 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).with_name("templates")
 _ENDING = ".tmpl"
-
-
-class FamilyFacts(NamedTuple):
-    """What a family's part of a plugin is made of.
-
-    Attributes:
-        words: What it is, in words.
-        class_part: What stands for it in class names.
-        capabilities: What the written worker can do beyond the family's plain call.
-    """
-
-    words: str
-    class_part: str
-    capabilities: tuple[str, ...]
-
-
-FACTS = {
-    InferenceFamily.LLM: FamilyFacts(
-        "language models", "LLM", ("structured_output", "streaming", "system_text", "temperature", "max_tokens")
-    ),
-    InferenceFamily.IMG_GEN: FamilyFacts("image generation", "ImgGen", ("count", "size")),
-    InferenceFamily.EXTRACT: FamilyFacts("document extraction", "Extract", ("pages",)),
-    InferenceFamily.SEARCH: FamilyFacts("search", "Search", ("max_results",)),
-}
 
 
 def render(names: PluginNames, families: Iterable[InferenceFamily], host: Host) -> dict[str, str]:
@@ -122,31 +100,46 @@ def install_command(names: PluginNames, host: Host) -> str:
 
 def _family_values(names: PluginNames, families: list[InferenceFamily]) -> dict[str, str]:
     """Render what stands in a shared file once for each family."""
-    each = [{**names._asdict(), **_facts_of(family)} for family in families]
+    shapes = _shape_values()
+    each = [{**names._asdict(), **shapes, **_facts_of(family)} for family in families]
 
     def parts(name: str) -> str:
         return "".join(_substitute(TEMPLATES / "part" / name, values) for values in each).rstrip("\n")
 
     protocols = [TEMPLATES / "family" / family.value / f"protocol.md{_ENDING}" for family in families]
     return {
+        **shapes,
         "closures": f"{parts(f'closure.py{_ENDING}')}\n",
         "registrations": parts(f"registration.py{_ENDING}"),
         "backend_tables": parts(f"backend_table.toml{_ENDING}"),
         "family_rows": parts(f"family_row.md{_ENDING}"),
         "family_members": ", ".join(f"InferenceFamily.{family.name}" for family in families),
-        "families_in_words": ", ".join(FACTS[family].words for family in families),
+        "families_in_words": ", ".join(FAMILIES[family].words for family in families),
         "protocols": "".join(path.read_text(encoding="utf-8") for path in protocols).rstrip("\n"),
     }
 
 
+def _shape_values() -> dict[str, str]:
+    """Return the signatures of a plugin's callables, and the imports of the module that defines them."""
+    make_worker, lister = shipped_call_shape(MAKE_WORKER), shipped_call_shape(LIST_MODELS)
+    return {
+        "make_worker_parameters": make_worker.lines(),
+        "make_worker_returns": make_worker.returns,
+        "lister_parameters": lister.lines(),
+        "lister_returns": lister.returns,
+        "contract_imports": import_block(make_worker, lister, "pipelex.plugins.registrar:PluginRegistrar", indent=4),
+    }
+
+
 def _facts_of(family: InferenceFamily) -> dict[str, str]:
-    facts = FACTS[family]
+    facts = FAMILIES[family]
+    capabilities = TEMPLATES / "family" / family.value / f"capabilities.toml{_ENDING}"
     return {
         "family": family.value,
         "family_member": family.name,
         "family_class": facts.class_part,
         "family_words": facts.words,
-        "capabilities_toml": ", ".join(f'"{capability}"' for capability in facts.capabilities),
+        "capabilities": capabilities.read_text(encoding="utf-8").rstrip("\n"),
     }
 
 

@@ -205,7 +205,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
 
     @check(since="1.0")
     def test_the_worker_is_of_the_family(self) -> None:
-        """``make_worker`` takes the four keywords, returns a worker of the family and hands the records on."""
+        """``make_worker`` takes the contract's keywords, and returns a worker of the family with the records."""
 
         async def scene(stage: Stage[WorkerT, ContentT]) -> None:
             worker = self._make(stage)

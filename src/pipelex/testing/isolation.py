@@ -105,7 +105,6 @@ def errors_without_sdk(
         "module": module,
         "attribute": attribute,
         "absent": list(sdk_imports),
-        "family": model.family.value,
         "sdk": model.sdk,
         "records": pickle.dumps(records).hex(),
     }

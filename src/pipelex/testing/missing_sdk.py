@@ -24,7 +24,6 @@ class Order(TypedDict):
         module: The module of the plugin.
         attribute: The plugin in it.
         absent: The import names of its SDK.
-        family: The family, by value.
         sdk: The sdk.
         records: Model spec and backend, pickled, in hexadecimal digits.
     """
@@ -33,7 +32,6 @@ class Order(TypedDict):
     module: str
     attribute: str
     absent: list[str]
-    family: str
     sdk: str
     records: str
 
@@ -45,33 +43,21 @@ def errors_of(order: Order) -> Errors:
     sys.path[:] = order["path"]
     sys.dont_write_bytecode = True
     from pipelex.plugins.admission import plugin_from
-    from pipelex.plugins.inference_backend_registry import InferenceFamily
     from pipelex.plugins.installed import EntryPoint
     from pipelex.plugins.registrar import PluginRegistrar
-    from pipelex.plugins.sdk_client_registry import SdkClientRegistry
+    from pipelex.testing.calls import models_of, worker_of
 
     plugin = plugin_from(EntryPoint(order["module"], order["attribute"]).load(), order["attribute"])
     for name in [name for name in sys.modules if f"{name}.".startswith(tuple(f"{sdk}." for sdk in order["absent"]))]:
         del sys.modules[name]  # the plugin imports it at its top, which another check reports
     for name in order["absent"]:
         sys.modules[name] = None  # type: ignore[assignment]  # the import system's way to have no such module
+    model, backend = pickle.loads(bytes.fromhex(order["records"]))  # noqa: S301 - our own parent wrote it
     registrar = PluginRegistrar(plugin_name=plugin.name)
     plugin.register(registrar)
-    make_worker = registrar.inference_backends[InferenceFamily(order["family"]), order["sdk"]]
-    model, backend = pickle.loads(bytes.fromhex(order["records"]))  # noqa: S301 - our own parent wrote it
-    found = {
-        "make_worker": _error_of(
-            lambda: make_worker(
-                inference_model=model, backend=backend, sdk_clients=SdkClientRegistry(), reporting_delegate=None
-            )
-        )
-    }
-    lister = registrar.model_listers.get(order["sdk"])
-    if lister is not None:
-        listing = {"sdk": order["sdk"], "backend_name": backend.name}
-        found["the lister"] = _error_of(
-            lambda: _begin(lister(**listing, backend=backend, flat=False, any_listed=False))
-        )
+    found = {"make_worker": _error_of(lambda: worker_of(plugin, model=model, backend=backend))}
+    if order["sdk"] in registrar.model_listers:
+        found["the lister"] = _error_of(lambda: _begin(models_of(plugin, sdk=order["sdk"], backend=backend)))
     return found
 
 

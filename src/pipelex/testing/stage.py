@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from pipelex.plugins.registrar import PluginRegistrar
 from pipelex.plugins.sdk_client_registry import SdkClientRegistry
 from pipelex.reporting.usage_log import UsageLog
+from pipelex.testing.calls import worker_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,12 +70,10 @@ class Stage(Generic[WorkerT, ContentT]):
         self.leftovers: list[str] = []
 
     def make_worker(self, *, model: InferenceModelSpec, backend: InferenceBackend) -> WorkerT:
-        """Build a worker as the system does: register, look up, call with the four keywords."""
-        registrar = PluginRegistrar(plugin_name=self.plugin.name)
-        self.plugin.register(registrar)
-        make_worker = registrar.inference_backends[model.family, model.sdk]
-        worker = make_worker(
-            inference_model=replace(model, endpoint=backend.endpoint),
+        """Build a worker as the system does."""
+        worker = worker_of(
+            self.plugin,
+            model=replace(model, endpoint=backend.endpoint),
             backend=backend,
             sdk_clients=self.clients,
             reporting_delegate=self.log,

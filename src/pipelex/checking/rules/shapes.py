@@ -25,7 +25,7 @@ MAKE_WORKER_SHAPE = Rule(
     id="PX501",
     name="make-worker-shape",
     reason=(
-        "The signature of make_worker is the contract: it is always called with the same four keywords. A parameter of "
+        "The signature of make_worker is the contract: it is always called with the same keywords. A parameter of "
         "another name or type fails when the model is first used. What is taken beyond that, and works, is a note."
     ),
     expected="the signature of MakeWorkerFn, all parameters by keyword",
@@ -45,11 +45,11 @@ def _check_lister_shape(rule: Rule, subject: Subject) -> Iterator[Finding]:
 LISTER_SHAPE = Rule(
     id="PX502",
     name="lister-shape",
-    reason="The signature of a lister is the contract: it is always called with the same five keywords.",
+    reason="The signature of a lister is the contract: it is always called with the same keywords.",
     expected="the signature of ListModelsFn, all parameters by keyword",
     fix="Copy the signature from docs/write-a-plugin.md, or from ListModelsFn in the stubs.",
     positive=closures("    any_listed: bool,\n", "    any_list: bool,\n"),
-    near_miss=closures(") -> Sequence[ListedModel]:", ") -> list[ListedModel]:"),
+    near_miss=closures(") -> Sequence[ListedModel] | None:", ") -> list[ListedModel]:"),
     check=_check_lister_shape,
 )
 

@@ -24,7 +24,7 @@ from pipelex.cogt.inference.iterators import close_iterator
 from pipelex.cogt.inference.media import MediaReadError
 from pipelex.cogt.inference.time_limit import TimeLimit, TimeLimits
 from pipelex.exceptions import PipelexError
-from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.generated.families import FAMILIES
 from pipelex.plugins.raised import described
 from pipelex.plugins.returned_values import origin_of
 from pipelex.redaction import scrub
@@ -236,8 +236,8 @@ def _of_family(worker: InferenceWorkerAbstract, error: PipelexError) -> PipelexE
     model = worker.inference_model
     if isinstance(error, InferenceError):
         error = say_whom(error, provider=model.backend_name, model=model.name, model_id=model.model_id)
-    if model.family is InferenceFamily.IMG_GEN and isinstance(error, InferenceTimeoutError):
-        msg = f"{error.message}. The image may have been made and charged, so the request is not repeated"
+    if FAMILIES[model.family].charged_on_arrival and isinstance(error, InferenceTimeoutError):
+        msg = f"{error.message}. The answer may have been made and charged, so the request is not repeated"
         return InferenceAmbiguousError(msg, provider=model.backend_name, model=model.name, answer=error.answer)
     return error
 
@@ -245,7 +245,7 @@ def _of_family(worker: InferenceWorkerAbstract, error: PipelexError) -> PipelexE
 def _is_worth_repeating(error: BaseException, model: InferenceModelSpec) -> bool:
     if not isinstance(error, InferenceError) or not error.retryable or model.policy.max_attempts <= 1:
         return False
-    if model.family is InferenceFamily.IMG_GEN and not isinstance(error, _KNOWN_NOT_CARRIED_OUT):
+    if FAMILIES[model.family].charged_on_arrival and not isinstance(error, _KNOWN_NOT_CARRIED_OUT):
         return False
     return error.retry_after is None or error.retry_after <= model.policy.max_retry_after_s
 
