@@ -77,7 +77,7 @@ class Row:
         entries: Its entry points, by name.
         seen: Who has to see its fault first: boot (and check and kit with it), the sandbox (check and kit), the types
             and the other static rules (the check), or the calls (the kit's checks that call a worker).
-        boots: Whether it can be loaded in a process that others share.
+        boots: Whether boot is tried: not where the row ends the process, or makes a second one that answers, too.
     """
 
     files: dict[str, str]
@@ -388,7 +388,7 @@ IN_SANDBOX: dict[str, Row] = {
         "import _posixsubprocess\n\n" + SWALLOW.format("_posixsubprocess.fork_exec(*[None] * 23)")
     ),
     "a process by a second copy of a module": top(
-        "import sys\n\nsys.modules.pop('_posixsubprocess')\n"
+        "import subprocess\nimport sys\n\nsys.modules.pop('_posixsubprocess')\n"
         + SWALLOW.format("import _posixsubprocess; _posixsubprocess.fork_exec(*[None] * 23)")
     ),
     "a thread by a second copy of a module": top(
@@ -414,27 +414,24 @@ IN_SANDBOX: dict[str, Row] = {
     "another working directory": top("import os\n\n" + SWALLOW.format("os.chdir('/')")),
     "a database": top("import sqlite3\n\n" + SWALLOW.format("sqlite3.connect(':memory:')")),
     "native code": top("import ctypes\n\n" + SWALLOW.format("ctypes.string_at(ctypes.pythonapi.Py_GetVersion)")),
-    "a trace function": top("import sys\n\n" + SWALLOW.format("sys.settrace(lambda *_: None)"), boots=False),
-    "an audit hook": top("import sys\n\n" + SWALLOW.format("sys.addaudithook(lambda *_: None)"), boots=False),
+    "a trace function": top("import sys\n\n" + SWALLOW.format("sys.settrace(lambda *_: None)")),
+    "an audit hook": top("import sys\n\n" + SWALLOW.format("sys.addaudithook(lambda *_: None)")),
     "a fork": top("import os\n\n" + SWALLOW.format("os.fork()"), boots=False),
     "the end of the process": top("import os\n\nos._exit(0)\n", boots=False),
-    "finders removed": top("import sys\n\nsys.meta_path.clear()\n" + SWALLOW.format("import acme"), boots=False),
-    "a finder without a finger": top(
-        "import sys\n\nfor finder in sys.meta_path:\n    "
-        "finder.find_spec = lambda *_: None\n" + SWALLOW.format("import acme"),
-        boots=False,
+    "finders removed": text(BASE + "\n\nimport sys\n\nsys.meta_path.clear()\n" + SWALLOW.format("import acme")),
+    "a finder without a finger": text(
+        BASE + "\n\nimport sys\n\nfor finder in sys.meta_path:\n    "
+        "finder.find_spec = lambda *_: None\n" + SWALLOW.format("import acme")
     ),
     "a phase that is set": top(
         "import sys\nimport subprocess\n\nfor finder in sys.meta_path:\n    finder.phase = ''\n"
-        + SWALLOW.format("subprocess.run(['true'])"),
-        boots=False,
+        + SWALLOW.format("subprocess.run(['true'])")
     ),
     "lists that are emptied": top(
         "import __main__\nimport os\n\n__main__.REFUSED_WHILE_LOADING = __main__.REFUSED_WHILE_REGISTERING = ()\n"
         "__main__.Refused = Exception\nwrite, os.write = os.write, lambda *_: 0\n"
         + SWALLOW.format("open(__file__ + '.out', 'w')")
-        + "os.write = write\n",
-        boots=False,
+        + "os.write = write\n"
     ),
     "a file read in register": ordering("open(__file__).close()"),
     "a swallowed refusal in register": ordering(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -31,14 +30,10 @@ class Verdict(NamedTuple):
     Attributes:
         boots: Whether boot takes part of it in; ``None`` where it was not tried.
         errors: The errors of the check; ``None`` where there was no verdict.
-        rejected: Whether the kit says that boot leaves it out.
-        impure: What the kit's purity checks say.
     """
 
     boots: bool | None
     errors: list[str] | None
-    rejected: bool
-    impure: list[str]
 
 
 def named(row: Row, title: str) -> dict[str, str]:
@@ -65,12 +60,10 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
     folders = {title: write_row(folder, title, row) for _, title, row in ROWS}
     order = {title: (str(folders[title] / "src"), named(row, title)) for _, title, row in ROWS if row.boots}
     command = [sys.executable, "-m", boot.__name__]
-    with ThreadPoolExecutor(2) as pool, pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIPELEX_CACHE_DIR", str(folder / "cache"))
-        kit = pool.map(lambda one: of_the_kit(folders[one[1]], one[1], one[2]), ROWS)
         done = subprocess.run(command, input=json.dumps(order), capture_output=True, text=True, check=False)
         checked = {one.label: one for one in check([str(path) for path in folders.values()]).checked}
-        rejected = dict(zip(folders, kit, strict=True))
     assert 0 == done.returncode, done.stderr
     statuses = json.loads(done.stdout.splitlines()[-1])
     found = {}
@@ -79,7 +72,6 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
         found[title] = Verdict(
             set(statuses[title]) == {"active"} if title in statuses else None,
             None if one is None else [f"{f.rule} {f.message}" for f in one.findings if f.severity == "error"],
-            *rejected[title],
         )
     return found
 
@@ -91,13 +83,28 @@ def test_the_fault_is_seen_by_whom_it_has_to_be_seen(
     found = verdicts[title]
     if row.boots:
         assert (seen != "boot") is found.boots, found
-    if row.boots and len(row.entries) == 1:  # the kit looks at one plugin at a time
-        assert (seen == "boot") is found.rejected, found
     assert (seen in ("nobody", "calls")) is (found.errors == []), found
+
+
+def assert_the_kit_agrees(tmp_path: Path, seen: Seen, title: str, row: Row) -> None:
+    rejected, impure = of_the_kit(write_row(tmp_path, title, row), title, row)
+    if row.boots and len(row.entries) == 1:  # the kit looks at one plugin at a time
+        assert (seen == "boot") is rejected
     if seen == "sandbox":
-        assert found.impure or found.rejected or "something else" in title, found
+        assert impure or rejected or "something else" in title
     else:
-        assert [] == found.impure, found
+        assert [] == impure
+
+
+@pytest.mark.parametrize(("seen", "title", "row"), ROWS[::8], ids=IDS[::8])
+def test_the_kit_agrees_with_boot(tmp_path: Path, seen: Seen, title: str, row: Row) -> None:
+    assert_the_kit_agrees(tmp_path, seen, title, row)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(("seen", "title", "row"), ROWS, ids=IDS)
+def test_the_kit_agrees_with_boot_on_every_plugin(tmp_path: Path, seen: Seen, title: str, row: Row) -> None:
+    assert_the_kit_agrees(tmp_path, seen, title, row)
 
 
 @pytest.mark.heavy

@@ -6,6 +6,7 @@ There is one way through, :func:`survey_plugins`, which never fails: it records 
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from pipelex.plugins.admission import api_of, check_registered, name_of, plugin_from
@@ -21,9 +22,12 @@ from pipelex.spi.names import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     from pipelex.config.plugins_config import PluginsConfig
     from pipelex.plugins.contract import PipelexPlugin
+
+    _HostStateFn = Callable[[], AbstractContextManager[object]]
 
 
 class Contribution(NamedTuple):
@@ -159,7 +163,7 @@ class _Surveyor:
             status="active",
             core_unconditional=canonical(plugin.name) in self._core_unconditional,
         )
-        return self._admit(row, plugin)
+        return self._admit(row, plugin, nullcontext)
 
     def take_installed(self, installed: InstalledPlugin) -> PluginRow:
         row = PluginRow(
@@ -175,13 +179,13 @@ class _Surveyor:
             return _broken(row, "metadata", _broken_error(row, "metadata", installed.fault or "unreadable"))
         from pipelex.plugins.host_state import HostState
 
-        with HostState():
-            try:
+        try:
+            with HostState():
                 plugin = plugin_from(installed.entry_point.load(), installed.name)
                 row = row._replace(name=name_of(plugin, installed.name))
-            except BaseException as exc:  # third-party code can raise anything, and must not end the host
-                return _broken(row, "load", _named(row, "load", exc))
-            return self._admit(row, plugin)
+        except BaseException as exc:  # third-party code can raise anything, and must not end the host
+            return _broken(row, "load", _named(row, "load", exc))
+        return self._admit(row, plugin, HostState)
 
     def unknown_disabled(self) -> tuple[tuple[str, str | None], ...]:
         unknown = sorted(name for key, name in self._disabled.items() if key not in self._seen)
@@ -195,19 +199,24 @@ class _Surveyor:
         self._seen.add(canonical(name))
         return canonical(name) in self._disabled
 
-    def _admit(self, row: PluginRow, plugin: PipelexPlugin) -> PluginRow:
-        """Take a loaded plugin through denylist, version gate and registration."""
+    def _admit(self, row: PluginRow, plugin: PipelexPlugin, host_state: _HostStateFn) -> PluginRow:
+        """Take a loaded plugin through denylist, version gate and registration.
+
+        Its code runs inside the context that restores the host's state, and ours outside of it: a plugin that takes
+        the finders away takes none of our imports with them.
+        """
         if self._is_disabled(row.name):
             if row.core_unconditional:
                 return _broken(row, "load", CoreUnconditionalPluginDisabledError(plugin_name=row.name))
             return row._replace(status="disabled")
         try:
-            row = row._replace(targets_api=api_of(plugin, row.name))
+            with host_state():
+                row = row._replace(targets_api=api_of(plugin, row.name))
             self._claim_name(row)
         except BaseException as exc:
             return _broken(row, "load", _named(row, "load", exc))
         try:
-            return row._replace(contributions=self._register(row, plugin))
+            return row._replace(contributions=self._register(row, plugin, host_state))
         except BaseException as exc:
             return _broken(row, "register", _named(row, "register", exc))
 
@@ -217,9 +226,10 @@ class _Surveyor:
             raise DuplicatePluginError(name=key, first_plugin=self._holders[key], second_plugin=_label(row))
         self._holders[key] = _label(row)
 
-    def _register(self, row: PluginRow, plugin: PipelexPlugin) -> tuple[Contribution, ...]:
+    def _register(self, row: PluginRow, plugin: PipelexPlugin, host_state: _HostStateFn) -> tuple[Contribution, ...]:
         handed_out = PluginRegistrar(plugin_name=row.name)
-        returned: object = cast("Callable[[PluginRegistrar], object]", plugin.register)(handed_out)
+        with host_state():
+            returned: object = cast("Callable[[PluginRegistrar], object]", plugin.register)(handed_out)
         check_registered(returned, row.name)
         staged = _replayed(handed_out, row.name)
         self.registrar.commit(staged, plugin_name=row.name, contributor=_label(row))
