@@ -9,6 +9,7 @@ from codegen.compat.directions import CONSTRUCTOR
 from codegen.compat.draft import CALLS, IMPLEMENTS, always, fails_if
 from codegen.compat.signatures import events
 from codegen.compat.spelling import Flow
+from codegen.compat.synthesized import constructed_as, is_hashable, is_ordered, match_args
 from pipelex.spi.stub_tree import (
     STRUCTURAL_BASES,
     Attribute,
@@ -19,12 +20,12 @@ from pipelex.spi.stub_tree import (
     Param,
     ParamKind,
     Signature,
-    field_param,
+    field_params,
     reference,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from typing_extensions import Unpack
 
@@ -42,6 +43,13 @@ class _More(TypedDict, total=False):
     texts: tuple[str, str]
     detail: Mapping[str, str]
     note: str
+
+
+_MOVING = {"parameter-added", "parameter-reordered", "parameter-kind-changed"}
+"""The changes of a field by which others may stand in its place."""
+
+
+_DERIVED = {ClassKind.PLAIN, ClassKind.RECORD}
 
 
 class ClassDrafter:
@@ -68,7 +76,9 @@ class ClassDrafter:
         self._bases()
         if ClassKind.ENUM in {self._old.kind, self._new.kind}:
             self._enum_members()
+        if self._old.is_opaque or self._new.is_opaque:
             return
+        self._synthesized()
         if self._records:
             self._fields()
         self._members()
@@ -93,9 +103,50 @@ class ClassDrafter:
             added = new.runtime_checkable
             kind = f"runtime-checkable-{'added' if added else 'removed'}"
             self._add(kind, "", self._ways, None if added else always(CALLS), texts=texts)
-        if self._records and old.frozen != new.frozen:
-            fails = always(CALLS) if new.frozen else None
+        if self._records and old.frozen != new.frozen:  # a frozen dataclass derives from frozen ones alone
+            fails = always(CALLS) if new.frozen else always(IMPLEMENTS) if not new.final else None
             self._add("record-frozen" if new.frozen else "record-unfrozen", "", self._ways, fails, texts=texts)
+        if not self._same_variables():
+            fails = always(IMPLEMENTS, CALLS)
+            self._add("type-parameters-changed", "", self._ways, fails, texts=texts)
+
+    def _same_variables(self) -> bool:
+        """Tell whether the class is generic in the same variables, in the same order."""
+        new = tuple(self._pair.identity.canonical(key) for key in self._new.type_variables)
+        if len(new) != len(self._old.type_variables):
+            return False
+        return sorted(new) != sorted(self._old.type_variables) or new == self._old.type_variables
+
+    def _synthesized(self) -> None:
+        """Compare what the class has without writing it; what a base lost is that base's finding."""
+        texts = (self._drafter.plain.header(self._old), self._drafter.plain.header(self._new))
+        old_options, new_options = self._old.options, self._new.options
+        if old_options.eq != new_options.eq:
+            self._add("equality-changed", "", self._ways, always(CALLS), texts=texts)
+        if old_options.repr != new_options.repr:
+            self._add("representation-changed", "", self._ways, None, texts=texts)
+        for word, has in (("hash", is_hashable), ("ordering", is_ordered)):
+            had, has_now = has(self._pair.old, self._old), has(self._pair.new, self._new)
+            if had != has_now and not self._of_a_base(has):
+                fails = always(CALLS) if had else None
+                self._add(f"{word}-{'removed' if had else 'added'}", "", self._ways, fails, texts=texts)
+        if self._records and old_options.match_args != new_options.match_args:
+            fails = always(CALLS) if self._patterns_differ() else None
+            self._add("match-args-changed", "", self._ways, fails, texts=texts)
+
+    def _of_a_base(self, has: Callable[[TreeShape, ClassShape], bool]) -> bool:
+        """Tell whether a published base differs in the same way."""
+        pair = self._pair
+        for ancestor in pair.old.lineage(self._old)[1:]:
+            other = pair.new.shapes.get(pair.identity.pairs.get(ancestor.key, ""))
+            if isinstance(other, ClassShape) and has(pair.old, ancestor) != has(pair.new, other):
+                return True
+        return False
+
+    def _patterns_differ(self) -> bool:
+        """Tell whether a pattern that takes fields by position may mean others now."""
+        old, new = match_args(self._pair.old, self._old), match_args(self._pair.new, self._new)
+        return new[: len(old)] != old
 
     def _bases(self) -> None:
         pair = self._pair
@@ -157,6 +208,11 @@ class ClassDrafter:
     # --- records --------------------------------------------------------------------------------------
 
     def _fields(self) -> None:
+        if self._old.options.init != self._new.options.init:
+            before = self._find(self._pair.old, self._old, CONSTRUCTOR)
+            after = self._find(self._pair.new, self._new, CONSTRUCTOR)
+            if isinstance(before, Method) and isinstance(after, Method):
+                self._drafter.callable(f"{self._key}.{CONSTRUCTOR}", before, after, dict.fromkeys([CALLS], ()))
         old = Signature(_sorted_fields(self._old), None)
         new = Signature(_sorted_fields(self._new), None)
         whole = Method(CONSTRUCTOR, (old,)), Method(CONSTRUCTOR, (new,))
@@ -164,9 +220,18 @@ class ClassDrafter:
         total = self._sheet.ask_callable(*whole, CALLS) if found and self._supplied else None
         for event in found:
             self._field(event, whole[0], total)
+        known = {one.name: one for one in self._new.fields}
+        for before in self._old.fields:
+            after = known.get(before.name)
+            if after is not None and self._old.frozen == self._new.frozen:
+                self._writability(before, after, self._field_ways(before.name))
+                self._held(before, after, self._field_ways(before.name))
 
     def _field(self, event: Event, whole: Method, total: int | None) -> None:
         kind = event.kind.replace("parameter-", "field-")
+        by_constructor = {"parameter-removed": self._new, "parameter-added": self._old}.get(event.kind)
+        if by_constructor is not None and event.part in {one.name for one in by_constructor.fields}:
+            kind = "field-kind-changed"  # it is there on both sides; the constructor takes it on one
         detail = {("field" if key == "parameter" else key): value for key, value in event.detail.items()}
         before, after = self._old.members.get(event.part), self._new.members.get(detail.get("to", "") or event.part)
         after = self._new.members.get(event.part, after)
@@ -181,7 +246,8 @@ class ClassDrafter:
             variant = replace(whole, signatures=(event.variant,))
             questions = [self._sheet.ask_callable(whole, variant, CALLS)]
         fails = self._field_rule(event, questions, total, before, after)
-        self._add(kind, event.part, self._field_ways(event.part), fails, detail=detail, texts=texts)
+        note = self._clash(event.part) if kind == "field-added" else ""
+        self._add(kind, event.part, self._field_ways(event.part), fails, detail=detail, texts=texts, note=note)
 
     def _field_ways(self, name: str) -> Ways:
         ways: dict[Direction, Path] = {}
@@ -196,6 +262,9 @@ class ClassDrafter:
         self, event: Event, questions: list[int], total: int | None, before: Member | None, after: Member | None
     ) -> Fails:
         unpacked = self._received and ClassKind.NAMED_TUPLE in {self._old.kind, self._new.kind}
+        unpacked = (unpacked and event.kind == "parameter-added") or self._patterns_differ()
+        is_kept = event.part in {one.name for one in self._new.fields}
+        has_keys = ClassKind.TYPED_DICT in {self._old.kind, self._new.kind}
         reads: list[int] = []
         owner = (self._old, self._new)
         if event.kind == "parameter-retyped" and isinstance(before, Attribute) and isinstance(after, Attribute):
@@ -208,12 +277,14 @@ class ClassDrafter:
             broken = set()
             if (event.by_rule and self._supplied) or (total in failed and any(one in failed for one in questions)):
                 broken.add(IMPLEMENTS)
-            if event.kind in {"parameter-removed", "parameter-renamed"}:
+            if event.kind == "parameter-renamed" or (event.kind == "parameter-removed" and not is_kept):
                 broken |= set(self._field_ways(event.part))
             if any(one in failed for one in reads):
                 broken.add(CALLS)
-            if unpacked and event.kind in {"parameter-added", "parameter-reordered"}:
+            if unpacked and event.kind in _MOVING:
                 broken.add(CALLS)
+            if has_keys and event.kind == "parameter-default-added" and self._received:
+                broken.add(CALLS)  # a key that is read may be missing
             return broken
 
         return fails
@@ -245,10 +316,8 @@ class ClassDrafter:
         return {name: member for name, member in shape.members.items() if name not in fields}
 
     def _find(self, tree: TreeShape, shape: ClassShape, name: str) -> Member | None:
-        """Return a member, own or inherited; a constructor is always there, written or not."""
-        if name == CONSTRUCTOR and shape.kind is not ClassKind.PROTOCOL:
-            return Method(CONSTRUCTOR, (tree.constructor(shape),))
-        return tree.find(shape, name)
+        """Return a member, own or inherited."""
+        return constructed_as(tree, shape) if name == CONSTRUCTOR else tree.find(shape, name)
 
     def _is_renamed(self, old: Member, new: Member) -> bool:
         before, after = self._drafter.before.member(old), self._drafter.after.member(new)
@@ -281,47 +350,74 @@ class ClassDrafter:
         else:
             fails = always()
             kind = "hook-added" if self._is_hook(member) else kind
-        self._add(kind, member.name, ways, fails, texts=self._texts(None, member))
+        self._add(kind, member.name, ways, fails, texts=self._texts(None, member), note=self._clash(member.name))
+
+    def _clash(self, name: str) -> str:
+        """Return what a reader should know of an added member: a subclass may have that name already."""
+        may_derive = self._supplied and not self._new.final and self._new.kind in _DERIVED
+        return f"may clash with a '{name}' that a plugin's subclass has of its own" if may_derive else ""
 
     def _changed(self, old: Member, new: Member) -> None:
         symbol, ways = f"{self._key}.{old.name}", self._ways_of(old)
         if self._drafter.before.member(old) == self._drafter.after.member(new) and not _writability_differs(old, new):
             return
         texts = self._texts(old, new)
-        if old.abstract != new.abstract and ClassKind.PROTOCOL not in {self._old.kind, self._new.kind}:
-            kind, fails = ("abstract-added", always(IMPLEMENTS)) if new.abstract else ("abstract-removed", None)
-            self._add(kind, old.name, ways, fails if self._supplied else None, texts=texts)
+        if old.abstract != new.abstract and type(old) is type(new) and not self._is_protocol_value(old):
+            is_written = self._supplied or self._old.kind is ClassKind.PROTOCOL
+            kind = "abstract-added" if new.abstract else "abstract-removed"
+            fails = always(IMPLEMENTS) if new.abstract and is_written else None
+            self._add(kind, old.name, ways, fails, texts=texts)
         if isinstance(old, Attribute) and isinstance(new, Attribute):
             self._attribute(old, new, ways)
         elif isinstance(old, Method) and isinstance(new, Method):
-            broken: set[Direction] = set()
+            self._held(old, new, ways)
             if old.form is not new.form:  # on an object a method, a class method and a static method are called alike
                 broken = {IMPLEMENTS} if old.form is MethodForm.PLAIN else set(ways)
                 broken = set() if MethodForm.PLAIN not in {old.form, new.form} else broken
-            if new.final and not old.final:
-                broken.add(IMPLEMENTS)
-            if old.form is not new.form or old.final != new.final:
                 self._add("method-kind-changed", old.name, ways, always(*(broken & set(ways))), texts=texts)
             self._drafter.callable(symbol, old, new, ways, (self._old, self._new))
         else:
             self._add("method-kind-changed", old.name, ways, always(*ways), texts=texts)
 
+    def _is_protocol_value(self, member: Member) -> bool:
+        """Tell whether a member is an attribute of a protocol: whoever implements it writes it in any case."""
+        return isinstance(member, Attribute) and self._old.kind is ClassKind.PROTOCOL
+
+    def _held(self, old: Member, new: Member, ways: Ways) -> None:
+        """Compare how a member is held: by the class or its objects, and whether a subclass may write it anew."""
+        texts = self._texts(old, new)
+        if old.final != new.final and (isinstance(old, Method) or old.is_property):
+            kind, fails = ("member-final", always(IMPLEMENTS)) if new.final else ("member-not-final", None)
+            self._add(kind, old.name, ways, fails, texts=texts)
+        if isinstance(old, Attribute) and isinstance(new, Attribute) and old.in_class != new.in_class:
+            self._add("attribute-kind-changed", old.name, ways, always(IMPLEMENTS, CALLS), texts=texts)
+
     def _attribute(self, old: Attribute, new: Attribute, ways: Ways) -> None:
         texts = self._texts(old, new)
         words = self._drafter.words
-        if old.type is not None and new.type is not None and words.old(old.type) != words.new(new.type):
-            detail = {"from": words.plain_old(old.type), "to": words.plain_new(new.type)}
+        read, written = (old.type, new.type), (old.writable, new.writable)
+        pairs = [(one, other) for one, other in (read, written) if one is not None and other is not None]
+        differ = [(one, other) for one, other in pairs if words.old(one) != words.new(other)]
+        if differ:
+            detail = {"from": words.plain_old(differ[0][0]), "to": words.plain_new(differ[0][1])}
             fails = self._retyped(old, new, ways)
             self._add("attribute-retyped", old.name, ways, fails, detail=detail, texts=texts)
-        typed = old.type is not None and new.type is not None  # one without a type gives what a base declares a value
-        if typed and old.writable and not new.writable:
+        if old.type is not None and new.type is not None:  # one without a type gives what a base declares a value
+            self._writability(old, new, ways)
+        self._held(old, new, ways)
+        is_default = not old.in_class and (self._old.is_record or self._new.is_record)
+        if old.value != new.value and not is_default and "..." not in {old.value, new.value}:
+            detail = {"from": old.value or "", "to": new.value or ""}
+            broken = always(CALLS) if old.value is not None else None
+            self._add("attribute-value-changed", old.name, ways, broken, detail=detail, texts=texts)
+
+    def _writability(self, old: Attribute, new: Attribute, ways: Ways) -> None:
+        texts = self._texts(old, new)
+        if old.writable and not new.writable:
             self._add("attribute-read-only", old.name, ways, always(*({CALLS} & set(ways))), texts=texts)
-        if typed and new.writable and not old.writable:
+        if new.writable and not old.writable:
             broken = {IMPLEMENTS} & set(ways) if self._old.kind is ClassKind.PROTOCOL else set()
             self._add("attribute-writable", old.name, ways, always(*broken), texts=texts)
-        if old.value != new.value and not {None, "..."} & {old.value, new.value}:
-            detail = {"from": old.value or "", "to": new.value or ""}
-            self._add("attribute-value-changed", old.name, ways, always(CALLS), detail=detail, texts=texts)
 
     def _retyped(self, old: Attribute, new: Attribute, ways: Ways) -> Fails:
         questions = []
@@ -362,8 +458,7 @@ class ClassDrafter:
 
 
 def _sorted_fields(shape: ClassShape) -> tuple[Param, ...]:
-    params = [field_param(one, shape) for one in shape.fields]
-    return tuple(sorted(params, key=lambda one: list(ParamKind).index(one.kind)))
+    return tuple(sorted(field_params(shape), key=lambda one: list(ParamKind).index(one.kind)))
 
 
 def _writability_differs(old: Member, new: Member) -> bool:

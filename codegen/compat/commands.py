@@ -89,9 +89,10 @@ def _diff(options: argparse.Namespace, project: Project) -> int:
     verdict = _quick(old, new) or compare(old, new, witnesses=not options.no_witness, cache=_cache(project))
     verdict = with_open_enums(verdict, parse_spec(project.read(SPEC_FILE)).spec.open_enums())
     sys.stdout.write(FORMATS[options.format](verdict, declared))
-    if verdict.compatible or (options.accept_declared and not verdict.undeclared(declared)):
+    counted = verdict.undeclared(declared) if options.accept_declared else verdict.breaks
+    if not counted:
         return COMPATIBLE
-    return BREAKING
+    return COULD_NOT_TELL if all(finding.undecided for finding in counted) else BREAKING
 
 
 def _quick(old: StubTree, new: StubTree) -> Verdict | None:

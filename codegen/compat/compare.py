@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from codegen.compat.aspects import undecided
 from codegen.compat.directions import infer
 from codegen.compat.drafts import Drafter
 from codegen.compat.folding import fold
@@ -94,6 +95,7 @@ class Job:
         self.pair = Pair(before, after, identify(before, after), infer(before), infer(after))
         self.sheet = Sheet(self.pair, prefix)
         self.drafts: list[Draft] = Drafter(self.pair, self.sheet).run()
+        self.drafts += undecided(self.pair, self.drafts)
         self.symbols = self.sheet.ask_symbols()
         self.program = self.sheet.program()
 

@@ -147,7 +147,7 @@ class _Walk:
         while self._pending:
             key, flow, path, as_base = self._pending.popleft()
             shape = self._tree.shapes[key]
-            if isinstance(shape, ClassShape) and shape.kind is not ClassKind.ENUM:
+            if isinstance(shape, ClassShape) and not shape.is_opaque:
                 self._enter(shape, flow, path, as_base=as_base)
 
     def _enter(self, shape: ClassShape, flow: Flow, path: Path, *, as_base: bool) -> None:

@@ -26,6 +26,14 @@ _WHO = (
     (("class-final",), "plugins that derive from {name}"),
     (("runtime-",), "plugins that ask for {name} with isinstance"),
     (("record-frozen",), "plugins that set the fields of {name}"),
+    (("record-unfrozen",), "plugins that derive a frozen dataclass from {name}"),
+    (("hash-",), "plugins that hash an object of {name}: put it into a set, use it as a key"),
+    (("ordering-",), "plugins that compare objects of {name} with <"),
+    (("equality-",), "plugins that compare objects of {name}"),
+    (("match-args-",), "plugins that match {name} by position"),
+    (("member-final",), "plugins that override {name}"),
+    (("type-parameters-",), "plugins that mention {name} in a type"),
+    (("undecided",), "could not tell: no rule judges this change"),
     (("typevar-",), "plugins that use what is generic in {name}"),
 )
 """Who is broken, by the kind of finding."""

@@ -10,13 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from codegen.compat.class_drafts import ClassDrafter
-from codegen.compat.directions import short
+from codegen.compat.directions import CONSTRUCTOR, short
 from codegen.compat.draft import CALLS, Draft, Fails, Ways, always, fails_if
 from codegen.compat.outline import Canonical, Outline
 from codegen.compat.signatures import Words, events
 from codegen.compat.spelling import Flow, mentions
 from pipelex.spi.stub_tree import (
     AliasShape,
+    ClassKind,
     ClassShape,
     ConstantShape,
     FunctionShape,
@@ -119,6 +120,9 @@ class Drafter:
     def _constant(self, key: str, old: ConstantShape, new: ConstantShape) -> None:
         texts = (self.plain.shape(old), self.plain.shape(new))
         ways = self.pair.was.of(key)
+        if old.is_final != new.is_final:
+            kind, fails = ("constant-final", always(CALLS)) if new.is_final else ("constant-not-final", None)
+            self.add(kind, key, ways, fails, texts=texts)
         if self.before.type(old.type) != self.after.type(new.type):
             number = self.sheet.ask_type(old.type, new.type, Flow.IN)
             detail = {"from": self.plain.type(old.type), "to": self.plain.type(new.type)}
@@ -186,9 +190,17 @@ class Drafter:
         known: list[Fails] = []
         for event in events(old.signature, new.signature, self.words):
             known.append(self._event(old, event, ways, totals, owner))
-            self.add(event.kind, symbol, ways, known[-1], texts=texts, detail=event.detail, part=event.part)
+            note = self._override_note(old, event, owner)
+            self.add(event.kind, symbol, ways, known[-1], texts=texts, detail=event.detail, part=event.part, note=note)
         if known:
             self.add("signature-changed", symbol, ways, _unless(unexplained, known), only_breaking=True, texts=texts)
+
+    def _override_note(self, old: Method, event: Event, owner: tuple[ClassShape, ClassShape] | None) -> str:
+        """Return what a reader should know of a parameter that is added to a method that plugins may override."""
+        if event.kind != "parameter-added" or owner is None or old.final or old.name == CONSTRUCTOR:
+            return ""
+        may_derive = self.pair.was.has(owner[0].key, Flow.OUT) and owner[0].kind is not ClassKind.PROTOCOL
+        return f"an override in a plugin's subclass does not take '{event.part}'" if may_derive else ""
 
     def _event(
         self,

@@ -73,6 +73,11 @@ class CompatFinding:
     note: str = ""
 
     @property
+    def undecided(self) -> bool:
+        """Whether no rule judges the change. It counts as a break until an entry says what plugins have to do."""
+        return self.kind == "undecided"
+
+    @property
     def confirmed(self) -> bool:
         """Whether a witness proves the break. A break without one is reported all the same, as unconfirmed."""
         return self.witness is not None

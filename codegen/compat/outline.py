@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from codegen.compat.spelling import Flow, Plain, spell
 from pipelex.spi.stub_tree import (
     Attribute,
+    ClassKind,
     ClassShape,
     ConstantShape,
     FunctionShape,
     Method,
     MethodForm,
     ParamKind,
+    RecordOptions,
     VariableShape,
 )
 
@@ -48,6 +50,18 @@ class Canonical:
     def union(self, parts: list[str]) -> str:
         """Spell a choice in sorted order."""
         return " | ".join(sorted(set(parts)))
+
+    def annotated(self, type_: str, metadata: list[str]) -> str:  # noqa: ARG002  # the protocol's parameter
+        """Spell a type without its metadata, which no type checker looks at."""
+        return type_
+
+
+class Verbatim(Canonical):
+    """Spells types as :class:`Canonical` does, their metadata included."""
+
+    def annotated(self, type_: str, metadata: list[str]) -> str:
+        """Spell a type with its metadata."""
+        return f"Annotated[{', '.join([type_, *metadata])}]"
 
 
 class Outline:
@@ -97,16 +111,26 @@ class Outline:
             member: The member.
         """
         if isinstance(member, Attribute):
-            if member.is_property:
-                setter = " (may be set)" if member.writable is not None else ""
-                return f"@property {member.name}: {self.type(member.type)}{setter}"
-            value = f" = {member.value}" if member.value is not None else ""
-            return f"{member.name}{f': {self.type(member.type)}' if member.type else ''}{value}"
-        marks = [mark for mark, on in (("@abstractmethod ", member.abstract), ("@final ", member.final)) if on]
+            return self._attribute(member)
+        marks = [*(f"{mark} " for mark in member.unread if mark.startswith("@")), *_marks(member)]
         form = {MethodForm.CLASS: "@classmethod ", MethodForm.STATIC: "@staticmethod "}.get(member.form, "")
         first = {MethodForm.CLASS: "cls", MethodForm.STATIC: ""}.get(member.form, "self")
         lines = (self.signature(signature, member.name, first) for signature in member.signatures)
         return "\n".join(f"{''.join(marks)}{form}{line}" for line in lines)
+
+    def _attribute(self, attribute: Attribute) -> str:
+        if attribute.is_property:
+            read, taken = self.type(attribute.type), self.type(attribute.writable)
+            setter = f" (may be set{f' to {taken}' if taken != read else ''})" if taken else ""
+            abstract = "@abstractmethod " if attribute.abstract else ""
+            final = "@final " if attribute.final else ""
+            return f"{final}{abstract}@property {attribute.name}: {read}{setter}"
+        type_ = self.type(attribute.type)
+        for word, on in (("Final", attribute.final), ("ClassVar", attribute.in_class)):
+            type_ = f"{word}[{type_}]" if on else type_
+        value = f" = {attribute.value}" if attribute.value is not None else ""
+        unread = "".join(f" ({one})" for one in attribute.unread)
+        return f"{attribute.name}{f': {type_}' if type_ else ''}{value}{unread}"
 
     def header(self, shape: ClassShape) -> str:
         """Write the first line of a class.
@@ -114,8 +138,9 @@ class Outline:
         Args:
             shape: The class.
         """
-        options = [word for word, on in (("frozen", shape.frozen), ("kw_only", shape.kw_only)) if on]
-        record = f"@dataclass({', '.join(f'{word}=True' for word in options)}) " if shape.kind == "dataclass" else ""
+        given = vars(shape.options).items() - vars(RecordOptions()).items()
+        options = ", ".join(f"{word}={on}" for word, on in sorted(given))
+        record = f"@dataclass({options}) " if shape.kind is ClassKind.RECORD else ""
         marks = "".join(
             mark for mark, on in (("@final ", shape.final), ("@runtime_checkable ", shape.runtime_checkable)) if on
         )
@@ -139,6 +164,10 @@ class Outline:
         if isinstance(shape, VariableShape):
             return f"{name} = {variable_text(shape, self.type)}"
         return f"{name} = {self.type(shape.type)}"
+
+
+def _marks(method: Method) -> list[str]:
+    return [mark for mark, on in (("@abstractmethod ", method.abstract), ("@final ", method.final)) if on]
 
 
 def first_of(member: Member) -> str:

@@ -9,6 +9,7 @@ from codegen.compat.directions import CONSTRUCTOR
 from codegen.compat.model import Direction
 from codegen.compat.outline import Outline, first_of, parameter_list, variable_text
 from codegen.compat.spelling import Flow, Plain
+from codegen.compat.synthesized import match_args
 from pipelex.spi.stub_tree import (
     STRUCTURAL_BASES,
     AliasShape,
@@ -61,9 +62,11 @@ class Page(Plain):
         return self.outline.type(bounds[0]) if bounds else "object"
 
     def outside(self, name: str, flow: Flow = Flow.OUT) -> str:
-        """Spell a name from outside; ``Self`` by the class at hand."""
+        """Spell a name from outside; ``Self`` by the class at hand, ``Any`` by one of the types that it allows."""
         if name == "typing.Self" and self._owner is not None:
             return self.cls(self._owner)
+        if name in {"typing.Any", "typing_extensions.Any"}:
+            return "bytes"
         return super().outside(name, flow)
 
     def name(self, module: str, name: str) -> str:
@@ -201,6 +204,43 @@ def class_uses(tree: TreeShape, shape: ClassShape, ways: Sequence[Direction]) ->
         yield from _attribute(tree, shape, field)
 
 
+def hashed(tree: TreeShape, shape: ClassShape) -> str:
+    """Return a plugin that hashes an object of a class.
+
+    Args:
+        tree: The old tree.
+        shape: The class.
+    """
+    page = Page(tree, shape)
+    page.write(f"def use(value: {page.cls(shape)}) -> {page.name('collections.abc', 'Hashable')}:", "    return value")
+    return page.text()
+
+
+def ordered(tree: TreeShape, shape: ClassShape) -> str:
+    """Return a plugin that compares objects of a class.
+
+    Args:
+        tree: The old tree.
+        shape: The class.
+    """
+    page = Page(tree, shape)
+    page.write(f"def use(one: {page.cls(shape)}, other: {page.cls(shape)}) -> bool:", "    return one < other")
+    return page.text()
+
+
+def derived_frozen(tree: TreeShape, shape: ClassShape) -> str:
+    """Return a plugin whose own frozen dataclass derives from a record.
+
+    Args:
+        tree: The old tree.
+        shape: The record.
+    """
+    page = Page(tree, shape)
+    page.write(f"@{page.name('dataclasses', 'dataclass')}(frozen=True, kw_only=True)")
+    page.write(f"class Mine({page.cls(shape)}):", "    extra: int")
+    return page.text()
+
+
 def member_uses(tree: TreeShape, shape: ClassShape, name: str, ways: Sequence[Direction]) -> Iterator[str]:
     """Yield plugins that use a member of a class.
 
@@ -216,9 +256,12 @@ def member_uses(tree: TreeShape, shape: ClassShape, name: str, ways: Sequence[Di
         return
     if shape.kind is ClassKind.PROTOCOL and Direction.IMPLEMENTS in ways:
         yield protocol_supplied(tree, shape)
+        yield subclass(tree, shape, derived=True)
     if isinstance(member, Attribute):
         if Direction.CALLS in ways:
             yield from _attribute(tree, shape, member)
+        if Direction.IMPLEMENTS in ways:
+            yield from _overridden(tree, shape, member)
         if shape.is_record:
             yield from _record_uses(tree, shape, ways)
     elif isinstance(member, Method):
@@ -241,7 +284,32 @@ def _record_uses(tree: TreeShape, shape: ClassShape, ways: Sequence[Direction]) 
         yield from _unpacking(tree, shape)
 
 
+def _overridden(tree: TreeShape, shape: ClassShape, attribute: Attribute) -> Iterator[str]:
+    """Yield a plugin whose subclass states an attribute or a property anew."""
+    page = Page(tree, shape)
+    _write_class(page, "Mine", page.cls(shape), [*abstract_members(tree, shape), attribute])
+    yield page.text()
+    page = Page(tree, shape)
+    page.write(f"def use() -> {page.outline.type(attribute.type) or 'object'}:")
+    page.write(f"    return {page.symbol(shape.key)}.{attribute.name}")
+    yield page.text()
+
+
+def _patterns(tree: TreeShape, shape: ClassShape) -> Iterator[str]:
+    """Yield plugins that match a class by position, the first fields alone or all of them."""
+    names = match_args(tree, shape)
+    types = {param.name: param.type for param in tree.constructor(shape).params}
+    for count in range(1, len(names) + 1):
+        page = Page(tree, shape)
+        taken = page.outline.type(types.get(names[count - 1])) or "object"
+        places = ", ".join(["_"] * (count - 1) + ["found"])
+        page.write(f"def use(value: {page.cls(shape)}) -> {taken} | None:", "    match value:")
+        page.write(f"        case {page.symbol(shape.key)}({places}):", "            return found", "    return None")
+        yield page.text()
+
+
 def _unpacking(tree: TreeShape, shape: ClassShape) -> Iterator[str]:
+    yield from _patterns(tree, shape)
     if shape.kind is ClassKind.NAMED_TUPLE:
         page = Page(tree, shape)
         names = ", ".join(field.name for field in shape.fields)
@@ -369,11 +437,19 @@ def abstract_members(tree: TreeShape, shape: ClassShape) -> list[Member]:
     for ancestor in tree.lineage(shape):
         for name, member in ancestor.members.items():
             found.setdefault(name, member)
-    return [member for member in found.values() if member.abstract] if shape.kind is not ClassKind.PROTOCOL else []
+    if shape.kind is ClassKind.PROTOCOL:  # its attributes have no value; of its methods some may do nothing
+        return [one for one in found.values() if one.abstract and isinstance(one, Method)]
+    return [member for member in found.values() if member.abstract]
 
 
 def subclass(
-    tree: TreeShape, shape: ClassShape, member: Method | None = None, *, override: bool = False, make: bool = False
+    tree: TreeShape,
+    shape: ClassShape,
+    member: Method | None = None,
+    *,
+    override: bool = False,
+    make: bool = False,
+    derived: bool = False,
 ) -> str:
     """Return a plugin that derives from a class.
 
@@ -383,6 +459,7 @@ def subclass(
         member: A method that it overrides.
         override: Whether it says that it overrides it.
         make: Whether it makes an object of it.
+        derived: Of a protocol: whether it makes an object of a class that leaves to the protocol what it may.
     """
     page = Page(tree, shape)
     members = abstract_members(tree, shape)
@@ -390,6 +467,8 @@ def subclass(
         members = [*members, member]
     marked = member.name if override and member is not None else ""
     _write_class(page, "Mine", page.cls(shape), members, marked=marked)
+    if derived:
+        page.write("", "", *_function("make", [], "Mine", "Mine()", is_async=False))
     if make:
         signature = tree.constructor(shape)
         needed = [one for one in signature.params if not one.optional]
@@ -439,7 +518,12 @@ def _written(page: Page, member: Member, *, marked: bool) -> Iterator[str]:
         yield _indented(page.implementation(member, member.name, first_of(member)))
         yield f"        {_FAIL}"
     elif member.writable is not None:
-        yield f"    {member.name}: {page.outline.type(member.type)}"
+        type_ = page.outline.type(member.type)
+        yield (
+            f"    {member.name}: {page.name('typing', 'ClassVar')}[{type_}]"
+            if member.in_class
+            else f"    {member.name}: {type_}"
+        )
     else:
         yield from (
             "    @property",
@@ -453,15 +537,15 @@ def _written(page: Page, member: Member, *, marked: bool) -> Iterator[str]:
 
 def _attribute(tree: TreeShape, shape: ClassShape, attribute: Attribute) -> Iterator[str]:
     name = attribute.name
+    read = f'value["{name}"]' if shape.kind is ClassKind.TYPED_DICT else f"value.{name}"
     if attribute.type is not None:
         page = Page(tree, shape)
-        page.write(f"def use(value: {page.cls(shape)}) -> {page.outline.type(attribute.type)}:")
-        page.write(f"    return value.{name}")
+        page.write(f"def use(value: {page.cls(shape)}) -> {page.outline.type(attribute.type)}:", f"    return {read}")
         yield page.text()
     if attribute.writable is not None:
         page = Page(tree, shape)
         page.write(f"def use(value: {page.cls(shape)}, new: {page.outline.type(attribute.writable)}) -> None:")
-        page.write(f"    value.{name} = new")
+        page.write(f"    {read} = new")
         yield page.text()
     if attribute.value not in {None, "..."}:
         page = Page(tree, shape)
@@ -502,6 +586,11 @@ def _constant(tree: TreeShape, shape: ConstantShape) -> Iterator[str]:
     if shape.type is not None:
         page = Page(tree)
         page.write(f"expected: {page.outline.type(shape.type)} = {page.symbol(shape.key)}")
+        yield page.text()
+        page = Page(tree)
+        module, _, name = shape.key.partition(":")
+        home = page.name(*module.rsplit(".", 1))
+        page.write(f"def use(value: {page.outline.type(shape.type)}) -> None:", f"    {home}.{name} = value")
         yield page.text()
 
 

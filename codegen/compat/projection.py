@@ -7,8 +7,12 @@ it). A signature mentions the one or the other by the way its values pass, which
 that supplies C does, and identical trees fit both ways.
 
 What a class *is* goes into a marker method: a class projected without a base that it had does not fit where the base
-is asked for. Enums are merged, one for both trees, and judged by rules. Mutable containers stand in as covariant ones:
-mutability does not turn an added field of an element into a break.
+is asked for. Enums and new types are merged, one for both trees, and judged by rules.
+
+From tree to tree, mutable containers stand in as covariant ones: an added field of an element breaks nobody who holds a
+list. Within one tree, where single changes are asked about, a projector is *exact*: containers are what they are, and
+``Any``, which fits everything, is a type of its own. What a plugin passed as ``Any`` may be anything, so it fits where
+anything is taken; what it received as ``Any`` it may have used as anything, so nothing but ``Any`` stands in for that.
 """
 
 from __future__ import annotations
@@ -50,7 +54,8 @@ _STAND_INS = {
     "builtins.dict": "Dict",
     "collections.abc.MutableMapping": "MutableMapping",
 }
-_CONTAINERS = """
+_SHARED = """
+class Anything: ...
 _T = typing.TypeVar("_T", covariant=True)
 _K = typing.TypeVar("_K")
 class MutableSequence(collections.abc.Sequence[_T]): ...
@@ -60,6 +65,7 @@ class Set(MutableSet[_T]): ...
 class MutableMapping(collections.abc.Mapping[_K, _T]): ...
 class Dict(MutableMapping[_K, _T]): ...
 """
+_ANY = {"typing.Any", "typing_extensions.Any"}
 _IMPORTS = ("builtins", *VOCABULARY)
 _OUTSIDE = re.compile(r"\bOutside_(\w+)")
 _NOT_PROJECTED = {"__init__", "__new__"}
@@ -101,6 +107,10 @@ class Projector:
         names: The names in the program.
         home: Tells the module of the program that a symbol's projection is looked for in; empty where it is at hand.
         shared: The module of the program that both trees share.
+
+    Attributes:
+        exact: Whether mutable containers are invariant, and ``Any`` is a type of its own.
+        takes_any: Whether what plugins pass fits an ``Any`` of this tree, as of the new one.
     """
 
     def __init__(
@@ -122,6 +132,8 @@ class Projector:
         self.class_flow = Flow.OUT
         self.variable_tag = ""
         self.with_variance = False
+        self.exact = False
+        self.takes_any = False
         self._home = home
         self._shared = shared
         self.callable_flow: Flow | None = None
@@ -166,7 +178,9 @@ class Projector:
             raise UndecidedError(text)
         if name == "typing.Self" and self.self_type:
             return f"{self.self_type}__{_SUFFIX[flow]}"
-        if name in _STAND_INS:
+        if name in _ANY and self.exact:
+            return "typing.Any" if self.takes_any and flow is Flow.OUT else f"{self._shared}.Anything"
+        if name in _STAND_INS and not self.exact:
             return f"{self._shared}.{_STAND_INS[name]}"
         if is_exception(name):
             return f"{self._shared}.{_exception(name)}"
@@ -178,6 +192,10 @@ class Projector:
     def union(self, parts: list[str]) -> str:
         """Spell a choice."""
         return " | ".join(parts)
+
+    def annotated(self, type_: str, metadata: list[str]) -> str:  # noqa: ARG002  # the protocol's parameter
+        """Spell a type without its metadata."""
+        return type_
 
     def callable(self, signatures: Sequence[Signature], name: str, direction: Direction) -> Iterator[str]:
         """Write a method of a Protocol, once per overload.
@@ -263,7 +281,7 @@ def project_tree(projector: Projector, common: Common) -> str:
     lines: list[str] = []
     for shape in projector.tree.shapes.values():
         name = projector.names[projector.canonical(shape.key)] if _is_projected(shape) else ""
-        if isinstance(shape, ClassShape) and shape.kind is not ClassKind.ENUM:
+        if isinstance(shape, ClassShape) and not shape.is_opaque:
             projector.self_type, projector.class_variables = name, shape.type_variables
             for flow in Flow:
                 projector.class_flow = flow
@@ -322,7 +340,7 @@ def _project_base(projector: Projector, base: Type, flow: Flow) -> str:
     key = reference(base)
     parent = projector.tree.shapes.get(key)
     if isinstance(parent, ClassShape):
-        return "" if parent.kind is ClassKind.ENUM else projector.type(base, flow)
+        return "" if parent.is_opaque else projector.type(base, flow)
     return projector.type(base, flow) if is_exception(key) else ""
 
 
@@ -346,15 +364,15 @@ def _project_member(
         yield from projector.callable(member.signatures, member.name, direction)
 
 
-def shared_module(names: Names, enums: Sequence[tuple[str, ClassShape, set[str]]], texts: Iterable[str]) -> str:
-    """Write the module that both trees share: enums, containers, those of Python's exceptions that are mentioned.
+def shared_module(names: Names, merged: Sequence[tuple[str, ClassShape, set[str]]], texts: Iterable[str]) -> str:
+    """Write the module that both trees share: enums, new types, containers, mentioned exceptions.
 
     Args:
         names: The names in the program.
-        enums: The key of each enum, the class in one of the trees, and its members in either.
+        merged: The key of each enum and new type, the class in one of the trees, and its members in either.
         texts: The other modules.
     """
-    lines = [HEADER, *(f"import {module}" for module in _IMPORTS), _CONTAINERS]
+    lines = [HEADER, *(f"import {module}" for module in _IMPORTS), _SHARED]
     mentioned = {f"builtins.{name}" for text in texts for name in _OUTSIDE.findall(text)}
     exceptions = {ancestor for name in mentioned for ancestor in outside_ancestry(name)}
     for name in sorted(exceptions, key=lambda one: (len(outside_ancestry(one)), one)):
@@ -362,7 +380,12 @@ def shared_module(names: Names, enums: Sequence[tuple[str, ClassShape, set[str]]
         bases = [_exception(f"builtins.{base.__name__}") for base in direct if base is not object]
         lines.append(f"class {_exception(name)}({', '.join([*bases, 'typing.Protocol'])}):")
         lines.append(f"    def is_{_exception(name)}(self) -> None: ...")
-    for key, shape, members in enums:
+    for key, shape, members in merged:
+        if shape.kind is ClassKind.NEW_TYPE:
+            base = reference(shape.bases[0])
+            known = base if ":" not in base and base not in _STAND_INS else "builtins.object"
+            lines.append(f'{names[key]} = typing.NewType("{names[key]}", {known})')
+            continue
         base = next((reference(base) for base in shape.bases if reference(base).startswith("enum.")), "enum.Enum")
         lines.append(f"class {names[key]}({base}):")
         for number, member in enumerate(sorted(members)):

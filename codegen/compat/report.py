@@ -40,12 +40,16 @@ def summary(verdict: Verdict, declared: Declared | None = None) -> str:
     breaks, others = len(verdict.breaks), len(verdict.additions)
     if not breaks:
         return f"compatible, {_count(others, 'change')} that no plugin breaks by."
-    unconfirmed = sum(not finding.confirmed for finding in verdict.breaks) if verdict.witnesses else 0
-    notes = [f"{unconfirmed} of them unconfirmed"] if unconfirmed else []
+    open_ones = sum(finding.undecided for finding in verdict.breaks)
+    unconfirmed = sum(not finding.confirmed for finding in verdict.breaks) - open_ones if verdict.witnesses else 0
+    notes = [f"{unconfirmed} of them unconfirmed"] if unconfirmed > 0 else []
     undeclared = len(verdict.undeclared(declared))
     notes.append("none declared" if undeclared == breaks else f"{undeclared} undeclared" if undeclared else "declared")
     tail = f", {_count(others, 'other change')}" if others else ""
-    return f"BREAKING: {_count(breaks, 'break')} ({', '.join(notes)}){tail}. A bump of the API version is required."
+    if open_ones == breaks:
+        return f"COULD NOT TELL: {_count(breaks, 'change')} that no rule judges ({', '.join(notes)}){tail}."
+    found = f"{_count(breaks - open_ones, 'break')}" + (f" and {open_ones} undecided" if open_ones else "")
+    return f"BREAKING: {found} ({', '.join(notes)}){tail}. A bump of the API version is required."
 
 
 def _count(number: int, what: str) -> str:
@@ -53,7 +57,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _break(verdict: Verdict, finding: CompatFinding, declared: Declared | None) -> Iterator[str]:
-    yield f"BREAK {finding.kind}: {finding.symbol}{change(finding)}"
+    yield f"{'COULD NOT TELL' if finding.undecided else 'BREAK'} {finding.kind}: {finding.symbol}{change(finding)}"
     yield f"  direction  {finding.direction.value}"
     yield f"  breaks     {finding.who}"
     if finding.path:
@@ -71,7 +75,7 @@ def _break(verdict: Verdict, finding: CompatFinding, declared: Declared | None) 
         yield "  witness    clean before; now"
         yield f"             {fails}"
         yield from (f"    | {line}".rstrip() for line in finding.witness.source.splitlines())
-    elif verdict.witnesses:
+    elif verdict.witnesses and not finding.undecided:
         yield "  witness    none found: unconfirmed (a type checker cannot see it, but the rule stands)"
 
 
@@ -174,7 +178,7 @@ def as_markdown(verdict: Verdict, declared: Declared | None = None) -> str:
     if verdict.findings:
         lines += ["| | kind | symbol | direction | what |", "|---|---|---|---|---|"]
         for finding in verdict.findings:
-            mark = "**break**" if finding.breaking else "ok"
+            mark = "**could not tell**" if finding.undecided else "**break**" if finding.breaking else "ok"
             what = change(finding).strip(" []").replace("|", "\\|")
             row = (mark, finding.kind, f"`{finding.symbol}`", finding.direction.value, what)
             lines.append(f"| {' | '.join(row)} |")
@@ -187,7 +191,7 @@ def as_markdown(verdict: Verdict, declared: Declared | None = None) -> str:
         if finding.witness is not None:
             lines += ["", "Clean before, and now:", "", f"> {finding.witness.message}", ""]
             lines += ["```python", finding.witness.source.rstrip(), "```"]
-        elif verdict.witnesses:
+        elif verdict.witnesses and not finding.undecided:
             lines += ["", "No witness found: unconfirmed."]
     return "\n".join(lines) + "\n"
 

@@ -21,7 +21,7 @@ from codegen.compat.projection import (
     shared_module,
 )
 from codegen.compat.spelling import Flow
-from pipelex.spi.stub_tree import ClassKind, ClassShape, FunctionShape, Method, reference
+from pipelex.spi.stub_tree import ClassKind, ClassShape, FunctionShape, Method, VariableShape, reference
 from pipelex.spi.type_check import Diagnostic, UndecidedError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from codegen.compat.directions import Directions
     from codegen.compat.identity import Identity
-    from pipelex.spi.stub_tree import TreeShape, Type
+    from pipelex.spi.stub_tree import Shape, TreeShape, Type
 
 
 class _Options(TypedDict):
@@ -150,15 +150,23 @@ class Sheet:
         self._fresh = Projector(**self._options(pair.new))
         self._fresh.variable_tag = "_new"
         self._rebound = _Rebound(fresh=self._fresh, pairs=pair.identity.pairs, **self._options(pair.old))
+        for projector in (self._old, self._new, self._fresh, self._rebound):
+            projector.exact = True
+        self._new.takes_any = True
 
     def _options(self, tree: TreeShape) -> _Options:
         return {
             "tree": tree,
             "canonical": self._pair.identity.canonical if tree is self._pair.new else str,
             "names": self._names,
-            "home": lambda key: self._modules["old" if key in self._pair.old.shapes else "new"],
+            "home": lambda key: self._modules["new" if tree is self._pair.new and self._is_new(key) else "old"],
             "shared": self._modules["shared"],
         }
+
+    def _is_new(self, key: str) -> bool:
+        """Tell whether a symbol of the new tree has no counterpart that is generic in as many variables."""
+        old, new = self._pair.old.shapes.get(key), self._pair.new.shapes.get(self._pair.identity.pairs.get(key, key))
+        return old is None or _arity(old) != _arity(new)
 
     def ask(self, source: str, target: str) -> int:
         """Ask whether a value of one type can stand where another is asked for.
@@ -248,11 +256,10 @@ class Sheet:
         return asked
 
     def _ask_class(self, old: ClassShape, new: ClassShape, key: str) -> list[tuple[str, str, str]]:
-        if ClassKind.ENUM in {old.kind, new.kind}:
+        if old.is_opaque or new.is_opaque:
             return []
         name, before, after = self._names[key], self._modules["old"], self._modules["new"]
-        arguments = [f"[{', '.join(['typing.Any'] * len(one.type_variables))}]" for one in (old, new)]
-        of_old, of_new = ("" if argument == "[]" else argument for argument in arguments)
+        of_old, of_new = _any_arguments(self._pair.old, old), _any_arguments(self._pair.new, new)
         found = []
         if self._pair.was.has(key, Flow.IN):
             found.append(("in", f"{after}.{name}__in{of_new}", f"{before}.{name}__in{of_old}"))
@@ -271,7 +278,7 @@ class Sheet:
             text = project_tree(projector, _Common(pair))
             texts[f"{self._modules[side]}.pyi"] = f"import {shared}\n{text}"
         texts[self._modules["questions"]] = self._questions_text()
-        texts[f"{shared}.pyi"] = shared_module(self._names, _merged_enums(pair), list(texts.values()))
+        texts[f"{shared}.pyi"] = shared_module(self._names, _merged(pair), list(texts.values()))
         return texts
 
     def _questions_text(self) -> str:
@@ -312,17 +319,31 @@ def _not_an_answer(program: Mapping[str, str], error: Diagnostic) -> str:
     return f"the type checker cannot read the projections: {error.message} [{error.code}] in: {line}"
 
 
+def _arity(shape: Shape | None) -> int:
+    return len(shape.type_variables) if isinstance(shape, ClassShape) else 0
+
+
+def _any_arguments(tree: TreeShape, shape: ClassShape) -> str:
+    """Return the arguments of a generic class with which it is compared: ``Any`` for each variable."""
+    given = []
+    for key in shape.type_variables:
+        variable = tree.shapes[key]
+        is_spec = isinstance(variable, VariableShape) and variable.is_param_spec
+        given.append("..." if is_spec else "typing.Any")
+    return f"[{', '.join(given)}]" if given else ""
+
+
 def _names(pair: Pair) -> Names:
     keys = [*pair.old.shapes, *(pair.identity.canonical(key) for key in pair.new.shapes)]
-    return Names(list(dict.fromkeys(keys)), {key for key, _, _ in _merged_enums(pair)})
+    return Names(list(dict.fromkeys(keys)), {key for key, _, _ in _merged(pair)})
 
 
-def _merged_enums(pair: Pair) -> list[tuple[str, ClassShape, set[str]]]:
-    """Return each enum with its members in either tree."""
+def _merged(pair: Pair) -> list[tuple[str, ClassShape, set[str]]]:
+    """Return each enum and new type, an enum with its members in either tree."""
     found: dict[str, tuple[ClassShape, set[str]]] = {}
     for tree, canonical in ((pair.old, str), (pair.new, pair.identity.canonical)):
         for shape in tree.classes():
-            if shape.kind is ClassKind.ENUM:
+            if shape.is_opaque:
                 members = {one.name for one in shape.members.values() if not isinstance(one, Method)}
                 known = found.setdefault(canonical(shape.key), (shape, set()))
                 known[1].update(members)

@@ -43,6 +43,10 @@ class Speller(Protocol):
         """Spell a choice of types."""
         ...
 
+    def annotated(self, type_: str, metadata: list[str]) -> str:
+        """Spell a type that bears metadata."""
+        ...
+
 
 def spell(type_: Type, speller: Speller, flow: Flow = Flow.OUT) -> str:
     """Spell a type.
@@ -84,7 +88,7 @@ class _Spelling:
         if isinstance(shape, AliasShape):
             return spell(shape.type, self._speller, flow)
         if isinstance(shape, VariableShape):
-            return self._speller.variable(key, flow)
+            return self._speller.variable(key, flow) + dot + member  # P, P.args
         if isinstance(shape, ClassShape):
             return self._speller.symbol(key, flow) + dot + member
         return self._speller.outside(target, flow)
@@ -92,8 +96,8 @@ class _Spelling:
     def _spell_subscript(self, node: ast.Subscript, flow: Flow) -> str:
         head = reference(Type(node.value, self._module))
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) and node.slice.elts else [node.slice]
-        if head == "typing.Annotated":
-            return self.spell(parts[0], flow)
+        if head in {"typing.Annotated", "typing_extensions.Annotated"}:
+            return self._speller.annotated(self.spell(parts[0], flow), [ast.unparse(part) for part in parts[1:]])
         if head in {"typing.Optional", "typing.Union"}:
             none = ["None"] if head == "typing.Optional" else []
             return self._speller.union([self.spell(part, flow) for part in parts] + none)
@@ -139,6 +143,10 @@ class Mentions:
         """Pass over a choice; its parts are noted already."""
         return ""
 
+    def annotated(self, type_: str, metadata: list[str]) -> str:  # noqa: ARG002  # the protocol's parameter
+        """Spell a type without its metadata."""
+        return type_
+
 
 def mentions(type_: Type | None, flow: Flow) -> Mentions:
     """Return what a type mentions.
@@ -181,3 +189,7 @@ class Plain:
     def union(self, parts: list[str]) -> str:
         """Spell a choice as it was written."""
         return " | ".join(parts)
+
+    def annotated(self, type_: str, metadata: list[str]) -> str:  # noqa: ARG002  # the protocol's parameter
+        """Spell a type without its metadata."""
+        return type_

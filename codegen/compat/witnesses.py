@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from codegen.compat.drafts import callables
 from codegen.compat.folding import mentions_variable
 from codegen.compat.model import Direction, Witness
-from codegen.compat.plugins import generic_uses, imported, subclass, uses
+from codegen.compat.plugins import derived_frozen, generic_uses, hashed, imported, ordered, subclass, uses
 from codegen.compat.typecheck import check
 from pipelex.spi.stub_tree import ClassShape, VariableShape, module_of
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _IMPORT = re.compile(r"^(\s*(?:from|import) )pipelex\b", re.MULTILINE)
 _ON_NEW = {"symbol-removed", "symbol-moved", "symbol-renamed"}
 _OF_ALL_MEMBERS = {"record-frozen", "incompatible", "class-kind-changed"}
+_OF_ONE_USE = {"hash-removed": hashed, "ordering-removed": ordered, "record-unfrozen": derived_frozen}
 Job = tuple["Pair", "tuple[StubTree, StubTree]", "list[Draft]"]
 
 
@@ -73,13 +74,9 @@ class _Bench:
         """Return the modules to check: both trees, and each candidate against either."""
         if not self._sources:
             return {}
-        found = {}
-        for world, tree in zip(self._worlds, self._trees, strict=True):
-            found[f"{world}.pyi"] = ""
-            for path, text in tree.files.items():
-                found[f"{world}.{module_of(path)}.pyi"] = _renamed(text, world)
-            for number, source in enumerate(self._sources):
-                found[f"{world}_plugin{number}"] = _renamed(source, world)
+        found: dict[str, str] = {}
+        for name, tree in zip(self._worlds, self._trees, strict=True):
+            found |= world(name, tree, {f"{name}_plugin{number}": text for number, text in enumerate(self._sources)})
         return found
 
     def findings(self, errors: Mapping[str, list[Diagnostic]]) -> list[CompatFinding]:
@@ -106,8 +103,22 @@ class _Bench:
         return Witness(self._sources[number], first.line, first.code, first.message.replace(f"{self._worlds[1]}.", ""))
 
 
-def _renamed(text: str, world: str) -> str:
-    return _IMPORT.sub(rf"\g<1>{world}.pipelex", text)
+def world(name: str, tree: StubTree, plugins: Mapping[str, str]) -> dict[str, str]:
+    """Return the modules of a world: a tree below a package of its own, and plugins that import from there.
+
+    Args:
+        name: The package.
+        tree: The tree.
+        plugins: The source of each plugin, by the name of its module.
+    """
+    found = {f"{name}.pyi": ""}
+    for path, text in tree.files.items():
+        found[f"{name}.{module_of(path)}.pyi"] = _renamed(text, name)
+    return found | {module: _renamed(source, name) for module, source in plugins.items()}
+
+
+def _renamed(text: str, name: str) -> str:
+    return _IMPORT.sub(rf"\g<1>{name}.pipelex", text)
 
 
 def candidates(pair: Pair, draft: Draft) -> Iterator[tuple[int, str]]:
@@ -121,13 +132,15 @@ def candidates(pair: Pair, draft: Draft) -> Iterator[tuple[int, str]]:
     shape = old.shapes.get(key)
     if draft.kind in _ON_NEW:
         yield 0, imported(old, key)
+    elif draft.kind in _OF_ONE_USE and isinstance(shape, ClassShape):
+        yield 0, _OF_ONE_USE[draft.kind](old, shape)
     elif isinstance(shape, VariableShape):
         yield from ((0, source) for source in generic_uses(old, key))
         for user, method, _ in callables(old.shapes.values()):
             if mentions_variable(method, key):
                 yield from ((0, source) for source in uses(old, user, list(pair.was.of(user))))
     else:
-        broken = [way for way in draft.ways if way in draft.broken] or [Direction.CALLS]
+        broken = sorted(draft.broken, key=lambda way: (way not in draft.ways, way)) or [Direction.CALLS]
         for rank, way in enumerate(broken):
             yield from ((rank, source) for source in uses(old, draft.symbol, [way]))
         if draft.kind == "abstract-added" and isinstance(shape, ClassShape):

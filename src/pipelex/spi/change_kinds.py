@@ -115,12 +115,24 @@ CHANGE_KINDS: Mapping[str, ChangeKind] = {
     "field-default-added": ChangeKind("a field of `{name}` may be left out", rewrite="none"),
     "field-default-removed": ChangeKind("a field of `{name}` may no longer be left out"),
     "field-default-changed": ChangeKind("a field of `{name}` that is left out means another value"),
+    "attribute-kind-changed": ChangeKind("attribute `{name}` moved between the class and its objects"),
+    "member-final": ChangeKind("`{name}` can no longer be overridden"),
+    "member-not-final": ChangeKind("`{name}` can now be overridden", rewrite="none"),
     "record-frozen": ChangeKind("the fields of `{name}` can no longer be set"),
     "record-unfrozen": ChangeKind("the fields of `{name}` can now be set", rewrite="none"),
+    # what a class has without writing it
+    "hash-added": ChangeKind("objects of `{name}` can be hashed", rewrite="none"),
+    "hash-removed": ChangeKind("objects of `{name}` can no longer be hashed"),
+    "ordering-added": ChangeKind("objects of `{name}` can be compared with `<`", rewrite="none"),
+    "ordering-removed": ChangeKind("objects of `{name}` can no longer be compared with `<`"),
+    "equality-changed": ChangeKind("objects of `{name}` are equal by another rule"),
+    "representation-changed": ChangeKind("objects of `{name}` are printed in another way", rewrite="none"),
+    "match-args-changed": ChangeKind("patterns of `{name}` take other fields by position"),
     # classes
     "base-added": ChangeKind("`{name}` derives from one more base", rewrite="none"),
     "base-removed": ChangeKind("`{name}` no longer derives from a base"),
     "base-changed": ChangeKind("`{name}` derives from another base"),
+    "type-parameters-changed": ChangeKind("`{name}` is generic in other type variables"),
     "class-kind-changed": ChangeKind("`{name}` is another kind of class"),
     "class-final": ChangeKind("`{name}` can no longer be derived from"),
     "class-not-final": ChangeKind("`{name}` can now be derived from", rewrite="none"),
@@ -136,9 +148,12 @@ CHANGE_KINDS: Mapping[str, ChangeKind] = {
     "enum-member-revalued": ChangeKind("`{name}` has another value", _FROM_TO),
     "constant-changed": ChangeKind("`{name}` has another value", _FROM_TO),
     "constant-retyped": ChangeKind("`{name}` has another type", _FROM_TO),
+    "constant-final": ChangeKind("`{name}` can no longer be set"),
+    "constant-not-final": ChangeKind("`{name}` can now be set", rewrite="none"),
     # what no stub shows
     "entry-point-group-changed": ChangeKind("the entry-point group is now `{to}`", _FROM_TO, "derived"),
-    # what only the type checker saw
-    "incompatible": ChangeKind("`{name}` changed incompatibly"),
+    # what only the type checker saw, and what no rule knows
+    "incompatible": ChangeKind("`{name}` changed incompatibly", declares=("undecided",)),
+    "undecided": ChangeKind("`{name}` changed in a way that no rule judges"),
 }
 """Every kind. Most are kinds of finding too, of the same name; the others declare several findings in one entry."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ast
 import builtins
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from pipelex.spi.imports import read_imports
 
@@ -22,10 +22,26 @@ if TYPE_CHECKING:
 
 PACKAGE = "pipelex"
 ENUM_BASES = {"enum.Enum", "enum.StrEnum", "enum.IntEnum", "enum.Flag", "enum.IntFlag"}
-STRUCTURAL_BASES = {"typing.Protocol", "typing.Generic", "abc.ABC", "builtins.object", "typing.NamedTuple"}
+_TYPED_DICTS = {"typing.TypedDict", "typing_extensions.TypedDict"}
+STRUCTURAL_BASES = {
+    *("typing.Protocol", "typing.Generic", "abc.ABC", "builtins.object", "typing.NamedTuple"),
+    *_TYPED_DICTS,
+}
 """Bases that say how a class works, not what it is."""
 _BUILTINS = frozenset(dir(builtins))
-_TYPE_VARIABLES = {"typing.TypeVar", "typing.ParamSpec"}
+_TYPE_VARIABLES = {
+    f"{module}.{name}" for module in ("typing", "typing_extensions") for name in ("TypeVar", "ParamSpec")
+}
+_FINAL = {"typing.final", "typing_extensions.final"}
+_RUNTIME_CHECKABLE = {"typing.runtime_checkable", "typing_extensions.runtime_checkable"}
+_NEW_TYPES = {"typing.NewType", "typing_extensions.NewType"}
+_DECORATORS = {
+    *("classmethod", "staticmethod", "property", "setter", "deleter"),
+    *("abstractmethod", "final", "overload", "override"),
+}
+"""The decorators of a method that its record holds, or that change nothing for others."""
+_QUALIFIERS = {"Final", "ClassVar", "InitVar", "Required", "NotRequired", "ReadOnly", "Annotated"}
+"""What stands around a type in an annotation and says how the name is used."""
 
 
 class StubError(Exception):
@@ -61,6 +77,8 @@ class ClassKind(StrEnum):
     PROTOCOL = "protocol"
     RECORD = "dataclass"
     NAMED_TUPLE = "named tuple"
+    TYPED_DICT = "typed dictionary"
+    NEW_TYPE = "new type"
     ENUM = "enum"
 
 
@@ -111,13 +129,17 @@ class Signature:
 
 @dataclass(frozen=True, eq=False)
 class Method:
-    """A function, of a class or of a module; more than one signature where it is overloaded."""
+    """A function, of a class or of a module; more than one signature where it is overloaded.
+
+    ``unread`` has what is stated beside and read into nothing else: further decorators, type parameters.
+    """
 
     name: str
     signatures: tuple[Signature, ...]
     form: MethodForm = MethodForm.PLAIN
     abstract: bool = False
     final: bool = False
+    unread: tuple[str, ...] = ()
 
     @property
     def signature(self) -> Signature:
@@ -133,7 +155,21 @@ class Method:
 
 @dataclass(frozen=True, eq=False)
 class Attribute:
-    """An attribute, a property or a field: what reading it gives, what setting it takes."""
+    """An attribute, a property or a field: what reading it gives, what setting it takes.
+
+    Attributes:
+        name: Its name.
+        type: What reading it gives.
+        value: Its value or default, as text; ``"..."`` where the stub does not show it.
+        writable: What setting it takes; ``None`` where it cannot be set.
+        abstract: Whether a subclass has to write it.
+        is_property: Whether it is a property.
+        final: Whether no subclass may write it anew.
+        in_class: Whether it belongs to the class, not to its objects (``ClassVar``).
+        in_init: Whether the constructor of a record takes it.
+        kw_only: Whether the constructor takes it by keyword alone, where the field says so itself.
+        unread: What is stated beside and read into nothing else: further decorators, ``InitVar``, ``Annotated``.
+    """
 
     name: str
     type: Type | None
@@ -141,22 +177,43 @@ class Attribute:
     writable: Type | None = None
     abstract: bool = False
     is_property: bool = False
+    final: bool = False
+    in_class: bool = False
+    in_init: bool = True
+    kw_only: bool | None = None
+    unread: tuple[str, ...] = ()
 
 
 Member: TypeAlias = Method | Attribute
 
 
+@dataclass(frozen=True)
+class RecordOptions:
+    """The arguments of ``@dataclass``, with the defaults of Python."""
+
+    init: bool = True
+    repr: bool = True
+    eq: bool = True
+    order: bool = False
+    unsafe_hash: bool = False
+    frozen: bool = False
+    match_args: bool = True
+    kw_only: bool = False
+    slots: bool = False
+    weakref_slot: bool = False
+
+
 @dataclass(eq=False)
 class ClassShape:
-    """A published class."""
+    """A published class; ``unread`` has what its header and body state beside: decorators, keywords, statements."""
 
     key: str
     module: ModuleShape
     node: ast.ClassDef
     kind: ClassKind
     bases: tuple[Type, ...]
-    frozen: bool = False
-    kw_only: bool = False
+    options: RecordOptions = RecordOptions()
+    unread: tuple[str, ...] = ()
     final: bool = False
     runtime_checkable: bool = False
     members: dict[str, Member] = field(default_factory=dict)
@@ -168,15 +225,25 @@ class ClassShape:
         return self.node.name
 
     @property
+    def frozen(self) -> bool:
+        """Whether the fields of its objects cannot be set."""
+        return self.options.frozen or self.kind is ClassKind.NAMED_TUPLE
+
+    @property
     def is_record(self) -> bool:
         """Whether its attributes are the parameters of its constructor."""
-        return self.kind in {ClassKind.RECORD, ClassKind.NAMED_TUPLE}
+        return self.kind in {ClassKind.RECORD, ClassKind.NAMED_TUPLE, ClassKind.TYPED_DICT}
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether both trees share one class for it in the program, and rules judge it: an enum, a new type."""
+        return self.kind in {ClassKind.ENUM, ClassKind.NEW_TYPE}
 
     @property
     def fields(self) -> list[Attribute]:
         """The fields of a record, in their order."""
         own = (member for member in self.members.values() if isinstance(member, Attribute))
-        return [member for member in own if not member.is_property and member.type is not None]
+        return [one for one in own if not one.is_property and not one.in_class and one.type is not None]
 
 
 @dataclass(eq=False)
@@ -212,6 +279,11 @@ class VariableShape:
         """Its bound or its constraints."""
         nodes = [*self.call.args[1:], *(keyword.value for keyword in self.call.keywords if keyword.arg == "bound")]
         return [Type(_unquoted(node), self.module) for node in nodes]
+
+    @property
+    def is_param_spec(self) -> bool:
+        """Whether it stands for the parameters of a callable."""
+        return reference(Type(self.call.func, self.module)).endswith(".ParamSpec")
 
     @property
     def variance(self) -> set[str]:
@@ -331,9 +403,11 @@ class TreeShape:
         init = self.find(shape, "__init__")
         if isinstance(init, Method):
             return replace(init.signature, returns=None)
-        if shape.is_record:
-            fields = [(one, at) for at in reversed(self.lineage(shape)) if at.is_record for one in at.fields]
-            return Signature(_sorted(field_param(one, at) for one, at in fields), None)
+        if shape.is_record and shape.options.init:
+            records = [at for at in reversed(self.lineage(shape)) if at.is_record]
+            return Signature(_sorted(param for at in records for param in field_params(at)), None)
+        if shape.kind is ClassKind.NEW_TYPE:
+            return Signature((Param("value", ParamKind.POSITIONAL_ONLY, shape.bases[0]),), None)
         if any(name.startswith("builtins.") for name in self.ancestry(shape)):  # an exception takes anything
             anything = Type(ast.Name("object"), shape.module)
             return Signature((Param("args", ParamKind.STAR, anything),), None)
@@ -365,15 +439,19 @@ def outside_ancestry(name: str) -> set[str]:
     return {f"builtins.{parent.__name__}" for parent in known.__mro__ if parent is not object}
 
 
-def field_param(attribute: Attribute, record: ClassShape) -> Param:
-    """Return the parameter of the constructor that a field of a record makes.
+def field_params(record: ClassShape) -> list[Param]:
+    """Return the parameters of the constructor that the own fields of a record make, in the order of the fields.
 
     Args:
-        attribute: The field.
-        record: The class that declares it.
+        record: The class that declares them.
     """
-    kind = ParamKind.KEYWORD if record.kw_only else ParamKind.POSITIONAL
-    return Param(attribute.name, kind, attribute.type, attribute.value)
+    found = []
+    for one in record.fields:
+        if one.in_init:
+            by_keyword = record.options.kw_only if one.kw_only is None else one.kw_only
+            kind = ParamKind.KEYWORD if by_keyword else ParamKind.POSITIONAL
+            found.append(Param(one.name, kind, one.type, one.value))
+    return found
 
 
 def _sorted(params: Iterable[Param]) -> tuple[Param, ...]:
@@ -486,27 +564,45 @@ def _assigned(statement: ast.stmt) -> str | None:
 def _read_assignment(module: ModuleShape, name: str, statement: ast.stmt) -> Shape:
     key = f"{module.name}:{name}"
     value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
-    if isinstance(value, ast.Call) and reference(Type(value.func, module)) in _TYPE_VARIABLES:
+    made_by = reference(Type(value.func, module)) if isinstance(value, ast.Call) else ""
+    if isinstance(value, ast.Call) and made_by in _TYPE_VARIABLES:
         return VariableShape(key, module, value)
+    if isinstance(value, ast.Call) and made_by in _NEW_TYPES and len(value.args) == 2:
+        node = ast.ClassDef(name, [value.args[1]], [], [], [])
+        return ClassShape(key, module, node, ClassKind.NEW_TYPE, (Type(_unquoted(value.args[1]), module),))
     annotation = statement.annotation if isinstance(statement, ast.AnnAssign) else None
     if annotation is not None and value is not None and reference(Type(annotation, module)) == "typing.TypeAlias":
         return AliasShape(key, module, Type(_unquoted(value), module))
-    type_, is_final = _declared(annotation, module)
+    declared = _declared(annotation, module)
     text = ast.unparse(value) if value is not None else None
-    return ConstantShape(key, module, type_ or _literal_type(value, module), text, is_final)
+    return ConstantShape(key, module, declared.type or _literal_type(value, module), text, declared.has("Final"))
 
 
-def _declared(annotation: ast.expr | None, module: ModuleShape) -> tuple[Type | None, bool]:
-    """Return the type that an annotation states, and whether it says that the name is not set again."""
-    if annotation is None:
-        return None, False
-    head = reference(Type(annotation, module))
-    inner = annotation.slice if isinstance(annotation, ast.Subscript) else None
-    if head == "typing.Final":
-        return (Type(_unquoted(inner), module) if inner is not None else None), True
-    if head == "typing.ClassVar" and inner is not None:
-        return Type(_unquoted(inner), module), False
-    return Type(_unquoted(annotation), module), False
+class _Declared(NamedTuple):
+    """An annotation taken apart: the type, and what stands around it."""
+
+    type: Type | None
+    qualifiers: tuple[str, ...] = ()
+
+    def has(self, qualifier: str) -> bool:
+        return qualifier in self.qualifiers
+
+
+def _declared(annotation: ast.expr | None, module: ModuleShape) -> _Declared:
+    """Take an annotation apart; ``Final`` and ``ClassVar`` alone state no type."""
+    node = _unquoted(annotation) if annotation is not None else None
+    found: list[str] = []
+    while node is not None and (name := _qualifier(node, module)):
+        found.append(name)
+        inner = node.slice if isinstance(node, ast.Subscript) else None
+        node = inner.elts[0] if name == "Annotated" and isinstance(inner, ast.Tuple) else inner
+    return _Declared(Type(node, module) if node is not None else None, tuple(found))
+
+
+def _qualifier(node: ast.expr, module: ModuleShape) -> str:
+    """Return the qualifier that an annotation begins with; nothing where it is a type."""
+    name = reference(Type(node, module)).rpartition(".")[2]
+    return name if name in _QUALIFIERS else ""
 
 
 def _literal_type(value: ast.expr | None, module: ModuleShape) -> Type | None:
@@ -524,15 +620,40 @@ def _read_class(module: ModuleShape, node: ast.ClassDef) -> ClassShape:
     shape = ClassShape(f"{module.name}:{node.name}", module, node, _class_kind(bases, decorators), bases)
     options = decorators.get("dataclasses.dataclass")
     if isinstance(options, ast.Call):
-        switched_on = {one.arg for one in options.keywords if ast.unparse(one.value) == "True"}
-        shape.frozen, shape.kw_only = "frozen" in switched_on, "kw_only" in switched_on
-    shape.frozen = shape.frozen or shape.kind is ClassKind.NAMED_TUPLE
-    shape.final = "typing.final" in decorators
-    shape.runtime_checkable = "typing.runtime_checkable" in decorators
+        known = {one.name for one in fields(RecordOptions)}
+        given = {one.arg: ast.unparse(one.value) == "True" for one in options.keywords if one.arg in known}
+        shape.options = RecordOptions(**{str(name): value for name, value in given.items()})
+    shape.final = not _FINAL.isdisjoint(decorators)
+    shape.runtime_checkable = not _RUNTIME_CHECKABLE.isdisjoint(decorators)
+    shape.unread = tuple(_unread_of_class(shape, decorators))
+    by_keyword = False
     for statement in node.body:
-        _read_member(shape, statement)
+        by_keyword = by_keyword or _is_keyword_mark(shape, statement)
+        _read_member(shape, statement, by_keyword=by_keyword)
     shape.type_variables = tuple(_class_variables(shape))
     return shape
+
+
+def _unread_of_class(shape: ClassShape, decorators: Mapping[str, ast.expr]) -> Iterator[str]:
+    """Yield what a class states and no record holds."""
+    node = shape.node
+    for name, decorator in decorators.items():
+        if name != "dataclasses.dataclass" and name not in _FINAL | _RUNTIME_CHECKABLE:
+            yield f"@{ast.unparse(decorator)}"
+    for keyword in node.keywords:
+        if keyword.arg != "total" or shape.kind is not ClassKind.TYPED_DICT:
+            yield ast.unparse(keyword)
+    yield from _type_parameters(node)
+    for statement in node.body:
+        is_member = isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) or _assigned(statement)
+        is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+        if not is_member and not is_text and not isinstance(statement, ast.Pass):
+            yield ast.unparse(statement)
+
+
+def _type_parameters(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    """Yield the variables in brackets behind a name, as Python 3.12 has them."""
+    yield from (ast.unparse(one) for one in getattr(node, "type_params", ()))
 
 
 def _called(node: ast.expr) -> ast.expr:
@@ -547,6 +668,8 @@ def _class_kind(bases: tuple[Type, ...], decorators: dict[str, ast.expr]) -> Cla
         return ClassKind.ENUM
     if "typing.NamedTuple" in names:
         return ClassKind.NAMED_TUPLE
+    if names & _TYPED_DICTS:
+        return ClassKind.TYPED_DICT
     return ClassKind.RECORD if "dataclasses.dataclass" in decorators else ClassKind.PLAIN
 
 
@@ -565,21 +688,74 @@ def _is_variable(module: ModuleShape, name: str) -> bool:
     return isinstance(module.shapes.get(name), VariableShape)
 
 
-def _read_member(shape: ClassShape, statement: ast.stmt) -> None:
+def _is_keyword_mark(shape: ClassShape, statement: ast.stmt) -> bool:
+    """Tell whether a line is ``_: KW_ONLY``: the fields behind it are passed by keyword."""
+    if not isinstance(statement, ast.AnnAssign):
+        return False
+    return reference(Type(statement.annotation, shape.module)) == "dataclasses.KW_ONLY"
+
+
+def _read_member(shape: ClassShape, statement: ast.stmt, *, by_keyword: bool) -> None:
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
         if statement.name != "__post_init__":  # generated code of a dataclass calls it, no plugin does
             _read_method_of(shape, statement)
         return
     name = _assigned(statement)
-    if name is None or not isinstance(statement, ast.Assign | ast.AnnAssign):
+    if name is None or not isinstance(statement, ast.Assign | ast.AnnAssign) or _is_keyword_mark(shape, statement):
         return
+    shape.members[name] = _read_attribute(shape, name, statement, by_keyword=by_keyword)
+
+
+def _read_attribute(
+    shape: ClassShape, name: str, statement: ast.Assign | ast.AnnAssign, *, by_keyword: bool
+) -> Attribute:
     annotation = statement.annotation if isinstance(statement, ast.AnnAssign) else None
-    type_, is_final = _declared(annotation, shape.module)
+    declared = _declared(annotation, shape.module)
+    type_ = declared.type
     if annotation is not None and type_ is None:
         type_ = _literal_type(statement.value, shape.module)
-    read_only = shape.frozen or is_final
+    read_only = shape.frozen or declared.has("Final") or declared.has("ReadOnly")
+    in_class = declared.has("ClassVar")
+    options = _field_options(shape, statement.value)
     value = ast.unparse(statement.value) if statement.value is not None else None
-    shape.members[name] = Attribute(name, type_, value, None if read_only else type_)
+    if options is not None:
+        value = "..." if "default_factory" in options else options.get("default")
+    if shape.kind is ClassKind.TYPED_DICT:  # a key that may be left out is a parameter with a default
+        value = None if _is_required(shape, declared) else "..."
+    stated = None if options is None or "kw_only" not in options else options["kw_only"] == "True"
+    return Attribute(
+        name,
+        type_,
+        value,
+        None if read_only else type_,
+        final=declared.has("Final"),
+        in_class=in_class,
+        in_init=options is None or options.get("init") != "False",
+        kw_only=True if stated is None and by_keyword else stated,
+        unread=tuple(_unread_of_field(declared, options)),
+    )
+
+
+def _unread_of_field(declared: _Declared, options: Mapping[str, str] | None) -> Iterator[str]:
+    """Yield what a field states and no record holds."""
+    yield from (one for one in declared.qualifiers if one in {"InitVar", "Annotated"})
+    for name, value in (options or {}).items():
+        if name not in {"default", "default_factory", "init", "kw_only"}:
+            yield f"{name}={value}"
+
+
+def _field_options(shape: ClassShape, value: ast.expr | None) -> dict[str, str] | None:
+    """Return the arguments of ``field(...)`` as text; ``None`` where a value is no such call."""
+    if not isinstance(value, ast.Call) or reference(Type(value.func, shape.module)) != "dataclasses.field":
+        return None
+    return {one.arg: ast.unparse(one.value) for one in value.keywords if one.arg}
+
+
+def _is_required(shape: ClassShape, declared: _Declared) -> bool:
+    """Tell whether a dictionary must have a key."""
+    if declared.has("Required") or declared.has("NotRequired"):
+        return declared.has("Required")
+    return not any(one.arg == "total" and ast.unparse(one.value) == "False" for one in shape.node.keywords)
 
 
 def _read_method_of(shape: ClassShape, statement: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
@@ -588,13 +764,13 @@ def _read_method_of(shape: ClassShape, statement: ast.FunctionDef | ast.AsyncFun
     known = shape.members.get(name)
     if "setter" in decorators and isinstance(known, Attribute):
         method = _read_method(shape.module, statement, in_class=True)
-        shape.members[name] = Attribute(
-            name, known.type, None, method.signature.params[0].type, known.abstract, is_property=True
-        )
+        shape.members[name] = replace(known, writable=method.signature.params[0].type)
     elif "property" in decorators:
         method = _read_method(shape.module, statement, in_class=True)
+        abstract = method.abstract or _is_protocol(shape)
+        type_, final = method.signature.returns, method.final
         shape.members[name] = Attribute(
-            name, method.signature.returns, abstract=method.abstract or _is_protocol(shape), is_property=True
+            name, type_, abstract=abstract, is_property=True, final=final, unread=method.unread
         )
     elif "deleter" not in decorators:
         method = _read_method(shape.module, statement, in_class=True)
@@ -606,8 +782,7 @@ def _is_protocol(shape: ClassShape) -> bool:
 
 
 def _overloaded(known: Method, method: Method) -> Method:
-    signatures = (*known.signatures, *method.signatures)
-    return Method(method.name, signatures, method.form, method.abstract, method.final)
+    return replace(method, signatures=(*known.signatures, *method.signatures))
 
 
 def _read_method(module: ModuleShape, node: ast.FunctionDef | ast.AsyncFunctionDef, *, in_class: bool) -> Method:
@@ -622,7 +797,14 @@ def _read_method(module: ModuleShape, node: ast.FunctionDef | ast.AsyncFunctionD
         params = params[1:]
     returns = Type(_unquoted(node.returns), module) if node.returns is not None else None
     signature = Signature(tuple(params), returns, isinstance(node, ast.AsyncFunctionDef))
-    return Method(node.name, (signature,), form, "abstractmethod" in decorators, "final" in decorators)
+    unread = tuple(sorted([*_unread_decorators(node), *_type_parameters(node)]))
+    return Method(node.name, (signature,), form, "abstractmethod" in decorators, "final" in decorators, unread)
+
+
+def _unread_decorators(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    for one in node.decorator_list:
+        if ast.unparse(one).rpartition(".")[2] not in _DECORATORS:
+            yield f"@{ast.unparse(one)}"
 
 
 def _read_params(module: ModuleShape, arguments: ast.arguments) -> Iterator[Param]:
@@ -646,13 +828,16 @@ def _type_of(argument: ast.arg, module: ModuleShape) -> Type | None:
 
 
 def _unquoted(node: ast.expr) -> ast.expr:
-    """Take the quotes off types that are written as strings; those inside ``Literal`` are values."""
+    """Take the quotes off types that are written as strings; in ``Literal`` and behind ``Annotated`` are values."""
     return _Unquote().visit(node) if any(isinstance(part, ast.Constant) for part in ast.walk(node)) else node
 
 
 class _Unquote(ast.NodeTransformer):
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
-        if ast.unparse(node.value).rpartition(".")[2] != "Literal":
+        name = ast.unparse(node.value).rpartition(".")[2]
+        if name == "Annotated" and isinstance(node.slice, ast.Tuple):
+            node.slice.elts[0] = self.visit(node.slice.elts[0])
+        elif name != "Literal":
             self.generic_visit(node)
         return node
 

@@ -20,11 +20,14 @@ from typing import TYPE_CHECKING
 from codegen.compat.compare import Job
 from codegen.compat.folding import fold
 from codegen.compat.typecheck import check
+from codegen.compat.witnesses import world
 from pipelex.spi.type_check import Diagnostic
 from tests.codegen.compat.table import ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tests.codegen.compat.rows import Row
 
     Errors = Mapping[str, list[Diagnostic]]
 
@@ -76,14 +79,32 @@ CHECKERS: dict[str, Callable[[Mapping[str, str]], Errors]] = {"mypy": by_mypy, "
 
 def _written(programs: Mapping[str, str]) -> tempfile.TemporaryDirectory[str]:
     folder = tempfile.TemporaryDirectory(prefix="spi-agreement-")
+    names = {key.removesuffix(".pyi") for key in programs}
+    packages = {name[:place] for name in names for place, sign in enumerate(name) if sign == "."}
     for key, text in programs.items():
-        name = key if key.endswith(".pyi") else f"{key}.py"
-        (Path(folder.name) / name).write_text(text, encoding="utf-8")
+        name, suffix = key.removesuffix(".pyi"), ".pyi" if key.endswith(".pyi") else ".py"
+        path = Path(folder.name) / f"{name.replace('.', '/')}{'/__init__' if name in packages else ''}{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     return folder
 
 
 def _run(command: list[str]) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def refused_by(checker: str, rows: Sequence[Row]) -> dict[str, tuple[list[str], list[str]]]:
+    """Return for each row what a checker says of its plugin on the old tree and on the new one, asked in one run."""
+    programs: dict[str, str] = {}
+    for number, row in enumerate(rows):
+        for side, tree in zip(("old", "new"), row.trees(), strict=True):
+            programs |= world(f"w{number}{side}", tree, {f"w{number}{side}_plugin": row.plugin})
+    errors = CHECKERS[checker](programs)
+
+    def said(number: int, side: str) -> list[str]:
+        return [one.message for one in errors.get(f"w{number}{side}_plugin", [])]
+
+    return {row.id: (said(number, "old"), said(number, "new")) for number, row in enumerate(rows)}
 
 
 def verdicts_by(checker: str) -> dict[str, frozenset[tuple[str, bool]]]:

@@ -1,0 +1,130 @@
+"""No difference of two stub trees is passed over: every planted edit of a declaration is drafted as a finding."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from codegen.compat import compare
+from codegen.compat.compare import Job
+from codegen.compat.trees import STUBS, StubTree, api_version, read_tree
+from codegen.errors import CodegenError
+from codegen.project import Project
+from pipelex.spi.type_check import UndecidedError
+from tests.codegen.compat.small_spi import tree
+from tests.codegen.compat.test_real_trees import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Edit = Callable[[], None]
+
+
+def planted(module: ast.Module) -> Iterator[tuple[str, Edit]]:
+    """Yield the edits of a module, each with where it is: whatever stands in it is taken out or made another."""
+    texts = [node.value for node in ast.walk(module) if isinstance(node, ast.Expr)]
+    texts += [node.args[0] for node in ast.walk(module) if isinstance(node, ast.Call) and node.args]
+    for node in ast.walk(module):
+        if node in texts:
+            continue  # documentation, the name of a type variable
+        line = getattr(node, "lineno", 0)
+        for name, value in ast.iter_fields(node):
+            for text, edit in _edits(node, name, value):
+                yield f"line {line}: {text}", edit
+
+
+def _edits(node: ast.AST, name: str, value: object) -> Iterator[tuple[str, Edit]]:
+    match node, name, value:
+        case ((ast.Expr() | ast.Import() | ast.ImportFrom() | ast.alias()), _, _):
+            return  # documentation; an import shows where it is used
+        case ((ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef()), "name", str()):
+            yield f"{value} renamed", lambda: setattr(node, "name", f"{value}x")
+        case ast.arg(), "arg", str() if value not in {"self", "cls"}:
+            yield f"parameter {value} renamed", lambda: setattr(node, "arg", f"{value}x")
+        case ast.keyword(), "arg", str() if value != "init":
+            yield f"keyword {value} taken out", lambda: node.__dict__.update(arg="repr", value=ast.Constant(False))
+        case ast.Constant(), "value", bool() | int() | str():
+            yield f"{value!r} made another", lambda: setattr(node, "value", _another(value))
+        case ast.Name(), "id", "str" | "int" | "bool" | "object" | "float":
+            yield f"{value} made bytes", lambda: setattr(node, "id", "bytes")
+        case ((ast.ClassDef() | ast.Module()), "body", list()):
+            for one in value:
+                if not isinstance(one, ast.Expr | ast.Import | ast.ImportFrom):
+                    yield f"{ast.unparse(one)[:30]!r} taken out", _taken_out(value, one)
+        case _, "decorator_list" | "bases" | "keywords", list():
+            for one in value:
+                yield f"{ast.unparse(one)!r} taken out", _taken_out(value, one)
+        case ast.arguments(), "kwonlyargs", list() if None in node.kw_defaults:
+            yield "keyword-only marks taken out", lambda: _lifted(node)
+        case ast.FunctionDef(), "returns", ast.expr() if node.name != "__init__":
+            yield "return type made another", lambda: setattr(node, "returns", ast.Name("bytes"))
+
+
+def _another(value: object) -> object:
+    return not value if isinstance(value, bool) else value + 1 if isinstance(value, int) else f"{value}x"
+
+
+def _taken_out(values: list[ast.AST], one: ast.AST) -> Edit:
+    return lambda: values.__setitem__(slice(None), [other for other in values if other is not one])
+
+
+def _lifted(node: ast.arguments) -> None:
+    """Make keyword-only parameters without defaults positional."""
+    pairs = list(zip(node.kwonlyargs, node.kw_defaults, strict=True))
+    node.args += [arg for arg, default in pairs if default is None]
+    node.kwonlyargs = [arg for arg, default in pairs if default is not None]
+    node.kw_defaults = [default for _, default in pairs if default is not None]
+
+
+def silences(old: StubTree, *, most: int | None = None) -> tuple[int, list[str]]:
+    """Return how many edits of a tree were compared, and those of them that nothing is said about."""
+    places = [(path, place) for path, text in old.files.items() for place, _ in enumerate(planted(ast.parse(text)))]
+    random.Random(7).shuffle(places)
+    compared, silent = 0, []
+    for path, place in places[:most]:
+        module = ast.parse(old.files[path])
+        where, edit = list(planted(module))[place]
+        edit()
+        try:
+            new = StubTree("new", {**old.files, path: ast.unparse(copy.deepcopy(module))})
+            drafts = Job(old, new, "spi").drafts
+        except (CodegenError, UndecidedError, SyntaxError, ValueError):
+            continue  # no longer a stub tree: that has an error of its own
+        compared += 1
+        if not any(not draft.only_breaking for draft in drafts):
+            silent.append(f"{path} {where}")
+    return compared, silent
+
+
+def test_a_planted_edit_of_the_small_spi_is_spoken_of() -> None:
+    """The cheap sibling of the heavy tests."""
+    compared, silent = silences(tree("old"), most=30)
+    assert [] == silent
+    assert compared > 20
+
+
+@pytest.mark.heavy
+def test_every_planted_edit_of_the_small_spi_is_spoken_of() -> None:
+    compared, silent = silences(tree("old"))
+    assert [] == silent
+    assert compared > 250
+
+
+def test_without_the_catch_all_an_edit_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted failure: the tests above can go red."""
+    old = tree("old", ("model", "@dataclass\nclass Options", "@dataclass(slots=True)\nclass Options"))
+    assert ["undecided"] == [draft.kind for draft in Job(tree("new"), old, "spi").drafts]
+    monkeypatch.setattr(compare, "undecided", lambda *_arguments: ())
+    assert [] == Job(tree("new"), old, "spi").drafts
+
+
+@pytest.mark.heavy
+def test_every_planted_edit_of_the_real_contract_is_spoken_of() -> None:
+    real = read_tree(ROOT / STUBS / f"v{api_version(Project(ROOT))}", "real")
+    compared, silent = silences(real, most=300)
+    assert [] == silent
+    assert compared > 200
