@@ -227,6 +227,20 @@ def test_two_plugins_that_claim_one_name_are_a_conflict_that_names_both(patient:
     assert "other-dist 1.0" in finding["message"]
 
 
+@pytest.mark.parametrize(
+    ("name", "plugin"), [("acme", PLUGIN), ("acme", "def broken(:\n"), ("openai", "def broken(:\n")]
+)
+def test_the_fix_disables_no_other_plugin(patient: Patient, name: str, plugin: str) -> None:
+    if name == "acme":
+        patient.install("good-dist", "[pipelex.plugins]\nAcme = good_plugin:AcmePlugin\n")
+        (patient.path / "good_plugin.py").write_text(PLUGIN)
+    patient.install(entry_points=f"[pipelex.plugins]\n{name} = acme_plugin:AcmePlugin\n", plugin=plugin)
+    patient.configure("[plugins]\ndisabled = []\n")
+    fixes = {finding["fix"] for finding in patient.examine()[1]["findings"]}
+    assert fixes
+    assert all("pip uninstall" in fix and "disabled" not in fix for fix in fixes)
+
+
 def test_an_unknown_name_on_the_denylist_is_a_finding_with_the_nearest(patient: Patient) -> None:
     patient.install()
     patient.configure('[plugins]\ndisabled = ["acm"]\n')

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.plugins.shapes import Plugin, installed
+import pytest
+
+from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.plugins.installed import InstalledPlugin
+from tests.plugins.shapes import Plugin, installed, make_worker
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Callable
 
     from pipelex.plugins.registrar import PluginRegistrar
     from tests.cli.conftest import Terminal
@@ -35,13 +39,42 @@ def test_a_broken_plugin_is_a_row_with_the_line_that_disables_it(terminal: Termi
     assert 'disabled = ["other", "acme"]   under [plugins] in .pipelex/pipelex.toml' in outcome.out
 
 
-def test_the_line_disables_it(terminal: Terminal) -> None:
-    terminal.install(installed(Plugin(register=_fail)))
-    [_, broken] = terminal.run("plugins", "list", "--json").data["plugins"]
-    terminal.configure("[plugins]\n" + broken["fix"].partition("   ")[0])
+def _serve_fake(registrar: PluginRegistrar) -> None:
+    registrar.add_inference_backend(family=InferenceFamily.LLM, sdk="fake", make_worker=make_worker)
+
+
+BROKEN: dict[str, Callable[[], list[InstalledPlugin]]] = {
+    "register raises": lambda: [installed(Plugin(register=_fail))],
+    "another API version": lambda: [installed(Plugin(targets_api=99))],
+    "no plugin": lambda: [installed(object(), name='an "odd" \\ name')],
+    "metadata": lambda: [InstalledPlugin("acme-dist", "acme-dist", "1.0", None, "it is not UTF-8 text")],
+    "a backend of another": lambda: [installed(Plugin(register=_serve_fake))],
+    "the name of a built-in": lambda: [installed(Plugin("fake"), name="fake", distribution="fake-dist")],
+    "its own name that of a built-in": lambda: [installed(Plugin("fake"), name="other")],
+    "the name of another": lambda: [installed(Plugin()), installed(Plugin(), distribution="second")],
+    "its own name that of another": lambda: [installed(Plugin()), installed(Plugin(), name="other")],
+    "an entry point as another": lambda: [installed(Plugin()), installed(object(), distribution="second")],
+}
+
+
+@pytest.mark.parametrize("install", BROKEN.values(), ids=BROKEN)
+def test_the_fix_gets_rid_of_the_broken_plugin_and_of_no_other(
+    terminal: Terminal, install: Callable[[], list[InstalledPlugin]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelex.generated.builtins.CORE_UNCONDITIONAL", frozenset({"fake"}))
+    plugins = install()
+    terminal.install(*plugins)
+    rows = terminal.run("plugins", "list", "--json").data["plugins"]
+    [broken] = [row for row in rows if row["status"] == "broken"]
+    command, _, name = broken["fix"].rpartition(" ")
+    if command == "pip uninstall":
+        assert name == broken["distribution"]
+        terminal.install(*(plugin for plugin in plugins if plugin.distribution != name))
+    else:
+        terminal.configure("[plugins]\n" + broken["fix"].partition("   ")[0])
     outcome = terminal.run("plugins", "list", "--json")
-    assert outcome.code == 0
-    assert ["active", "disabled"] == [row["status"] for row in outcome.data["plugins"]]
+    active = [[row["name"] for row in found if row["status"] == "active"] for found in (rows, outcome.data["plugins"])]
+    assert (0, active[0]) == (outcome.code, active[1])
 
 
 def test_json_has_every_field_of_a_row(terminal: Terminal) -> None:

@@ -76,7 +76,7 @@ def _as_data(survey: PluginSurvey, config: PluginsConfig) -> dict[str, object]:
                 "core_unconditional": row.core_unconditional,
                 "phase": row.phase,
                 "reason": row.reason,
-                "fix": _fix(row, config) if row.error is not None else None,
+                "fix": _fix(row, survey, config) if row.error is not None else None,
             }
             for row in survey.rows
         ],
@@ -96,7 +96,7 @@ def _write(survey: PluginSurvey, config: PluginsConfig) -> None:
         write_text(f"\n{row.name} is broken")
         write_text(f"  phase    {row.phase}")
         write_text(f"  reason   {' '.join((row.reason or '').split())}")
-        write_text(f"  fix      {_fix(row, config)}")
+        write_text(f"  fix      {_fix(row, survey, config)}")
     for name, nearest in survey.unknown_disabled:
         write_text(f"\nfinding: {_finding(name, nearest)}")
 
@@ -122,14 +122,21 @@ def _describe(contribution: Contribution) -> str:
             return f"command {contribution.name}"
 
 
-def _fix(row: PluginRow, config: PluginsConfig) -> str:
-    """Return the line of the configuration that gets rid of a broken plugin."""
+def _fix(row: PluginRow, survey: PluginSurvey, config: PluginsConfig) -> str:
+    """Return what gets rid of a broken plugin and of no other: a line of the configuration, or a command."""
+    import json
+
+    from pipelex.config.plugins_config import name_on_denylist
     from pipelex.plugins.exceptions import CoreUnconditionalPluginDisabledError
 
     if isinstance(row.error, CoreUnconditionalPluginDisabledError):
         return f'take "{row.name}" out of disabled under [plugins] in .pipelex/pipelex.toml'
-    names = ", ".join(f'"{name}"' for name in dict.fromkeys((*config.disabled, row.name)))
-    return f"disabled = [{names}]   under [plugins] in .pipelex/pipelex.toml"
+    others = [name for other in survey.rows if other is not row for name in other.names]
+    name = name_on_denylist(row.names, others)
+    if name is None:
+        return f"pip uninstall {row.distribution}"
+    names = json.dumps(list(dict.fromkeys((*config.disabled, name))), ensure_ascii=False)
+    return f"disabled = {names}   under [plugins] in .pipelex/pipelex.toml"
 
 
 def _finding(name: str, nearest: str | None) -> str:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipelex.config.locations import FILE_NAMES, config_folders
 from pipelex.exceptions import report_problems
+from pipelex.spi.names import canonical
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from pipelex.config.locations import ConfigFolder
@@ -23,6 +25,20 @@ class PluginsConfig(NamedTuple):
     """
 
     disabled: tuple[str, ...] = ()
+
+
+def name_on_denylist(names: Iterable[str], others: Iterable[str]) -> str | None:
+    """Return the name by which the denylist disables one plugin and no other.
+
+    Args:
+        names: The names of the plugin: its own, and that of its entry point.
+        others: The names of all other plugins.
+
+    Returns:
+        The first of its names that no other has; ``None`` where there is none.
+    """
+    taken = {canonical(name) for name in others}
+    return next((name for name in names if canonical(name) not in taken), None)
 
 
 def load_plugins_config(

@@ -33,15 +33,15 @@ def diagnose(start: Path | None = None) -> Diagnosis:
     disabled = configuration.disabled if configuration is not None else ()
     with _part(found, "environment"):
         found.environment = _environment(configuration)
-    with _part(found, "plugins"):
-        found.plugins, faults = plugins_part.external_plugins(disabled)
-        found.findings += faults
-    with _part(found, "metadata"):
-        found.findings += plugins_part.installed_faults(found.plugins)
     with _part(found, "built-ins"):
         from pipelex.spi.lock import read_spi_lock
 
         found.builtins = plugins_part.builtin_plugins(read_spi_lock().builtins, disabled)
+    with _part(found, "plugins"):
+        found.plugins, faults = plugins_part.external_plugins(disabled, found.builtins)
+        found.findings += faults
+    with _part(found, "metadata"):
+        found.findings += plugins_part.installed_faults(found.plugins)
     with _part(found, "conflicts"):
         found.findings += plugins_part.conflicts(found.plugins, found.builtins)
     if configuration is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipelex.config.plugins_config import name_on_denylist
 from pipelex.diagnosis.report import BuiltinPlugin, Claim, ExternalPlugin, Finding
 from pipelex.plugins.contract import PLUGIN_API_VERSION
 from pipelex.plugins.inference_backend_registry import InferenceFamily
@@ -25,19 +26,29 @@ if TYPE_CHECKING:
 _DENYLIST = "disabled under [plugins] in .pipelex/pipelex.toml"
 
 
-def external_plugins(disabled: Collection[str]) -> tuple[list[ExternalPlugin], list[Finding]]:
+def external_plugins(
+    disabled: Collection[str], builtins: Sequence[BuiltinPlugin]
+) -> tuple[list[ExternalPlugin], list[Finding]]:
     """Look at what installed distributions announce.
 
     Args:
         disabled: The denylist.
+        builtins: The built-in plugins.
 
     Returns:
         The plugins, and what is wrong with them.
     """
     denied = {canonical(name) for name in disabled}
     plugins, findings = [], []
-    for installed in installed_plugins():
-        plugin = ExternalPlugin(name=installed.name, distribution=installed.distribution, version=installed.version)
+    announced = installed_plugins()
+    for installed in announced:
+        others = [*(one.name for one in builtins), *(one.name for one in announced if one is not installed)]
+        plugin = ExternalPlugin(
+            name=installed.name,
+            distribution=installed.distribution,
+            version=installed.version,
+            name_on_denylist=name_on_denylist([installed.name], others),
+        )
         faults = list(_look_at(plugin, installed))
         plugin.is_disabled = any(canonical(name) in denied for name in plugin.names)
         plugins.append(plugin)
@@ -134,8 +145,18 @@ def _claim(contribution: Contribution) -> Claim | None:
 
 
 def _finding(kind: str, plugin: ExternalPlugin, message: str, line: int | None = None) -> Finding:
-    fix = f'correct it, or pip uninstall {plugin.distribution}, or add "{plugin.name}" to {_DENYLIST}'
+    fix = f"correct it, or {_way_without(plugin)}"
     return Finding(kind, plugin.name, f"plugin {plugin.label}: {message}", fix, plugin.file, line)
+
+
+def _way_without(plugin: ExternalPlugin) -> str:
+    """Return what gets rid of a plugin and of no other."""
+    import json
+
+    uninstall = f"pip uninstall {plugin.distribution}"
+    if plugin.name_on_denylist is None:
+        return uninstall
+    return f"{uninstall}, or add {json.dumps(plugin.name_on_denylist, ensure_ascii=False)} to {_DENYLIST}"
 
 
 def builtin_plugins(rows: Sequence[LockedBuiltin], disabled: Collection[str]) -> list[BuiltinPlugin]:
@@ -213,8 +234,7 @@ def _conflict(key: tuple[str, object], holder: str, plugin: ExternalPlugin) -> F
     noun = {"plugin": "the plugin name", "command": "the command", "inference_backend": "the backend"}.get(kind, "")
     taken = f"{noun} {what}".strip()
     message = f"two claims on {taken}: {holder} and plugin {plugin.label}"
-    fix = f'pip uninstall {plugin.distribution}, or add "{plugin.name}" to {_DENYLIST}'
-    return Finding("conflict", plugin.name, message, fix, plugin.file)
+    return Finding("conflict", plugin.name, message, _way_without(plugin), plugin.file)
 
 
 def denylist_findings(

@@ -59,6 +59,7 @@ class ExternalPlugin:
         own_name: The name that it gives itself, where its source states one.
         distribution: The distribution that brings it.
         version: That distribution's version.
+        name_on_denylist: The name by which it alone can be disabled; ``None`` where another plugin has the same.
         entry_point: ``module:attribute``; ``None`` where the metadata cannot be read.
         file: The file of the entry point's module, where it was found.
         is_disabled: Whether it is on the denylist.
@@ -72,6 +73,7 @@ class ExternalPlugin:
     name: str
     distribution: str
     version: str
+    name_on_denylist: str | None = None
     entry_point: str | None = None
     own_name: str | None = None
     file: str | None = None

@@ -53,6 +53,7 @@ class PluginRow(NamedTuple):
         name: Its own name, or its entry point's where it was never loaded.
         origin: Whether it comes with this package or from elsewhere.
         status: Whether it takes part, is on the denylist, or failed.
+        entry_point: The name of its entry point; ``None`` for a built-in.
         distribution: The distribution that brings it; ``None`` for a built-in.
         version: That distribution's version.
         targets_api: The plugin API version that it targets, where it got far enough to say.
@@ -65,6 +66,7 @@ class PluginRow(NamedTuple):
     name: str
     origin: Literal["built-in", "external"]
     status: Literal["active", "disabled", "broken"]
+    entry_point: str | None = None
     distribution: str | None = None
     version: str | None = None
     targets_api: int | None = None
@@ -72,6 +74,11 @@ class PluginRow(NamedTuple):
     core_unconditional: bool = False
     phase: str | None = None
     error: PluginError | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names by which the denylist knows it."""
+        return tuple(dict.fromkeys(filter(None, (self.name, self.entry_point))))
 
     @property
     def reason(self) -> str | None:
@@ -170,6 +177,7 @@ class _Surveyor:
             name=installed.name,
             origin="external",
             status="active",
+            entry_point=installed.name,
             distribution=installed.distribution,
             version=installed.version,
         )
