@@ -227,6 +227,22 @@ def test_what_is_no_whole_document_is_refused(data: bytes, reason: str, tmp_path
         extract(file)
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "kind"),
+    [
+        ("a.docx", b"PK\x03\x04 word/document.xml", "wordprocessingml.document"),
+        ("a", b"<!doctype html><html><p>hello", "text/html"),
+        ("a.pdf", b"\x89PNG\r\n\x1a\n0000", "image/png"),
+    ],
+)
+def test_a_document_of_another_kind_is_named_with_the_model_that_reads_it(
+    name: str, data: bytes, kind: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InferenceRequestError, match=f"{name} is no PDF document but .*{kind}.* -m docling"):
+        extract(tmp_path / name)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InferenceRequestError, match=r"missing\.pdf does not exist"):
         extract(tmp_path / "missing.pdf")

@@ -160,8 +160,15 @@ class Document:
             is_readable = self._source.path is None or os.access(self._source.path, os.R_OK)
             return _NO_PAGES if is_readable else "cannot be read: its permissions do not allow it"
         if code == codes.FPDF_ERR_FORMAT:
-            return "is not a PDF document, or a damaged one"
+            return self._what_else()
         return f"cannot be opened by PDFium (its error {code})"
+
+    def _what_else(self) -> str:
+        """Say what a document is that is no PDF."""
+        kind = self._source.media_type()
+        if kind in {"application/pdf", "application/octet-stream"}:
+            return "is not a PDF document, or a damaged one"
+        return f"is no PDF document but {kind}. Office files, web pages and images are read by docling: -m docling"
 
     def _choose(self, count: int) -> tuple[int, ...]:
         """Return the pages asked for, all of them where none were named."""
