@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from pipelex.cogt.inference.limiter import Limiter
     from pipelex.config.settings import Settings
     from pipelex.plugins.exceptions import PluginError
     from pipelex.reporting.reporting_protocol import ReportingProtocol
@@ -80,6 +81,11 @@ class Pipelex(WorkerMethods):
     def settings(self) -> Settings:
         """Backends and model catalogue; read and validated when first asked for."""
         return self.hub.settings
+
+    @property
+    def limiter(self) -> Limiter:
+        """The limits that all calls of this instance share, and what is under way."""
+        return self.hub.inference_backends.limiter
 
     def close(self) -> None:
         """Close the clients, from code that runs no event loop. May be called again."""

@@ -21,31 +21,43 @@ from pipelex.cogt.exceptions import (
     InferenceServerError,
     InferenceTimeoutError,
 )
-from pipelex.cogt.inference import attempts
+from pipelex.cogt.inference import attempts, gate
+from pipelex.cogt.inference.gate import pause_s
 from pipelex.cogt.inference.inference_result import InferenceResult, PartialAnswer
 from pipelex.cogt.llm.llm_job import LLMTextChunk
 from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.plugins.sdk_client_registry import ClientClosedError
 from pipelex.reporting.reporting_protocol import InferenceUsage
+from tests.cogt.virtual_time import virtual_time
 from tests.cogt.workers import USAGE, ScriptedImgGen, ScriptedLLM
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from pipelex.cogt.llm.llm_job import LLMJob
+    from tests.cogt.virtual_time import VirtualTime
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[VirtualTime]:
+    """Let pauses and time limits pass at once, and measure them."""
+    with virtual_time(monkeypatch) as time:
+        yield time
 
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Record the pauses between attempts instead of waiting for them."""
-    taken: list[float] = []
+    """Record the pauses, and take none of them."""
+    decided: list[float] = []
 
-    async def take(seconds: float) -> None:
-        taken.append(seconds)
+    def take_note(error: InferenceError, failures: int) -> float:
+        decided.append(pause_s(error, failures))
+        return 0.0
 
-    monkeypatch.setattr("pipelex.cogt.inference.attempts.asyncio.sleep", take)
-    return taken
+    for module in (attempts, gate):
+        monkeypatch.setattr(module, "pause_s", take_note)
+    return decided
 
 
 class Failing(ScriptedLLM):
@@ -92,10 +104,11 @@ def test_the_pauses_are_random_and_bounded_by_a_growing_limit(pauses: list[float
     assert len(set(pauses)) > 1
 
 
-def test_a_retry_after_is_honoured_to_the_second(pauses: list[float]) -> None:
-    worker = Failing(transient(retry_after=7.0))
-    worker.gen_text_sync("x")
-    assert [7.0] == pauses
+@pytest.mark.parametrize("kind", [InferenceRateLimitError, InferenceServerError])
+def test_a_retry_after_is_honoured_to_the_second(kind: type[InferenceError], clock: VirtualTime) -> None:
+    worker = Failing(kind("slow down", retry_after=7.0))
+    clock.run(worker.gen_text("x"))
+    assert 7.0 == pytest.approx(clock.took)
 
 
 def test_a_retry_after_over_the_cap_fails_at_once_and_says_how_long(pauses: list[float]) -> None:
@@ -105,18 +118,21 @@ def test_a_retry_after_over_the_cap_fails_at_once_and_says_how_long(pauses: list
     assert (3600.0, []) == (caught.value.retry_after, pauses)
 
 
-def test_the_attempts_end_at_their_number_and_the_error_tells_it(pauses: list[float]) -> None:
-    worker = Failing(*(transient() for _ in range(9)), policy=CallPolicy(max_attempts=4))
-    with pytest.raises(InferenceRateLimitError) as caught:
+@pytest.mark.usefixtures("pauses")
+@pytest.mark.parametrize("kind", [InferenceRateLimitError, InferenceServerError])
+def test_the_attempts_end_at_their_number_and_the_error_tells_it(kind: type[InferenceError]) -> None:
+    worker = Failing(*(kind("no") for _ in range(9)), policy=CallPolicy(max_attempts=4))
+    with pytest.raises(kind) as caught:
         worker.gen_text_sync("x")
-    assert (4, 4, 3) == (caught.value.attempts, len(worker.jobs), len(pauses))
+    assert (4, 4) == (caught.value.attempts, len(worker.jobs))
 
 
-def test_no_pause_is_begun_that_would_end_after_the_deadline(pauses: list[float]) -> None:
-    worker = Failing(transient(retry_after=20.0), policy=CallPolicy(deadline_s=10.0))
-    with pytest.raises(InferenceRateLimitError):
-        worker.gen_text_sync("x")
-    assert [] == pauses
+@pytest.mark.parametrize("kind", [InferenceRateLimitError, InferenceServerError])
+def test_no_pause_is_begun_that_would_end_after_the_deadline(kind: type[InferenceError], clock: VirtualTime) -> None:
+    worker = Failing(kind("slow down", retry_after=20.0), policy=CallPolicy(deadline_s=10.0))
+    with pytest.raises(kind, match="slow down"):
+        clock.run(worker.gen_text("x"))
+    assert 0.0 == clock.took
 
 
 @pytest.mark.parametrize("kind", [InferenceAuthenticationError, InferenceRequestError, InferenceAmbiguousError])
@@ -192,11 +208,12 @@ class TestWhatMayHaveBeenCharged:
 
     @pytest.mark.parametrize("kind", [InferenceConnectionError, InferenceRateLimitError])
     def test_what_is_known_not_to_have_been_carried_out_is_repeated(
-        self, kind: type[InferenceError], pauses: list[float]
+        self, kind: type[InferenceError], clock: VirtualTime
     ) -> None:
         worker, calls = self.failing(kind("no", provider="acme"))
-        assert b"\x00" == worker.gen_image_sync("a cat").data
-        assert (2, 1) == (len(calls), len(pauses))
+        assert b"\x00" == clock.run(worker.gen_image("a cat")).data
+        assert 2 == len(calls)
+        assert 0 < clock.took <= 0.5
 
 
 def test_no_more_calls_run_at_once_than_the_backend_allows() -> None:
@@ -262,7 +279,7 @@ def test_the_family_decides_not_the_name() -> None:
 
 
 def test_what_a_repeated_attempt_used_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempts, "_pause", lambda _: 0.0)
+    monkeypatch.setattr(attempts, "pause_s", lambda *_: 0.0)
     used = InferenceUsage(input_tokens=2, output_tokens=1)
 
     class Stumbling(ScriptedLLM):

@@ -170,8 +170,11 @@ BACKEND_KEYS: dict[str, Check] = {
     "max_attempts": _count(1, 100),
     "deadline_s": _seconds,
     "max_retry_after_s": _pause,
+    "max_outage_s": _pause,
     "max_validation_retries": _count(0, 100),
     "max_concurrency": _count(1, 10_000),
+    "requests_per_minute": _count(1, 10**9),
+    "tokens_per_minute": _count(1, 10**12),
 }
 """``[backends.<name>]``. Whatever else it holds is a table per family, or an extra for its driver."""
 

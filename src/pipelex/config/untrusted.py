@@ -23,8 +23,11 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "max_attempts",
             "deadline_s",
             "max_retry_after_s",
+            "max_outage_s",
             "max_validation_retries",
             "max_concurrency",
+            "requests_per_minute",
+            "tokens_per_minute",
         }
     ),
     "backends.family": frozenset({"capabilities"}),

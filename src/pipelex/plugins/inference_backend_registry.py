@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock  # threading.Lock by its other name: that module loads what no plugin needs to boot
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
+    from pipelex.cogt.inference.limiter import Limiter
     from pipelex.cogt.model_backends.backend import InferenceBackend
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
     from pipelex.plugins.family import Family
@@ -97,7 +99,7 @@ class InferenceBackendRegistry:
         plugin_names: Which plugin brought each, for the errors that name it.
     """
 
-    __slots__ = ("_backends", "_plugin_names")
+    __slots__ = ("_backends", "_limiter", "_lock", "_plugin_names")
 
     def __init__(
         self,
@@ -107,6 +109,18 @@ class InferenceBackendRegistry:
     ) -> None:
         self._backends = dict(backends)
         self._plugin_names = dict(plugin_names or {})
+        self._lock = allocate_lock()
+        self._limiter: Limiter | None = None
+
+    @property
+    def limiter(self) -> Limiter:
+        """The limits that the workers made here share; this registry belongs to one ``Pipelex`` instance."""
+        with self._lock:
+            if self._limiter is None:
+                from pipelex.cogt.inference.limiter import Limiter
+
+                self._limiter = Limiter()
+            return self._limiter
 
     def lookup(self, *, family: InferenceFamily, sdk: str) -> MakeWorkerFn:
         """Return the callable that builds the worker.
@@ -163,6 +177,7 @@ class InferenceBackendRegistry:
         from pipelex.plugins.returned_values import check_worker
 
         check_worker(worker, plugin_name=self._plugin_names.get((member, sdk), _UNKNOWN))
+        worker._limiter = self._limiter or self.limiter
         return worker
 
     def _broken(self, error: BaseException, *, family: InferenceFamily, sdk: str) -> BaseException:

@@ -59,7 +59,7 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
         job = _accept(self, job)
         if on_progress is not None and type(self)._stream_pages is not ExtractWorkerAbstract._stream_pages:
             return await _collected(self, job, on_progress)
-        extracted = await run_call(self, "extract_pages", lambda: self._extract_pages(job), shape=_PAGES)
+        extracted = await run_call(self, "extract_pages", lambda: self._extract_pages(job), job=job, shape=_PAGES)
         pages = [_named(self, page, _PAGES) for page in extracted]
         if on_progress is not None:
             from pipelex.reporting.observers import notify
@@ -161,7 +161,7 @@ async def _drawn(worker: ExtractWorkerAbstract, job: ExtractJob, operation: str)
     """Draw the pages of a document one by one, inside the frame of a call."""
     from pipelex.cogt.inference.attempts import streamed
 
-    with CallReport(worker, operation, _STREAM) as report:
+    with CallReport(worker, operation, _STREAM, job=job) as report:
         count = 0
         pages = streamed(worker, lambda: worker._stream_pages(job), report)
         try:

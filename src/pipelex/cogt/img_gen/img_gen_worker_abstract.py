@@ -112,7 +112,7 @@ async def _made(worker: ImgGenWorkerAbstract, operation: str, job: ImgGenJob) ->
     """Run the hook inside a frame, and hold what it returns against what was asked for."""
     from pipelex.cogt.inference.attempts import attempted
 
-    with CallReport(worker, operation, _IMAGES) as report:
+    with CallReport(worker, operation, _IMAGES, job=job) as report:
         images = report.note(await attempted(worker, lambda: worker._gen_image_list(job), report))[: job.count]
         report.refuse_half_answer()
         if len(images) < job.count:

@@ -1,4 +1,4 @@
-"""How a hook is run: in its turn, under its time limit, again where that is known to help.
+"""How a hook is run: in a slot, under its time limits, again where that is known to help.
 
 One policy for all drivers; the retries of the SDKs themselves are switched off. Loaded with the first call.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 from types import CoroutineType
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
 from pipelex.cogt.exceptions import (
     InferenceAmbiguousError,
@@ -19,72 +19,31 @@ from pipelex.cogt.exceptions import (
     InferenceTimeoutError,
     say_whom,
 )
+from pipelex.cogt.inference.gate import pause_s
 from pipelex.cogt.inference.http_answers import answer_headers
 from pipelex.cogt.inference.iterators import close_iterator
+from pipelex.cogt.inference.limiter import limiter_of
 from pipelex.cogt.inference.media import MediaReadError
-from pipelex.cogt.inference.time_limit import TimeLimit, TimeLimits
+from pipelex.cogt.inference.slots import KeptSlot, current_slot
+from pipelex.cogt.inference.time_limit import time_limit
 from pipelex.exceptions import PipelexError
 from pipelex.generated.families import FAMILIES
 from pipelex.plugins.raised import described
 from pipelex.plugins.returned_values import origin_of
+from pipelex.plugins.sdk_client_registry import ClientClosedError
 from pipelex.redaction import scrub
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from tenacity import RetryCallState
-
     from pipelex.cogt.inference.inference_worker_abstract import CallReport, InferenceWorkerAbstract
+    from pipelex.cogt.inference.slots import Slot, SlotPool
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
 
 ResultT = TypeVar("ResultT")
 ItemT = TypeVar("ItemT")
 
 _KNOWN_NOT_CARRIED_OUT = (InferenceConnectionError, InferenceRateLimitError)
-_FIRST_PAUSE_S = 0.5  # the upper end of the first random pause; it doubles from attempt to attempt
-_LONGEST_PAUSE_S = 30.0
-
-
-class _Shared:
-    """What the calls of one event loop share.
-
-    Args:
-        loop: The event loop.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._turns: dict[str, asyncio.Semaphore] = {}
-        self._limits: dict[float, TimeLimits] = {}
-
-    def turn(self, model: InferenceModelSpec) -> asyncio.Semaphore:
-        """Return what waits until the model's backend may be called once more at the same time."""
-        turn = self._turns.get(model.backend_name)
-        if turn is None:
-            turn = self._turns[model.backend_name] = asyncio.Semaphore(model.policy.max_concurrency)
-        return turn
-
-    def limit(self, model: InferenceModelSpec) -> TimeLimit:
-        """Return what ends a wait for the model's backend that takes too long."""
-        limit_s = model.policy.timeout_s
-        limits = self._limits.get(limit_s)
-        if limits is None:
-            limits = self._limits[limit_s] = TimeLimits(self._loop, limit_s)
-        return TimeLimit(limits)
-
-
-_by_loop: dict[asyncio.AbstractEventLoop, _Shared] = {}
-
-
-def _shared() -> _Shared:
-    """Return what the calls of the running loop share, and forget the loops that were closed."""
-    loop = asyncio.get_running_loop()
-    shared = _by_loop.get(loop)
-    if shared is None:
-        for closed in [known for known in list(_by_loop) if known.is_closed()]:
-            _by_loop.pop(closed, None)
-        shared = _by_loop[loop] = _Shared(loop)
-    return shared
 
 
 async def attempted(
@@ -94,25 +53,26 @@ async def attempted(
 ) -> ResultT:
     """Run a hook until it succeeds, or fails for good.
 
-    The first attempt is made without ceremony; the library that paces further ones loads when one is needed.
-
     Args:
         worker: Whose hook it is; its model's policy sets limits.
         hook: Makes one attempt; called again for each.
-        report: Counts each attempt that failed, and so what it used.
+        report: Counts each attempt that failed, and so what it used; knows when the call began.
 
     Raises:
         InferenceError: The last attempt's failure; ``attempts`` says how many there were.
     """
-    started = monotonic()
-    try:
-        return await _attempt(worker, hook, report)
-    except InferenceError as error:
-        report.count_failure(error)
-        if not _is_worth_repeating(error, worker.inference_model):
-            raise
-        first = error
-    return await _repeat(worker, hook, report, first, started)
+    policy = worker.inference_model.policy
+    pool = limiter_of(worker).pool(worker.inference_model)
+    tokens = report.reserve_tokens(pool) if policy.tokens_per_minute is not None else 0
+    slot = failed = None
+    if policy.timeout_s <= policy.deadline_s - report.elapsed_s():  # else the deadline ends the first attempt
+        slot = pool.take(tokens)
+        if slot is not None:
+            try:
+                return await _attempt(worker, hook, report, slot)
+            except InferenceError as error:
+                failed = error
+    return await _PatientCall(worker, hook, report, pool).run(tokens, slot, failed)
 
 
 async def streamed(
@@ -132,9 +92,10 @@ async def streamed(
         InferenceError: The stream failed.
     """
     stream: AsyncIterator[ItemT] | None = None
+    kept: KeptSlot | None = None
 
     async def first() -> tuple[AsyncIterator[ItemT], ItemT] | None:
-        nonlocal stream
+        nonlocal stream, kept
         if stream is not None:
             await close_iterator(stream)
         opened = open_stream()
@@ -142,16 +103,18 @@ async def streamed(
             raise report.origin.error("an async iterator (write it as an async generator)", opened)
         stream = opened
         try:
-            return stream, await anext(stream)
+            item = await anext(stream)
         except StopAsyncIteration:
             return None
+        kept = KeptSlot(current_slot.get())
+        return stream, item
 
     try:
         begun = await attempted(worker, first, report)
         if begun is None:
             return
         pieces, item = begun
-        limit = _shared().limit(worker.inference_model)
+        limit = time_limit(worker.inference_model.policy.timeout_s)
         while True:
             yield item
             try:
@@ -162,30 +125,43 @@ async def streamed(
             except BaseException as exc:
                 _raise_named(worker, exc, is_late=limit.is_over)
     finally:
-        if stream is not None:
-            await close_iterator(stream)
+        try:
+            if stream is not None:
+                await close_iterator(stream)
+        finally:
+            if kept is not None:
+                kept.release()
 
 
 async def _attempt(
-    worker: InferenceWorkerAbstract, hook: Callable[[], Awaitable[ResultT]], report: CallReport
+    worker: InferenceWorkerAbstract, hook: Callable[[], Awaitable[ResultT]], report: CallReport, slot: Slot
 ) -> ResultT:
-    """Run a hook once, in its turn and under its time limit."""
-    shared = _shared()
-    turn, limit = shared.turn(worker.inference_model), shared.limit(worker.inference_model)
-    await turn.acquire()
+    """Run a hook once, under its time limit, and give its slot back unless a stream or a thread keeps it."""
+    limit = time_limit(worker.inference_model.policy.timeout_s)
     report.attempts += 1
+    outer = current_slot.get()
+    current_slot.set(slot)
     answer_headers.set(None)
     try:
         with limit:
             coming = hook()
             if type(coming) is not CoroutineType and not hasattr(coming, "__await__"):
                 raise report.origin.error("an awaitable (write it with 'async def')", coming)
-            return await coming
+            result = await coming
     except BaseException as exc:
-        _raise_named(worker, exc, is_late=limit.is_over)
+        try:
+            _raise_named(worker, exc, is_late=limit.is_over)
+        except InferenceError as error:
+            slot.note_failure(error)
+            raise
+    else:
+        slot.note_answer()
+        return result
     finally:
-        turn.release()
         report.answer_headers = answer_headers.get()
+        current_slot.set(outer)
+        if not slot.is_kept:
+            slot.release()
 
 
 def _raise_named(worker: InferenceWorkerAbstract, error: BaseException, *, is_late: bool) -> NoReturn:
@@ -242,64 +218,112 @@ def _of_family(worker: InferenceWorkerAbstract, error: PipelexError) -> PipelexE
     return error
 
 
-def _is_worth_repeating(error: BaseException, model: InferenceModelSpec) -> bool:
-    if not isinstance(error, InferenceError) or not error.retryable or model.policy.max_attempts <= 1:
+def _is_worth_repeating(error: InferenceError, model: InferenceModelSpec) -> bool:
+    if not error.retryable or model.policy.max_attempts <= 1:
         return False
     if FAMILIES[model.family].charged_on_arrival and not isinstance(error, _KNOWN_NOT_CARRIED_OUT):
         return False
     return error.retry_after is None or error.retry_after <= model.policy.max_retry_after_s
 
 
-async def _repeat(
-    worker: InferenceWorkerAbstract,
-    hook: Callable[[], Awaitable[ResultT]],
-    report: CallReport,
-    first: InferenceError,
-    started: float,
-) -> ResultT:
-    """Repeat a call whose first attempt failed, with a random pause before each further one."""
-    from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, stop_before_delay
+class _PatientCall(Generic[ResultT]):
+    """A call that could not be made at once or failed at first: it waits and repeats, until its deadline.
 
-    from pipelex.plugins.sdk_client_registry import ClientClosedError
+    Args:
+        worker: Whose hook it is.
+        hook: Makes one attempt.
+        report: Knows when the call began, and counts what failed attempts used.
+        pool: The slots of the backend.
+    """
 
-    model = worker.inference_model
-    policy = model.policy
-    failed, latest = [first], first
+    def __init__(
+        self,
+        worker: InferenceWorkerAbstract,
+        hook: Callable[[], Awaitable[ResultT]],
+        report: CallReport,
+        pool: SlotPool,
+    ) -> None:
+        self._worker = worker
+        self._hook = hook
+        self._report = report
+        self._pool = pool
+        self._model = worker.inference_model
+        self._until = monotonic() + self._model.policy.deadline_s - report.elapsed_s()
+        self._failed = self._refused = 0  # the attempts that count; those refused, since the backend answered others
+        self._latest: InferenceError | None = None
+        self._runs = False
 
-    async def attempt() -> ResultT:
-        nonlocal latest
-        if failed:
-            raise failed.pop()
+    async def run(self, tokens: int, slot: Slot | None, failed: InferenceError | None) -> ResultT:
+        """Make attempts until one succeeds.
+
+        Args:
+            tokens: How many tokens to count when the first slot is taken.
+            slot: The slot of an attempt that failed already.
+            failed: How it failed.
+
+        Raises:
+            InferenceError: The failure that ended the call.
+        """
+        limit = asyncio.timeout(self._until - monotonic())
         try:
-            return await _attempt(worker, hook, report)
-        except InferenceError as error:
-            if isinstance(error.__cause__, ClientClosedError):
+            async with limit:
+                while True:
+                    if slot is not None and failed is not None:
+                        tokens = 0
+                        await self._pause_after(failed, slot)
+                    slot = await self._slot(tokens, goes_first=slot is not None and not slot.is_probe)
+                    self._runs = True
+                    try:
+                        return await _attempt(self._worker, self._hook, self._report, slot)
+                    except InferenceError as error:
+                        failed = error
+                    self._runs = False
+        except TimeoutError as exc:
+            if not limit.expired():
                 raise
-            report.count_failure(error)
-            latest = error
-            raise
+            raise self._past_deadline() from (self._latest or exc)
 
-    retrying = AsyncRetrying(
-        retry=retry_if_exception(lambda error: _is_worth_repeating(error, model)),
-        stop=stop_after_attempt(policy.max_attempts) | stop_before_delay(policy.deadline_s - (monotonic() - started)),
-        wait=_pause,
-        sleep=asyncio.sleep,
-        reraise=True,
-    )
-    try:
-        return await retrying(attempt)
-    except InferenceError as error:
-        latest.attempts = int(retrying.statistics["attempt_number"])
-        if error is not latest:  # closing the client ended the call: what failed before may have been charged
-            raise latest from error
-        raise
+    async def _slot(self, tokens: int, *, goes_first: bool) -> Slot:
+        try:
+            return await self._pool.wait(tokens=tokens, goes_first=goes_first, until=self._until)
+        except InferenceError as error:
+            raise self._last(error) from (error.__cause__ or self._latest)
 
+    async def _pause_after(self, error: InferenceError, slot: Slot) -> None:
+        """Count a failure, and wait as long as it asks for; a refusal is waited for in the queue.
 
-def _pause(state: RetryCallState) -> float:
-    """Return how long to wait: as long as the backend asks, or else a random while that grows (full jitter)."""
-    from tenacity import wait_random_exponential
+        Raises:
+            InferenceError: The call is not repeated.
+        """
+        if self._latest is not None and isinstance(error.__cause__, ClientClosedError):
+            raise self._last(self._latest) from error  # what failed before may have been charged
+        self._report.count_failure(error)
+        self._latest = error
+        if slot.verdict is not None:
+            raise self._last(slot.verdict) from error
+        is_refusal = self._pool.is_refusal(error)
+        if is_refusal:
+            self._refused = slot.is_counted + (0 if slot.saw_answers else self._refused)
+        else:
+            self._failed += 1
+        is_last = self._failed + self._refused >= self._model.policy.max_attempts
+        if is_last or not _is_worth_repeating(error, self._model):
+            raise self._last(error)
+        pause = self._pool.gate.delay(monotonic()) if is_refusal else pause_s(error, self._failed)
+        if monotonic() + pause > self._until:
+            raise self._last(error)
+        if not is_refusal:
+            await asyncio.sleep(pause)
 
-    error = state.outcome.exception() if state.outcome is not None else None
-    if isinstance(error, InferenceError) and error.retry_after is not None:
-        return error.retry_after
-    return wait_random_exponential(multiplier=_FIRST_PAUSE_S, max=_LONGEST_PAUSE_S)(state)
+    def _last(self, error: InferenceError) -> InferenceError:
+        """Complete the error that ends the call."""
+        error.attempts = self._report.attempts
+        return say_whom(error, provider=self._model.backend_name, model=self._model.name)
+
+    def _past_deadline(self) -> PipelexError:
+        model, sent = self._model, self._report.attempts
+        latest = f"; the one before failed: {self._latest.message}" if self._latest is not None else ""
+        what = f"{sent} attempt{'s' * (sent != 1)} made{latest}" if sent else "Nothing was sent"
+        msg = f"The call was not over within {model.policy.deadline_s:g} s. {what}. "
+        error = InferenceTimeoutError(f"{msg}Set deadline_s in [backends.{model.backend_name}] for more")
+        return _of_family(self._worker, error) if self._runs else self._last(error)

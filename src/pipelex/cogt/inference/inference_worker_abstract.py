@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from types import TracebackType
 
+    from pipelex.cogt.inference.limiter import Limiter
+    from pipelex.cogt.inference.slots import SlotPool
     from pipelex.cogt.llm.llm_job import LLMTextChunk
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
     from pipelex.plugins.exceptions import InvalidContributionError
@@ -57,6 +59,7 @@ class InferenceWorkerAbstract(ABC):  # noqa: B024 - each family's base adds its 
     """
 
     _plugin_name = ""  # set where a factory makes the worker, for the errors that name the plugin
+    _limiter: Limiter | None = None  # set there too: that of the Pipelex instance
 
     def __init__(self, *, inference_model: InferenceModelSpec, reporting_delegate: ReportingProtocol | None) -> None:
         self.inference_model = inference_model
@@ -188,12 +191,16 @@ class CallReport:
         worker: Whose call it is.
         operation: The public method (``"gen_text"``).
         shape: What its hook is to return; ``None`` where the record of the result alone is checked.
+        job: What is asked.
     """
 
-    def __init__(self, worker: InferenceWorkerAbstract, operation: str, shape: Shape | None = None) -> None:
+    def __init__(
+        self, worker: InferenceWorkerAbstract, operation: str, shape: Shape | None = None, *, job: object = None
+    ) -> None:
         self._worker = worker
         self._operation = operation
         self._shape = shape
+        self.job = job
         self._started, self._started_at = perf_counter(), time()
         self._context = copy_context()
         self.origin = origin_of(worker, shape.hook if shape is not None else operation)
@@ -202,6 +209,7 @@ class CallReport:
         self._first_piece_s: float | None = None
         self.attempts = 0
         self.answer_headers: Mapping[str, str] | None = None
+        self._reserved: tuple[SlotPool, int] | None = None
         self.usage: InferenceUsage | None = None
         self.finish_reason: FinishReason | None = None
         self.finish_detail: str | None = None
@@ -276,6 +284,29 @@ class CallReport:
         if answer is not None and answer.usage is not None:
             self._spent = answer.usage if self._spent is None else self._spent.plus(answer.usage)
 
+    def elapsed_s(self) -> float:
+        """Return how long the call takes so far, in seconds."""
+        return perf_counter() - self._started
+
+    def reserve_tokens(self, pool: SlotPool) -> int:
+        """Return how many tokens a question counts as beforehand; what it used is counted when the call is over.
+
+        Args:
+            pool: The slots of the backend, which limit the tokens of a minute.
+        """
+        from pipelex.cogt.inference.token_estimate import estimated_tokens
+
+        tokens = estimated_tokens(self.job, self._worker.inference_model)
+        self._reserved = pool, tokens + (self._reserved[1] if self._reserved is not None else 0)
+        return tokens
+
+    def _correct_tokens(self) -> None:
+        usage = self.total_usage()
+        if self._reserved is None or usage is None or usage.input_tokens is None or usage.output_tokens is None:
+            return
+        pool, reserved = self._reserved
+        pool.correct(usage.input_tokens + usage.output_tokens - reserved)
+
     def total_usage(self) -> InferenceUsage | None:
         """Return what the call has used so far, with repeated attempts and questions."""
         return self.usage if self._spent is None else self._spent.plus(self.usage)
@@ -326,6 +357,8 @@ class CallReport:
         """Report the call."""
         if isinstance(error, PipelexError) and hasattr(error, "answer"):
             self._complete(cast("InferenceError | InvalidContributionError", error))
+        if self._reserved is not None:
+            self._correct_tokens()
         self._report(error)
 
     def _complete(self, error: InferenceError | InvalidContributionError) -> None:
@@ -406,6 +439,7 @@ async def run_call(
     operation: str,
     hook: Callable[[], Awaitable[InferenceResult[ContentT]]],
     *,
+    job: object,
     shape: Shape | None = None,
 ) -> ContentT:
     """Run a hook inside its frame and return the content of its result.
@@ -414,11 +448,12 @@ async def run_call(
         worker: Whose hook it is.
         operation: The public method.
         hook: Makes one attempt.
+        job: What is asked.
         shape: What the hook is to return.
     """
     from pipelex.cogt.inference.attempts import attempted
 
-    with CallReport(worker, operation, shape) as report:
+    with CallReport(worker, operation, shape, job=job) as report:
         content = report.note(await attempted(worker, hook, report))
         report.refuse_half_answer()
         if shape is not None and shape.content is str:
@@ -451,7 +486,7 @@ async def run_object_call(
     from pipelex.cogt.inference.attempts import attempted
 
     retries = worker.inference_model.policy.max_validation_retries if ask_again is not None else 0
-    with CallReport(worker, operation, shape) as report:
+    with CallReport(worker, operation, shape, job=job) as report:
         while True:
             text = report.note(await attempted(worker, partial(hook, job), report))
             report.refuse_half_answer()
@@ -462,7 +497,7 @@ async def run_object_call(
                 if retries == 0 or ask_again is None:
                     raise
                 retries -= 1
-                job = ask_again(job, text, error.message)
+                report.job = job = ask_again(job, text, error.message)
 
 
 class ObjectAdapter(Generic[ObjectT]):

@@ -97,3 +97,29 @@ class TimeLimit:
         """Cancel the wait: it is over."""
         self.is_over = True
         self._task.cancel()
+
+
+_by_loop: dict[asyncio.AbstractEventLoop, dict[float, TimeLimits]] = {}
+
+
+def time_limit(limit_s: float) -> TimeLimit:
+    """Return a time limit in the running event loop, which shares its timer with all of the same length.
+
+    Args:
+        limit_s: How long a wait may take, in seconds.
+    """
+    loop = asyncio.get_running_loop()
+    known = _by_loop.get(loop)
+    if known is None:
+        forget_closed_loops()
+        known = _by_loop[loop] = {}
+    limits = known.get(limit_s)
+    if limits is None:
+        limits = known[limit_s] = TimeLimits(loop, limit_s)
+    return TimeLimit(limits)
+
+
+def forget_closed_loops() -> None:
+    """Let go of the waits of loops that were closed, so that what they hold can be collected."""
+    for closed in [loop for loop in list(_by_loop) if loop.is_closed()]:
+        _by_loop.pop(closed, None)

@@ -60,7 +60,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
             InferenceError: The call failed; its subclass says how.
         """
         job = _accept(self, job)
-        return await run_call(self, "gen_text", lambda: self._gen_text(job), shape=_TEXT)
+        return await run_call(self, "gen_text", lambda: self._gen_text(job), job=job, shape=_TEXT)
 
     async def gen_object(self, job: LLMJob | str, schema: type[ObjectT]) -> ObjectT:
         """Ask for an object.
@@ -107,7 +107,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         from pipelex.cogt.inference.attempts import streamed
 
         job = _accept(self, job, Capability.STREAMING)
-        with CallReport(self, "stream_text", _STREAM) as report:
+        with CallReport(self, "stream_text", _STREAM, job=job) as report:
             chunks = streamed(self, lambda: self._stream_text(job), report)
             try:
                 async for chunk in chunks:

@@ -93,20 +93,28 @@ class Capability(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CallPolicy:
-    """How patient the calls to a backend are: the same for all its models, set in its table.
+    """Time-outs, retries and limits of the calls to a backend: the same for all its models, set in its table.
 
     Attributes:
         timeout_s: How long one attempt may take, in seconds, from request to whole answer. While an answer is
-            streamed: from one piece to the next.
+            streamed: from one piece to the next. Also how long a call waits for a slot while all are taken.
         connect_timeout_s: How long it may take to reach the backend, in seconds. A request that did not get there is
             known not to have arrived: it is sent again, and never taken for one that may be charged. For the driver's
             SDK to keep; without effect where ``timeout_s`` is shorter.
         max_attempts: How often a call is sent at most; only failures that are known to be transient are repeated.
-        deadline_s: How long a call may take with all its attempts and pauses, in seconds.
+            Where it is above 1, two kinds of refusal do not count: a 429 while the backend answers other calls, and a
+            backend that cannot be reached, which ``max_outage_s`` limits.
+        deadline_s: How long a call may take, in seconds: the wait for a slot, every attempt, every pause. A stream: up
+            to its first piece.
         max_retry_after_s: The longest pause that a backend may ask for (``Retry-After``), in seconds; a call that
             is asked to wait longer fails at once, and its error says how long.
+        max_outage_s: How long a backend that cannot be reached is tried again, in seconds: one call at a time, for
+            all that wait; then they fail. 0: each call is repeated by itself, as ``max_attempts`` says.
         max_validation_retries: How often a model is shown what is wrong with its structured answer and asked again.
-        max_concurrency: How many calls run at once; the others wait their turn.
+        max_concurrency: How many calls run at once, open streams included; the others wait for a slot.
+        requests_per_minute: How many requests are sent in a minute, evenly spaced; no limit if not given.
+        tokens_per_minute: How many tokens are sent and received in a minute; no limit if not given. A request counts
+            as its characters / 4 and its ``max_tokens`` until the backend reports what it used.
     """
 
     timeout_s: float = 300.0
@@ -114,8 +122,11 @@ class CallPolicy:
     max_attempts: int = 3
     deadline_s: float = 600.0
     max_retry_after_s: float = 60.0
+    max_outage_s: float = 5.0
     max_validation_retries: int = 1
     max_concurrency: int = 64
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

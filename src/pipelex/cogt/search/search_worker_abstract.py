@@ -46,7 +46,7 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
             InferenceError: The call failed; its subclass says how.
         """
         job = _accept(self, job)
-        return await run_call(self, "search", lambda: self._search(job), shape=_ANSWER)
+        return await run_call(self, "search", lambda: self._search(job), job=job, shape=_ANSWER)
 
     async def search_structured(self, job: SearchJob | str, schema: type[ObjectT]) -> ObjectT:
         """Search, and get the answer as an object.
