@@ -72,8 +72,11 @@ POLICY = (
     "max_attempts",
     "deadline_s",
     "max_retry_after_s",
+    "max_outage_s",
     "max_validation_retries",
     "max_concurrency",
+    "requests_per_minute",
+    "tokens_per_minute",
 )
 
 

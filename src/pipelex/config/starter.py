@@ -86,7 +86,7 @@ def starter_files(backends: Sequence[StarterBackend]) -> dict[str, str]:
         _HEADING,
         _commented(blocks["plugins"]),
         "\n".join((_comment(blocks["defaults"]), "[defaults]", *_defaults(backends, settings))),
-        "\n".join((_comment(blocks["backends"]), *_patience())),
+        "\n".join((_comment(blocks["backends"]), *_call_policy())),
         *(backend.text for backend in backends),
     )
     about = _comment((DEFAULTS / _CATALOGUE).read_text(encoding="utf-8"))
@@ -141,9 +141,11 @@ def _is_ready(family: InferenceFamily, settings: Settings) -> bool:
     return any(key in row.backends and row.extra is None for row in read_spi_lock().builtins)
 
 
-def _patience() -> Iterator[str]:
-    yield "# In any backend's table, how patient its calls are; these values hold where it does not say:"
-    yield from (f"# {field.name} = {field.default}" for field in fields(CallPolicy))
+def _call_policy() -> Iterator[str]:
+    yield "# In any backend's table: time-outs, retries and limits of its calls, and what they are where it does not say."
+    unset = ", ".join(field.name for field in fields(CallPolicy) if field.default is None)
+    yield f"# No limit is set by default with these keys: {unset}."
+    yield from (f"# {field.name} = {field.default}" for field in fields(CallPolicy) if field.default is not None)
 
 
 def _example(backend: StarterBackend, settings: Settings) -> str:
