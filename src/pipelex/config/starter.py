@@ -142,7 +142,7 @@ def _is_ready(family: InferenceFamily, settings: Settings) -> bool:
 
 
 def _call_policy() -> Iterator[str]:
-    yield "# In any backend's table: time-outs, retries and limits of its calls, and what they are where it does not say."
+    yield "# In any backend's table: time-outs, retries and limits of its calls, with their defaults."
     unset = ", ".join(field.name for field in fields(CallPolicy) if field.default is None)
     yield f"# No limit is set by default with these keys: {unset}."
     yield from (f"# {field.name} = {field.default}" for field in fields(CallPolicy) if field.default is not None)
