@@ -36,6 +36,11 @@ RULE_OF_CODE = {
 
 TYPE_RULES = frozenset({"PX100", *RULE_OF_CODE.values()})
 
+FIX_OF_MESSAGE = {
+    '"Coroutine[': "Write 'await' before the call.",
+    "Cannot override final": "Write the hook that the public method calls: its name begins with an underscore.",
+}
+"""What to do about an error whose message has a part."""
 
 _OWNER = re.compile(
     r'(?:Item )?"(?:(?P<type>type)\[)?(?P<owner>[\w.]+)[^"]*"(?: of "[^"]*")? has no attribute|'
@@ -57,7 +62,7 @@ def type_findings(rule: Rule, subject: Subject) -> Iterator[Finding]:
         place = module.place_at(error.line, error.column, error.end_column)
         message = f"{error.message}  [mypy: {error.code}]"
         expected = " ".join(error.hint.split()) or _expected(error, subject)
-        fix = "Write 'await' before the call." if '"Coroutine[' in error.message else ""
+        fix = next((fix for part, fix in FIX_OF_MESSAGE.items() if part in error.message), "")
         yield rule.finding(place, message, expected=expected, fix=fix)
 
 
@@ -80,6 +85,8 @@ def _missing_arguments_at_once(errors: Iterable[Diagnostic]) -> Iterator[Diagnos
 def _rule_of(error: Diagnostic, module: SourceModule, subject: Subject) -> str:
     """Return the id of the rule for an error: a missing name is PX103 only where it is missing in what is published."""
     rule = RULE_OF_CODE.get(error.code, "PX100")
+    if error.message.startswith("Cannot override final"):
+        return "PX102"
     if rule != "PX103":
         return rule
     match = _OWNER.search(error.message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 from pipelex.cogt.exceptions import InferenceError, say_whom
 from pipelex.cogt.extract.extract_job import ExtractedPage, ExtractJob, ExtractProgress
@@ -36,6 +36,7 @@ _PAGE_FIELDS = fields_of(ExtractedPage)
 class ExtractWorkerAbstract(InferenceWorkerAbstract):
     """Serves document extraction. A driver writes ``_extract_pages``, and ``_stream_pages`` where it can."""
 
+    @final
     async def extract_pages(
         self,
         job: ExtractJob | MediaSource | bytes | Path | str,
@@ -67,6 +68,7 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
             notify(on_progress, partial(on_progress, ExtractProgress(pages_done=len(pages), pages_total=len(pages))))
         return pages
 
+    @final
     async def stream_pages(self, job: ExtractJob | MediaSource | bytes | Path | str) -> AsyncIterator[ExtractedPage]:
         """Extract the pages of a document one by one: long documents in little memory, with progress.
 
@@ -88,6 +90,7 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
         finally:
             await close_iterator(pages)
 
+    @final
     def extract_pages_sync(
         self,
         job: ExtractJob | MediaSource | bytes | Path | str,
@@ -112,6 +115,7 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
 
         return call_sync(partial(self.extract_pages, on_progress=on_progress), job)
 
+    @final
     def stream_pages_sync(self, job: ExtractJob | MediaSource | bytes | Path | str) -> Iterator[ExtractedPage]:
         """Do what :meth:`stream_pages` does, from code that runs no event loop.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob
@@ -28,6 +28,7 @@ _IMAGES = Shape("_gen_image_list", tuple, GeneratedImage)
 class ImgGenWorkerAbstract(InferenceWorkerAbstract):
     """Serves image generation. A driver writes ``_gen_image_list``."""
 
+    @final
     async def gen_image(self, job: ImgGenJob | str) -> GeneratedImage:
         """Ask for one image.
 
@@ -44,6 +45,7 @@ class ImgGenWorkerAbstract(InferenceWorkerAbstract):
         job = _accept(self, job, count=1)
         return (await _made(self, "gen_image", job))[0]
 
+    @final
     async def gen_image_list(self, job: ImgGenJob | str, count: int | None = None) -> list[GeneratedImage]:
         """Ask for several images of one prompt.
 
@@ -61,6 +63,7 @@ class ImgGenWorkerAbstract(InferenceWorkerAbstract):
         job = _accept(self, job, count=count)
         return await _made(self, "gen_image_list", job)
 
+    @final
     def gen_image_sync(self, job: ImgGenJob | str) -> GeneratedImage:
         """Do what :meth:`gen_image` does, from code that runs no event loop.
 
@@ -78,6 +81,7 @@ class ImgGenWorkerAbstract(InferenceWorkerAbstract):
 
         return call_sync(self.gen_image, job)
 
+    @final
     def gen_image_list_sync(self, job: ImgGenJob | str, count: int | None = None) -> list[GeneratedImage]:
         """Do what :meth:`gen_image_list` does, from code that runs no event loop.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, final
 
 from pipelex.cogt.inference.inference_worker_abstract import (
     InferenceWorkerAbstract,
@@ -32,6 +32,7 @@ _OBJECT = Shape("_search_structured", str)
 class SearchWorkerAbstract(InferenceWorkerAbstract):
     """Serves search. A driver writes ``_search`` and, where its models declare it, ``_search_structured``."""
 
+    @final
     async def search(self, job: SearchJob | str) -> SearchAnswer:
         """Search, and get an answer with its sources.
 
@@ -48,6 +49,7 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
         job = _accept(self, job)
         return await run_call(self, "search", lambda: self._search(job), job=job, shape=_ANSWER)
 
+    @final
     async def search_structured(self, job: SearchJob | str, schema: type[ObjectT]) -> ObjectT:
         """Search, and get the answer as an object.
 
@@ -76,6 +78,7 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
             job=job,
         )
 
+    @final
     def search_sync(self, job: SearchJob | str) -> SearchAnswer:
         """Do what :meth:`search` does, from code that runs no event loop.
 
@@ -93,6 +96,7 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
 
         return call_sync(self.search, job)
 
+    @final
     def search_structured_sync(self, job: SearchJob | str, schema: type[ObjectT]) -> ObjectT:
         """Do what :meth:`search_structured` does, from code that runs no event loop.
 

@@ -4,6 +4,7 @@
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import final
 
 from pipelex.cogt.extract.extract_job import ExtractJob, ExtractProgress, ExtractedPage
 from pipelex.cogt.inference.inference_result import InferenceResult
@@ -16,6 +17,7 @@ __all__ = ["ExtractWorkerAbstract"]
 class ExtractWorkerAbstract(InferenceWorkerAbstract):
     """Serves document extraction. A driver writes ``_extract_pages``, and ``_stream_pages`` where it can."""
 
+    @final
     async def extract_pages(
         self,
         job: ExtractJob | MediaSource | bytes | Path | str,
@@ -38,6 +40,7 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
         """
         ...
 
+    @final
     def stream_pages(self, job: ExtractJob | MediaSource | bytes | Path | str) -> AsyncIterator[ExtractedPage]:
         """Extract the pages of a document one by one: long documents in little memory, with progress.
 
@@ -53,6 +56,7 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
         """
         ...
 
+    @final
     def extract_pages_sync(
         self,
         job: ExtractJob | MediaSource | bytes | Path | str,
@@ -75,6 +79,7 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
         """
         ...
 
+    @final
     def stream_pages_sync(self, job: ExtractJob | MediaSource | bytes | Path | str) -> Iterator[ExtractedPage]:
         """Do what :meth:`stream_pages` does, from code that runs no event loop.
 

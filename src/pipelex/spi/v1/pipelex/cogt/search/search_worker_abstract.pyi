@@ -2,7 +2,7 @@
 """The base of search workers."""
 
 from abc import abstractmethod
-from typing import TypeVar
+from typing import TypeVar, final
 
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
@@ -16,6 +16,7 @@ ObjectT = TypeVar("ObjectT")
 class SearchWorkerAbstract(InferenceWorkerAbstract):
     """Serves search. A driver writes ``_search`` and, where its models declare it, ``_search_structured``."""
 
+    @final
     async def search(self, job: SearchJob | str) -> SearchAnswer:
         """Search, and get an answer with its sources.
 
@@ -31,6 +32,7 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
         """
         ...
 
+    @final
     async def search_structured(self, job: SearchJob | str, schema: type[ObjectT]) -> ObjectT:
         """Search, and get the answer as an object.
 
@@ -48,6 +50,7 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
         """
         ...
 
+    @final
     def search_sync(self, job: SearchJob | str) -> SearchAnswer:
         """Do what :meth:`search` does, from code that runs no event loop.
 
@@ -63,6 +66,7 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
         """
         ...
 
+    @final
     def search_structured_sync(self, job: SearchJob | str, schema: type[ObjectT]) -> ObjectT:
         """Do what :meth:`search_structured` does, from code that runs no event loop.
 

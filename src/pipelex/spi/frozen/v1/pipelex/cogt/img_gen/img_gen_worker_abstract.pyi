@@ -2,6 +2,7 @@
 """The base of image generation workers."""
 
 from abc import abstractmethod
+from typing import final
 
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob
 from pipelex.cogt.inference.inference_result import InferenceResult
@@ -13,6 +14,7 @@ __all__ = ["ImgGenWorkerAbstract"]
 class ImgGenWorkerAbstract(InferenceWorkerAbstract):
     """Serves image generation. A driver writes ``_gen_image_list``."""
 
+    @final
     async def gen_image(self, job: ImgGenJob | str) -> GeneratedImage:
         """Ask for one image.
 
@@ -28,6 +30,7 @@ class ImgGenWorkerAbstract(InferenceWorkerAbstract):
         """
         ...
 
+    @final
     async def gen_image_list(self, job: ImgGenJob | str, count: int | None = None) -> list[GeneratedImage]:
         """Ask for several images of one prompt.
 
@@ -44,6 +47,7 @@ class ImgGenWorkerAbstract(InferenceWorkerAbstract):
         """
         ...
 
+    @final
     def gen_image_sync(self, job: ImgGenJob | str) -> GeneratedImage:
         """Do what :meth:`gen_image` does, from code that runs no event loop.
 
@@ -59,6 +63,7 @@ class ImgGenWorkerAbstract(InferenceWorkerAbstract):
         """
         ...
 
+    @final
     def gen_image_list_sync(self, job: ImgGenJob | str, count: int | None = None) -> list[GeneratedImage]:
         """Do what :meth:`gen_image_list` does, from code that runs no event loop.
 
