@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from pipelex.cogt.exceptions import InferenceRequestError, ModelListingUnsupportedError
@@ -194,7 +194,7 @@ class Search(SearchWorkerAbstract):
     async def _search(self, job: SearchJob) -> InferenceResult[SearchAnswer]:
         self.plugin.jobs.append(job)
         sources = (
-            SearchSource(url="https://a.test", title="A", snippet="two\nlines"),
+            SearchSource(url="https://a.test", title="A", snippet="two\nlines", published_on=date(2026, 1, 2)),
             SearchSource(url="https://b.test"),
         )
         return InferenceResult(content=SearchAnswer(text="Because.", sources=sources))

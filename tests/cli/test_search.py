@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def test_the_answer_stands_above_its_sources(terminal: Terminal) -> None:
-    expected = "Because.\n\n[1] A\n    https://a.test\n    two lines\n[2] https://b.test\n    https://b.test\n"
+    expected = "Because.\n\n[1] A\n    https://a.test  (2026-01-02)\n    two lines\n[2] https://b.test\n    https://b.test\n"
     assert (0, expected, "") == terminal.run("search", "why")
 
 
@@ -34,7 +34,9 @@ def test_every_option_reaches_the_job(terminal: Terminal) -> None:
 def test_json_tells_the_sources_and_the_call(terminal: Terminal) -> None:
     data = terminal.run("search", "why", "--json").data
     assert ("Because.", "fake/seeker") == (data["text"], data["model"])
-    assert {"url": "https://b.test", "title": None, "snippet": None} == data["sources"][1]
+    first, second = data["sources"]
+    assert "2026-01-02" == first["published_on"]
+    assert {"url": "https://b.test", "title": None, "snippet": None, "published_on": None, "score": None} == second
 
 
 def test_an_object_fits_the_schema_of_the_file(terminal: Terminal) -> None:

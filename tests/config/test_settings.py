@@ -214,6 +214,22 @@ def test_a_backend_is_resolved_from_the_environment_at_use(acme: Folders, monkey
         settings.resolve_backend("acme")
 
 
+def test_an_extra_may_be_a_list_of_texts_numbers_and_booleans(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESK", "/desk")
+    folders.of_project('[backends.acme]\nfolders = ["a", "${DESK}/b"]\nsizes = [1, 2]\nmixed = [1, "two"]\none = "a"\n')
+    settings = Settings.load()
+    assert ("DESK",) == settings.variables_of("acme")
+    backend = settings.resolve_backend("acme")
+    assert ("a", "/desk/b") == backend.get_extra_list("folders", of=str)
+    assert (1, 2) == backend.get_extra_list("sizes", of=int)
+    assert () == backend.get_extra_list("missing", of=str)
+    for key, reason in (("mixed", "another type in it"), ("sizes", "list of str"), ("one", "got a str")):
+        with pytest.raises(ConfigurationError, match=reason):
+            backend.get_extra_list(key, of=str)
+
+
 def test_white_space_around_what_is_read_is_no_part_of_it(acme: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACME_KEY", " sk-very-secret\n")
     monkeypatch.setenv("ACME_REGION", "eu-1\t")
@@ -334,7 +350,7 @@ def test_half_a_name_is_no_model(folders: Folders, name: str) -> None:
         ("pipelex.toml", "[backends.x]\nllm = 'y'\n", 2, "backends.x.llm", "expected a table"),
         ("pipelex.toml", "[backends.x]\nendpont = 'y'\n", 2, "backends.x.endpont", "Did you mean 'endpoint'?"),
         ("pipelex.toml", "[backends.x]\nAPI-KEY = 'y'\n", 2, "backends.x.API-KEY", "Did you mean 'api_key'?"),
-        ("pipelex.toml", "[backends.x]\nscopes = ['y']\n", 2, "backends.x.scopes", "are plain"),
+        ("pipelex.toml", "[backends.x]\nscopes = [['y']]\n", 2, "backends.x.scopes", "or a list of these"),
         ("pipelex.toml", "[backends.x.llm]\nskd = 'y'\n", 2, "backends.x.llm.skd", "Did you mean 'sdk'?"),
         (
             "pipelex.toml",
@@ -362,7 +378,7 @@ def test_half_a_name_is_no_model(folders: Folders, name: str) -> None:
         ),
         ("models.toml", "[models.x]\ncapabilities = 'url'\n", 2, "models.x.capabilities", "list of capabilities"),
         ("models.toml", "[models.x]\nmodel-id = 'y'\n", 2, "models.x.model-id", "Did you mean 'model_id'?"),
-        ("models.toml", "[models.x.y]\n", 1, "models.x.y", "are plain"),
+        ("models.toml", "[models.x.y]\n", 1, "models.x.y", "or a list of these"),
         ("pipelex.toml", "[backends.x]\ncapabilities = []\n", 2, "backends.x.capabilities", "[backends.x.llm]"),
         ("pipelex.toml", "[backends.x]\nsdk = 'y'\n", 2, "backends.x.sdk", "[backends.x.llm]"),
         ("pipelex.toml", "[backends.x]\ntimeout_s = inf\n", 2, "backends.x.timeout_s", "up to 86400, got inf"),
@@ -483,7 +499,7 @@ def test_an_incomplete_model_hides_no_other(folders: Folders) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["api_key = 5309", "api_key = ['sk-5309']", "token = ['sk-5309']", "endpoint = 5309", "pin = {a = 5309}"],
+    ["api_key = 5309", "api_key = ['sk-5309']", "token = [['sk-5309']]", "endpoint = 5309", "pin = {a = 5309}"],
 )
 def test_an_error_never_shows_what_may_be_secret(folders: Folders, line: str) -> None:
     """Neither the message nor the chain of causes holds a value of a backend's table."""

@@ -15,7 +15,7 @@ from pipelex.terminal import write_text
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from pipelex.cogt.search.search_job import SearchAnswer
+    from pipelex.cogt.search.search_job import SearchAnswer, SearchSource
 
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
 
@@ -72,7 +72,12 @@ def search(
 
 
 def _as_data(answer: SearchAnswer) -> dict[str, object]:
-    return {"text": answer.text, "sources": [dict(vars(source)) for source in answer.sources]}
+    return {"text": answer.text, "sources": [_source_as_data(source) for source in answer.sources]}
+
+
+def _source_as_data(source: SearchSource) -> dict[str, object]:
+    published_on = source.published_on.isoformat() if source.published_on is not None else None
+    return {**vars(source), "published_on": published_on}
 
 
 def _write(answer: SearchAnswer) -> None:
@@ -80,6 +85,6 @@ def _write(answer: SearchAnswer) -> None:
         write_text(answer.text)
     for number, source in enumerate(answer.sources, start=1):
         write_text(f"{'' if number > 1 or not answer.text else chr(10)}[{number}] {source.title or source.url}")
-        write_text(f"    {source.url}")
+        write_text(f"    {source.url}{f'  ({source.published_on})' if source.published_on is not None else ''}")
         if source.snippet:
             write_text(f"    {' '.join(source.snippet.split())}")

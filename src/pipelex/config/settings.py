@@ -6,6 +6,7 @@ import gc
 import os
 import re
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipelex.config.locations import DEFAULTS, ConfigFolder, config_folders
@@ -206,7 +207,7 @@ class Settings:
             raise MissingCredentialError(backend_name=name, variables=unset)
         table = self._backend(name)
         values = {
-            key: _expanded(key, value, variables) if isinstance(value, str) else value
+            key: _frozen(value, partial(_expanded, key, variables=variables))
             for key, value in table.items()
             if not isinstance(value, dict)
         }
@@ -280,7 +281,14 @@ class Settings:
         """
         table = self._backend(backend_name)
         headers = {f"extra_headers.{name}": text for name, text in table.get("extra_headers", {}).items()}
-        return {key: value for key, value in table.items() if isinstance(value, str)} | headers
+        lists = {
+            f"{key}.{index}": element
+            for key, value in table.items()
+            if isinstance(value, list)
+            for index, element in enumerate(value)
+            if isinstance(element, str)
+        }
+        return {key: value for key, value in table.items() if isinstance(value, str)} | lists | headers
 
     def sdks_of(self, backend_name: str) -> tuple[str, ...]:
         """Return every sdk that a backend's tables and its catalogue models use, each once.
@@ -382,7 +390,9 @@ class Settings:
             policy=_policy(backend),
             price_provider=stated.get("price_provider"),
             **{key: stated.get(key, {}) for key in _TABLES_OF_MODEL},
-            extras={key: value for key, value in stated.items() if key not in (*MODEL_KEYS, *_TABLES_OF_MODEL)},
+            extras={
+                key: _frozen(value) for key, value in stated.items() if key not in (*MODEL_KEYS, *_TABLES_OF_MODEL)
+            },
         )
 
     def _kept_backend(self, name: str) -> InferenceBackend | None:
@@ -414,6 +424,13 @@ class Settings:
 def read_variable(name: str) -> str:
     """Return the value of an environment variable without the white space around it; empty where it is not set."""
     return os.environ.get(name, "").strip()
+
+
+def _frozen(value: Any, convert: Callable[[str], str] = str) -> Any:
+    """Return the value of a key as the records have it: a list as a tuple, every text converted."""
+    if isinstance(value, list):
+        return tuple(_frozen(element, convert) for element in value)
+    return convert(value) if isinstance(value, str) else value
 
 
 def _expanded(key: str, text: str, variables: Mapping[str, str]) -> str:

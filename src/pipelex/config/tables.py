@@ -86,9 +86,23 @@ def _count(least: int, most: int) -> Check:
     return check
 
 
-def _extra(value: object) -> Problems:
+def _one_or_more(check: Check) -> Check:
+    """Return the check of one value, or of a list of such values."""
+
+    def check_all(value: object) -> Problems:
+        if not isinstance(value, list):
+            yield from check(value)
+            return
+        for index, element in enumerate(value):
+            for _, reason in check(element):
+                yield (index,), reason
+
+    return check_all
+
+
+def _scalar(value: object) -> Problems:
     if not isinstance(value, str | int | float):
-        yield (), f"expected a string, a number or a boolean, got {_kind(value)}: the extras of a driver are plain"
+        yield (), f"expected a string, a number, a boolean or a list of these, got {_kind(value)}"
     elif isinstance(value, float) and not isfinite(value):
         yield (), f"expected a finite number, got {value}"
     elif isinstance(value, int) and not -_INT64 <= value < _INT64:
@@ -142,7 +156,7 @@ def _json(value: object) -> Problems:
     """Check that a value can be sent as JSON."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
     if inner is None:
-        yield from _extra(value)
+        yield from _scalar(value)
         return
     for part, element in inner:
         for inside, reason in _json(element):
@@ -275,14 +289,16 @@ class FileCheck:
                 self._refuse((*key, name), f"this key belongs into the table of a family, as in [{path}.llm]")
             else:
                 others[name] = value
-        return self._keys(key, others, _SETTINGS_OF_BACKEND | BACKEND_KEYS, extra=_backend_extra) | families
+        return (
+            self._keys(key, others, _SETTINGS_OF_BACKEND | BACKEND_KEYS, extra=_one_or_more(_backend_scalar)) | families
+        )
 
     def _models(self, table: dict[str, object]) -> dict[str, object]:
         """Return the models that are right; one that is not is left out whole, for no half of it describes a model."""
         checked: dict[str, object] = {}
         for name, key, found in self._tables(("models",), table):
             before = len(self.problems)
-            model = self._keys(key, found, SETTING_KEYS | MODEL_KEYS, extra=_extra)
+            model = self._keys(key, found, SETTING_KEYS | MODEL_KEYS, extra=_one_or_more(_scalar))
             if len(self.problems) == before:
                 checked[name] = model
         return checked
@@ -320,8 +336,8 @@ class FileCheck:
         return checked
 
 
-def _backend_extra(value: object) -> Problems:
-    yield from _reference(value) if isinstance(value, str) else _extra(value)
+def _backend_scalar(value: object) -> Problems:
+    yield from _reference(value) if isinstance(value, str) else _scalar(value)
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

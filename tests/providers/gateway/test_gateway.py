@@ -209,12 +209,14 @@ def test_what_ocr_has_no_word_for_is_refused_by_name(replay: Replay, param: dict
 def test_a_search_brings_its_sources_without_an_answer_in_words(replay: Replay) -> None:
     rows = [
         {"title": "Cats", "url": "https://example.org/cats", "snippet": "They sleep.", "date": "2026-01-01"},
-        {"title": "", "url": "https://example.org/bare", "snippet": ""},
+        {"title": "", "url": "https://example.org/bare", "snippet": "", "date": "last week"},
     ]
     replay.on(SEARCH, scripted.answer(results(*rows)))
     gateway = web(replay.url)
     sources = (
-        SearchSource(url="https://example.org/cats", title="Cats", snippet="They sleep."),
+        SearchSource(
+            url="https://example.org/cats", title="Cats", snippet="They sleep.", published_on=date(2026, 1, 1)
+        ),
         SearchSource(url="https://example.org/bare"),
     )
     assert SearchAnswer(text="", sources=sources) == answer_of(gateway)

@@ -223,5 +223,5 @@ class MiscountedPages(ToyExtract):
 
 
 class UntypedSearch(ToySearch):
-    async def search_structured(self, job: Any, schema: type[Any]) -> Any:
+    async def search_structured(self, job: Any, schema: type[Any]) -> Any:  # type: ignore[misc]  # what the kit has to find: a final method that is overridden
         return vars(await super().search_structured(job, schema))

@@ -32,8 +32,8 @@ class InferenceBackend:
         endpoint: The base URL, where it differs from the SDK's own default.
         api_key: The key, already read from its environment variable.
         policy: How patient the calls are: time-outs of the client, attempts, concurrency.
-        extras: Whatever else the backend's table holds (region, deployment, account). Those that begin with ``x_``
-            are sent as headers.
+        extras: Whatever else the backend's table holds (region, deployment, account), a list as a tuple. Those
+            that begin with ``x_`` are sent as headers.
         extra_headers: Further headers of every request, by their names.
 
     Raises:
@@ -45,7 +45,9 @@ class InferenceBackend:
     endpoint: str | None = None
     api_key: str | None = field(default=None, repr=False)
     policy: CallPolicy = field(default_factory=CallPolicy)
-    extras: Mapping[str, str | int | float | bool] = field(default_factory=dict, repr=False)
+    extras: Mapping[str, str | int | float | bool | tuple[str | int | float | bool, ...]] = field(
+        default_factory=dict, repr=False
+    )
     extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     __get_pydantic_core_schema__ = with_field_types
@@ -54,6 +56,8 @@ class InferenceBackend:
         sent = {"api_key": self.api_key, **{key: self.extras[key] for key in self.extras if key.startswith("x_")}}
         sent |= {f"extra_headers.{name}": value for name, value in self.extra_headers.items()}
         for key, value in sent.items():
+            if isinstance(value, tuple):
+                raise self._error(key, "this value is sent as a header, which is one text and no list")
             if isinstance(value, str) and not (value.isascii() and value.isprintable() and value == value.strip()):
                 raise self._error(key, _NO_HEADER)
         if self.endpoint is not None:
@@ -100,6 +104,27 @@ class InferenceBackend:
         if isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
             return value
         raise self._error(key, f"expected a value of type {kind.__name__}, got one of type {type(value).__name__}")
+
+    def get_extra_list(self, key: str, *, of: type[ExtraT]) -> tuple[ExtraT, ...]:
+        """Return the elements of an extra that is a list, checked against a type.
+
+        Args:
+            key: The key in the backend's table.
+            of: The type of each element.
+
+        Returns:
+            The elements; none where the table does not have the key.
+
+        Raises:
+            ConfigurationError: The table holds something else, or an element of another type.
+        """
+        value = self.extras.get(key, ())
+        if not isinstance(value, tuple):
+            raise self._error(key, f"expected a list of {of.__name__}, got a {type(value).__name__}")
+        elements = [one for one in value if isinstance(one, of) and isinstance(one, bool) == (of is bool)]
+        if len(elements) < len(value):
+            raise self._error(key, f"expected a list of {of.__name__}, got one with another type in it")
+        return tuple(elements)
 
     def _error(self, key: str, reason: str) -> ConfigurationError:
         from pipelex.exceptions import ConfigurationError

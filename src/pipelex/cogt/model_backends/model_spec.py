@@ -147,7 +147,7 @@ class InferenceModelSpec:
         price_provider: Whose prices its calls are charged at, as genai-prices names the provider; unknown if not given.
         extra_headers: Headers to send with its requests, beside those of its backend.
         extra_body: Fields to send in the body of its requests; they override those of the driver.
-        extras: Whatever else its table in the catalogue holds, for its driver.
+        extras: Whatever else its table in the catalogue holds, for its driver; a list as a tuple.
     """
 
     name: str
@@ -163,7 +163,7 @@ class InferenceModelSpec:
     price_provider: str | None = None
     extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     extra_body: Mapping[str, object] = field(default_factory=dict, repr=False)
-    extras: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    extras: Mapping[str, str | int | float | bool | tuple[str | int | float | bool, ...]] = field(default_factory=dict)
 
     __get_pydantic_core_schema__ = with_field_types
 

@@ -19,6 +19,8 @@ from pipelex.providers.gateway.client import classify, post
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.search.search_job import SearchJob
 
@@ -56,4 +58,19 @@ class GatewaySearchWorker(SdkWorker[httpx.AsyncClient], SearchWorkerAbstract):
     def _source(self, result: object) -> SearchSource:
         if not isinstance(result, dict) or not isinstance(result.get("url"), str):
             raise InferenceInvalidAnswerError("The answer holds a result without an address")
-        return SearchSource(url=result["url"], title=result.get("title") or None, snippet=result.get("snippet") or None)
+        return SearchSource(
+            url=result["url"],
+            title=result.get("title") or None,
+            snippet=result.get("snippet") or None,
+            published_on=_day(result.get("date") or result.get("last_updated")),
+        )
+
+
+def _day(value: object) -> date | None:
+    """Return the day of a date or time in ISO 8601; ``None`` of anything else."""
+    from datetime import date
+
+    try:
+        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
+    except ValueError:
+        return None

@@ -141,7 +141,7 @@ class InferenceModelSpec:
         price_provider: Whose prices its calls are charged at, as genai-prices names the provider; unknown if not given.
         extra_headers: Headers to send with its requests, beside those of its backend.
         extra_body: Fields to send in the body of its requests; they override those of the driver.
-        extras: Whatever else its table in the catalogue holds, for its driver.
+        extras: Whatever else its table in the catalogue holds, for its driver; a list as a tuple.
     """
 
     name: str
@@ -157,7 +157,7 @@ class InferenceModelSpec:
     price_provider: str | None = None
     extra_headers: Mapping[str, str] = ...
     extra_body: Mapping[str, object] = ...
-    extras: Mapping[str, str | int | float | bool] = ...
+    extras: Mapping[str, str | int | float | bool | tuple[str | int | float | bool, ...]] = ...
 
     def choice(self, key: str, *choices: str) -> str:
         """Return an extra that is one of some words.

@@ -21,8 +21,8 @@ class InferenceBackend:
         endpoint: The base URL, where it differs from the SDK's own default.
         api_key: The key, already read from its environment variable.
         policy: How patient the calls are: time-outs of the client, attempts, concurrency.
-        extras: Whatever else the backend's table holds (region, deployment, account). Those that begin with ``x_``
-            are sent as headers.
+        extras: Whatever else the backend's table holds (region, deployment, account), a list as a tuple. Those
+            that begin with ``x_`` are sent as headers.
         extra_headers: Further headers of every request, by their names.
 
     Raises:
@@ -34,7 +34,7 @@ class InferenceBackend:
     endpoint: str | None = None
     api_key: str | None = None
     policy: CallPolicy = ...
-    extras: Mapping[str, str | int | float | bool] = ...
+    extras: Mapping[str, str | int | float | bool | tuple[str | int | float | bool, ...]] = ...
     extra_headers: Mapping[str, str] = ...
 
     def __post_init__(self) -> None: ...
@@ -66,5 +66,20 @@ class InferenceBackend:
 
         Raises:
             ConfigurationError: The table holds a value of another type.
+        """
+        ...
+
+    def get_extra_list(self, key: str, *, of: type[ExtraT]) -> tuple[ExtraT, ...]:
+        """Return the elements of an extra that is a list, checked against a type.
+
+        Args:
+            key: The key in the backend's table.
+            of: The type of each element.
+
+        Returns:
+            The elements; none where the table does not have the key.
+
+        Raises:
+            ConfigurationError: The table holds something else, or an element of another type.
         """
         ...

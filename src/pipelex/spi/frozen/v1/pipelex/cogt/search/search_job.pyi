@@ -49,14 +49,18 @@ class SearchSource:
     """A source that an answer rests on.
 
     Attributes:
-        url: Its address.
+        url: Its address; a ``file://`` URL where the source is a file.
         title: Its title, where it has one.
         snippet: The passage that matters, where the engine gives it.
+        published_on: The day it was published, or last changed, where the engine gives it.
+        score: How well it fits the query on the engine's own scale, higher is better, where the engine gives it.
     """
 
     url: str
     title: str | None = None
     snippet: str | None = None
+    published_on: date | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
