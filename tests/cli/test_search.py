@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 
 def test_the_answer_stands_above_its_sources(terminal: Terminal) -> None:
-    expected = "Because.\n\n[1] A\n    https://a.test  (2026-01-02)\n    two lines\n[2] https://b.test\n    https://b.test\n"
+    sources = "[1] A\n    https://a.test  (2026-01-02)\n    two lines\n[2] https://b.test\n    https://b.test\n"
+    expected = f"Because.\n\n{sources}"
     assert (0, expected, "") == terminal.run("search", "why")
 
 
