@@ -5,6 +5,9 @@ What a maintainer does by hand is done by ``edit``; all else are the commands of
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +22,7 @@ pytestmark = pytest.mark.rehearsal
 
 REGISTRY = "src/pipelex/plugins/inference_backend_registry.py"
 RESULT = "src/pipelex/cogt/inference/inference_result.py"
+WHERE_VALUES_COME_FROM = ("src/pipelex/hub.py", "src/pipelex/testing/calls.py")
 LLM = "src/pipelex/cogt/llm/llm_worker_abstract.py"
 MODEL_SPEC = "src/pipelex/cogt/model_backends/model_spec.py"
 VERSION = parse_spec((ROOT / "spi.toml").read_text(encoding="utf-8")).spec.api_version
@@ -55,18 +59,49 @@ def all_is_green(project: Copy, plugins: list[str]) -> None:
     assert '"broken"' not in project.pipelex("plugins", "list", "--json")
 
 
+def type_errors(project: Copy, *paths: str) -> set[str]:
+    """Return the files in which mypy finds an error, of the generated code and of what calls a plugin."""
+    command = [sys.executable, "-m", "mypy", "--strict", *WHERE_VALUES_COME_FROM, *paths]
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
+    assert done.returncode in {0, 1}, done.stdout + done.stderr
+    return set(re.findall(r"^(\S+?):\d+: error", done.stdout, re.MULTILINE))
+
+
+@pytest.mark.parametrize("default", [" = False", ""])
+def test_a_keyword_of_make_worker_is_added(project: Copy, default: str) -> None:
+    """By an edit of the protocol alone; a keyword without a default is passed where the other values come from."""
+    last = "        reporting_delegate: ReportingProtocol | None,\n"
+    project.edit(REGISTRY, (last, f"{last}        trial: bool{default},\n"))
+    project.codegen()
+    generated = ("src/pipelex/generated", "src/pipelex/worker_factories.py", "src/pipelex/checking/examples.py")
+    assert (set() if default else set(WHERE_VALUES_COME_FROM)) == type_errors(project, *generated)
+    for path in () if default else WHERE_VALUES_COME_FROM:
+        found = re.search(r"^( +)reporting_delegate=.*,\n", (project.root / path).read_text(), re.MULTILINE)
+        assert found is not None
+        project.edit(path, (found[0], f"{found[0]}{found[1]}trial=False,\n"))
+    assert set() == type_errors(project, *generated)
+    project.pipelex("plugins", "new", "fresh", "--family", "llm", "--dir", str(project.root / "plugins"))
+    project.plugins.append("plugins/pipelex-fresh")
+    bump_and_follow(
+        project,
+        {
+            "kind": "parameter-added",
+            "symbol": "pipelex.plugins.inference_backend_registry:MakeWorkerFn",
+            "to": f"trial: bool{default}",
+            "why": "a trial run is charged to nobody",
+            "migration": "trial=False",
+        },
+    )
+
+
 def test_a_keyword_of_make_worker_is_renamed(project: Copy) -> None:
     renamed = ("backend: InferenceBackend,", "backend_config: InferenceBackend,")
     project.edit(REGISTRY, renamed, ("            backend: The", "            backend_config: The"))
-    project.edit(
-        "codegen/templates/builtins.py.j2",
-        (
-            "(\n    *,\n    inference_model: InferenceModelSpec,\n    backend: Inf",
-            "(\n    *,\n    inference_model: InferenceModelSpec,\n    backend_config: Inf",
-        ),
-        ("backend=backend),", "backend=backend_config),"),
-    )
-    project.edit("codegen/templates/accessors.py.j2", ("        backend=backend,", "        backend_config=backend,"))
+    assert "MakeWorkerFn: has no keyword 'backend'" in project.codegen(expected=2)
+    project.edit("codegen/call_shapes.py", ('frozenset({"backend", "sdk', 'frozenset({"backend_config", "sdk'))
+    project.edit("codegen/templates/builtins.py.j2", ("backend=backend),", "backend=backend_config),"))
+    for path in WHERE_VALUES_COME_FROM:
+        project.edit(path, ("backend=backend,\n", "backend_config=backend,\n"))
     project.codegen()
     seen = finding(project, "parameter-renamed")
     assert ("both", True) == (seen["direction"], seen["breaking"])

@@ -24,8 +24,8 @@ def worker_of(
     *,
     model: InferenceModelSpec,
     backend: InferenceBackend,
-    sdk_clients: SdkClientRegistry | None = None,
-    reporting_delegate: ReportingProtocol | None = None,
+    clients: SdkClientRegistry | None = None,
+    log: ReportingProtocol | None = None,
 ) -> InferenceWorkerAbstract:
     """Build the worker of a model.
 
@@ -33,16 +33,16 @@ def worker_of(
         plugin: The plugin, which serves the model's family and sdk.
         model: The model record.
         backend: The configuration record of its backend.
-        sdk_clients: Where SDK clients are memoized; a registry of its own if not given.
-        reporting_delegate: Where the worker reports usage and time, if anywhere.
+        clients: Where SDK clients are memoized; a registry of its own if not given.
+        log: Where the worker reports usage and time, if anywhere.
     """
     from pipelex.plugins.sdk_client_registry import SdkClientRegistry
 
     return _registered(plugin).inference_backends[model.family, model.sdk](
         inference_model=model,
         backend=backend,
-        sdk_clients=sdk_clients if sdk_clients is not None else SdkClientRegistry(),
-        reporting_delegate=reporting_delegate,
+        sdk_clients=clients if clients is not None else SdkClientRegistry(),
+        reporting_delegate=log,
     )
 
 

@@ -75,8 +75,8 @@ class Stage(Generic[WorkerT, ContentT]):
             self.plugin,
             model=replace(model, endpoint=backend.endpoint),
             backend=backend,
-            sdk_clients=self.clients,
-            reporting_delegate=self.log,
+            clients=self.clients,
+            log=self.log,
         )
         return cast("WorkerT", worker)  # one check alone judges whether it is of the family
 
