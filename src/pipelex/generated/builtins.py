@@ -893,7 +893,8 @@ class LinkupPlugin:
 
 
 _DOCLING_MISSING_MSG = (
-    "Plugin 'docling' (office documents, web pages and PDF, read in process by Docling) needs an optional package."
+    "Plugin 'docling' (office documents, web pages and PDF, read by Docling in a process of its own) needs an "
+    "optional package."
 )
 
 
@@ -905,6 +906,7 @@ def _make_extract_docling_sdk_worker(
     reporting_delegate: ReportingProtocol | None,
 ) -> ExtractWorkerAbstract:
     require_sdk(spec="docling", extra="docling", msg=_DOCLING_MISSING_MSG)
+    require_sdk(spec="pypdfium2", extra="docling", msg=_DOCLING_MISSING_MSG)
     from pipelex.providers.docling.extract import DoclingExtractWorker
 
     return DoclingExtractWorker(
@@ -914,7 +916,7 @@ def _make_extract_docling_sdk_worker(
 
 
 class DoclingPlugin:
-    """Office documents, web pages and PDF, read in process by Docling."""
+    """Office documents, web pages and PDF, read by Docling in a process of its own."""
 
     name: Final = "docling"
     targets_api: Final = 1

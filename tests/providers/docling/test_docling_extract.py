@@ -114,8 +114,10 @@ def test_slides_are_pages_with_a_size_in_points_and_pictures_with_a_place() -> N
 
 def test_sheets_are_pages() -> None:
     pages = extract(MediaSource(data=sheets_file(), mime_type=XLSX))
-    assert [["city", "people"], ["Lyon", "520000"]] == cells(pages[0].text)
-    assert [["only"]] == cells(pages[1].text)
+    (name, table), (other_name, other_table) = [page.text.split("\n\n") for page in pages]
+    assert ("# Sheet", "# Other") == (name, other_name)
+    assert [["city", "people"], ["Lyon", "520000"]] == cells(table)
+    assert [["only"]] == cells(other_table)
 
 
 def test_tables_come_with_their_cells_and_their_caption() -> None:
@@ -180,7 +182,7 @@ def test_a_view_has_the_resolution_asked_for() -> None:
 def test_an_encrypted_pdf_opens_with_its_password_alone() -> None:
     data = make_pdf(Page(lines=("Secret",)), password="open")
     assert ["Secret"] == [page.text for page in extract(data, password="open")]
-    with pytest.raises(InferenceRequestError, match="damaged or encrypted"):
+    with pytest.raises(InferenceRequestError, match="is encrypted: give its password"):
         extract(data)
     with pytest.raises(InferenceRequestError, match="the password given does not open it"):
         extract(data, password="wrong")
@@ -194,9 +196,13 @@ def test_an_encrypted_pdf_opens_with_its_password_alone() -> None:
         (MediaSource.of("/nowhere/report.docx"), {}, "/nowhere/report.docx cannot be read"),
         (MediaSource(data=samples.pdf("kit-1")), {"pages": (3,)}, "has no page 3: its pages are 1 to 2"),
         (MediaSource(data=samples.pdf("kit-1")), {"pages": (0,)}, "has no page 0: its pages are 1 to 2"),
-        (MediaSource(data=samples.pdf("kit-1")), {"tables": True}, "tables are for documents that tell them"),
+        (MediaSource(data=samples.pdf("kit-1")), {"tables": True}, "tables are for documents that mark them"),
         (MediaSource(data=samples.pdf("kit-1")), {"page_view_dpi": 0}, "page_view_dpi has to be at least 1"),
-        (MediaSource(data=b"# Hi", mime_type="text/markdown"), {"page_view_dpi": 72}, "are for PDF"),
+        (
+            MediaSource(data=b"# Hi", mime_type="text/markdown"),
+            {"page_view_dpi": 72},
+            "is for PDF, and The document is md",
+        ),
         (MediaSource(data=b"# Hi", mime_type="text/markdown"), {"pages": (2,)}, "has no page 2"),
     ],
 )

@@ -22,7 +22,7 @@ from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.model_backends.model_spec import Capability, InferenceModelSpec
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.providers.pypdfium2 import document as document_module
-from pipelex.providers.pypdfium2.document import Document
+from pipelex.providers.pypdfium2.document import PdfDocument
 from pipelex.providers.pypdfium2.extract import PdfiumExtractWorker
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from pipelex.reporting.usage_log import UsageLog
@@ -371,13 +371,13 @@ def test_a_cancelled_extraction_closes_its_document(monkeypatch: pytest.MonkeyPa
     async def run() -> None:
         worker, reading = make_worker(), asyncio.Event()
         loop = asyncio.get_running_loop()
-        original = Document.read_page
+        original = PdfDocument.read_page
 
-        def announce(self: Document, number: int) -> ExtractedPage:
+        def announce(self: PdfDocument, number: int) -> ExtractedPage:
             loop.call_soon_threadsafe(reading.set)
             return original(self, number)
 
-        monkeypatch.setattr(Document, "read_page", announce)
+        monkeypatch.setattr(PdfDocument, "read_page", announce)
         async with asyncio.timeout(30) as deadline:
             task = asyncio.gather(worker.extract_pages(make_pdf(*[Page() for _ in range(500)])))
             await reading.wait()
@@ -440,11 +440,11 @@ def _peak_growth(file: Path, *, pages: int) -> int:
 def _watch_closing(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Return an event that is set when a document has been closed."""
     closed = threading.Event()
-    original = Document.close
+    original = PdfDocument.close
 
-    def close(self: Document) -> None:
+    def close(self: PdfDocument) -> None:
         original(self)
         closed.set()
 
-    monkeypatch.setattr(Document, "close", close)
+    monkeypatch.setattr(PdfDocument, "close", close)
     return closed

@@ -1,15 +1,13 @@
-"""One open PDF document. Everything here runs on PDFium's own thread (see ``extract``)."""
+"""One open PDF document, read by PDFium."""
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from typing import TYPE_CHECKING, Any
 
 from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage
-from pipelex.providers.pypdfium2.png import bgr_to_rgb, encode_png, without_fourth_channel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
     from pipelex.cogt.extract.extract_job import ExtractJobParams
     from pipelex.cogt.inference.media import MediaSource
 
-_log = logging.getLogger(__name__)
+__all__ = ["PdfDocument"]
 
 _POINTS_PER_INCH = 72
 _FINENESS = 100  # PDFium places things in whole device units: hundredths of a point are fine enough
@@ -30,29 +28,36 @@ _UNKNOWN = "\ufffd"
 _HYPHENS = "\x02\ufffe"  # what PDFium writes for a hyphen that ends a line, in place of both
 
 
-class DocumentError(Exception):
-    """A document cannot be read, or not as asked; the message says which and why."""
+class _PageError(Exception):
+    """A part of a page cannot be read; the message goes on after the page's name."""
 
 
-class Document:
+class PdfDocument:
     """A PDF document, read page by page in bounded memory.
 
+    PDFium is not safe under more than one thread: what uses it in one process shares one thread.
+
     Args:
-        source: The document.
+        source: The document: its bytes or its file.
         params: What to take from it.
+        name: What errors call it, by default its path.
+
+    Attributes:
+        numbers: The pages asked for, in their order: all of them where none were named.
 
     Raises:
-        DocumentError: It cannot be opened, or lacks a page that was asked for.
+        InferenceRequestError: It cannot be opened, or lacks a page that was asked for.
     """
 
-    def __init__(self, source: MediaSource, params: ExtractJobParams) -> None:
+    def __init__(self, source: MediaSource, params: ExtractJobParams, *, name: str = "") -> None:
         self._source = source
         self._params = params
+        self._name = name or (str(source.path) if source.path is not None else "The document")
         self._pages_read = 0
         self._pdf: Any = self._open()
         try:
-            self.numbers = self._choose(len(self._pdf))
-        except DocumentError:
+            self.numbers: tuple[int, ...] = self._choose(len(self._pdf))
+        except InferenceRequestError:
             self.close()
             raise
 
@@ -67,6 +72,9 @@ class Document:
 
         Args:
             number: Its place in the document, counted from 1.
+
+        Returns:
+            The page, with what was asked for.
         """
         if self._pages_read >= _PAGES_PER_OPENING:
             self.close()
@@ -79,7 +87,7 @@ class Document:
                 self._take(page, number, found)
             finally:
                 page.close()
-        except DocumentError as exc:
+        except _PageError as exc:
             found["error"] = InferenceRequestError(f"Page {number} of {self._name} {exc}")
         return ExtractedPage(number=number, **found)
 
@@ -105,7 +113,7 @@ class Document:
         try:
             return self._pdf[number - 1]
         except pypdfium2.PdfiumError as exc:
-            raise DocumentError(_DAMAGED) from exc
+            raise _PageError(_DAMAGED) from exc
 
     def _take(self, page: Any, number: int, found: dict[str, Any]) -> None:
         """Take from a page what is asked for; what is found before something cannot be read is kept."""
@@ -116,17 +124,13 @@ class Document:
         if self._params.page_view_dpi is not None:
             found["view"] = _view(page, self._params.page_view_dpi)
 
-    @property
-    def _name(self) -> str:
-        return str(self._source.path) if self._source.path is not None else "The document"
-
     def _open(self) -> Any:
         import pypdfium2
         import pypdfium2.raw as codes
 
         if self._is_empty():
             msg = f"{self._name} is empty"
-            raise DocumentError(msg)
+            raise InferenceRequestError(msg)
         codes.FPDF_LoadDocument(b"", None)  # sets PDFium's last error: not all that fails sets it anew
         given = self._source.path if self._source.path is not None else self._source.read()
         try:
@@ -134,10 +138,10 @@ class Document:
         except FileNotFoundError as exc:
             what = "is a folder, not a file" if self._source.path and self._source.path.is_dir() else "does not exist"
             msg = f"{self._name} {what}"
-            raise DocumentError(msg) from exc
+            raise InferenceRequestError(msg) from exc
         except pypdfium2.PdfiumError as exc:
             msg = f"{self._name} {self._why(exc.err_code)}"
-            raise DocumentError(msg) from exc
+            raise InferenceRequestError(msg) from exc
         if pdf.get_formtype() == codes.FORMTYPE_ACRO_FORM:
             pdf.init_forms()  # draws what was filled into fields, where the file holds their values alone
         return pdf
@@ -173,19 +177,19 @@ class Document:
     def _choose(self, count: int) -> tuple[int, ...]:
         """Return the pages asked for, all of them where none were named."""
         if not count:
-            raise DocumentError(f"{self._name} {_NO_PAGES}")
+            raise InferenceRequestError(f"{self._name} {_NO_PAGES}")
         wanted = self._params.pages or tuple(range(1, count + 1))
         missing = next((number for number in wanted if not 1 <= number <= count), None)
         if missing is not None:
             msg = f"{self._name} has no page {missing}: its pages are 1 to {count}"
-            raise DocumentError(msg)
+            raise InferenceRequestError(msg)
         if self._params.tables:
             msg = "PDFium knows no tables. Take it from the model's 'capabilities'"
-            raise DocumentError(msg)
+            raise InferenceRequestError(msg)
         dpi = self._params.page_view_dpi
         if dpi is not None and not 1 <= dpi <= _LARGEST_DPI:
             msg = f"page_view_dpi is {dpi}; it lies from 1 to {_LARGEST_DPI}"
-            raise DocumentError(msg)
+            raise InferenceRequestError(msg)
         return wanted
 
 
@@ -195,7 +199,7 @@ def _text(page: Any) -> str:
     try:
         textpage = page.get_textpage()
     except pypdfium2.PdfiumError as exc:
-        raise DocumentError(_DAMAGED) from exc
+        raise _PageError(_DAMAGED) from exc
     try:
         text: str = textpage.get_text_bounded()
         is_marked = any(mark in text for mark in _HYPHENS)
@@ -227,15 +231,15 @@ def _view(page: Any, dpi: int) -> ExtractedImage:
     pixels = width * height * (dpi / _POINTS_PER_INCH) ** 2
     if not pixels > 0:
         msg = f"has no picture: its size is {width:g} x {height:g} points"
-        raise DocumentError(msg)
+        raise _PageError(msg)
     if pixels > _MAX_PIXELS:
         msg = f"has no picture: at {dpi} dpi it has {pixels / 1e6:.0f} megapixels. Lower page_view_dpi"
-        raise DocumentError(msg)
+        raise _PageError(msg)
     try:
         bitmap = page.render(scale=dpi / _POINTS_PER_INCH, rev_byteorder=True)
     except (pypdfium2.PdfiumError, ValueError) as exc:
         msg = f"has no picture: PDFium cannot render it ({exc})"
-        raise DocumentError(msg) from exc
+        raise _PageError(msg) from exc
     try:
         box = BoundingBox(left=0.0, top=0.0, right=width, bottom=height)
         return ExtractedImage(data=_png(bitmap), mime_type="image/png", box=box)
@@ -253,7 +257,11 @@ def _images(page: Any, number: int) -> Iterator[ExtractedImage]:
             data, mime_type = _image_file(image)
             yield ExtractedImage(data=data, mime_type=mime_type, box=_box(page, image))
         except (pypdfium2.PdfiumError, ValueError) as exc:
-            _log.warning("An image of page %s is left out: PDFium cannot decode it (%s)", number, exc)
+            import logging
+
+            logging.getLogger(__name__).warning(
+                "An image of page %s is left out: PDFium cannot decode it (%s)", number, exc
+            )
 
 
 def _image_file(image: Any) -> tuple[bytes, str]:
@@ -270,6 +278,8 @@ def _image_file(image: Any) -> tuple[bytes, str]:
 
 def _png(bitmap: Any) -> bytes:
     """Encode a bitmap, whichever of PDFium's pixel formats it has."""
+    from pipelex.providers.pypdfium2.png import bgr_to_rgb, encode_png, without_fourth_channel
+
     pixels, channels, stride = memoryview(bitmap.buffer).cast("B"), bitmap.n_channels, bitmap.stride
     data: memoryview | bytearray = pixels
     if channels >= 3 and not bitmap.rev_byteorder:

@@ -1,4 +1,4 @@
-"""Document extraction by PDFium: the text of PDF documents, their images, and pictures of their pages."""
+"""PdfDocument extraction by PDFium: the text of PDF documents, their images, and pictures of their pages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.inference.inference_result import InferenceResult
-from pipelex.providers.pypdfium2.document import Document, DocumentError
+from pipelex.providers.pypdfium2.document import PdfDocument
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class PdfiumExtractWorker(ExtractWorkerAbstract):
     async def _stream_pages(self, job: ExtractJob) -> AsyncIterator[ExtractedPage]:
         import asyncio
 
-        opening = _pdfium_thread().submit(Document, job.document, job.params)
+        opening = _pdfium_thread().submit(PdfDocument, job.document, job.params)
         try:
             # A document that is being opened when the call is given up must be closed all the same.
             document = await asyncio.shield(asyncio.wrap_future(opening))
@@ -63,12 +63,12 @@ class PdfiumExtractWorker(ExtractWorkerAbstract):
             await asyncio.shield(asyncio.wrap_future(_pdfium_thread().submit(_close_opened, opening)))
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
-        if isinstance(error, DocumentError | OSError):
+        if isinstance(error, OSError):
             return InferenceRequestError(str(error))
         return None
 
 
-def _close_opened(opening: Future[Document]) -> None:
+def _close_opened(opening: Future[PdfDocument]) -> None:
     """Close what was opened: the thread takes its work in order, so the last page asked for is done by now."""
     if not opening.cancelled() and opening.exception() is None:
         opening.result().close()
