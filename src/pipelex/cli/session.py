@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pipelex.boot import Pipelex
     from pipelex.cli.json_schema import SchemaAnswer
+    from pipelex.cogt.inference.gate import Refusal
     from pipelex.plugins.exceptions import PluginError
     from pipelex.plugins.inference_backend_registry import InferenceFamily
     from pipelex.reporting.reporting_protocol import InferenceUsage, ReportingProtocol
@@ -33,7 +34,15 @@ def open_pipelex(reporting_delegate: ReportingProtocol | None = None) -> Pipelex
 
     reserve_stdout()
     show_warnings()
-    return Pipelex.setup(reporting_delegate=reporting_delegate, on_broken_plugin=note_broken_plugin)
+    px = Pipelex.setup(reporting_delegate=reporting_delegate, on_broken_plugin=note_broken_plugin)
+    px.limiter.on_refusal = note_refusal
+    return px
+
+
+def note_refusal(refusal: Refusal) -> None:
+    """Write in one line that calls wait for a backend, why, and how long at most."""
+    what = "cannot be reached: trying again for up to" if refusal.is_outage else "asks to slow down: waiting"
+    note(f"note: [{refusal.backend_name}] {what} {refusal.up_to_s:.3g} s. {refusal.reason}")
 
 
 def note_broken_plugin(error: PluginError) -> None:

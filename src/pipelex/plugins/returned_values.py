@@ -7,7 +7,7 @@ A wrong value is an InvalidContributionError that names the plugin, the callable
 from __future__ import annotations
 
 import sys
-from functools import cache
+from functools import cache, lru_cache
 from types import CoroutineType, NoneType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -79,8 +79,12 @@ class Origin(NamedTuple):
 
 def origin_of(worker: InferenceWorkerAbstract, hook: str) -> Origin:
     """Return whose hook it is. A worker that no factory made is named by the package of its class."""
-    kind = type(worker)
-    return Origin(worker._plugin_name or kind.__module__.partition(".")[0], f"{hook} of {kind.__qualname__}")
+    return _origin(type(worker), worker._plugin_name, hook)
+
+
+@lru_cache(maxsize=256)  # with every call
+def _origin(kind: type, plugin_name: str, hook: str) -> Origin:
+    return Origin(plugin_name or kind.__module__.partition(".")[0], f"{hook} of {kind.__qualname__}")
 
 
 def shown(value: object) -> str:
@@ -100,7 +104,10 @@ def check_record(origin: Origin, record: object, kind: type, fields: Fields) -> 
     Raises:
         InvalidContributionError: It is not, or one of them does not.
     """
-    if type(record) is not kind and not isinstance(record, kind):
+    shape = (kind, *map(type, getattr(record, "__dict__", {}).values())) if type(record) is kind else None
+    if shape in _CHECKED:
+        return
+    if not isinstance(record, kind):
         raise origin.error(_words((kind,)), record)
     for name, field in fields.items():
         value = getattr(record, name)
@@ -109,6 +116,14 @@ def check_record(origin: Origin, record: object, kind: type, fields: Fields) -> 
         if field.items is not None:
             for item in value:
                 check_record(origin, item, field.items, fields_of(field.items))
+    are_types_all = fields is fields_of(kind) and all(field.items is None for field in fields.values())
+    if shape is not None and are_types_all and len(_CHECKED) < _MOST_CHECKED:
+        _CHECKED.add(shape)
+
+
+_MOST_CHECKED = 1000
+_CHECKED: set[tuple[type, ...]] = set()
+"""Records that are right: their type, and the types of the values in them, which are all that is checked."""
 
 
 def check_content(origin: Origin, content: object, shape: Shape) -> None:

@@ -59,15 +59,17 @@ class Rate:
 
 
 class Refusal(NamedTuple):
-    """A backend that refuses, so that its calls wait.
+    """A backend that refuses calls, so that they wait.
 
     Attributes:
         backend_name: The configured backend.
-        reason: What is the matter, as a verb with its object (``"cannot be reached"``).
-        up_to_s: How long the calls wait at most, in seconds.
+        is_outage: Whether it cannot be reached; else it asks to slow down (429).
+        reason: What it said.
+        up_to_s: How long the calls wait at most, in seconds, before they fail or the next one is sent.
     """
 
     backend_name: str
+    is_outage: bool
     reason: str
     up_to_s: float
 
@@ -228,3 +230,16 @@ class Gate:
             error = InferenceRateLimitError(f"{msg}{advice} {key}", retry_after=delay_s)
         error.__cause__ = cause
         return error
+
+    def announce(self) -> None:
+        """Report, once for each time that the gate was closed, that calls wait. The lock is not held."""
+        observer, cause = self._limiter.on_refusal, self.cause
+        if self._is_announced or observer is None or cause is None:
+            return
+        from pipelex.reporting.observers import notify
+
+        self._is_announced = True
+        is_outage = isinstance(cause, InferenceConnectionError)
+        up_to_s = self._patience_s if is_outage else self.delay(monotonic())
+        refusal = Refusal(self.backend_name, is_outage=is_outage, reason=cause.message, up_to_s=up_to_s)
+        notify(observer, lambda: observer(refusal))

@@ -108,9 +108,10 @@ def refuse_undeclared(worker: InferenceWorkerAbstract, needed: Iterable[Capabili
         UnsupportedCapabilityError: Naming the first capability that is missing.
         InferenceRequestError: A value of the job is none that any backend could be sent.
     """
-    refuse_unsendable(worker, *records)
+    stated = [record for record in records if not _is_blank(record)]
+    refuse_unsendable(worker, *stated)
     model = worker.inference_model
-    for capability in (*needed, *_needed_by(records)):
+    for capability in (*needed, *_needed_by(stated)):
         if capability not in model.capabilities:
             raise UnsupportedCapabilityError(
                 provider=model.backend_name,
@@ -118,6 +119,18 @@ def refuse_undeclared(worker: InferenceWorkerAbstract, needed: Iterable[Capabili
                 capability=capability.value,
                 declared=tuple(sorted(model.capabilities)),
             )
+
+
+_EMPTY: tuple[object, ...] = ()
+_BLANK: frozenset[object] = frozenset({None, _EMPTY})
+
+
+def _is_blank(record: object) -> bool:
+    """Return whether nothing is set in a record, as in the parameters of most jobs; in one step, with every call."""
+    try:
+        return _BLANK.issuperset(vars(record).values())
+    except TypeError:  # a value that cannot be hashed
+        return False
 
 
 _COUNTS = {"max_tokens", "count", "max_results", "page_view_dpi"}
@@ -141,7 +154,9 @@ def refuse_unsendable(worker: InferenceWorkerAbstract, *records: object) -> None
     """
     for record in records:
         for name, value in vars(record).items():
-            if value is not None and not _can_be_sent(name, value):
+            if value is None or value is _EMPTY:  # nearly all of them, in every call
+                continue
+            if not _can_be_sent(name, value):
                 model = worker.inference_model
                 msg = f"{name} {_EXPECTED.get(type(value), _EXPECTED[int])}. Nothing was sent"
                 raise InferenceRequestError(msg, provider=model.backend_name, model=model.name)
@@ -172,12 +187,13 @@ def not_written(capability: Capability) -> InferenceRequestError:
     return InferenceRequestError(msg)
 
 
-def _needed_by(records: tuple[object, ...]) -> list[Capability]:
+def _needed_by(records: Iterable[object]) -> list[Capability]:
     return [
         _CAPABILITY_OF_PARAMETER[name]
         for record in records
         for name, value in vars(record).items()
-        if value is not None and value is not False and value != () and name in _CAPABILITY_OF_PARAMETER  # 0 is a value
+        if value is not None and value is not _EMPTY and value is not False  # 0 is a value
+        if name in _CAPABILITY_OF_PARAMETER and value != ()
     ]
 
 

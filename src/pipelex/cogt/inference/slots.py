@@ -238,6 +238,7 @@ class SlotPool:
                         patience = now + self.policy.timeout_s
                     is_head = self._head is waiter
                     waiter.future = loop.create_future()
+                self.gate.announce()
                 next_look_s = min(delay, patience - now) if is_head else patience - now
                 timer = loop.call_later(next_look_s, _settle, waiter.future)
                 try:
