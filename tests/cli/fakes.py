@@ -7,7 +7,7 @@ import json
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from pipelex.cogt.exceptions import InferenceRequestError, ModelListingUnsupportedError
+from pipelex.cogt.exceptions import InferenceConnectionError, InferenceRequestError, ModelListingUnsupportedError
 from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage, ExtractedTable
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
@@ -43,6 +43,9 @@ llm = "fake/talker"
 extract = "fake/reader"
 search = "fake/seeker"
 img_gen = "fake/painter"
+
+[backends.fake]
+max_outage_s = 0.2
 
 [backends.fake.llm]
 capabilities = ["structured_output", "streaming", "system_text", "images", "temperature", "max_tokens", "seed", "stop"]
@@ -143,6 +146,8 @@ class LLM(LLMWorkerAbstract):
         self.plugin.jobs.append(job)
         if job.prompt.user_text == "fail":
             raise InferenceRequestError("The request\nis wrong", provider="fake", status_code=400)
+        if job.prompt.user_text == "unreachable":
+            raise InferenceConnectionError("Connection refused")
         if job.prompt.user_text == "interrupt":
             raise KeyboardInterrupt
         return InferenceResult(

@@ -76,6 +76,14 @@ def test_a_failed_call_ends_with_1(terminal: Terminal) -> None:
     assert "Traceback" not in outcome.err
 
 
+def test_it_is_written_that_calls_wait_for_a_backend_that_cannot_be_reached(terminal: Terminal) -> None:
+    outcome = terminal.run("llm", "unreachable")
+    waiting, failed = outcome.err.splitlines()
+    assert (1, "") == (outcome.code, outcome.out)
+    assert "note: [fake] cannot be reached: trying again for up to 0.2 s. Connection refused" == waiting
+    assert failed.startswith("error: [fake] The backend could not be reached for 0.2 s, by ")
+
+
 def test_an_object_fits_the_schema_of_the_file(terminal: Terminal) -> None:
     schema = terminal.write("person.json", json.dumps(PERSON))
     terminal.plugin.answer = {"name": "Bob", "age": 4}

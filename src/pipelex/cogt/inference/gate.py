@@ -86,6 +86,7 @@ class Gate:
         pools: The slots of the backend, for each set of limits.
         answered: How many calls were answered.
         cause: The refusal that closed it; ``None`` where it is open.
+        is_wide_open: Whether as many calls may run as there are slots.
         probe: The slot of the call that tries whether the backend takes calls again.
     """
 
@@ -99,13 +100,9 @@ class Gate:
         self._limiter = limiter
         self._is_announced = True
         self._closed_at = self._until = self._patience_s = self._refused_after_s = 0.0
-        self._opened_at: float | None = None
+        self.is_wide_open = True
+        self._opened_at = 0.0
         self._refusals = self._answered_since = 0
-
-    @property
-    def is_wide_open(self) -> bool:
-        """Whether as many calls may run as there are slots."""
-        return self.cause is None and self._opened_at is None
 
     def delay(self, now: float) -> float:
         """Return in how many seconds a call may be sent."""
@@ -129,11 +126,11 @@ class Gate:
             most: How many may run at all.
             now: The time.
         """
-        if self._opened_at is None:
+        if self.is_wide_open or self.cause is not None:
             return 0.0
         elapsed = now - self._opened_at
         if 2 ** (1 + elapsed) + self._answered_since >= most:
-            self._opened_at = None
+            self.is_wide_open = True
             return 0.0
         wanted = running + 1 - self._answered_since
         return max(0.0, log2(wanted) - 1 - elapsed) if wanted > 0 else 0.0
@@ -143,7 +140,7 @@ class Gate:
         self.answered += 1
         if slot.is_probe:
             self.open()
-        elif self._opened_at is not None:
+        elif not self.is_wide_open:
             with self.lock:
                 self._answered_since += 1
                 self._advance_all()
@@ -167,6 +164,7 @@ class Gate:
         """Open the gate where its pause is over and no call waited for it. The lock is held."""
         if self.probe is None and monotonic() >= self._until and not any(pool.waiting for pool in self.pools):
             self.cause = None
+            self.is_wide_open = True
             self._refusals = 0
 
     def refuse(self, slot: Slot, error: InferenceError, policy: CallPolicy) -> None:
@@ -187,7 +185,7 @@ class Gate:
             if self.cause is None or type(error) is not type(self.cause):
                 self._closed_at, self._refusals, self._is_announced = now, 0, False
                 self._patience_s = policy.max_outage_s if is_outage else 2 * policy.max_retry_after_s
-            self.cause = error
+            self.cause, self.is_wide_open = error, False
             if is_news:
                 self.probe = None
                 self._refusals += 1
@@ -213,6 +211,7 @@ class Gate:
             pool.fail_all(self.named_refusal)
         slot.verdict = self.named_refusal()
         self.cause = self.probe = None
+        self.is_wide_open = True
 
     def named_refusal(self) -> InferenceError:
         """Return the error of a call that waited for the backend in vain."""

@@ -122,15 +122,12 @@ def refuse_undeclared(worker: InferenceWorkerAbstract, needed: Iterable[Capabili
 
 
 _EMPTY: tuple[object, ...] = ()
-_BLANK: frozenset[object] = frozenset({None, _EMPTY})
+_BLANK = frozenset(map(id, (None, False, _EMPTY)))  # by identity: 0 is a value, and equal to False
 
 
 def _is_blank(record: object) -> bool:
     """Return whether nothing is set in a record, as in the parameters of most jobs; in one step, with every call."""
-    try:
-        return _BLANK.issuperset(vars(record).values())
-    except TypeError:  # a value that cannot be hashed
-        return False
+    return _BLANK.issuperset(map(id, vars(record).values()))
 
 
 _COUNTS = {"max_tokens", "count", "max_results", "page_view_dpi"}

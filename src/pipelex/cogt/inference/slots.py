@@ -33,27 +33,13 @@ class Slot:
         verdict: The error that ends the call, where the backend refused for too long.
     """
 
-    __slots__ = (
-        "_began",
-        "_is_stream",
-        "_pool",
-        "_seen",
-        "is_counted",
-        "is_kept",
-        "is_probe",
-        "saw_answers",
-        "verdict",
-    )
+    is_probe = is_kept = is_counted = saw_answers = _is_stream = False
+    verdict: InferenceError | None = None
 
-    def __init__(self, pool: SlotPool, *, is_probe: bool, seen: int) -> None:
+    def __init__(self, pool: SlotPool, *, seen: int) -> None:
         self._pool: SlotPool | None = pool
         self._began = monotonic()
         self._seen = seen  # how many calls were answered before this one began to wait
-        self.is_probe = is_probe
-        self._is_stream = False
-        self.is_kept = False
-        self.is_counted = self.saw_answers = False
-        self.verdict: InferenceError | None = None
 
     def release(self) -> None:
         """Give the slot back; a second time is without effect."""
@@ -166,6 +152,7 @@ class SlotPool:
         self._free = policy.max_concurrency
         self._requests = Rate(policy.requests_per_minute) if policy.requests_per_minute else None
         self._tokens = Rate(policy.tokens_per_minute) if policy.tokens_per_minute else None
+        self._has_limits = self._requests is not None or self._tokens is not None
         self._queue: OrderedDict[_Waiter, None] = OrderedDict()
         self._head: _Waiter | None = None  # it looks again when a pause is over
         self._returned: list[Slot] = []
@@ -194,12 +181,14 @@ class SlotPool:
         Args:
             tokens: How many tokens the call will use.
         """
-        with self.gate.lock:
-            if self.gate.cause is not None:
-                self.gate.forget_if_old()
-            if self._queue or self._delay():
+        gate = self.gate
+        with gate.lock:
+            if gate.cause is not None:
+                gate.forget_if_old()
+            is_plain = gate.is_wide_open and not self._has_limits  # nearly always: few steps
+            if self._queue or self._free <= 0 or not (is_plain or self._delay() == 0.0):
                 return None
-            return self._admit(tokens, self.gate.answered)
+            return self._admit(tokens, gate.answered)
 
     async def wait(self, *, tokens: int, goes_first: bool, until: float) -> Slot:
         """Wait for a slot, for a share of the minute, and while the backend refuses.
@@ -327,7 +316,7 @@ class SlotPool:
         if self._free <= 0:
             return inf
         gate = self.gate
-        if gate.is_wide_open and self._requests is None and self._tokens is None:
+        if gate.is_wide_open and not self._has_limits:
             return 0.0
         now = monotonic()
         delays = [rate.delay(now) for rate in (self._requests, self._tokens) if rate is not None]
@@ -336,11 +325,10 @@ class SlotPool:
 
     def _admit(self, tokens: int, seen: int) -> Slot:
         self._free -= 1
-        gate = self.gate
-        is_probe = gate.cause is not None
-        slot = Slot(self, is_probe=is_probe, seen=seen)
-        if is_probe:
-            gate.probe = slot
+        slot = Slot(self, seen=seen)
+        if self.gate.cause is not None:
+            slot.is_probe = True
+            self.gate.probe = slot
         if self._requests is not None:
             self._requests.take(1, slot._began)
         if self._tokens is not None and tokens:
