@@ -32,6 +32,7 @@ __all__ = [
     "InferenceTimeoutError",
     "InferenceTruncatedError",
     "ModelListingUnsupportedError",
+    "StreamClosedError",
     "UnsupportedCapabilityError",
 ]
 
@@ -78,6 +79,13 @@ class SyncCallInRunningLoopError(CogtError):
             f"{method}() was called inside a running event loop, which it would block. "
             f"Await {method.removesuffix('_sync')}() instead."
         )
+
+
+class StreamClosedError(CogtError):
+    """The whole answer of a stream was asked for after the stream was closed, before its end."""
+
+    def __init__(self) -> None:
+        super().__init__("The stream was closed before its end. What came is 'stream.so_far'")
 
 
 class InferenceErrorCategory(StrEnum):

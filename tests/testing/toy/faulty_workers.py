@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from pipelex.cogt.exceptions import InferenceError, InferenceModelNotFoundError
 from pipelex.cogt.extract.extract_job import ExtractedPage, ExtractJob
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
-from pipelex.cogt.llm.llm_job import LLMJob, LLMTextChunk
+from pipelex.cogt.llm.llm_job import LLMJob, LLMMessage, LLMTextChunk
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from tests.testing.toy.sdk import ToyBroken, ToyClient, ToyTimeout
 from tests.testing.toy.workers import ToyExtract, ToyImgGen, ToyLLM, ToySearch
@@ -27,6 +27,9 @@ class Disguised:
         return getattr(self._worker, name)
 
 
+Job: TypeAlias = LLMJob | Sequence[LLMMessage] | str
+
+
 class Stripping(ToyLLM):
     async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
         result = await super()._gen_text(job)
@@ -34,7 +37,7 @@ class Stripping(ToyLLM):
 
 
 class OneLoop(ToyLLM):
-    def gen_text_sync(self, job: LLMJob | str) -> str:
+    def gen_text_sync(self, job: Job) -> str:
         return "an answer that is always the same"
 
 
@@ -44,8 +47,8 @@ class Dropping(ToyLLM):
 
 
 class Unrefusing(ToyLLM):
-    async def gen_text(self, job: LLMJob | str) -> str:
-        if isinstance(job, str) or job.params.stop == ():
+    async def gen_text(self, job: Job) -> str:
+        if not isinstance(job, LLMJob) or job.params.stop == ():
             return await super().gen_text(job)
         return (await self._gen_text(job)).content
 
@@ -182,7 +185,7 @@ class MixingStreams(ToyLLM):
 
 
 class Untyped(ToyLLM):
-    async def gen_object(self, job: LLMJob | str, schema: type[Any]) -> Any:
+    async def gen_object(self, job: Job, schema: type[Any]) -> Any:
         return vars(await super().gen_object(job, schema))
 
 

@@ -89,7 +89,10 @@ ABSTRACT_WORKER = Rule(
     reason="A worker without the hook that its base class requires cannot be built: every call of its models fails.",
     expected="a class that defines every abstract method of its base",
     fix="Define the methods that the message names; their signatures are in the worker base.",
-    positive=worker("async def _gen_text(", "async def gen_text_of_job("),
+    positive=worker(
+        "from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract",
+        "from pipelex.cogt.search.search_worker_abstract import SearchWorkerAbstract as LLMWorkerAbstract",
+    ),
     near_miss=worker(
         "class AcmeLLMWorker(LLMWorkerAbstract):",
         "class AcmeBase(LLMWorkerAbstract):\n    pass\n\n\nclass AcmeLLMWorker(AcmeBase):",

@@ -29,10 +29,10 @@ from pipelex.reporting.reporting_protocol import CallOutcome, InferenceRecord, I
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from types import TracebackType
+    from typing import Self
 
     from pipelex.cogt.inference.limiter import Limiter
     from pipelex.cogt.inference.slots import SlotPool
-    from pipelex.cogt.llm.llm_job import LLMTextChunk
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
     from pipelex.plugins.exceptions import InvalidContributionError
     from pipelex.plugins.returned_values import Shape
@@ -85,6 +85,7 @@ _STRENGTH = {
     for strength, reason in enumerate(
         (
             FinishReason.STOP,
+            FinishReason.TOOL_CALLS,
             FinishReason.OTHER,
             FinishReason.UNFINISHED,
             FinishReason.LENGTH,
@@ -255,21 +256,6 @@ class CallReport:
         self.has_reasoning = self.has_tool_calls = False
         self.texts.clear()
 
-    def fold(self, chunk: LLMTextChunk) -> None:
-        """Take note of what a piece of a stream holds."""
-        if chunk.text:
-            if not self.texts:
-                self.note_first_piece()
-            self.texts.append(chunk.text)
-        if chunk.usage is not None or chunk.finish_reason is not None:
-            self._set(chunk.usage, chunk.finish_reason, chunk.finish_detail)
-        if chunk.model_served is not None:
-            self.model_served = chunk.model_served
-        if chunk.has_reasoning:
-            self.has_reasoning = True
-        if chunk.has_tool_calls:
-            self.has_tool_calls = True
-
     def note_first_piece(self) -> None:
         """Take note that the first text or page of a stream came."""
         self._first_piece_s = perf_counter() - self._started
@@ -361,7 +347,7 @@ class CallReport:
         about = f"; what came is {' and '.join(came)}" if came else ""
         raise InferenceInvalidAnswerError(f"The answer holds no text (finish reason '{reason}'{about})")
 
-    def __enter__(self) -> CallReport:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -382,16 +368,21 @@ class CallReport:
         known = error.answer or PartialAnswer()
         if known.usage is not None and error is not self._counted:  # raised in the middle of a stream
             self.usage = known.usage if self.usage is None else self.usage.updated_by(known.usage)
+        self.finish_reason = self.finish_reason or known.finish_reason
+        self.finish_detail = self.finish_detail or known.finish_detail
+        self.model_served = self.model_served or known.model_served
+        error.answer = self._known_answer(known)
+
+    def _known_answer(self, known: PartialAnswer) -> PartialAnswer | None:
+        """Return what is known of the answer, together with what its error knows; ``None`` where that is nothing."""
         answer = PartialAnswer(
             text=known.text or "".join(self.texts),
             usage=self.total_usage(),
-            finish_reason=self.finish_reason or known.finish_reason,
-            finish_detail=self.finish_detail or known.finish_detail,
-            model_served=self.model_served or known.model_served,
+            finish_reason=self.finish_reason,
+            finish_detail=self.finish_detail,
+            model_served=self.model_served,
         )
-        self.finish_reason, self.model_served = answer.finish_reason, answer.model_served
-        self.finish_detail = answer.finish_detail
-        error.answer = answer if answer != _NOTHING_KNOWN else None
+        return answer if answer != _NOTHING_KNOWN else None
 
     def _report(self, error: BaseException | None) -> None:
         delegate = self._worker.reporting_delegate

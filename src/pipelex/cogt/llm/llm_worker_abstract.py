@@ -2,42 +2,64 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache, partial
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from pipelex.cogt.exceptions import InferenceServerError
+from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.inference.inference_worker_abstract import (
     CallReport,
     InferenceWorkerAbstract,
     not_written,
     object_adapter,
     refuse_undeclared,
-    run_call,
-    run_object_call,
 )
 from pipelex.cogt.inference.iterators import close_iterator
-from pipelex.cogt.llm.llm_job import LLMJob, LLMTextChunk
+from pipelex.cogt.llm.llm_job import (
+    AnswerDone,
+    AnswerUpdate,
+    AssistantMessage,
+    LLMAnswer,
+    LLMJob,
+    LLMTextChunk,
+    TextDelta,
+    ToolChoiceMode,
+    UserMessage,
+)
+from pipelex.cogt.llm.llm_stream import LLMStream, LLMStreamSync
 from pipelex.cogt.model_backends.model_spec import Capability
-from pipelex.plugins.returned_values import Shape, check_record, fields_of
+from pipelex.plugins.returned_values import Shape, check_record, fields_of, shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from pipelex.cogt.inference.inference_result import InferenceResult
+    from pipelex.cogt.llm.answer_report import AnswerReport
+    from pipelex.cogt.llm.llm_job import LLMEvent, LLMMessage
 
 __all__ = ["LLMWorkerAbstract"]
 
 ObjectT = TypeVar("ObjectT")
 
 _LONGEST_SHOWN = 8_000  # characters of a wrong answer that the model is shown again
-_END_UNNAMED = "stream_end_unnamed"  # the extra of a model whose server sends no finish reason
-_TEXT, _OBJECT, _STREAM = (Shape(hook, str) for hook in ("_gen_text", "_gen_object", "_stream_text"))
+_SHAPES = {hook: Shape(hook, str) for hook in ("_generate", "_stream", "_gen_text", "_gen_object", "_stream_text")}
+_COUNT = Shape("_count_tokens", int)
+_MORE_THAN_TEXT = (
+    Capability.HISTORY,
+    Capability.TOOLS,
+    Capability.STRUCTURED_OUTPUT,
+    Capability.SHOW_REASONING,
+    Capability.TOP_LOGPROBS,
+)
 _CHUNK_FIELDS = fields_of(LLMTextChunk)
 
 
 class LLMWorkerAbstract(InferenceWorkerAbstract):
-    """Serves LLM calls. A driver writes ``_gen_text`` and, where its models declare them, the other hooks.
+    """Serves LLM calls. A driver writes one hook at least.
+
+    ``_gen_text`` is enough for texts. ``_stream`` serves everything, streamed or not: texts, conversations, tools, JSON
+    that fits a schema. ``_generate`` answers at once, for a model that cannot stream, or says more when it does not.
 
     Attributes:
         streams_name_their_end: Whether every whole stream of the vendor says why the model stopped. A stream that
@@ -46,11 +68,11 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
 
     streams_name_their_end: ClassVar[bool] = False
 
-    async def gen_text(self, job: LLMJob | str) -> str:
+    async def gen_text(self, job: LLMJob | Sequence[LLMMessage] | str) -> str:
         """Ask for a text.
 
         Args:
-            job: The job, or simply the user's text.
+            job: The job, or messages, or simply the user's text.
 
         Returns:
             The whole answer.
@@ -59,14 +81,35 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
             UnsupportedCapabilityError: The job asks for what the model does not declare.
             InferenceError: The call failed; its subclass says how.
         """
-        job = _accept(self, job)
-        return await run_call(self, "gen_text", lambda: self._gen_text(job), job=job, shape=_TEXT)
+        job = _accept(self, job, texts_alone="gen_text")
+        with _report(self, "gen_text", job) as report:
+            answer = await _ask(self, job, report)
+            report.refuse_half_answer()
+            report.refuse_empty_answer()
+            return answer.text
 
-    async def gen_object(self, job: LLMJob | str, schema: type[ObjectT]) -> ObjectT:
+    async def gen_answer(self, job: LLMJob | Sequence[LLMMessage] | str) -> LLMAnswer:
+        """Ask for an answer: its text, reasoning, tool calls, usage and what else is known of it.
+
+        Args:
+            job: The job, or messages, or simply the user's text.
+
+        Returns:
+            What the model answered, whatever the reason it ended for.
+
+        Raises:
+            UnsupportedCapabilityError: The job asks for what the model does not declare.
+            InferenceError: The call failed; its subclass says how.
+        """
+        job = _accept(self, job)
+        with _report(self, "gen_answer", job) as report:
+            return await _ask(self, job, report)
+
+    async def gen_object(self, job: LLMJob | Sequence[LLMMessage] | str, schema: type[ObjectT]) -> ObjectT:
         """Ask for an object.
 
         Args:
-            job: The job, or simply the user's text.
+            job: The job, or messages, or simply the user's text.
             schema: The type of the answer: any type that pydantic can validate.
 
         Returns:
@@ -78,24 +121,28 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
             InferenceInvalidAnswerError: The answer does not fit the type.
             InferenceError: The call failed; its subclass says how.
         """
-        job = _accept(self, job, Capability.STRUCTURED_OUTPUT)
+        job = _accept(self, job, Capability.STRUCTURED_OUTPUT, texts_alone="gen_object")
         adapter = object_adapter(schema)
-        json_schema = adapter.json_schema()
-        return await run_object_call(
-            self,
-            "gen_object",
-            lambda asked: self._gen_object(asked, json_schema),
-            shape=_OBJECT,
-            adapter=adapter,
-            job=job,
-            ask_again=_ask_again,
-        )
+        job = replace(job, params=replace(job.params, structured_output=adapter.json_schema()))
+        retries = self.inference_model.policy.max_validation_retries
+        with _report(self, "gen_object", job) as report:
+            while True:
+                answer = await _ask(self, job, report)
+                report.refuse_half_answer()
+                report.refuse_empty_answer()
+                try:
+                    return adapter.validate(answer.text)
+                except InferenceInvalidAnswerError as error:
+                    if retries == 0:
+                        raise
+                    retries -= 1
+                    job = _ask_again(self, job, answer, error.message)
 
-    async def stream_text(self, job: LLMJob | str) -> AsyncIterator[str]:
+    async def stream_text(self, job: LLMJob | Sequence[LLMMessage] | str) -> AsyncIterator[str]:
         """Ask for a text and get it in pieces as it is made.
 
         Args:
-            job: The job, or simply the user's text.
+            job: The job, or messages, or simply the user's text.
 
         Yields:
             The pieces; together they are the whole answer.
@@ -104,29 +151,63 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
             UnsupportedCapabilityError: The job asks for what the model does not declare.
             InferenceError: The call failed, before or after the first piece; its subclass says how.
         """
-        from pipelex.cogt.inference.attempts import streamed
-
-        job = _accept(self, job, Capability.STREAMING)
-        with CallReport(self, "stream_text", _STREAM, job=job) as report:
-            chunks = streamed(self, lambda: self._stream_text(job), report)
+        job = _accept(self, job, Capability.STREAMING, texts_alone="stream_text")
+        with _report(self, "stream_text", job, is_streamed=True) as report:
+            events = _raw_events(self, job, report)
             try:
-                async for chunk in chunks:
-                    if type(chunk) is not LLMTextChunk or type(chunk.text) is not str:
-                        check_record(report.origin, chunk, LLMTextChunk, _CHUNK_FIELDS)
-                    report.fold(chunk)
-                    if chunk.text:
-                        yield chunk.text
+                async for event in events:
+                    for given in report.take(event):
+                        if type(given) is TextDelta:
+                            yield given.text
             finally:
-                await close_iterator(chunks)
-            _refuse_broken_stream(self, report)
+                await close_iterator(events)
+            report.end()
             report.refuse_half_answer()
             report.refuse_empty_answer()
 
-    def gen_text_sync(self, job: LLMJob | str) -> str:
+    def stream_answer(self, job: LLMJob | Sequence[LLMMessage] | str) -> LLMStream:
+        """Ask for an answer and get its events as it is made: pieces, whole parts, the whole answer at the end.
+
+        Args:
+            job: The job, or messages, or simply the user's text.
+
+        Returns:
+            The stream, for ``async with``; nothing is sent before it is read.
+
+        Raises:
+            UnsupportedCapabilityError: The job asks for what the model does not declare.
+        """
+        job = _accept(self, job, Capability.STREAMING)
+        report = _report(self, "stream_answer", job, is_streamed=True)
+        return LLMStream(_events(self, job, report), report.so_far)
+
+    async def count_tokens(self, job: LLMJob | Sequence[LLMMessage] | str) -> int:
+        """Count the tokens of a job without sending it to the model.
+
+        Args:
+            job: The job, or messages, or simply the user's text.
+
+        Returns:
+            How many tokens the model would read.
+
+        Raises:
+            UnsupportedCapabilityError: The model does not declare ``token_counting``, or what the job asks for.
+            InferenceError: The call failed; its subclass says how.
+        """
+        from pipelex.cogt.inference.attempts import attempted
+
+        job = _accept(self, job, Capability.TOKEN_COUNTING)
+        with CallReport(self, "count_tokens", _COUNT, job=job) as report:
+            count = await attempted(self, partial(self._count_tokens, job), report)
+            if type(count) is not int:
+                raise report.origin.error("an int", count)
+            return count
+
+    def gen_text_sync(self, job: LLMJob | Sequence[LLMMessage] | str) -> str:
         """Do what :meth:`gen_text` does, from code that runs no event loop.
 
         Args:
-            job: The job, or simply the user's text.
+            job: The job, or messages, or simply the user's text.
 
         Returns:
             The whole answer.
@@ -139,11 +220,28 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
 
         return call_sync(self.gen_text, job)
 
-    def gen_object_sync(self, job: LLMJob | str, schema: type[ObjectT]) -> ObjectT:
+    def gen_answer_sync(self, job: LLMJob | Sequence[LLMMessage] | str) -> LLMAnswer:
+        """Do what :meth:`gen_answer` does, from code that runs no event loop.
+
+        Args:
+            job: The job, or messages, or simply the user's text.
+
+        Returns:
+            What the model answered, whatever the reason it ended for.
+
+        Raises:
+            SyncCallInRunningLoopError: An event loop runs on this thread.
+            InferenceError: The call failed; its subclass says how.
+        """
+        from pipelex.cogt.inference.sync_calls import call_sync
+
+        return call_sync(self.gen_answer, job)
+
+    def gen_object_sync(self, job: LLMJob | Sequence[LLMMessage] | str, schema: type[ObjectT]) -> ObjectT:
         """Do what :meth:`gen_object` does, from code that runs no event loop.
 
         Args:
-            job: The job, or simply the user's text.
+            job: The job, or messages, or simply the user's text.
             schema: The type of the answer: any type that pydantic can validate.
 
         Returns:
@@ -157,11 +255,11 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
 
         return call_sync(self.gen_object, job, schema)
 
-    def stream_text_sync(self, job: LLMJob | str) -> Iterator[str]:
+    def stream_text_sync(self, job: LLMJob | Sequence[LLMMessage] | str) -> Iterator[str]:
         """Do what :meth:`stream_text` does, from code that runs no event loop.
 
         Args:
-            job: The job, or simply the user's text.
+            job: The job, or messages, or simply the user's text.
 
         Returns:
             An iterator over the pieces.
@@ -174,9 +272,41 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
 
         return iterate_sync("stream_text", self.stream_text(job))
 
-    @abstractmethod
-    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
-        """Answer a job with a text.
+    def stream_answer_sync(self, job: LLMJob | Sequence[LLMMessage] | str) -> LLMStreamSync:
+        """Do what :meth:`stream_answer` does, from code that runs no event loop.
+
+        Args:
+            job: The job, or messages, or simply the user's text.
+
+        Returns:
+            The stream, for ``with``; nothing is sent before it is read.
+
+        Raises:
+            UnsupportedCapabilityError: The job asks for what the model does not declare.
+        """
+        return LLMStreamSync(self.stream_answer(job))
+
+    def count_tokens_sync(self, job: LLMJob | Sequence[LLMMessage] | str) -> int:
+        """Do what :meth:`count_tokens` does, from code that runs no event loop.
+
+        Args:
+            job: The job, or messages, or simply the user's text.
+
+        Returns:
+            How many tokens the model would read.
+
+        Raises:
+            SyncCallInRunningLoopError: An event loop runs on this thread.
+            InferenceError: The call failed; its subclass says how.
+        """
+        from pipelex.cogt.inference.sync_calls import call_sync
+
+        return call_sync(self.count_tokens, job)
+
+    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:  # noqa: ARG002 - for overriders
+        """Answer a job with a text: the hook of drivers that know texts alone.
+
+        Called where neither ``_generate`` nor ``_stream`` is written.
 
         Args:
             job: The job; the model declares everything that it asks for.
@@ -184,6 +314,46 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         Returns:
             The answer, with usage, finish reason and the model that served it.
         """
+        raise _no_hook(self)
+
+    def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:  # noqa: ARG002 - for overriders
+        """Answer a job with the events of the answer; write it as an async generator.
+
+        Where ``_generate`` is not written, it serves the calls that are not streamed, too.
+
+        Args:
+            job: The job; the model declares everything that it asks for. ``job.prompt.messages()`` is the whole
+                conversation, ready to be sent: turns alternate, and every tool call has its result.
+
+        Returns:
+            The events, AnswerDone last: pieces as they come, PartDone for what came whole or for what pieces do not
+            say, AnswerUpdate for what is known early, such as usage.
+        """
+        raise not_written(Capability.STREAMING)
+
+    async def _generate(self, job: LLMJob) -> LLMAnswer:  # noqa: ARG002 - for overriders
+        """Answer a job at once.
+
+        Called for calls that are not streamed, where it is written.
+
+        Args:
+            job: The job, as for ``_stream``.
+
+        Returns:
+            The answer; the worker base completes it.
+        """
+        raise _no_hook(self)
+
+    async def _count_tokens(self, job: LLMJob) -> int:  # noqa: ARG002 - for overriders
+        """Count the tokens of a job, for models that declare the capability ``token_counting``.
+
+        Args:
+            job: The job, as for ``_stream``.
+
+        Returns:
+            How many tokens the model would read.
+        """
+        raise not_written(Capability.TOKEN_COUNTING)
 
     async def _gen_object(
         self,
@@ -217,35 +387,190 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         raise not_written(Capability.STREAMING)
 
 
-def _accept(worker: LLMWorkerAbstract, source: LLMJob | str, *needed: Capability) -> LLMJob:
-    """Make a job of what the caller gave, and refuse it where the model does not declare what it needs."""
-    job = LLMJob.of(source)
-    refuse_undeclared(worker, needed, job.prompt, job.params)
-    if job.prompt.images:
-        from pipelex.cogt.inference.media import expecting_images
+def _accept(
+    worker: LLMWorkerAbstract,
+    source: LLMJob | Sequence[LLMMessage] | str,
+    *needed: Capability,
+    texts_alone: str | None = None,
+) -> LLMJob:
+    """Make a job of what the caller gave, fit to be sent.
 
-        return replace(job, prompt=replace(job.prompt, images=expecting_images(job.prompt.images)))
-    return job
-
-
-def _refuse_broken_stream(worker: LLMWorkerAbstract, report: CallReport) -> None:
-    """Turn a stream that came to its end before the answer did into an error.
+    Args:
+        worker: Whose model it is for.
+        source: What the caller gave.
+        needed: What the call needs whatever its parameters.
+        texts_alone: The public method, where it returns no tool calls.
 
     Raises:
-        InferenceServerError: No piece said why the model stopped, and every whole stream of the vendor does.
+        UnsupportedCapabilityError: The model does not declare what the job needs.
+        InferenceRequestError: The job is none that any backend could be sent.
     """
-    if report.finish_reason is not None or not worker.streams_name_their_end:
-        return
-    if worker.inference_model.extras.get(_END_UNNAMED) is True:
-        return
-    msg = "The stream ended before the answer was whole: no finish reason came. Where the server never sends one, "
-    raise InferenceServerError(f"{msg}set '{_END_UNNAMED} = true' in the model's table in .pipelex/models.toml")
+    job = _job_of(source)
+    prompt, params = job.prompt, job.params
+    refuse_undeclared(worker, needed, prompt, params)
+    if params.tools or params.tool_choice is not None:
+        from pipelex.cogt.llm.history import refuse_wrong_tools
+
+        refuse_wrong_tools(params)
+        if texts_alone and (params.tool_choice is None or params.tool_choice.mode is not ToolChoiceMode.NONE):
+            msg = (
+                f"{texts_alone}() returns no tool calls: use gen_answer() or run_tools(), or set tool_choice to 'none'"
+            )
+            raise InferenceRequestError(f"{msg}. Nothing was sent")
+    if prompt.images:
+        from pipelex.cogt.inference.media import expecting_images
+
+        prompt = replace(prompt, images=expecting_images(prompt.images))
+    if prompt.history:
+        from pipelex.cogt.llm.history import capabilities_of, sendable
+
+        model = worker.inference_model
+        refuse_undeclared(worker, capabilities_of(prompt.history))
+        history = sendable(
+            prompt.messages(),
+            backend_name=model.backend_name,
+            has_tool_result_files=Capability.TOOL_RESULT_FILES in model.capabilities,
+        )
+        prompt = replace(prompt, user_text="", images=(), documents=(), history=history)
+    return job if prompt is job.prompt else replace(job, prompt=prompt)
 
 
-def _ask_again(job: LLMJob, answer: str, problems: str) -> LLMJob:
-    """Show the model its answer and what is wrong with it."""
-    user_text = (
-        f"{job.prompt.user_text}\n\nYou answered:\n{answer[:_LONGEST_SHOWN]}\n\n{problems}\n"
-        "Answer once more, with JSON that fits and nothing else: no fence around it, no words before or after it."
+def _job_of(source: LLMJob | Sequence[LLMMessage] | str) -> LLMJob:
+    if isinstance(source, LLMJob):
+        return source
+    if isinstance(source, str):
+        return LLMJob.of(source)
+    messages = [message for message in _sequence(source) if isinstance(message, UserMessage | AssistantMessage)]
+    if messages and len(messages) == len(source):
+        return LLMJob.of(messages)
+    msg = "A job is a text, an LLMJob, or a sequence of UserMessage and AssistantMessage that is not empty"
+    raise InferenceRequestError(f"{msg}; got {shown(source)}. Nothing was sent")
+
+
+def _sequence(value: object) -> Sequence[object]:
+    return value if isinstance(value, Sequence) else ()
+
+
+@cache
+def _hook_of(kind: type[LLMWorkerAbstract]) -> str:
+    """Return the hook that serves the calls that are not streamed."""
+    written = (hook for hook in ("_generate", "_stream") if _is_written(kind, hook))
+    return next(written, "_gen_text")
+
+
+@cache
+def _is_written(kind: type[LLMWorkerAbstract], hook: str) -> bool:
+    return getattr(kind, hook) is not getattr(LLMWorkerAbstract, hook)
+
+
+def _no_hook(worker: LLMWorkerAbstract) -> InferenceRequestError:
+    return InferenceRequestError(
+        f"The driver's {type(worker).__qualname__} has no hook: it has to write _gen_text, _stream or _generate"
     )
+
+
+def _report(worker: LLMWorkerAbstract, operation: str, job: LLMJob, *, is_streamed: bool = False) -> AnswerReport:
+    """Make the frame of a call, which knows the hook that is run."""
+    from pipelex.cogt.llm.answer_report import AnswerReport
+
+    kind = type(worker)
+    hook = _hook_of(kind)
+    if is_streamed:
+        hook = "_stream" if _is_written(kind, "_stream") else "_stream_text"
+    elif hook == "_gen_text" and job.params.structured_output is not None and _is_written(kind, "_gen_object"):
+        hook = "_gen_object"
+    return AnswerReport(worker, operation, _SHAPES[hook], job=job)
+
+
+async def _ask(worker: LLMWorkerAbstract, job: LLMJob, report: AnswerReport) -> LLMAnswer:
+    """Run the hook that a driver has written, and return the whole answer."""
+    from pipelex.cogt.inference.attempts import attempted
+
+    hook = report.hook
+    if hook == "_generate":
+        return report.note_answer(await attempted(worker, partial(worker._generate, job), report))
+    if hook == "_stream":
+        return await attempted(worker, partial(report.collect, partial(worker._stream, job)), report)
+    if hook == "_gen_object":
+        schema, job = dict(job.params.structured_output or {}), _without_schema(job)
+        _refuse_more_than_text(job)
+        return report.note_text(await attempted(worker, partial(worker._gen_object, job, schema), report))
+    _refuse_more_than_text(job)
+    return report.note_text(await attempted(worker, partial(worker._gen_text, job), report))
+
+
+def _without_schema(job: LLMJob) -> LLMJob:
+    return replace(job, params=replace(job.params, structured_output=None))
+
+
+def _refuse_more_than_text(job: LLMJob) -> None:
+    """Refuse a job of which a hook that knows texts alone would lose a part, whatever the model declares.
+
+    Raises:
+        InferenceRequestError: Naming the capability.
+    """
+    for record in (job.prompt, job.params):
+        for capability in _MORE_THAN_TEXT:
+            if getattr(record, capability, None):
+                raise not_written(capability)
+
+
+def _raw_events(worker: LLMWorkerAbstract, job: LLMJob, report: AnswerReport) -> AsyncIterator[LLMEvent]:
+    """Open a stream, and yield the events of the driver."""
+    from pipelex.cogt.inference.attempts import streamed
+
+    if report.hook == "_stream":
+        return streamed(worker, partial(worker._stream, job), report)
+    _refuse_more_than_text(job)
+    return streamed(worker, partial(_events_of_chunks, worker, job, report), report)
+
+
+async def _events(worker: LLMWorkerAbstract, job: LLMJob, report: AnswerReport) -> AsyncIterator[LLMEvent]:
+    """Yield the events that the caller of ``stream_answer`` gets."""
+    with report:
+        events = _raw_events(worker, job, report)
+        try:
+            async for event in events:
+                for given in report.take(event):
+                    yield given
+        finally:
+            await close_iterator(events)
+        for given in report.end():
+            yield given
+
+
+async def _events_of_chunks(worker: LLMWorkerAbstract, job: LLMJob, report: AnswerReport) -> AsyncIterator[LLMEvent]:
+    """Say what the hook ``_stream_text`` yields in events."""
+    chunks = worker._stream_text(job)
+    if not hasattr(chunks, "__anext__"):
+        raise report.origin.error("an async iterator (write it as an async generator)", chunks)
+    is_named = not worker.streams_name_their_end
+    try:
+        async for chunk in chunks:
+            if type(chunk) is not LLMTextChunk or type(chunk.text) is not str:
+                check_record(report.origin, chunk, LLMTextChunk, _CHUNK_FIELDS)
+            report.has_reasoning |= chunk.has_reasoning
+            report.has_tool_calls |= chunk.has_tool_calls
+            is_named = is_named or chunk.finish_reason is not None
+            if chunk.usage is not None or chunk.finish_reason is not None or chunk.model_served is not None:
+                yield AnswerUpdate(
+                    usage=chunk.usage,
+                    finish_reason=chunk.finish_reason,
+                    finish_detail=chunk.finish_detail,
+                    model_served=chunk.model_served,
+                )
+            if chunk.text:
+                yield TextDelta(text=chunk.text)
+    finally:
+        await close_iterator(chunks)
+    if is_named:
+        yield AnswerDone(answer=LLMAnswer())
+
+
+def _ask_again(worker: LLMWorkerAbstract, job: LLMJob, answer: LLMAnswer, problems: str) -> LLMJob:
+    """Show the model its answer and what is wrong with it: as turns, where it takes a conversation."""
+    wish = "Answer once more, with JSON that fits and nothing else: no fence around it, no words before or after it."
+    if Capability.HISTORY in worker.inference_model.capabilities:
+        return job.then(answer, f"{problems}\n{wish}")
+    user_text = f"{job.prompt.user_text}\n\nYou answered:\n{answer.text[:_LONGEST_SHOWN]}\n\n{problems}\n{wish}"
     return replace(job, prompt=replace(job.prompt, user_text=user_text))

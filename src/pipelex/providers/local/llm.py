@@ -44,7 +44,7 @@ class LlamaCppLLMWorker(SdkWorker[LocalEngine], LLMWorkerAbstract):
         return await self._collect({**self._request(job), "response_format": answer_format})
 
     def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
-        return self._generate(self._request(job))
+        return self._pieces_of(self._request(job))
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
         return classify(error)
@@ -87,7 +87,7 @@ class LlamaCppLLMWorker(SdkWorker[LocalEngine], LLMWorkerAbstract):
     async def _collect(self, request: dict[str, object]) -> InferenceResult[str]:
         pieces: list[str] = []
         last = LLMTextChunk(text="")
-        async for last in self._generate(request):
+        async for last in self._pieces_of(request):
             pieces.append(last.text)
         return InferenceResult(
             content="".join(pieces),
@@ -97,7 +97,7 @@ class LlamaCppLLMWorker(SdkWorker[LocalEngine], LLMWorkerAbstract):
             model_served=last.model_served,
         )
 
-    async def _generate(self, request: dict[str, object]) -> AsyncIterator[LLMTextChunk]:
+    async def _pieces_of(self, request: dict[str, object]) -> AsyncIterator[LLMTextChunk]:
         """Run a request on the engine's thread and yield its pieces; the last one carries usage and reason.
 
         Leaving early, by cancellation or by closing the generator, ends the answer at its next token.

@@ -25,6 +25,7 @@ __all__ = [
     "InferenceTimeoutError",
     "InferenceTruncatedError",
     "ModelListingUnsupportedError",
+    "StreamClosedError",
     "UnsupportedCapabilityError",
 ]
 
@@ -55,6 +56,12 @@ class ConversationFormatError(CogtError):
     reason: str
 
     def __init__(self, reason: str) -> None: ...
+
+
+class StreamClosedError(CogtError):
+    """The whole answer of a stream was asked for after the stream was closed, before its end."""
+
+    def __init__(self) -> None: ...
 
 
 class InferenceErrorCategory(StrEnum):

@@ -1,0 +1,296 @@
+"""A conversation made fit to be sent: what a vendor would refuse, or lose, is repaired or refused before the call."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.llm.assembly import ID_CHARACTERS, ID_LENGTH
+from pipelex.cogt.llm.llm_job import (
+    AssistantMessage,
+    DocumentPart,
+    ImagePart,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolChoiceMode,
+    ToolResultPart,
+    UnknownPart,
+    UserMessage,
+    VendorPart,
+)
+from pipelex.cogt.model_backends.model_spec import Capability
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pipelex.cogt.llm.llm_job import AssistantPart, LLMJobParams, LLMMessage, LLMTool, UserPart
+
+__all__ = ["repair_messages"]
+
+_Part: TypeAlias = "UserPart | AssistantPart"
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NO_OUTPUT = "(no output)"
+_INTERRUPTED = "The call was interrupted: it has no result."
+
+
+def repair_messages(messages: Sequence[LLMMessage]) -> tuple[LLMMessage, ...]:
+    """Return a conversation that can be continued, whatever it was cut down to or broken off at.
+
+    A call without a result gets one that says that it was interrupted, results that answer no call are left out, and
+    so are thoughts that their backend did not sign.
+
+    Args:
+        messages: The conversation.
+    """
+    repaired: list[LLMMessage] = []
+    open_calls: list[ToolCallPart] = []
+    for message in messages:
+        if isinstance(message, AssistantMessage):
+            if open_calls:
+                repaired.append(_interrupted(open_calls))
+            parts = tuple(part for part in message.parts if not isinstance(part, ReasoningPart) or part.opaque)
+            repaired.append(replace(message, parts=parts))
+            open_calls = _calls_of(message)
+        else:
+            kept, answered = _answers(message, open_calls)
+            missing = [call for call in open_calls if call.id not in answered]
+            results = _interrupted(missing).parts if missing else ()
+            repaired.append(UserMessage(parts=(*results, *kept)))
+            open_calls = []
+    if open_calls:
+        repaired.append(_interrupted(open_calls))
+    return tuple(message for message in repaired if message.parts)
+
+
+def _answers(message: UserMessage, calls: list[ToolCallPart]) -> tuple[list[UserPart], set[str]]:
+    """Return the parts of a turn without the results that answer none of the calls, and the ids that it answers."""
+    known, answered = {call.id for call in calls}, set[str]()
+    kept: list[UserPart] = []
+    for part in message.parts:
+        if isinstance(part, ToolResultPart):
+            if part.call_id not in known or part.call_id in answered:
+                continue
+            answered.add(part.call_id)
+        kept.append(part)
+    return kept, answered
+
+
+def _interrupted(calls: Iterable[ToolCallPart]) -> UserMessage:
+    results = (ToolResultPart(call_id=call.id, name=call.name, content=_INTERRUPTED, is_error=True) for call in calls)
+    return UserMessage(parts=tuple(results))
+
+
+def refuse_wrong_tools(params: LLMJobParams) -> None:
+    """Refuse tools that no vendor takes.
+
+    Raises:
+        InferenceRequestError: Naming the tool.
+    """
+    names = [tool.name for tool in params.tools]
+    for name in names:
+        if not _TOOL_NAME.fullmatch(name):
+            msg = f"The name of a tool has 1 to 64 letters (A to Z), digits, '_' and '-', and {name!r} has not"
+            raise InferenceRequestError(f"{msg}. Nothing was sent")
+        if names.count(name) > 1:
+            raise InferenceRequestError(f"Two tools have the name {name!r}. Nothing was sent")
+    choice = params.tool_choice
+    if choice is None:
+        return
+    if not names:
+        raise InferenceRequestError("tool_choice is set, and the job has no tools. Nothing was sent")
+    if choice.name is not None and (choice.name not in names or choice.mode is not ToolChoiceMode.REQUIRED):
+        msg = f"tool_choice names {choice.name!r} with the mode '{choice.mode}'"
+        raise InferenceRequestError(
+            f"{msg}; expected the mode 'required' and one of {', '.join(names)}. Nothing was sent"
+        )
+
+
+def capabilities_of(messages: Iterable[LLMMessage]) -> Iterator[Capability]:
+    """Yield what a model has to declare because of the parts of a conversation.
+
+    Those of the model's own turns need nothing but tools: what a backend cannot take back is left out.
+    """
+    for message in messages:
+        for part in message.parts:
+            if isinstance(part, ToolCallPart | ToolResultPart):
+                yield Capability.TOOLS
+            if isinstance(message, UserMessage):
+                yield from _capabilities_of_files(part)
+
+
+def _capabilities_of_files(part: _Part) -> Iterator[Capability]:
+    if isinstance(part, ImagePart):
+        yield Capability.IMAGES
+    elif isinstance(part, DocumentPart):
+        yield Capability.DOCUMENTS
+    elif isinstance(part, ToolResultPart) and not isinstance(part.content, str):
+        for inner in part.content:
+            yield from _capabilities_of_files(inner)
+
+
+def sendable(
+    messages: Iterable[LLMMessage], *, backend_name: str, has_tool_result_files: bool
+) -> tuple[LLMMessage, ...]:
+    """Return a conversation as a driver may send it.
+
+    Turns alternate, beginning and ending with the user's. Each call has exactly one result, in the next turn, before
+    everything else of it, in the order of the calls, with the name of the tool. Arguments are JSON objects. What was
+    made by another backend holds nothing opaque and no thoughts, and its calls have ids that every vendor takes.
+
+    Args:
+        messages: The conversation.
+        backend_name: The backend that it is sent to.
+        has_tool_result_files: Whether the model takes files inside of results; else they follow the results.
+
+    Raises:
+        InferenceRequestError: A vendor would refuse it; the message and the ids are named.
+    """
+    turns = _merged(_cleaned(message, backend_name) for message in _checked(messages))
+    if not turns or not isinstance(turns[0], UserMessage) or not isinstance(turns[-1], UserMessage):
+        came = f"begins with '{turns[0].role}' and ends with '{turns[-1].role}'" if turns else "is empty"
+        msg = f"A conversation begins and ends with a turn of the user; this one {came}"
+        raise InferenceRequestError(f"{msg}. Nothing was sent")
+    calls: list[ToolCallPart] = []
+    for number, turn in enumerate(turns):
+        if isinstance(turn, UserMessage):
+            turns[number] = _answering(turn, calls, number, moves_files=not has_tool_result_files)
+        calls = _calls_of(turn)
+    return tuple(turns)
+
+
+def _checked(messages: Iterable[LLMMessage]) -> Iterator[LLMMessage]:
+    for number, message in enumerate(messages):
+        if not isinstance(message, UserMessage | AssistantMessage):
+            msg = f"Message {number} of the history is a {type(message).__name__}"
+            raise InferenceRequestError(f"{msg}; expected a UserMessage or an AssistantMessage. Nothing was sent")
+        for part in message.parts:
+            if not isinstance(part, TextPart | ReasoningPart | ToolResultPart):
+                continue
+            text = part.content if isinstance(part, ToolResultPart) else part.text
+            if isinstance(text, str) and any("\ud800" <= character <= "\udfff" for character in text):
+                msg = f"A text of message {number} holds half of a surrogate pair, which no encoding can carry"
+                raise InferenceRequestError(f"{msg}. Nothing was sent")
+        yield message
+
+
+def _cleaned(message: LLMMessage, backend_name: str) -> LLMMessage:
+    if isinstance(message, UserMessage):
+        return replace(message, parts=tuple(part for part in message.parts if not _is_nothing(part)))
+    is_own = message.backend_name == backend_name
+    kept = (part if is_own else _made_portable(part) for part in message.parts)
+    parts = [part for part in kept if part is not None and not _is_nothing(part)]
+    parts = [
+        replace(part, arguments=_object_json(part.arguments)) if isinstance(part, ToolCallPart) else part
+        for part in parts
+    ]
+    return replace(message, parts=tuple(parts))
+
+
+def _made_portable(part: AssistantPart) -> AssistantPart | None:
+    """Return a part as another backend may get it; ``None`` where it may not."""
+    if isinstance(part, ReasoningPart | VendorPart):
+        return None
+    if isinstance(part, ToolCallPart):
+        return replace(part, id=portable_id(part.id), opaque=None)
+    return replace(part, opaque=None) if isinstance(part, TextPart | ImagePart) else part
+
+
+def portable_id(foreign: str) -> str:
+    """Return an id that every vendor takes; the same for the same id, so that caches of prompts stay warm."""
+    from hashlib import sha256
+
+    number, base = int.from_bytes(sha256(foreign.encode()).digest()[:8]), len(ID_CHARACTERS)
+    return "".join(ID_CHARACTERS[number // base**place % base] for place in range(ID_LENGTH))
+
+
+def _is_nothing(part: _Part) -> bool:
+    """Return whether a part is never sent: an unknown one, an empty text, a thought that cannot go back."""
+    if isinstance(part, TextPart):
+        return not part.text and part.opaque is None
+    return isinstance(part, UnknownPart) or (isinstance(part, ReasoningPart) and part.opaque is None)
+
+
+def _object_json(arguments: str) -> str:
+    """Return arguments as the JSON text of an object, which some vendors parse and others want as one."""
+    if not arguments.strip():
+        return "{}"
+    try:
+        if isinstance(json.loads(arguments), dict):
+            return arguments
+    except ValueError:
+        pass
+    return json.dumps({"invalid_json": arguments}, ensure_ascii=False)
+
+
+def _merged(messages: Iterable[LLMMessage]) -> list[LLMMessage]:
+    """Join turns of one side that follow each other; a turn without parts is none."""
+    turns: list[LLMMessage] = []
+    for message in messages:
+        last = turns[-1] if turns else None
+        if isinstance(last, UserMessage) and isinstance(message, UserMessage):
+            turns[-1] = replace(last, parts=(*last.parts, *message.parts))
+        elif isinstance(last, AssistantMessage):
+            if isinstance(message, AssistantMessage):
+                turns[-1] = replace(last, parts=(*last.parts, *message.parts))
+            elif message.parts:
+                turns.append(message)
+        elif message.parts:
+            turns.append(message)
+    return turns
+
+
+def _calls_of(message: LLMMessage) -> list[ToolCallPart]:
+    return [part for part in message.parts if isinstance(part, ToolCallPart)]
+
+
+def _answering(turn: UserMessage, calls: list[ToolCallPart], number: int, *, moves_files: bool) -> UserMessage:
+    """Return a turn with the results first, in the order of the calls, completed."""
+    results: dict[str, ToolResultPart] = {}
+    for part in turn.parts:
+        if isinstance(part, ToolResultPart):
+            call = next((c for c in calls if c.id in (part.call_id, portable_id(part.call_id))), None)
+            if call is None or call.id in results:
+                problem = "a second time" if call is not None else "no call of the turn before it"
+                msg = f"Message {number}: the result of {part.call_id!r} answers {problem}. Nothing was sent"
+                raise InferenceRequestError(msg)
+            results[call.id] = replace(part, call_id=call.id, name=call.name, content=part.content or _NO_OUTPUT)
+    missing = [call.id for call in calls if call.id not in results]
+    if missing:
+        msg = f"Message {number}: the tool calls {', '.join(map(repr, missing))} have no result"
+        raise InferenceRequestError(f"{msg}; repair_messages() gives them one. Nothing was sent")
+    ordered = [results[call.id] for call in calls]
+    files: list[UserPart] = []
+    if moves_files:
+        pairs = [_without_files(result) for result in ordered]
+        ordered = [result for result, _ in pairs]
+        files = [part for _, moved in pairs for part in moved]
+    others = [part for part in turn.parts if not isinstance(part, ToolResultPart)]
+    return replace(turn, parts=(*ordered, *files, *others))
+
+
+def _without_files(result: ToolResultPart) -> tuple[ToolResultPart, list[UserPart]]:
+    """Take the files out of a result; a line that names the call comes before them."""
+    if isinstance(result.content, str):
+        return result, []
+    files = [part for part in result.content if isinstance(part, ImagePart | DocumentPart)]
+    text = "\n".join(part.text for part in result.content if isinstance(part, TextPart))
+    if not files:
+        return replace(result, content=text or _NO_OUTPUT), []
+    title = TextPart(text=f"Files of the result of the call {result.call_id} ({result.name}):")
+    return replace(result, content=text or "(its files follow)"), [title, *files]
+
+
+def tools_named_in(messages: Iterable[LLMMessage], tools: Sequence[LLMTool]) -> tuple[LLMTool, ...]:
+    """Return the tools of a job, and one without parameters for each other name that its conversation calls.
+
+    Some vendors refuse a conversation with calls where no tools are declared.
+    """
+    from pipelex.cogt.llm.llm_job import LLMTool
+
+    called = dict.fromkeys(call.name for message in messages for call in _calls_of(message))
+    missing = [name for name in called if name not in {tool.name for tool in tools}]
+    return (*tools, *(LLMTool(name=name, json_schema={"type": "object", "properties": {}}) for name in missing))
