@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipelex.field_types import with_error_schema
 from pipelex.redaction import redact
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class PipelexError(Exception):
     Args:
         message: What happened, where, and the fix.
     """
+
+    __get_pydantic_core_schema__ = with_error_schema
 
     def __init__(self, message: str) -> None:
         super().__init__(redact(message))

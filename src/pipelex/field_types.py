@@ -40,3 +40,17 @@ def _schema(cls: type, source: object, handler: Callable[[object], object]) -> o
 
 with_field_types: classmethod[object, [object, Callable[[object], object]], object] = classmethod(_schema)
 """To be ``__get_pydantic_core_schema__`` of the class of a record."""
+
+
+def _error_schema(cls: type, _source: object, _handler: Callable[[object], object]) -> object:
+    """Return pydantic's schema of an error that is a field of a record: an instance, written as its ``to_dict()``."""
+    from pydantic_core import core_schema
+
+    written = core_schema.plain_serializer_function_ser_schema(
+        lambda error: error.to_dict(), return_schema=core_schema.dict_schema()
+    )
+    return core_schema.is_instance_schema(cls, serialization=written)
+
+
+with_error_schema: classmethod[object, [object, Callable[[object], object]], object] = classmethod(_error_schema)
+"""To be ``__get_pydantic_core_schema__`` of the root of our errors."""

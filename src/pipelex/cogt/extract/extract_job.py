@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipelex.cogt.inference.media import MediaSource
+from pipelex.field_types import with_field_types
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,6 +161,8 @@ class ExtractedPage:
     tables: tuple[ExtractedTable, ...] = ()
     page_count: int | None = None
     error: InferenceError | None = None
+
+    __get_pydantic_core_schema__ = with_field_types
 
     def __post_init__(self) -> None:
         if isinstance(self.text, str):  # else the worker's base refuses it, by the name of its plugin

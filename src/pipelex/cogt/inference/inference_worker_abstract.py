@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["InferenceWorkerAbstract"]
 
 ContentT = TypeVar("ContentT")
-JobT = TypeVar("JobT")
 ObjectT = TypeVar("ObjectT")
 
 
@@ -468,40 +467,29 @@ async def run_call(
 async def run_object_call(
     worker: InferenceWorkerAbstract,
     operation: str,
-    hook: Callable[[JobT], Awaitable[InferenceResult[str]]],
+    hook: Callable[[], Awaitable[InferenceResult[str]]],
     *,
     shape: Shape,
     adapter: ObjectAdapter[ObjectT],
-    job: JobT,
-    ask_again: Callable[[JobT, str, str], JobT] | None = None,
+    job: object,
 ) -> ObjectT:
     """Run a hook that returns JSON text and validate it, all inside one frame.
 
     Args:
         worker: Whose hook it is.
         operation: The public method.
-        hook: Answers a job with JSON text.
+        hook: Makes one attempt.
         shape: What the hook is to return.
         adapter: The type that the answer has to fit.
-        job: The job.
-        ask_again: Makes the job that shows a model its answer and what is wrong with it; ``None`` where a
-            second question costs more than it is worth.
+        job: What is asked.
     """
     from pipelex.cogt.inference.attempts import attempted
 
-    retries = worker.inference_model.policy.max_validation_retries if ask_again is not None else 0
     with CallReport(worker, operation, shape, job=job) as report:
-        while True:
-            text = report.note(await attempted(worker, partial(hook, job), report))
-            report.refuse_half_answer()
-            report.refuse_empty_answer()
-            try:
-                return adapter.validate(text)
-            except InferenceInvalidAnswerError as error:
-                if retries == 0 or ask_again is None:
-                    raise
-                retries -= 1
-                report.job = job = ask_again(job, text, error.message)
+        text = report.note(await attempted(worker, hook, report))
+        report.refuse_half_answer()
+        report.refuse_empty_answer()
+        return adapter.validate(text)
 
 
 class ObjectAdapter(Generic[ObjectT]):

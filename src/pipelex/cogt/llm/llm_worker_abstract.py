@@ -136,7 +136,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
                     if retries == 0:
                         raise
                     retries -= 1
-                    job = _ask_again(self, job, answer, error.message)
+                    report.job = job = _ask_again(self, job, answer, error.message)
 
     async def stream_text(self, job: LLMJob | Sequence[LLMMessage] | str) -> AsyncIterator[str]:
         """Ask for a text and get it in pieces as it is made.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, final
 
 from pipelex.cogt.inference.inference_worker_abstract import (
@@ -67,16 +68,8 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
         """
         job = _accept(self, job, Capability.STRUCTURED_OUTPUT)
         adapter = object_adapter(schema)
-        json_schema = adapter.json_schema()
-
-        return await run_object_call(
-            self,
-            "search_structured",
-            lambda asked: self._search_structured(asked, json_schema),
-            shape=_OBJECT,
-            adapter=adapter,
-            job=job,
-        )
+        hook = partial(self._search_structured, job, adapter.json_schema())
+        return await run_object_call(self, "search_structured", hook, shape=_OBJECT, adapter=adapter, job=job)
 
     @final
     def search_sync(self, job: SearchJob | str) -> SearchAnswer:
