@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,6 +48,7 @@ CHAT = "POST /v1/chat/completions"
 RESPONSES = "POST /v1/responses"
 QUICK = CallPolicy(max_attempts=1, timeout_s=0.3)
 USAGE = InferenceUsage(input_tokens=11, output_tokens=7, cached_input_tokens=4, reasoning_tokens=3)
+CHAT_USAGE = replace(USAGE, input_audio_tokens=0, output_audio_tokens=0)
 PNG, PDF = samples.png("kit-000001"), samples.pdf("kit-000001")
 
 
@@ -88,7 +89,7 @@ def test_a_plain_job_sends_the_model_and_the_text_alone(replay: Replay) -> None:
     assert "Hello" == text_of(chat)
     assert {"model": "gpt-x", "messages": [{"role": "user", "content": "Hi"}]} == replay.last.json()
     assert f"Bearer {KEY}" == replay.last.headers["authorization"]
-    assert USAGE == chat.log.records[0].usage
+    assert CHAT_USAGE == chat.log.records[0].usage
     assert "gpt-x" == chat.log.records[0].model_served
 
 
@@ -127,10 +128,10 @@ def test_images_and_documents_go_as_parts(replay: Replay, tmp_path: Path) -> Non
     text_of(caller(replay), LLMJob(prompt=prompt))
     png, pdf = base64.b64encode(PNG).decode(), base64.b64encode(PDF).decode()
     parts = [
-        {"type": "text", "text": "Look"},
         {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png}"}},
         {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}},
         {"type": "file", "file": {"filename": "report.pdf", "file_data": f"data:application/pdf;base64,{pdf}"}},
+        {"type": "text", "text": "Look"},
     ]
     expected = [{"role": "system", "content": "Be brief"}, {"role": "user", "content": parts}]
     assert expected == replay.last.json()["messages"]
@@ -183,7 +184,7 @@ def test_a_stream_asks_for_its_usage_and_ends_with_it(replay: Replay) -> None:
     chat = caller(replay)
     assert ["Hel", "lo"] == stream_of(chat)
     assert {"stream": True, "stream_options": {"include_usage": True}}.items() <= replay.last.json().items()
-    assert USAGE == chat.log.records[0].usage
+    assert CHAT_USAGE == chat.log.records[0].usage
 
 
 def test_a_stream_left_early_closes_its_connection(replay: Replay) -> None:

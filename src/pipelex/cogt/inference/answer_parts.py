@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from pipelex.cogt.inference.inference_result import PartialAnswer
 
 __all__ = [
+    "arguments_of",
     "bare_json",
     "field_of",
     "has_reasoning",
     "is_raised_in",
     "items_of",
     "json_of",
+    "reasoning_of",
     "text_of",
     "usage_of",
     "word_of",
@@ -86,6 +88,25 @@ def text_of(content: object) -> str:
     text = field_of(content, "text")
     text = text if isinstance(text, str) else field_of(text, "value")  # some formats nest it
     return text if isinstance(text, str) else ""
+
+
+def reasoning_of(content: object) -> str:
+    """Return what the blocks of reasoning in a content say; nothing of a content that is a text."""
+    blocks = items_of(content)
+    return "".join(
+        text_of(field_of(block, "thinking") or field_of(block, "reasoning") or field_of(block, "text"))
+        for block in blocks
+        if field_of(block, "type") in _REASONING
+    )
+
+
+def arguments_of(value: object) -> str:
+    """Return the arguments of a tool call as JSON text; some servers send the object in its place."""
+    if isinstance(value, dict | list):
+        import json
+
+        return json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else ""
 
 
 def has_reasoning(content: object) -> bool:

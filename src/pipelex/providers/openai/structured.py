@@ -63,7 +63,8 @@ def ask_for(answer: AnswerSchema, *, way: str) -> StructuredOptions:
 def with_schema(job: LLMJob, answer: AnswerSchema) -> LLMJob:
     """Return a job whose text names the schema of the answer, for servers that take none."""
     schema = json.dumps(answer.schema, ensure_ascii=False)
-    user_text = f"{job.prompt.user_text}\n\nAnswer with JSON that fits this JSON schema, and nothing else:\n{schema}"
+    wish = f"Answer with JSON that fits this JSON schema, and nothing else:\n{schema}"
+    user_text = f"{job.prompt.user_text}\n\n{wish}" if job.prompt.user_text else wish
     return replace(job, prompt=replace(job.prompt, user_text=user_text))
 
 
