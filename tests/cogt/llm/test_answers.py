@@ -292,7 +292,7 @@ def test_a_broken_answer_is_on_the_error_and_can_be_continued(error: type[Except
 
 
 def test_a_collected_stream_is_repeated_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelex.cogt.inference.attempts._pause", lambda _: 0.0)
+    monkeypatch.setattr("pipelex.cogt.inference.attempts.pause_s", lambda *_: 0.0)
 
     class Once(Breaking):
         async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:

@@ -6,8 +6,6 @@ the index 0, with an empty id or name in every piece but the first, without ids,
 
 from __future__ import annotations
 
-import secrets
-import string
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 
     from pipelex.cogt.llm.llm_job import AssistantPart, LLMEvent
 
-ID_CHARACTERS = string.ascii_letters + string.digits
+ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 ID_LENGTH = 9
 """Mistral takes ids of exactly nine letters and digits; every other vendor takes those, too."""
 _NO_IDS = {"", "null"}
@@ -169,6 +167,8 @@ class Assembler:
 
 def new_call_id() -> str:
     """Return an id for a tool call that the vendor gave none."""
+    import secrets
+
     return "".join(secrets.choice(ID_CHARACTERS) for _ in range(ID_LENGTH))
 
 

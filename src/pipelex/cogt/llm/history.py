@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipelex.cogt.exceptions import InferenceRequestError
-from pipelex.cogt.llm.assembly import ID_CHARACTERS, ID_LENGTH
 from pipelex.cogt.llm.llm_job import (
     AssistantMessage,
     DocumentPart,
@@ -203,6 +201,8 @@ def portable_id(foreign: str) -> str:
     """Return an id that every vendor takes; the same for the same id, so that caches of prompts stay warm."""
     from hashlib import sha256
 
+    from pipelex.cogt.llm.assembly import ID_CHARACTERS, ID_LENGTH
+
     number, base = int.from_bytes(sha256(foreign.encode()).digest()[:8]), len(ID_CHARACTERS)
     return "".join(ID_CHARACTERS[number // base**place % base] for place in range(ID_LENGTH))
 
@@ -216,6 +216,8 @@ def _is_nothing(part: _Part) -> bool:
 
 def _object_json(arguments: str) -> str:
     """Return arguments as the JSON text of an object, which some vendors parse and others want as one."""
+    import json
+
     if not arguments.strip():
         return "{}"
     try:

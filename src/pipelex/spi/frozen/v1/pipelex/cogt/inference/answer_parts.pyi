@@ -8,12 +8,14 @@ otherwise. A driver reads the records of its SDK, or plain JSON, by these functi
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
 __all__ = [
+    "arguments_of",
     "bare_json",
     "field_of",
     "has_reasoning",
     "is_raised_in",
     "items_of",
     "json_of",
+    "reasoning_of",
     "text_of",
     "usage_of",
     "word_of",
@@ -62,6 +64,16 @@ def text_of(content: object) -> str:
         content: A text, a block with a ``text``, or a list of either. Blocks of reasoning, and those that hold
             something else, count for nothing.
     """
+    ...
+
+
+def reasoning_of(content: object) -> str:
+    """Return what the blocks of reasoning in a content say; nothing of a content that is a text."""
+    ...
+
+
+def arguments_of(value: object) -> str:
+    """Return the arguments of a tool call as JSON text; some servers send the object in its place."""
     ...
 
 
