@@ -68,7 +68,8 @@ class ClassDrafter:
         self._ways = self._pair.was.of(old.key)
         self._supplied = self._pair.was.has(old.key, Flow.OUT)
         self._received = self._pair.was.has(old.key, Flow.IN)
-        self._records = old.is_record and new.is_record
+        has_keys = [one.kind is ClassKind.TYPED_DICT for one in (old, new)]
+        self._records = old.is_record and new.is_record and has_keys[0] == has_keys[1]
 
     def run(self) -> None:
         """Draft what changed."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codegen.compat.aspects import undecided
+from codegen.compat.aspects import undecided, undecided_draft
 from codegen.compat.directions import infer
 from codegen.compat.drafts import Drafter
-from codegen.compat.folding import fold
+from codegen.compat.folding import fold, symbol_of
 from codegen.compat.identity import identify
 from codegen.compat.model import Verdict
 from codegen.compat.sheet import Pair, Sheet
@@ -16,12 +16,13 @@ from codegen.compat.typecheck import check
 from codegen.compat.witnesses import find_witnesses
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from codegen.compat.draft import Draft
     from codegen.compat.model import CompatFinding
     from codegen.compat.trees import StubTree
+    from pipelex.spi.type_check import Diagnostic
 
 
 def compare(old: StubTree, new: StubTree, *, witnesses: bool = True, cache: Path | None = None) -> Verdict:
@@ -65,10 +66,7 @@ def compare_all(
     for job in jobs:
         programs |= job.program
     errors = check(programs, cache) if programs else {}
-    settled = []
-    for job in jobs:
-        failed = job.sheet.answers(job.program, errors) if job.program else set()
-        settled.append(fold(job.pair, job.drafts, job.symbols, failed))
+    settled = [job.settle(errors) for job in jobs]
     found: list[list[CompatFinding]] = (
         find_witnesses([(job.pair, job.trees, drafts) for job, drafts in zip(jobs, settled, strict=True)], cache)
         if witnesses
@@ -98,6 +96,28 @@ class Job:
         self.drafts += undecided(self.pair, self.drafts)
         self.symbols = self.sheet.ask_symbols()
         self.program = self.sheet.program()
+
+    def settle(self, errors: Mapping[str, Sequence[Diagnostic]]) -> list[Draft]:
+        """Return the drafts that stand, given what the type checker says.
+
+        A symbol that it cannot read is undecided if it changed. One that did not change says nothing of its own, and
+        what it mentions is judged where that is.
+
+        Args:
+            errors: The errors by module.
+        """
+        answers = self.sheet.answers(self.program, errors)
+        drafts = list(self.drafts)
+        for key, message in answers.unread.items():
+            kinds = {draft.kind for draft in drafts if symbol_of(draft.symbol) == key}
+            if kinds and kinds.isdisjoint(_WHOLE):
+                what = f"it: the type checker cannot read it ({message})"
+                drafts.append(undecided_draft(self.pair, key, what))
+        return fold(self.pair, drafts, self.symbols, answers.failed)
+
+
+_WHOLE = {"undecided", "type-parameters-changed", "class-kind-changed", "symbol-kind-changed"}
+"""The kinds that make a break of a symbol, whatever the type checker reads of it."""
 
 
 def _rank(finding: CompatFinding) -> tuple[bool, str, str]:

@@ -99,6 +99,7 @@ class Drafter:
     # --- symbols --------------------------------------------------------------------------------------
 
     def _symbol(self, key: str, old: Shape, new: Shape) -> None:
+        self.sheet.subject = key
         if key != new.key and not isinstance(old, VariableShape):
             kind = "symbol-moved" if short(key) == short(new.key) else "symbol-renamed"
             detail = {"from": key, "to": new.key}

@@ -42,7 +42,7 @@ def fold(pair: Pair, drafts: list[Draft], symbols: Mapping[int, tuple[str, str]]
     roots: dict[str, list[Draft]] = {}
     for draft in standing:
         if draft.broken:
-            roots.setdefault(_symbol_of(draft.symbol), []).append(draft)
+            roots.setdefault(symbol_of(draft.symbol), []).append(draft)
     refused = [symbols[number] for number in sorted(failed) if number in symbols]
     spreading = {key for key, aspect in refused if aspect != "make"}
     carriers = {key: found for key, found in roots.items() if key in spreading or key not in pair.identity.pairs}
@@ -58,7 +58,12 @@ def fold(pair: Pair, drafts: list[Draft], symbols: Mapping[int, tuple[str, str]]
     return standing
 
 
-def _symbol_of(symbol: str) -> str:
+def symbol_of(symbol: str) -> str:
+    """Return the symbol that a member belongs to.
+
+    Args:
+        symbol: ``module:name`` or ``module:Class.member``.
+    """
     module, _, rest = symbol.partition(":")
     return f"{module}:{rest.partition('.')[0]}"
 

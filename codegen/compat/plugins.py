@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from codegen.compat.directions import CONSTRUCTOR
@@ -361,6 +362,9 @@ def _plans(signature: Signature) -> list[list[tuple[Param, bool]]]:
     if any(one.kind is ParamKind.STAR for one in signature.params):
         star = next(one for one in signature.params if one.kind is ParamKind.STAR)
         plans.append([(one, one.kind is ParamKind.KEYWORD) for one in required] + [(star, False)])
+    for anything in (one for one in signature.params if one.kind is ParamKind.DOUBLE_STAR):
+        further = replace(anything, name="further", kind=ParamKind.KEYWORD)
+        plans.append([*((one, one.kind is ParamKind.KEYWORD) for one in required), (further, True)])
     return [plan for place, plan in enumerate(plans) if plan not in plans[:place]]
 
 

@@ -97,6 +97,16 @@ class Names:
         """Return the name of a symbol."""
         return self._names[key]
 
+    def key(self, name: str) -> str:
+        """Return the symbol of a name."""
+        return next(key for key, known in self._names.items() if known == name)
+
+    def plain(self, text: str) -> str:
+        """Return a message of the type checker with the names that people wrote."""
+        for key, name in self._names.items():
+            text = re.sub(rf"(\w+\.)*{name}(_new)?(__\w+)?\b", key.partition(":")[2], text)
+        return re.sub(r"\bspi\w*_(?:old|new|shared)\.", "", text)
+
 
 class Projector:
     """Spells the types of one tree as projections.

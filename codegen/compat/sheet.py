@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from codegen.compat.model import Direction
 from codegen.compat.projection import (
@@ -45,6 +45,20 @@ class _Options(TypedDict):
 
 
 _TARGET = re.compile(r" {4}target_(\d+): ")
+_QUESTION = re.compile(r"(?:class (?:Old|New)|def question_)(\d+)\b")
+_PROJECTED = re.compile(r"class (\w+)__(?:in|out|make|call)\b")
+
+
+class Answers(NamedTuple):
+    """What the type checker answered.
+
+    Attributes:
+        failed: The questions that were answered with no.
+        unread: The symbols that it cannot read, each with its message.
+    """
+
+    failed: set[int]
+    unread: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -145,6 +159,8 @@ class Sheet:
         self._names = _names(pair)
         self._lines: list[str] = []
         self._count = 0
+        self._subjects: dict[int, str] = {}
+        self.subject = ""
         self._old = Projector(**self._options(pair.old))
         self._new = _Adapted(elder=self._old, **self._options(pair.new))
         self._fresh = Projector(**self._options(pair.new))
@@ -179,6 +195,7 @@ class Sheet:
             The number of the question.
         """
         self._count += 1
+        self._subjects[self._count] = self.subject
         self._lines += [
             f"def question_{self._count}(value: {source}) -> None:",
             f"    target_{self._count}: {target} = value",
@@ -248,6 +265,7 @@ class Sheet:
         before, after = self._modules["old"], self._modules["new"]
         for key, new_key in self._pair.identity.pairs.items():
             old, new, name = self._pair.old.shapes[key], self._pair.new.shapes[new_key], self._names[key]
+            self.subject = key
             if isinstance(old, FunctionShape) and isinstance(new, FunctionShape):
                 asked[self.ask(f"{after}.{name}__call", f"{before}.{name}__call")] = (key, "call")
             elif isinstance(old, ClassShape) and isinstance(new, ClassShape):
@@ -288,15 +306,15 @@ class Sheet:
             gathered.definitions |= other.definitions
         return module_text(gathered, self._lines, [self._modules[side] for side in ("old", "new", "shared")])
 
-    def answers(self, program: Mapping[str, str], errors: Mapping[str, Sequence[Diagnostic]]) -> set[int]:
-        """Return the numbers of the questions that were answered with no.
+    def answers(self, program: Mapping[str, str], errors: Mapping[str, Sequence[Diagnostic]]) -> Answers:
+        """Return the answers of the type checker.
 
         Args:
             program: What :meth:`program` returned.
             errors: What the type checker says of it.
 
         Raises:
-            UndecidedError: It says something that answers no question.
+            UndecidedError: It says something that is about no symbol.
         """
         name = self._modules["questions"]
         numbers = {
@@ -304,19 +322,25 @@ class Sheet:
             for line, text in enumerate(program[name].splitlines(), start=1)
             if (match := _TARGET.match(text))
         }
-        failed = set()
+        found = Answers(set(), {})
         for module in self._modules.values():
             for error in errors.get(module, []):
-                if module != name or error.code != "assignment" or error.line not in numbers:
-                    raise UndecidedError(_not_an_answer(program, error))
-                failed.add(numbers[error.line])
-        return failed
+                if module == name and error.code == "assignment" and error.line in numbers:
+                    found.failed.add(numbers[error.line])
+                else:
+                    message = self._names.plain(f"{error.message} [{error.code}]")
+                    found.unread.setdefault(self._subject_of(program, error, message), message)
+        return found
 
-
-def _not_an_answer(program: Mapping[str, str], error: Diagnostic) -> str:
-    text = program.get(error.module) or program[f"{error.module}.pyi"]
-    line = text.splitlines()[error.line - 1].strip()
-    return f"the type checker cannot read the projections: {error.message} [{error.code}] in: {line}"
+    def _subject_of(self, program: Mapping[str, str], error: Diagnostic, message: str) -> str:
+        """Return the symbol that an error is about which answers no question."""
+        text = program.get(error.module) or program[f"{error.module}.pyi"]
+        for line in reversed(text.splitlines()[: error.line]):
+            if (question := _QUESTION.match(line)) is not None:
+                return self._subjects[int(question[1])]
+            if (projected := _PROJECTED.match(line)) is not None:
+                return self._names.key(projected[1])
+        raise UndecidedError(f"the type checker cannot read the stubs: {message}")
 
 
 def _arity(shape: Shape | None) -> int:

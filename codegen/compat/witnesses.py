@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from codegen.compat.drafts import callables
-from codegen.compat.folding import mentions_variable
+from codegen.compat.folding import mentions_variable, symbol_of
 from codegen.compat.model import Direction, Witness
 from codegen.compat.plugins import derived_frozen, generic_uses, hashed, imported, ordered, subclass, uses
 from codegen.compat.typecheck import check
@@ -128,7 +128,7 @@ def candidates(pair: Pair, draft: Draft) -> Iterator[tuple[int, str]]:
         pair: The trees.
         draft: The break.
     """
-    old, key = pair.old, _symbol_of(draft.symbol)
+    old, key = pair.old, symbol_of(draft.symbol)
     shape = old.shapes.get(key)
     if draft.kind in _ON_NEW:
         yield 0, imported(old, key)
@@ -148,8 +148,3 @@ def candidates(pair: Pair, draft: Draft) -> Iterator[tuple[int, str]]:
         if draft.kind in _OF_ALL_MEMBERS and isinstance(shape, ClassShape):
             for member in (f"{key}.{name}" for name in shape.members):
                 yield from ((0, source) for source in uses(old, member, list(pair.was.of(member))))
-
-
-def _symbol_of(symbol: str) -> str:
-    module, _, rest = symbol.partition(":")
-    return f"{module}:{rest.partition('.')[0]}"

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codegen.compat.compare import Job
-from codegen.compat.folding import fold
 from codegen.compat.typecheck import check
 from codegen.compat.witnesses import world
 from pipelex.spi.type_check import Diagnostic
@@ -114,8 +113,7 @@ def verdicts_by(checker: str) -> dict[str, frozenset[tuple[str, bool]]]:
     errors = CHECKERS[checker](programs)
     found = {}
     for row, job in zip(ROWS, jobs, strict=True):
-        failed = job.sheet.answers(job.program, errors)
-        drafts = (draft.finding() for draft in fold(job.pair, job.drafts, job.symbols, failed))
+        drafts = (draft.finding() for draft in job.settle(errors))
         found[row.id] = frozenset((finding.id, finding.breaking) for finding in drafts)
     return found
 
