@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.model_spec import CallPolicy
 from pipelex.config.settings import Settings
@@ -74,13 +73,7 @@ class TestLocal(LLMConformance):
     capabilities = TEXT_MODEL.capabilities
     sdk_imports = ("xllamacpp",)
     extra = "local"
-    cannot = waive(
-        IN_PROCESS,
-        {
-            FinishReason.LENGTH: "a real model ends where it ends",
-            FinishReason.CONTENT_FILTER: "it has no filter",
-        },
-    )
+    cannot = IN_PROCESS
     concurrency = 2
     policy = CallPolicy(timeout_s=60.0, max_attempts=1, max_validation_retries=0)
     patience_s = 60.0

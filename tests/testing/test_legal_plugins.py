@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 SUITE = """\
 from {module} import {plugin}
-from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.testing.llm import LLMConformance
 from pipelex.testing.vendor import IN_PROCESS, RealEngine, Trait, waive
 
@@ -24,8 +23,7 @@ class TestIt(LLMConformance):
     model_id = "loud"
     concurrency = 4
     not_needed = {{Trait.OPTIONAL_SDK: "no SDK", Trait.CLIENT: "no client", Trait.USAGE: "nothing is counted"}}
-    endings = {{FinishReason.LENGTH: "no limit", FinishReason.CONTENT_FILTER: "no filter"}}
-    cannot = waive(IN_PROCESS, not_needed, endings)
+    cannot = waive(IN_PROCESS, not_needed)
 
     def plugin(self):
         return {plugin}()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PagesT = tuple[ExtractedPage, ...]
 
 _ROWS = (("city", "people"), ("Lyon", "520000"))
+_PASSWORD = "open sesame"  # noqa: S105 - that of the kit's own document
 _TABLE = "| city | people |\n| --- | ---: |\n| Lyon | 520000 |"
 
 
@@ -130,17 +131,18 @@ class ExtractConformance(Conformance[ExtractWorkerAbstract, PagesT]):
         """Return a job that needs one capability and nothing else."""
         params = {
             Capability.PAGES: ExtractJobParams(pages=(2,)),
-            Capability.PASSWORD: ExtractJobParams(password="open sesame"),  # noqa: S106 - there is nothing behind it
+            Capability.PASSWORD: ExtractJobParams(password=_PASSWORD),
             Capability.EMBEDDED_IMAGES: ExtractJobParams(embedded_images=True),
             Capability.PAGE_VIEW_DPI: ExtractJobParams(page_view_dpi=72),
             Capability.TABLES: ExtractJobParams(tables=True),
         }
         chosen = params[capability] if capability is not None else ExtractJobParams()
-        return ExtractJob(document=_document(token), params=chosen)
+        document = _document(token, password=_PASSWORD if capability is Capability.PASSWORD else None)
+        return ExtractJob(document=document, params=chosen)
 
 
-def _document(token: str) -> MediaSource:
-    return MediaSource(data=samples.pdf(token), mime_type="application/pdf")
+def _document(token: str, *, password: str | None = None) -> MediaSource:
+    return MediaSource(data=samples.pdf(token, password=password), mime_type="application/pdf")
 
 
 def _pages(content: object) -> list[ExtractedPage]:

@@ -7,11 +7,13 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from pipelex.cogt.inference.inference_result import FinishReason
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
-    from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+    from pipelex.cogt.inference.inference_result import InferenceResult
     from pipelex.cogt.model_backends.model_spec import Capability
 
 ContentT = TypeVar("ContentT")
@@ -65,7 +67,10 @@ def waive(*reasons: Waivers) -> Waivers:
     return MappingProxyType({waived: reason for some in reasons for waived, reason in some.items()})
 
 
-IN_PROCESS: Waivers = waive(dict.fromkeys(Fault, "it runs in this process: no vendor, no connection"))
+IN_PROCESS: Waivers = waive(
+    dict.fromkeys(Fault, "it runs in this process: no vendor, no connection"),
+    dict.fromkeys((FinishReason.LENGTH, FinishReason.CONTENT_FILTER), "it cannot be told to end early"),
+)
 """The waivers of an engine that runs in process: ``cannot = waive(IN_PROCESS)``."""
 
 
