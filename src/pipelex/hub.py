@@ -87,10 +87,12 @@ class PipelexHub:
         return self.inference_backends.make_worker(
             family,
             sdk=handle.sdk,
-            call=lambda make_worker: make_worker(
+            backend=backend,
+            sdk_clients=self.sdk_clients,
+            call=lambda make_worker, sdk_clients: make_worker(
                 inference_model=spec,
                 backend=backend,
-                sdk_clients=self.sdk_clients,
+                sdk_clients=sdk_clients,
                 reporting_delegate=self.reporting_delegate,
             ),
         )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 
 import pytest
 
@@ -89,6 +91,17 @@ def test_a_build_that_fails_is_tried_again() -> None:
         return await clients.get()
 
     assert isinstance(asyncio.run(call_twice()), Client)
+
+
+def test_the_client_of_a_loop_that_was_closed_by_hand_is_dropped_with_the_next_one() -> None:
+    clients = PerLoopClient(Client)
+    loop = asyncio.new_event_loop()
+    dropped = weakref.ref(loop.run_until_complete(clients.get()))
+    loop.close()
+    asyncio.run(clients.get())
+    gc.collect()
+    assert dropped() is None
+    asyncio.run(clients.aclose())
 
 
 def test_the_registry_closes_it() -> None:

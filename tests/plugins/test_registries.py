@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
+from pipelex.cogt.model_backends.backend import InferenceBackend
+from pipelex.cogt.model_backends.model_spec import CallPolicy
 from pipelex.exceptions import MissingDependencyError
 from pipelex.plugins.exceptions import InferenceBackendNotFoundError
 from pipelex.plugins.inference_backend_registry import InferenceBackendRegistry, InferenceFamily, require_sdk
@@ -153,3 +157,83 @@ class TestClientRegistry:
         registry.close()
         with pytest.raises(RuntimeError, match="closed"):
             registry.get_or_create(handle=HANDLE, build=Client)
+
+
+RECORD = InferenceBackend(name="acme", endpoint="http://127.0.0.1/v1", api_key="key-1", extras={"x_row": "1"})
+CHANGED = {
+    "key": replace(RECORD, api_key="key-2"),
+    "no key": replace(RECORD, api_key=None),
+    "endpoint": replace(RECORD, endpoint="http://127.0.0.1/v2"),
+    "time-out": replace(RECORD, policy=CallPolicy(connect_timeout_s=1)),
+    "extra": replace(RECORD, extras={"x_row": "2"}),
+    "header": replace(RECORD, extra_headers={"X-Row": "2"}),
+}
+
+
+class TestClientsOfRecords:
+    """One client per handle and backend's record."""
+
+    def test_an_equal_record_shares_the_client(self) -> None:
+        registry = SdkClientRegistry()
+        first, second = registry._bound_to(RECORD), registry._bound_to(replace(RECORD))
+        assert first.get_or_create(handle=HANDLE, build=Client) is second.get_or_create(handle=HANDLE, build=Client)
+
+    @pytest.mark.parametrize("changed", CHANGED.values(), ids=CHANGED)
+    @pytest.mark.parametrize("kind", [Client, AsyncClient])
+    def test_another_record_gets_another_client_and_the_old_one_closes_with_its_last_user(
+        self, changed: InferenceBackend, kind: type[Client]
+    ) -> None:
+        registry = SdkClientRegistry()
+
+        async def scene() -> None:
+            view, other_view = registry._bound_to(RECORD), registry._bound_to(RECORD)
+            client = view.get_or_create(handle=HANDLE, build=kind)
+            assert client is other_view.get_or_create(handle=HANDLE, build=kind)
+            newer = registry._bound_to(changed).get_or_create(handle=HANDLE, build=kind)
+            assert client is not newer
+            del view
+            await settled()
+            assert 0 == client.closed
+            del other_view
+            await settled()
+            assert (1, 0) == (client.closed, newer.closed)
+            await registry.aclose()
+            assert (1, 1) == (client.closed, newer.closed)
+
+        asyncio.run(scene())
+
+    def test_a_record_that_comes_back_finds_its_client_as_long_as_it_is_in_use(self) -> None:
+        registry = SdkClientRegistry()
+        tenants = {name: registry._bound_to(record) for name, record in {"a": RECORD, **CHANGED}.items()}
+        clients = {name: view.get_or_create(handle=HANDLE, build=Client) for name, view in tenants.items()}
+        assert len(tenants) == len(set(map(id, clients.values())))
+        for name, view in tenants.items():
+            assert clients[name] is view.get_or_create(handle=HANDLE, build=Client)
+        registry.close()
+        assert [1] * len(tenants) == [client.closed for client in clients.values()]
+
+    def test_a_client_that_is_dropped_where_no_loop_runs_is_closed(self) -> None:
+        registry, closed = SdkClientRegistry(), threading.Event()
+
+        class Noting:
+            async def aclose(self) -> None:
+                closed.set()
+
+        registry._bound_to(RECORD).get_or_create(handle=HANDLE, build=Noting)
+        registry._bound_to(CHANGED["key"]).get_or_create(handle=HANDLE, build=Noting)
+        assert closed.wait(10)
+
+    def test_clients_of_many_records_are_not_kept(self) -> None:
+        registry = SdkClientRegistry()
+        for number in range(50):
+            registry._bound_to(replace(RECORD, api_key=f"key-{number}")).get_or_create(
+                handle=HANDLE, build=lambda: None
+            )
+        gc.collect()
+        assert len(registry._slots.replaced) <= 1
+
+
+async def settled() -> None:
+    """Let what was scheduled run."""
+    for _ in range(5):
+        await asyncio.sleep(0)

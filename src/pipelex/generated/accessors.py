@@ -48,7 +48,9 @@ def make_llm_worker(
     return registry.make_worker(
         LLM,
         sdk=sdk,
-        call=lambda make_worker: make_worker(
+        backend=backend,
+        sdk_clients=sdk_clients,
+        call=lambda make_worker, sdk_clients: make_worker(
             inference_model=inference_model,
             backend=backend,
             sdk_clients=sdk_clients,
@@ -86,7 +88,9 @@ def make_img_gen_worker(
     return registry.make_worker(
         IMG_GEN,
         sdk=sdk,
-        call=lambda make_worker: make_worker(
+        backend=backend,
+        sdk_clients=sdk_clients,
+        call=lambda make_worker, sdk_clients: make_worker(
             inference_model=inference_model,
             backend=backend,
             sdk_clients=sdk_clients,
@@ -124,7 +128,9 @@ def make_extract_worker(
     return registry.make_worker(
         EXTRACT,
         sdk=sdk,
-        call=lambda make_worker: make_worker(
+        backend=backend,
+        sdk_clients=sdk_clients,
+        call=lambda make_worker, sdk_clients: make_worker(
             inference_model=inference_model,
             backend=backend,
             sdk_clients=sdk_clients,
@@ -162,7 +168,9 @@ def make_search_worker(
     return registry.make_worker(
         SEARCH,
         sdk=sdk,
-        call=lambda make_worker: make_worker(
+        backend=backend,
+        sdk_clients=sdk_clients,
+        call=lambda make_worker, sdk_clients: make_worker(
             inference_model=inference_model,
             backend=backend,
             sdk_clients=sdk_clients,

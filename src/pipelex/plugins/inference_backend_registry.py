@@ -139,14 +139,23 @@ class InferenceBackendRegistry:
         raise self._not_found(family=family, sdk=sdk)
 
     def make_worker(
-        self, family: Family[WorkerT], *, sdk: str, call: Callable[[MakeWorkerFn], InferenceWorkerAbstract]
+        self,
+        family: Family[WorkerT],
+        *,
+        sdk: str,
+        backend: InferenceBackend,
+        sdk_clients: SdkClientRegistry,
+        call: Callable[[MakeWorkerFn, SdkClientRegistry], InferenceWorkerAbstract],
     ) -> WorkerT:
         """Build the worker of a model, and check what the plugin returned.
 
         Args:
             family: The family of the call.
             sdk: The model's ``sdk``.
-            call: Calls the plugin's callable with the values of its keywords.
+            backend: The backend's record.
+            sdk_clients: Where SDK clients are memoized.
+            call: Calls the plugin's callable with the values of its keywords. It gets the view of ``sdk_clients`` that
+                is bound to the backend's record.
 
         Raises:
             InferenceBackendNotFoundError: No plugin registered this pair.
@@ -156,8 +165,9 @@ class InferenceBackendRegistry:
         """
         member = family.member
         make_worker = self.lookup(family=member, sdk=sdk)
+        view = sdk_clients._bound_to(backend)
         try:
-            worker = call(make_worker)
+            worker = call(make_worker, view)
         except BaseException as exc:
             error = self._broken(exc, family=member, sdk=sdk)
             if error is exc:
@@ -178,6 +188,7 @@ class InferenceBackendRegistry:
 
         check_worker(worker, plugin_name=self._plugin_names.get((member, sdk), _UNKNOWN))
         worker._limiter = self._limiter or self.limiter
+        worker._client_lease = view
         return worker
 
     def _broken(self, error: BaseException, *, family: InferenceFamily, sdk: str) -> BaseException:

@@ -59,6 +59,7 @@ class InferenceWorkerAbstract(ABC):  # noqa: B024 - each family's base adds its 
 
     _plugin_name = ""  # set where a factory makes the worker, for the errors that name the plugin
     _limiter: Limiter | None = None  # set there too: that of the Pipelex instance
+    _client_lease: object = None  # set there too: keeps the worker's SDK clients open as long as the worker exists
 
     def __init__(self, *, inference_model: InferenceModelSpec, reporting_delegate: ReportingProtocol | None) -> None:
         self.inference_model = inference_model

@@ -18,7 +18,9 @@ class PerLoopClient(Generic[ClientT_co]):
 
     The connections of an async client belong to the loop that opened them: a caller who runs ``asyncio.run`` twice,
     or mixes it with the synchronous methods, needs a client in each. Each is closed by its own ``aclose`` or
-    ``close``, when its loop ends or with this object, whichever comes first.
+    ``close``, when its loop ends or with this object, whichever comes first. A loop that is closed by hand, without
+    ``loop.shutdown_asyncgens()`` before, leaves its client no way to close: its connections are dropped when the next
+    loop asks for a client.
 
     Args:
         build: Makes a client; called once in each loop, while it runs.
@@ -42,6 +44,10 @@ class PerLoopClient(Generic[ClientT_co]):
 class SdkClientRegistry:
     """Memoizes SDK clients, so that workers built again and again reuse their connections.
 
+    What a ``make_worker`` is given is a view that is bound to its backend's record: where the record is no longer that
+    of the client (another key, endpoint, header, time-out), a new client is built, and the old one is closed when the
+    calls that use it have ended. Two records never share a client.
+
     Safe under threads and under tasks. A build that fails leaves nothing behind; the next call tries again.
     """
 
@@ -52,10 +58,11 @@ class SdkClientRegistry:
 
         Args:
             handle: Whose client it is. A handle must always be given the same kind of client.
-            build: Makes the client; called at most once per handle, whatever the number of threads.
+            build: Makes the client; called at most once per handle and backend's record, whatever the number of
+                threads.
 
         Returns:
-            The one client of this handle.
+            The one client of this handle and of the record that this registry is bound to.
 
         Raises:
             RuntimeError: The registry has been closed.
