@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from codegen.contract import Contract
 from codegen.emit import api_version, inference_family
+from codegen.errors import CodegenError
+from codegen.family_parts import missing_parts
 from codegen.spec import SPEC_FILE, Spec, parse_spec
 from codegen.tree_checks import check_tree
 
 if TYPE_CHECKING:
+    from codegen.errors import Problem
     from codegen.project import Project
 
 
@@ -22,11 +25,13 @@ class Inputs:
         spec: What ``spi.toml`` says.
         contract: The published modules as signatures.
         stamped: The handwritten modules with what is stamped into them, by path.
+        missing: The handwritten parts of families that are missing, and that nothing is generated from.
     """
 
     spec: Spec
     contract: Contract
     stamped: dict[str, str]
+    missing: list[Problem]
 
 
 def read_inputs(project: Project) -> Inputs:
@@ -47,4 +52,9 @@ def read_inputs(project: Project) -> Inputs:
     }
     for path, text in stamped.items():
         project.overlay(path, text)
-    return Inputs(spec, Contract(project, spec_file), stamped)
+    missing = missing_parts(project, spec_file)
+    try:
+        contract = Contract(project, spec_file)
+    except CodegenError as exc:
+        raise CodegenError(*exc.problems, *missing) from exc
+    return Inputs(spec, contract, stamped, missing)

@@ -61,6 +61,7 @@ def render_inputs(project: Project, inputs: Inputs) -> Outputs:
     stub_folder = stubs.folder(spec.api_version)
 
     outputs = Outputs()
+    outputs.problems += inputs.missing
     stub_texts = stubs.emit(contract)
     shapes = read_call_shapes(contract, stub_texts)
     outputs.add("src/pipelex/generated/builtins.py", builtins.emit(spec, shapes))

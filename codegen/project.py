@@ -70,6 +70,19 @@ class Project:
         """
         self._overlay[path] = text
 
+    def has(self, path: str) -> bool:
+        """Tell whether there is a file; its content does not matter, that it is there does.
+
+        Args:
+            path: The file, relative to the root.
+        """
+        found = (self.root / path).is_file()
+        if found:
+            self.read(path)
+        else:
+            self.seen[path] = ABSENT
+        return found
+
     def module_path(self, module: str) -> str | None:
         """Return the file of a module, relative to the root, or ``None`` where there is none.
 

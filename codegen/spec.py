@@ -323,11 +323,6 @@ def _check_duplicates(spec_file: SpecFile) -> Iterator[Problem]:
 def _check_families(spec_file: SpecFile) -> Iterator[Problem]:
     spec = spec_file.spec
     names = [family.name for family in spec.family]
-    for index, family in enumerate(spec.family):
-        for key, reference in (("worker", family.worker), ("job", family.job)):
-            if reference not in spec.symbols:
-                text = f"'{reference}' is not published; expected it under [symbols]"
-                yield spec_file.problem(("family", index, key), text)
     for index, builtin in enumerate(spec.builtin):
         for place, row in enumerate(builtin.workers):
             if row.family not in names:

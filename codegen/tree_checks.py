@@ -80,12 +80,7 @@ def _check_extras(spec_file: SpecFile, pyproject: TomlText, extras: dict[str, li
 def _check_providers(project: Project, spec_file: SpecFile) -> Iterator[Problem]:
     for index, builtin in enumerate(spec_file.spec.builtin):
         for key, reference in _references(builtin):
-            module, _, name = f"{PROVIDERS}.{reference}".partition(":")
-            path = project.module_path(module)
-            if path is None:
-                yield spec_file.problem(("builtin", index, *key), f"no module '{module}' under src/")
-            else:
-                yield from _check_defined(project, path, spec_file, ("builtin", index, *key), name)
+            yield from check_reference(project, spec_file, ("builtin", index, *key), f"{PROVIDERS}.{reference}")
 
 
 def _references(builtin: Builtin) -> Iterator[tuple[KeyPath, str]]:
@@ -102,7 +97,23 @@ def _references(builtin: Builtin) -> Iterator[tuple[KeyPath, str]]:
             yield ("workers", place, "client"), row.client
 
 
-def _check_defined(project: Project, path: str, spec_file: SpecFile, key: KeyPath, name: str) -> Iterator[Problem]:
+def check_reference(project: Project, spec_file: SpecFile, key: KeyPath, reference: str) -> Iterator[Problem]:
+    """Check that a module exists and defines a class or a function, without importing it.
+
+    Args:
+        project: Where the module is read from.
+        spec_file: The spec.
+        key: The key that names it.
+        reference: What it names, as ``module:name``.
+
+    Yields:
+        What is missing, at the key; or the line of the module that is not valid Python.
+    """
+    module, _, name = reference.partition(":")
+    path = project.module_path(module)
+    if path is None:
+        yield spec_file.problem(key, f"no module '{module}' under src/")
+        return
     try:
         tree = ast.parse(project.read(path))
     except SyntaxError as exc:

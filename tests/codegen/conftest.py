@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from codegen.cli import run
+from codegen.family_parts import templates_of
 from codegen.outputs import render
 from codegen.project import Project
+from codegen.spec import parse_spec
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -31,6 +33,12 @@ class SmallProject:
         text = file.read_text(encoding="utf-8")
         assert old in text
         file.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file, in a folder that need not be there."""
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
 
     def run(self, *arguments: str) -> int:
         """Run the generator on it and return the exit code."""
@@ -59,4 +67,9 @@ def small(tmp_path: Path) -> SmallProject:
         target = tmp_path / path.relative_to(source).with_suffix("")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
-    return SmallProject(tmp_path)
+    project = SmallProject(tmp_path)
+    for family in parse_spec((tmp_path / "spi.toml").read_text(encoding="utf-8")).spec.family:
+        project.write(f"src/pipelex/cli/{family.value}.py", f"def {family.value}() -> int:\n    return 0\n")
+        for template in templates_of(family):
+            project.write(template, "")
+    return project

@@ -80,8 +80,6 @@ def test_a_keyword_of_make_worker_is_added(project: Copy, default: str) -> None:
         assert found is not None
         project.edit(path, (found[0], f"{found[0]}{found[1]}trial=False,\n"))
     assert set() == type_errors(project, *generated)
-    project.pipelex("plugins", "new", "fresh", "--family", "llm", "--dir", str(project.root / "plugins"))
-    project.plugins.append("plugins/pipelex-fresh")
     bump_and_follow(
         project,
         {
@@ -92,6 +90,8 @@ def test_a_keyword_of_make_worker_is_added(project: Copy, default: str) -> None:
             "migration": "trial=False",
         },
     )
+    project.pipelex("plugins", "new", "fresh", "--family", "llm", "--dir", str(project.root))
+    all_is_green(project, ["pipelex-fresh"])
 
 
 def test_a_keyword_of_make_worker_is_renamed(project: Copy) -> None:

@@ -278,6 +278,22 @@ ADDED = {
         maker = Router().make
         """,
     ),
+    "a callable object": (
+        f"""
+        class Maker:
+            def __call__(self, {MAKE_OLD}) -> InferenceWorkerAbstract:
+                raise ValueError
+
+        maker = Maker()
+        """,
+        f"""
+        class Maker:
+            def __call__(self, {MAKE_OLD}, timeout_s: float | None) -> InferenceWorkerAbstract:
+                raise ValueError
+
+        maker = Maker()
+        """,
+    ),
     "a lambda in a table": (
         f"""
         def one({MAKE_OLD}) -> InferenceWorkerAbstract:

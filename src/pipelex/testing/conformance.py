@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
     from pipelex.plugins.contract import PipelexPlugin
+    from pipelex.plugins.family import Family
     from pipelex.plugins.inference_backend_registry import InferenceFamily
     from pipelex.testing.vendor import FakeVendor, Waivers
 
@@ -119,14 +120,18 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
 
     # What a family says.
 
+    token: ClassVar[Family[InferenceWorkerAbstract]]
+    """The family; its member, and what its models may declare, follow from it."""
     family: ClassVar[InferenceFamily]
     family_capabilities: ClassVar[tuple[Capability, ...]]
     called_capabilities: ClassVar[tuple[Capability, ...]] = ()
     operation: ClassVar[str]
 
-    @abstractmethod
-    def _base(self) -> type[WorkerT]:
-        """Return the worker base of the family."""
+    def __init_subclass__(cls, **keywords: object) -> None:
+        super().__init_subclass__(**keywords)
+        if "token" in vars(cls):
+            cls.family = cls.token.member
+            cls.family_capabilities = tuple(Capability(name) for name in cls.token.capabilities)
 
     @abstractmethod
     def _answer(self, token: str, capability: Capability | None) -> InferenceResult[ContentT]:
@@ -214,7 +219,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
 
         async def scene(stage: Stage[WorkerT, ContentT]) -> None:
             worker = self._make(stage)
-            base = self._base()
+            base = self.token.load_base()
             require(isinstance(worker, base), f"make_worker returned a {_name_of(worker)}, not a {base.__name__}.")
             require(worker.inference_model == self._model(), "The worker's inference_model is not what it was given.")
             require(worker.reporting_delegate is stage.log, "The worker's reporting_delegate is not what it was given.")

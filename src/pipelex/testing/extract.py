@@ -16,7 +16,7 @@ from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.model_backends.model_spec import Capability
-from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.generated.families import EXTRACT
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from pipelex.testing import samples
 from pipelex.testing.checks import check, require
@@ -40,13 +40,9 @@ class ExtractConformance(Conformance[ExtractWorkerAbstract, PagesT]):
     pages to answer. A real engine reads the document itself.
     """
 
-    family = InferenceFamily.EXTRACT
+    token = EXTRACT
     operation = "extract_pages"
     usage_fields: ClassVar[frozenset[str]] = frozenset({"pages"})
-    family_capabilities = (
-        *(Capability.URL, Capability.PAGES, Capability.PASSWORD),
-        *(Capability.EMBEDDED_IMAGES, Capability.PAGE_VIEW_DPI, Capability.TABLES),
-    )
 
     @check(since="1.0")
     def test_pages_come_one_by_one(self) -> None:
@@ -74,9 +70,6 @@ class ExtractConformance(Conformance[ExtractWorkerAbstract, PagesT]):
             require(is_right, f"{len(pages)} pages came; told were {told}.")
 
         self._play(scene)
-
-    def _base(self) -> type[ExtractWorkerAbstract]:
-        return ExtractWorkerAbstract
 
     def _answer(self, token: str, capability: Capability | None) -> InferenceResult[PagesT]:
         image = ExtractedImage(data=samples.png(token), mime_type="image/png")

@@ -10,7 +10,7 @@ from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
 from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.model_backends.model_spec import Capability
-from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.generated.families import IMG_GEN
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from pipelex.testing import samples
 from pipelex.testing.checks import check, require
@@ -28,15 +28,10 @@ class ImgGenConformance(Conformance[ImgGenWorkerAbstract, ImagesT]):
     The vendor's orders are ``InferenceResult[tuple[GeneratedImage, ...]]``: the images to answer, PNG files.
     """
 
-    family = InferenceFamily.IMG_GEN
+    token = IMG_GEN
     operation = "gen_image"
     usage_fields: ClassVar[frozenset[str]] = frozenset({"images"})
     called_capabilities = (Capability.COUNT,)
-    family_capabilities = (
-        *called_capabilities,
-        *(Capability.NEGATIVE_TEXT, Capability.IMAGES, Capability.SIZE, Capability.ASPECT_RATIO, Capability.QUALITY),
-        *(Capability.OUTPUT_FORMAT, Capability.BACKGROUND, Capability.SEED),
-    )
     half_answers: ClassVar[tuple[FinishReason, ...]] = (FinishReason.CONTENT_FILTER,)
 
     @check(since="1.0")
@@ -58,9 +53,6 @@ class ImgGenConformance(Conformance[ImgGenWorkerAbstract, ImagesT]):
             await self._check_half_answer(stage, InferenceRefusedError)
 
         self._play(scene, answer=lambda _: InferenceResult(content=(), finish_reason=half_answer))
-
-    def _base(self) -> type[ImgGenWorkerAbstract]:
-        return ImgGenWorkerAbstract
 
     def _answer(self, token: str, capability: Capability | None) -> InferenceResult[ImagesT]:
         count = 2 if capability is Capability.COUNT else 1

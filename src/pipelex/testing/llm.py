@@ -21,7 +21,7 @@ from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams, LLMPrompt, ReasoningEffort
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.cogt.model_backends.model_spec import Capability
-from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.generated.families import LLM
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from pipelex.testing import samples
 from pipelex.testing.checks import check, fail, require
@@ -56,15 +56,10 @@ class LLMConformance(Conformance[LLMWorkerAbstract, str]):
     for), the tokens used, the finish reason. Where the request asks for a stream, the text goes out in pieces.
     """
 
-    family = InferenceFamily.LLM
+    token = LLM
     operation = "gen_text"
     usage_fields: ClassVar[frozenset[str]] = frozenset({"input_tokens", "output_tokens"})
     called_capabilities = (Capability.STRUCTURED_OUTPUT, Capability.STREAMING)
-    family_capabilities = (
-        *called_capabilities,
-        *(Capability.SYSTEM_TEXT, Capability.IMAGES, Capability.DOCUMENTS, Capability.TEMPERATURE),
-        *(Capability.MAX_TOKENS, Capability.SEED, Capability.STOP, Capability.REASONING_EFFORT),
-    )
     half_answers: ClassVar[tuple[FinishReason, ...]] = tuple(_HALF_ANSWERS)
     essential_keys: ClassVar[Mapping[str, str]] = {}
     """Keys without which nobody knows that an answer is whole, as patterns of ``path = change`` (``"*type = *"``), each
@@ -250,9 +245,6 @@ class LLMConformance(Conformance[LLMWorkerAbstract, str]):
         self._play(scene)
 
     _reported: frozenset[str] = frozenset()
-
-    def _base(self) -> type[LLMWorkerAbstract]:
-        return LLMWorkerAbstract
 
     def _answer(self, token: str, capability: Capability | None) -> InferenceResult[str]:
         text = f"You said {token}, señor: ✓ and\n  that is all. "

@@ -10,7 +10,7 @@ from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.cogt.search.search_job import SearchAnswer, SearchJob, SearchJobParams, SearchSource
 from pipelex.cogt.search.search_worker_abstract import SearchWorkerAbstract
-from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.generated.families import SEARCH
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from pipelex.testing.checks import check, require
 from pipelex.testing.conformance import Conformance, new_token
@@ -34,15 +34,10 @@ class SearchConformance(Conformance[SearchWorkerAbstract, SearchAnswer]):
     a structured answer, the answer's ``text`` is the JSON to send.
     """
 
-    family = InferenceFamily.SEARCH
+    token = SEARCH
     operation = "search"
     usage_fields: ClassVar[frozenset[str]] = frozenset({"searches"})
     called_capabilities = (Capability.STRUCTURED_OUTPUT,)
-    family_capabilities = (
-        *called_capabilities,
-        *(Capability.MAX_RESULTS, Capability.INCLUDE_DOMAINS, Capability.EXCLUDE_DOMAINS),
-        *(Capability.FROM_DATE, Capability.TO_DATE),
-    )
 
     @check(since="1.0")
     def test_a_structured_answer_is_of_the_type_asked_for(self) -> None:
@@ -59,9 +54,6 @@ class SearchConformance(Conformance[SearchWorkerAbstract, SearchAnswer]):
                 require(b"number" in sent, "The schema was not sent: its property 'number' is in no request.")
 
         self._play(scene, capability=Capability.STRUCTURED_OUTPUT)
-
-    def _base(self) -> type[SearchWorkerAbstract]:
-        return SearchWorkerAbstract
 
     def _answer(self, token: str, capability: Capability | None) -> InferenceResult[SearchAnswer]:
         text = f"You searched for {token}."

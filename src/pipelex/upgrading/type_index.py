@@ -275,11 +275,13 @@ class _Flows:
         """
         from mypy.types import CallableType, get_proper_type
 
-        functions = list(self._functions(callee))
-        found = {symbol for function in functions for symbol in self._implemented(function)}
         kind = self._types.get(callee)
         proper = get_proper_type(kind) if kind is not None else None
-        if not functions and isinstance(proper, CallableType) and not proper.is_type_obj():
+        if isinstance(proper, CallableType) and proper.is_type_obj():
+            return set()  # the constructor is called, and not the "__call__" of what it makes
+        functions = list(self._functions(callee))
+        found = {symbol for function in functions for symbol in self._implemented(function)}
+        if not functions and isinstance(proper, CallableType):
             for symbol, shape in self._shapes.items():
                 names = {name for name, _ in _typed(shape)}
                 is_call_of_it = proper.is_ellipsis_args and call is not None and names == {*call.arg_names}
