@@ -176,7 +176,7 @@ def test_a_submission_that_fal_turned_away_is_repeated_by_core(replay: Replay) -
         (answer(wire.problem("missing", "Field required"), status=422), InferenceRequestError, "Field required"),
         (answer({"detail": "Runner died"}, status=500), InferenceServerError, "Runner died"),
         (raw(b"<html>", content_type="text/html"), InferenceInvalidAnswerError, "documented"),
-        (answer({"video": {}}), InferenceInvalidAnswerError, "documented"),
+        (answer({"video": {}}), InferenceInvalidAnswerError, "not a list of images"),
         (answer(wire.result("https://x/black.png", flagged=True)), InferenceRefusedError, "refused"),
     ],
 )

@@ -289,8 +289,7 @@ def test_an_answer_that_does_not_come_whole_is_its_own_error(
     "page",
     [
         "no page",
-        {"markdown": "x"},
-        {"index": 0, "markdown": "x", "images": "none"},
+        {"index": 0, "markdown": None},
         {"index": 0, "markdown": "x", "images": [{"image_base64": "no base64!"}]},
     ],
 )

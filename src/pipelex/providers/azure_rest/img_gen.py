@@ -5,13 +5,14 @@ https://learn.microsoft.com/azure/ai-foundry/openai/how-to/dall-e
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipelex.cogt.exceptions import InferenceError, InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
 from pipelex.cogt.inference.answer_images import fetch_answer_image
-from pipelex.cogt.inference.answer_parts import field_of, json_of
+from pipelex.cogt.inference.answer_parts import field_of, items_of, json_of, usage_of, word_of
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.providers.azure_rest.client import AzureClient
@@ -43,10 +44,10 @@ class AzureImgGenWorker(SdkWorker[AzureClient], ImgGenWorkerAbstract):
         rows = field_of(answer, "data")
         if not isinstance(rows, list):
             raise InferenceError.from_answer(answer, expected="a list of images")
-        images = tuple([await self._image(row) for row in rows])
+        images = tuple([await self._image(row) for row in items_of(rows)])
         return InferenceResult(
             content=images,
-            usage=_usage(field_of(answer, "usage"), len(images)),
+            usage=replace(_usage(field_of(answer, "usage")) or InferenceUsage(), images=len(images)),
             model_served=self.inference_model.model_id,
         )
 
@@ -72,23 +73,18 @@ class AzureImgGenWorker(SdkWorker[AzureClient], ImgGenWorkerAbstract):
 
     async def _image(self, row: object) -> GeneratedImage:
         """Return an image of the answer: its bytes, or what stands at its address."""
-        held = (row.get("b64_json") or row.get("url")) if isinstance(row, dict) else None
-        if not isinstance(held, str):
+        held = word_of(field_of(row, "b64_json")) or word_of(field_of(row, "url"))
+        if held is None:
             raise InferenceInvalidAnswerError("The answer holds an image without bytes and without address")
         file = await fetch_answer_image(held, model=self.inference_model)
         return GeneratedImage(data=file.data or b"", mime_type=file.media_type())
 
 
-def _usage(counts: object, images: int) -> InferenceUsage:
-    tokens = counts if isinstance(counts, dict) else {}
-    return InferenceUsage(
-        images=images,
-        input_tokens=tokens.get("input_tokens"),
-        output_tokens=tokens.get("output_tokens"),
-        input_image_tokens=_image_tokens(tokens.get("input_tokens_details")),
-        output_image_tokens=_image_tokens(tokens.get("output_tokens_details")),
+def _usage(counts: object) -> InferenceUsage | None:
+    return usage_of(
+        counts,
+        input_tokens="input_tokens",
+        output_tokens="output_tokens",
+        input_image_tokens="input_tokens_details.image_tokens",
+        output_image_tokens="output_tokens_details.image_tokens",
     )
-
-
-def _image_tokens(details: object) -> int | None:
-    return details.get("image_tokens") if isinstance(details, dict) else None

@@ -7,6 +7,7 @@ from json import JSONDecodeError
 from fal_client.client import FalClientHTTPError
 
 from pipelex.cogt.exceptions import InferenceError, InferenceInvalidAnswerError
+from pipelex.cogt.inference.answer_parts import is_raised_in
 from pipelex.providers.fal.client import SubmissionError
 
 
@@ -21,7 +22,9 @@ def classify(error: Exception) -> InferenceError | None:
         return InferenceError.from_body(
             answer.content, status_code=answer.status_code, headers=answer.headers, url=str(answer.url)
         )
-    if isinstance(error, JSONDecodeError | KeyError | TypeError):
+    if isinstance(error, JSONDecodeError | KeyError | TypeError) or (
+        isinstance(error, ValueError) and is_raised_in(error, "fal_client")  # a status that it does not know
+    ):
         msg = f"The answer is not what fal's queue is documented to answer ({type(error).__name__})"
         return InferenceInvalidAnswerError(msg)
     return InferenceError.from_transport(error)

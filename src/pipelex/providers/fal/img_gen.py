@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 from pipelex.cogt.exceptions import (
     InferenceAmbiguousError,
     InferenceConnectionError,
+    InferenceError,
+    InferenceInvalidAnswerError,
     InferenceRateLimitError,
     InferenceRequestError,
 )
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
 from pipelex.cogt.inference.answer_images import fetch_answer_image
+from pipelex.cogt.inference.answer_parts import field_of, items_of, word_of
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.providers.fal.client import FalClient
@@ -24,7 +27,6 @@ from pipelex.reporting.reporting_protocol import InferenceUsage
 if TYPE_CHECKING:
     from fal_client import AsyncRequestHandle
 
-    from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
     from pipelex.cogt.inference.media import MediaSource
 
@@ -45,9 +47,11 @@ class FalImgGenWorker(SdkWorker[FalClient], ImgGenWorkerAbstract):
         client = await self._client()
         handle = await client.submit(self.inference_model.model_id, await self._arguments(job))
         answer = await self._wait_for(handle)
-        if any(answer.get("has_nsfw_concepts") or ()):  # fal then paints the image black
+        if True in items_of(answer.get("has_nsfw_concepts")):  # fal then paints the image black
             return InferenceResult(content=(), finish_reason=FinishReason.CONTENT_FILTER)
-        files = answer.get("images") or [answer["image"]]
+        files = items_of(answer.get("images")) or items_of([answer.get("image")])
+        if not files:
+            raise InferenceError.from_answer(answer, expected="a list of images")
         images = tuple(await asyncio.gather(*(self._image(file) for file in files)))
         return InferenceResult(
             content=images,
@@ -107,14 +111,17 @@ class FalImgGenWorker(SdkWorker[FalClient], ImgGenWorkerAbstract):
             raise InferenceRequestError(msg)
         return {name: addresses[0]}
 
-    async def _image(self, file: dict[str, Any]) -> GeneratedImage:
+    async def _image(self, file: object) -> GeneratedImage:
         """Return an image of the answer: fal answers with its address, or with itself as a ``data:`` URL."""
-        source = await fetch_answer_image(
-            str(file["url"]), model=self.inference_model, mime_type=file.get("content_type")
-        )
+        address = word_of(field_of(file, "url"))
+        if address is None:
+            raise InferenceInvalidAnswerError("The answer holds an image without an address")
+        declared = word_of(field_of(file, "content_type"))
+        source = await fetch_answer_image(address, model=self.inference_model, mime_type=declared)
+        width, height = (field_of(file, name) for name in ("width", "height"))
         return GeneratedImage(
             data=source.data or b"",
             mime_type=source.media_type(),
-            width=file.get("width"),
-            height=file.get("height"),
+            width=width if isinstance(width, int) else None,
+            height=height if isinstance(height, int) else None,
         )

@@ -13,6 +13,7 @@ from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceReques
 from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage, ExtractedTable
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.inference.answer_images import read_answer_image
+from pipelex.cogt.inference.answer_parts import items_of, usage_of, word_of
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.providers.gateway.client import NoAnswerError, classify, post
@@ -33,19 +34,18 @@ class GatewayExtractWorker(SdkWorker[httpx.AsyncClient], ExtractWorkerAbstract):
 
     async def _extract_pages(self, job: ExtractJob) -> InferenceResult[tuple[ExtractedPage, ...]]:
         answer = await post(await self._client(), "ocr", await self._request(job))
-        found = (_page(item, job.params) for item in _list(answer.get("pages"), "pages"))
+        items = _list(answer.get("pages"), "pages")
+        found = (_page(item, position, job.params) for position, item in enumerate(items))
         pages = {page.number: page for page in found}
         wanted = job.params.pages or tuple(pages)
         missing = [number for number in wanted if number not in pages]
         if missing:
             raise InferenceInvalidAnswerError(f"The answer lacks the pages {', '.join(map(str, missing))}")
-        usage = answer.get("usage_info")
-        processed = usage.get("pages_processed") if isinstance(usage, dict) else None
-        served = answer.get("model")
+        counted = usage_of(answer.get("usage_info"), pages="pages_processed")
         return InferenceResult(
             content=tuple(pages[number] for number in wanted),
-            usage=InferenceUsage(pages=processed if isinstance(processed, int) else len(pages)),
-            model_served=served if isinstance(served, str) else None,
+            usage=counted or InferenceUsage(pages=len(pages)),
+            model_served=word_of(answer.get("model")),
         )
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
@@ -68,18 +68,20 @@ class GatewayExtractWorker(SdkWorker[httpx.AsyncClient], ExtractWorkerAbstract):
         }
 
 
-def _page(item: object, params: ExtractJobParams) -> ExtractedPage:
-    """Say a page in our words: numbers from 1, lengths in points."""
+def _page(item: object, position: int, params: ExtractJobParams) -> ExtractedPage:
+    """Convert a page: numbers count from 1, lengths are in points. One that states no index has that of its place."""
     page = _dict(item, "page")
     index, text = page.get("index"), page.get("markdown")
-    if not isinstance(index, int) or not isinstance(text, str):
-        raise NoAnswerError("The answer holds a page without index or text")
+    if not isinstance(index, int):
+        index = params.pages[position] - 1 if position < len(params.pages) else position
+    if not isinstance(text, str):
+        raise NoAnswerError("The answer holds a page without text")
     size = page.get("dimensions")
     dimensions = size if isinstance(size, dict) else {}
     dpi = dimensions.get("dpi")
     scale = _POINTS_PER_INCH / dpi if isinstance(dpi, int) and dpi > 0 else None
     tables = [_dict(table, "table") for table in _list(page.get("tables"), "tables")] if params.tables else []
-    images = (_dict(image, "image") for image in _list(page.get("images") or [], "images"))
+    images = (image for image in items_of(page.get("images")) if isinstance(image, dict))
     return ExtractedPage(
         number=index + 1,
         text=_whole(text.replace("\r\n", "\n"), tables),

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
+from pipelex.cogt.inference.answer_parts import field_of, word_of
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.search.search_job import SearchAnswer, SearchSource
@@ -37,7 +38,9 @@ class GatewaySearchWorker(SdkWorker[httpx.AsyncClient], SearchWorkerAbstract):
         results = answer.get("results")
         if not isinstance(results, list):
             raise InferenceInvalidAnswerError("The answer holds no list of results")
-        sources = tuple(self._source(result) for result in results)
+        sources = tuple(source for result in results if (source := _source(result)) is not None)
+        if results and not sources:
+            raise InferenceInvalidAnswerError("The answer holds no result with an address")
         return InferenceResult(content=SearchAnswer(text="", sources=sources), usage=InferenceUsage(searches=1))
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
@@ -55,15 +58,18 @@ class GatewaySearchWorker(SdkWorker[httpx.AsyncClient], SearchWorkerAbstract):
         optional = {"max_results": params.max_results, "search_domain_filter": domains or None}
         return {"query": job.query, **{name: value for name, value in optional.items() if value is not None}}
 
-    def _source(self, result: object) -> SearchSource:
-        if not isinstance(result, dict) or not isinstance(result.get("url"), str):
-            raise InferenceInvalidAnswerError("The answer holds a result without an address")
-        return SearchSource(
-            url=result["url"],
-            title=result.get("title") or None,
-            snippet=result.get("snippet") or None,
-            published_on=_day(result.get("date") or result.get("last_updated")),
-        )
+
+def _source(result: object) -> SearchSource | None:
+    """Return a result; ``None`` where it has no address."""
+    url = word_of(field_of(result, "url"))
+    if url is None:
+        return None
+    return SearchSource(
+        url=url,
+        title=word_of(field_of(result, "title")),
+        snippet=word_of(field_of(result, "snippet")),
+        published_on=_day(field_of(result, "date") or field_of(result, "last_updated")),
+    )
 
 
 def _day(value: object) -> date | None:

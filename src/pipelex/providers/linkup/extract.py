@@ -10,6 +10,7 @@ from pipelex.cogt.exceptions import InferenceError, InferenceRequestError
 from pipelex.cogt.extract.extract_job import ExtractedImage, ExtractedPage
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.inference.answer_images import fetch_answer_image
+from pipelex.cogt.inference.answer_parts import field_of, items_of, word_of
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.providers.linkup.client import PooledLinkupClient
@@ -18,8 +19,6 @@ from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from linkup import LinkupFetchImageExtraction
 
     from pipelex.cogt.extract.extract_job import ExtractJob
 
@@ -40,8 +39,11 @@ class LinkupFetchWorker(SdkWorker[PooledLinkupClient], ExtractWorkerAbstract):
             extract_images=job.params.embedded_images or None,
             timeout=self.inference_model.policy.timeout_s,
         )
-        images = await self._images(fetched.images or ()) if job.params.embedded_images else ()
-        page = ExtractedPage(number=1, text=fetched.markdown.replace("\r\n", "\n"), images=images)
+        text = field_of(fetched, "markdown")
+        if not isinstance(text, str):
+            raise InferenceError.from_answer(fetched, expected="a page of Markdown")
+        found = items_of(field_of(fetched, "images")) if job.params.embedded_images else []
+        page = ExtractedPage(number=1, text=text.replace("\r\n", "\n"), images=await self._images(found))
         return InferenceResult(
             content=(page,), usage=InferenceUsage(pages=1), model_served=self.inference_model.model_id
         )
@@ -60,15 +62,19 @@ class LinkupFetchWorker(SdkWorker[PooledLinkupClient], ExtractWorkerAbstract):
             return job.document.url
         raise InferenceRequestError(msg)
 
-    async def _images(self, found: Iterable[LinkupFetchImageExtraction]) -> tuple[ExtractedImage, ...]:
+    async def _images(self, found: Iterable[object]) -> tuple[ExtractedImage, ...]:
         images = await asyncio.gather(*(self._image(image) for image in found))
         return tuple(image for image in images if image is not None)
 
-    async def _image(self, found: LinkupFetchImageExtraction) -> ExtractedImage | None:
+    async def _image(self, found: object) -> ExtractedImage | None:
         """Fetch an image of the page; one that cannot be had is left out with a warning."""
         try:
-            source = await fetch_answer_image(found.url, model=self.inference_model, timeout_s=_IMAGE_S)
+            source = await fetch_answer_image(
+                word_of(field_of(found, "url")) or "", model=self.inference_model, timeout_s=_IMAGE_S
+            )
         except InferenceError as exc:
             logging.getLogger(__name__).warning("An image of the page is left out: %s", exc)
             return None
-        return ExtractedImage(data=source.data or b"", mime_type=source.media_type(), caption=found.alt or None)
+        return ExtractedImage(
+            data=source.data or b"", mime_type=source.media_type(), caption=word_of(field_of(found, "alt"))
+        )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from json import dumps
 from typing import TYPE_CHECKING, Any, cast
 
+from pipelex.cogt.exceptions import InferenceError
+from pipelex.cogt.inference.answer_parts import field_of, items_of, word_of
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.search.search_job import SearchAnswer, SearchSource
@@ -16,7 +18,6 @@ from pipelex.reporting.reporting_protocol import InferenceUsage
 if TYPE_CHECKING:
     from typing import Literal
 
-    from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.search.search_job import SearchJob
 
     Depth = Literal["flash", "fast", "standard", "deep"]
@@ -65,11 +66,10 @@ class LinkupSearchWorker(SdkWorker[PooledLinkupClient], SearchWorkerAbstract):
             timeout=self.inference_model.policy.timeout_s,
             **_filters(job),
         )
-        sources = (
-            SearchSource(url=source.url, title=source.name or None, snippet=source.snippet or None)
-            for source in found.sources
-        )
-        return SearchAnswer(text=found.answer, sources=tuple(sources))
+        answer = word_of(field_of(found, "answer"))
+        if answer is None:
+            raise InferenceError.from_answer(found, expected="an answer with its sources")
+        return SearchAnswer(text=answer, sources=_sources(field_of(found, "sources"), snippet="snippet"))
 
     async def _plain_results(self, job: SearchJob) -> SearchAnswer:
         found = await (await self._client()).async_search(
@@ -79,16 +79,24 @@ class LinkupSearchWorker(SdkWorker[PooledLinkupClient], SearchWorkerAbstract):
             timeout=self.inference_model.policy.timeout_s,
             **_filters(job),
         )
-        sources = (
-            SearchSource(url=source.url, title=source.name or None, snippet=getattr(source, "content", None) or None)
-            for source in found.results  # an image among them has no content
-        )
-        return SearchAnswer(text="", sources=tuple(sources))
+        results = field_of(found, "results")
+        if not isinstance(results, list):
+            raise InferenceError.from_answer(found, expected="a list of results")
+        return SearchAnswer(text="", sources=_sources(results, snippet="content"))  # an image has no content
 
     def _result(self, answer: SearchAnswer) -> InferenceResult[SearchAnswer]:
         return InferenceResult(
             content=answer, usage=InferenceUsage(searches=1), model_served=self.inference_model.model_id
         )
+
+
+def _sources(found: object, *, snippet: str) -> tuple[SearchSource, ...]:
+    """Return the sources that have an address."""
+    sources = (
+        (word_of(field_of(one, "url")), word_of(field_of(one, "name")), word_of(field_of(one, snippet)))
+        for one in items_of(found)
+    )
+    return tuple(SearchSource(url=url, title=title, snippet=text) for url, title, text in sources if url is not None)
 
 
 def _filters(job: SearchJob) -> dict[str, Any]:

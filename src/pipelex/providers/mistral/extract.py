@@ -5,13 +5,14 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from mistralai.client.models import OCRCaptionBlock, OCRImageBlock, OCRTableBlock
+from mistralai.client.errors import ResponseValidationError
 from mistralai.client.types import UNSET
 
-from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.exceptions import InferenceError, InferenceRequestError
 from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage, ExtractedTable
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.inference.answer_images import read_answer_image
+from pipelex.cogt.inference.answer_parts import field_of, items_of, json_of, usage_of, word_of
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.providers.mistral.client import MistralClient
@@ -22,9 +23,8 @@ from pipelex.reporting.reporting_protocol import InferenceUsage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mistralai.client.models import DocumentUnionTypedDict, OCRImageObject, OCRPageDimensions, OCRPageObject
+    from mistralai.client.models import DocumentUnionTypedDict
 
-    from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.extract.extract_job import ExtractJob, ExtractJobParams
     from pipelex.cogt.inference.media import MediaSource
 
@@ -37,24 +37,36 @@ class MistralExtractWorker(SdkWorker[MistralClient], ExtractWorkerAbstract):
     async def _extract_pages(self, job: ExtractJob) -> InferenceResult[tuple[ExtractedPage, ...]]:
         self._refuse_unknown(job)
         wanted = job.params.pages
-        response = await (await self._client()).sdk.ocr.process_async(
-            model=self.inference_model.model_id,
-            document=await _document(job.document),
-            pages=sorted({number - 1 for number in wanted}) if wanted else UNSET,
-            include_image_base64=job.params.embedded_images,
-            include_blocks=job.params.embedded_images or job.params.tables,  # captions and places are among them
-            table_format="markdown" if job.params.tables else UNSET,  # without it they stand in the text alone
-        )
-        pages = {page.index + 1: page for page in response.pages}
+        answer = await self._ask(job)
+        pages = {_number(page, position, wanted): page for position, page in enumerate(items_of(answer.get("pages")))}
         missing = [number for number in wanted if number not in pages]
         if missing:
             raise InferenceRequestError(f"The document has no page {missing[0]}")
         content = tuple(_page(number, pages[number], job.params) for number in wanted or sorted(pages))
         return InferenceResult(
             content=content,
-            usage=InferenceUsage(pages=response.usage_info.pages_processed),
-            model_served=response.model,
+            usage=usage_of(answer.get("usage_info"), pages="pages_processed") or InferenceUsage(pages=len(content)),
+            model_served=word_of(answer.get("model")),
         )
+
+    async def _ask(self, job: ExtractJob) -> dict[str, object]:
+        """Return the answer as plain JSON: the SDK refuses it whole where one field is null or of another type."""
+        params = job.params
+        try:
+            response = await (await self._client()).sdk.ocr.process_async(
+                model=self.inference_model.model_id,
+                document=await _document(job.document),
+                pages=sorted({number - 1 for number in params.pages}) if params.pages else UNSET,
+                include_image_base64=params.embedded_images,
+                include_blocks=params.embedded_images or params.tables,  # captions and places are among them
+                table_format="markdown" if params.tables else UNSET,  # without it they stand in the text alone
+            )
+        except ResponseValidationError as exc:
+            answer = json_of(exc.body)
+            if not isinstance(answer, dict) or not isinstance(answer.get("pages"), list):
+                raise
+            return answer
+        return response.model_dump(by_alias=True)
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
         return classify(error)
@@ -76,64 +88,88 @@ async def _document(source: MediaSource) -> DocumentUnionTypedDict:
     return {"type": "document_url", "document_url": await address(source)}
 
 
-def _page(number: int, page: OCRPageObject, params: ExtractJobParams) -> ExtractedPage:
-    size = page.dimensions
-    captions = _captions(page)
+def _number(page: object, position: int, wanted: tuple[int, ...]) -> int:
+    """Return a page's number, counted from 1; one that states no index has that of its place."""
+    index = field_of(page, "index")
+    if isinstance(index, int):
+        return index + 1
+    return sorted(set(wanted))[position] if position < len(set(wanted)) else position + 1
+
+
+def _page(number: int, page: object, params: ExtractJobParams) -> ExtractedPage:
+    text = field_of(page, "markdown")
+    if not isinstance(text, str):
+        raise InferenceError.from_answer(page, expected="a page of Markdown")
+    size = field_of(page, "dimensions")
+    tables = [table for table in items_of(field_of(page, "tables")) if _content(table)]
+    blocks = items_of(field_of(page, "blocks"))
+    captions = _captions(blocks)
     return ExtractedPage(
         number=number,
-        text=_markdown(page),
-        width=_points(size.width, size) if size is not None else None,
-        height=_points(size.height, size) if size is not None else None,
+        text=_markdown(text, tables),
+        width=_points(field_of(size, "width"), size),
+        height=_points(field_of(size, "height"), size),
         images=tuple(
-            _image(image, size=size, caption=captions.get(image.id))
-            for image in page.images
-            if params.embedded_images and image.image_base64
+            _image(data, image, size=size, caption=captions.get(word_of(field_of(image, "id"))))
+            for image in items_of(field_of(page, "images"))
+            if params.embedded_images and (data := word_of(field_of(image, "image_base64"))) is not None
         ),
-        tables=tuple(_tables(page)) if params.tables else (),
+        tables=tuple(_tables(tables, blocks, size)) if params.tables else (),
     )
 
 
-def _markdown(page: OCRPageObject) -> str:
+def _content(item: object) -> str:
+    return word_of(field_of(item, "content")) or ""
+
+
+def _markdown(text: str, tables: list[object]) -> str:
     """Return a page's Markdown, with the tables that came beside it in the places that point to them."""
-    text = page.markdown.replace("\r\n", "\n")
-    for table in page.tables or []:
-        text = text.replace(f"[{table.id}]({table.id})", table.content)
+    text = text.replace("\r\n", "\n")
+    for table in tables:
+        name = field_of(table, "id")
+        text = text.replace(f"[{name}]({name})", _content(table))
     return text
 
 
-def _captions(page: OCRPageObject) -> dict[str, str]:
+def _captions(blocks: list[object]) -> dict[object, str]:
     """Return the captions by image: a caption is the block that follows its image in reading order."""
-    blocks = page.blocks if isinstance(page.blocks, list) else []
     return {
-        image.image_id: caption.content
+        word_of(field_of(image, "image_id")): _content(caption)
         for image, caption in pairwise(blocks)
-        if isinstance(image, OCRImageBlock) and isinstance(caption, OCRCaptionBlock)
+        if (field_of(image, "type"), field_of(caption, "type")) == ("image", "caption")
     }
 
 
-def _tables(page: OCRPageObject) -> Iterator[ExtractedTable]:
+def _tables(tables: list[object], blocks: list[object], size: object) -> Iterator[ExtractedTable]:
     """Read the tables; where each stands is said by its block."""
-    blocks = page.blocks if isinstance(page.blocks, list) else []
-    places = {block.table_id: _box(block, page.dimensions) for block in blocks if isinstance(block, OCRTableBlock)}
-    for table in page.tables or []:
-        if table.format_ == "html":
-            yield ExtractedTable(text=table.content, mime_type="text/html", box=places.get(table.id))
+    places = {
+        word_of(field_of(block, "table_id")): _box(block, size)
+        for block in blocks
+        if field_of(block, "type") == "table"
+    }
+    for table in tables:
+        box = places.get(word_of(field_of(table, "id")))
+        if field_of(table, "format") == "html":
+            yield ExtractedTable(text=_content(table), mime_type="text/html", box=box)
         else:
-            yield ExtractedTable.of_markdown(table.content, box=places.get(table.id))
+            yield ExtractedTable.of_markdown(_content(table), box=box)
 
 
-def _box(item: OCRImageObject | OCRTableBlock, size: OCRPageDimensions | None) -> BoundingBox | None:
-    corners = (item.top_left_x, item.top_left_y, item.bottom_right_x, item.bottom_right_y)
+def _box(item: object, size: object) -> BoundingBox | None:
+    corners = (field_of(item, name) for name in ("top_left_x", "top_left_y", "bottom_right_x", "bottom_right_y"))
     known = [distance for corner in corners if (distance := _points(corner, size)) is not None]
     return BoundingBox(left=known[0], top=known[1], right=known[2], bottom=known[3]) if len(known) == 4 else None
 
 
-def _points(pixels: int | None, size: OCRPageDimensions | None) -> float | None:
+def _points(pixels: object, size: object) -> float | None:
     """Return a distance on the picture that OCR made of a page, in PDF points."""
-    return pixels * _POINTS_PER_INCH / size.dpi if pixels is not None and size is not None and size.dpi else None
+    dpi = field_of(size, "dpi")
+    if not isinstance(pixels, int | float) or not isinstance(dpi, int | float) or dpi <= 0:
+        return None
+    return pixels * _POINTS_PER_INCH / dpi
 
 
-def _image(image: OCRImageObject, *, size: OCRPageDimensions | None, caption: str | None) -> ExtractedImage:
+def _image(data: str, image: object, *, size: object, caption: str | None) -> ExtractedImage:
     """Read an image: a ``data:`` URL, or bare base64 of a JPEG in older answers."""
-    file = read_answer_image(image.image_base64 or "", mime_type="image/jpeg")
+    file = read_answer_image(data, mime_type="image/jpeg")
     return ExtractedImage(data=file.data or b"", mime_type=file.media_type(), box=_box(image, size), caption=caption)

@@ -12,6 +12,7 @@ from pipelex.cogt.exceptions import InferenceError, InferenceInvalidAnswerError,
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
 from pipelex.cogt.inference.answer_images import fetch_answer_image
+from pipelex.cogt.inference.answer_parts import field_of, items_of, usage_of, word_of
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.providers.openai.errors import classify
@@ -20,9 +21,6 @@ from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from openai.types import Image
-    from openai.types.images_response import Usage
 
     from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
     from pipelex.cogt.inference.media import MediaSource
@@ -47,10 +45,10 @@ class OpenAIImgGenWorker(SdkWorker[AsyncOpenAI], ImgGenWorkerAbstract):
         response: object = await self._make(job)  # the SDK validates nothing
         if not isinstance(response, ImagesResponse) or not response.model_fields_set & {"data", "usage"}:
             raise InferenceError.from_answer(response, expected="a list of images")
-        images = tuple([await self._image(image, response.size) for image in response.data or ()])
+        images = tuple([await self._image(image, response.size) for image in items_of(response.data)])
         return InferenceResult(
             content=images,
-            usage=replace(self._usage(response.usage), images=len(images)),
+            usage=replace(self._usage(response.usage) or InferenceUsage(), images=len(images)),
             model_served=self.inference_model.model_id,
         )
 
@@ -81,12 +79,13 @@ class OpenAIImgGenWorker(SdkWorker[AsyncOpenAI], ImgGenWorkerAbstract):
         }
         return cast("_Options", {name: value for name, value in options.items() if value is not None})
 
-    def _usage(self, usage: Usage | None) -> InferenceUsage:
-        return InferenceUsage(
-            input_tokens=getattr(usage, "input_tokens", None),
-            output_tokens=getattr(usage, "output_tokens", None),
-            input_image_tokens=getattr(getattr(usage, "input_tokens_details", None), "image_tokens", None),
-            output_image_tokens=getattr(getattr(usage, "output_tokens_details", None), "image_tokens", None),
+    def _usage(self, counts: object) -> InferenceUsage | None:
+        return usage_of(
+            counts,
+            input_tokens="input_tokens",
+            output_tokens="output_tokens",
+            input_image_tokens="input_tokens_details.image_tokens",
+            output_image_tokens="output_tokens_details.image_tokens",
         )
 
     def _refuse(self, job: ImgGenJob, *names: str) -> None:
@@ -95,14 +94,13 @@ class OpenAIImgGenWorker(SdkWorker[AsyncOpenAI], ImgGenWorkerAbstract):
             if any(getattr(record, name, None) is not None for record in (job.params, job.prompt)):
                 raise InferenceRequestError(f"The Images API takes no '{name}': leave it out")
 
-    async def _image(self, image: Image, size: str | None) -> GeneratedImage:
+    async def _image(self, image: object, size: object) -> GeneratedImage:
         """Return an image of the answer; where it holds an address only, fetch it."""
-        width, height = _pixels(size)
-        held = image.b64_json or image.url
-        if not held:
+        width, height = _pixels(word_of(size))
+        held = word_of(field_of(image, "b64_json")) or word_of(field_of(image, "url"))
+        if held is None:
             raise InferenceInvalidAnswerError("The answer holds an image without bytes and without address")
-        stated = (image.model_extra or {}).get("media_type")  # a field of OpenRouter's
-        declared = stated if isinstance(stated, str) else None
+        declared = word_of(field_of(image, "media_type"))  # a field of OpenRouter's
         file = await fetch_answer_image(held, model=self.inference_model, mime_type=declared)
         return GeneratedImage(data=file.data or b"", mime_type=file.media_type(), width=width, height=height)
 
@@ -131,13 +129,13 @@ class OpenRouterImgGenWorker(OpenAIImgGenWorker):
         client = await self._client()
         return await client.post("/images", body=body, cast_to=ImagesResponse)
 
-    def _usage(self, usage: Usage | None) -> InferenceUsage:
+    def _usage(self, counts: object) -> InferenceUsage | None:
         """Read the tokens, which have the names of chat completions here."""
-        told = getattr(usage, "model_extra", None) or {}
-        return InferenceUsage(
-            input_tokens=told.get("prompt_tokens"),
-            output_tokens=told.get("completion_tokens"),
-            output_image_tokens=(told.get("completion_tokens_details") or {}).get("image_tokens"),
+        return usage_of(
+            counts,
+            input_tokens="prompt_tokens",
+            output_tokens="completion_tokens",
+            output_image_tokens="completion_tokens_details.image_tokens",
         )
 
 
