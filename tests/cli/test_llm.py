@@ -78,7 +78,7 @@ def test_a_failed_call_ends_with_1(terminal: Terminal) -> None:
 
 def test_it_is_written_that_calls_wait_for_a_backend_that_cannot_be_reached(terminal: Terminal) -> None:
     outcome = terminal.run("llm", "unreachable")
-    waiting, failed = outcome.err.splitlines()
+    waiting, failed, _ = outcome.err.splitlines()
     assert (1, "") == (outcome.code, outcome.out)
     assert "note: [fake] cannot be reached: trying again for up to 0.2 s. Connection refused" == waiting
     assert failed.startswith("error: [fake] The backend could not be reached for 0.2 s, by ")

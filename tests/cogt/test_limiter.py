@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from dataclasses import replace
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +18,7 @@ from pipelex.cogt.exceptions import (
     InferenceServerError,
     InferenceTimeoutError,
 )
+from pipelex.cogt.inference.daemon_thread import on_daemon_thread
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
 from pipelex.cogt.inference.limiter import Limiter, limiter_of
 from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams, LLMPrompt
@@ -247,6 +248,51 @@ class TestSlots:
             return await call
 
         assert "blue" == asyncio.run(scene())
+
+
+class TestThreads:
+    """A thread that cannot be stopped keeps the slot of its call until it ends."""
+
+    @staticmethod
+    def blocked(release: Event, **policy: Any) -> Served:
+        async def serve() -> None:
+            await on_daemon_thread(lambda: release.wait(20))
+
+        return Served(serve, max_concurrency=1, **policy)
+
+    def test_a_call_that_is_given_up_keeps_its_slot_while_its_thread_runs(self) -> None:
+        release = Event()
+        worker = self.blocked(release)
+
+        async def scene() -> str:
+            first = asyncio.ensure_future(worker.gen_text("a"))
+            while not worker.running:
+                await asyncio.sleep(0)
+            first.cancel()
+            await asyncio.wait([first])
+            assert 1 == limiter_of(worker).load("acme").running
+            worker.serve = slow(0)
+            second = asyncio.ensure_future(worker.gen_text("b"))
+            await asyncio.sleep(0.01)
+            assert not second.done()
+            release.set()
+            return await second
+
+        assert "blue" == asyncio.run(scene())
+        assert 0 == limiter_of(worker).load("acme").running
+
+    def test_one_that_took_too_long_does_so_too(self) -> None:
+        release = Event()
+        worker = self.blocked(release, timeout_s=0.02, max_attempts=1)
+        with pytest.raises(InferenceTimeoutError, match="timeout_s"):
+            worker.gen_text_sync("a")
+        assert 1 == limiter_of(worker).load("acme").running
+        with pytest.raises(InferenceTimeoutError, match="1 of 1 calls run"):
+            worker.gen_text_sync("b")
+        release.set()
+        worker.serve = slow(0)
+        worker.inference_model = replace(worker.inference_model, policy=CallPolicy(max_concurrency=1))
+        assert "blue" == worker.gen_text_sync("c")
 
 
 class TestStreams:

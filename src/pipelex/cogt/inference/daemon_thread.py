@@ -18,7 +18,8 @@ async def on_daemon_thread(function: Callable[[], ResultT]) -> ResultT:
 
     It runs on a daemon thread of its own. ``asyncio.to_thread`` is no substitute: Python waits for the threads of a
     pool before it ends, which after an interrupt would be until the last answer. A call that is given up runs on until
-    the function returns; what it returns is dropped.
+    the function returns; what it returns is dropped. Until then the call keeps its slot of its backend's
+    ``max_concurrency``: what runs on counts.
 
     Args:
         function: What to call.
@@ -32,14 +33,19 @@ async def on_daemon_thread(function: Callable[[], ResultT]) -> ResultT:
     import asyncio
     from threading import Thread
 
+    from pipelex.cogt.inference.slots import current_slot
+
     loop = asyncio.get_running_loop()
     future: asyncio.Future[ResultT] = loop.create_future()
+    slot = current_slot.get()
+    has_ended = False
 
     def settle(set_outcome: Callable[[], None]) -> None:
         if not future.done():  # else given up meanwhile
             set_outcome()
 
     def run() -> None:
+        nonlocal has_ended
         try:
             result = function()
         except Exception as exc:
@@ -47,6 +53,10 @@ async def on_daemon_thread(function: Callable[[], ResultT]) -> ResultT:
             post(lambda: future.set_exception(error))
         else:
             post(lambda: future.set_result(result))
+        finally:
+            has_ended = True
+            if slot is not None and slot.is_kept:
+                slot.release()
 
     def post(set_outcome: Callable[[], None]) -> None:
         try:
@@ -55,4 +65,11 @@ async def on_daemon_thread(function: Callable[[], ResultT]) -> ResultT:
             return
 
     Thread(target=run, name="pipelex-blocking-call", daemon=True).start()
-    return await future
+    try:
+        return await future
+    except asyncio.CancelledError:
+        if slot is not None:
+            slot.is_kept = True
+            if has_ended:  # perhaps before it saw that
+                slot.release()
+        raise

@@ -14,7 +14,8 @@ async def on_daemon_thread(function: Callable[[], ResultT]) -> ResultT:
 
     It runs on a daemon thread of its own. ``asyncio.to_thread`` is no substitute: Python waits for the threads of a
     pool before it ends, which after an interrupt would be until the last answer. A call that is given up runs on until
-    the function returns; what it returns is dropped.
+    the function returns; what it returns is dropped. Until then the call keeps its slot of its backend's
+    ``max_concurrency``: what runs on counts.
 
     Args:
         function: What to call.
