@@ -141,7 +141,7 @@ class TestTheDeadline:
 
     def test_the_questions_of_one_call_share_it(self, clock: VirtualTime) -> None:
         worker = Served(slow(0), deadline_s=10.0, timeout_s=10.0)
-        worker.inference_model = replace(worker.inference_model, capabilities=frozenset(Capability))
+        worker.inference_model = replace(worker.inference_model, capabilities=frozenset({Capability.STRUCTURED_OUTPUT}))
 
         async def wrong(*_: object) -> InferenceResult[str]:
             await asyncio.sleep(6.0)

@@ -76,8 +76,6 @@ CHARGED_ON_ARRIVAL = {
 }
 """What is different for images: a request that may have been carried out is not sent a second time."""
 EXCEPTIONS = {
-    # boto3 reads a body that ends early as if it were whole, so that it is the answer that makes no sense
-    ("bedrock_boto3", Fault.TRUNCATED): Outcome(InferenceInvalidAnswerError, None, False, None, arrived=1),
     # this SDK's exception has a status where the answer could not be read
     ("mistral llm", Fault.MALFORMED): EXPECTED[Fault.MALFORMED]._replace(status=200),
     ("mistral extract", Fault.MALFORMED): EXPECTED[Fault.MALFORMED]._replace(status=200),

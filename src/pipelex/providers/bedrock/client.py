@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from botocore import UNSIGNED
 from botocore.exceptions import NoRegionError, ProfileNotFound
 
-from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.exceptions import InferenceRequestError, InferenceServerError
 from pipelex.cogt.inference.daemon_thread import on_daemon_thread
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
@@ -157,8 +157,21 @@ class ThreadedBedrock:
                 config = Config(**self._settings.options())
                 client = self._session.client(**self._settings.of_service(service), config=config)
                 self._settings.prepare(client)
+                client.meta.events.register("before-parse.bedrock-runtime.Converse", _refuse_short_body)
                 self._clients[service] = client
             return self._clients[service]
+
+
+def _refuse_short_body(response_dict: dict[str, Any], **_: object) -> None:
+    """Refuse an answer that ended before its length: botocore tells urllib3 not to look, and parses what came.
+
+    Raises:
+        InferenceServerError: Bytes are missing.
+    """
+    stated, body = response_dict["headers"].get("content-length", ""), response_dict["body"]
+    if stated.isdecimal() and len(body) < int(stated):
+        msg = f"The connection broke before the answer was whole: {len(body)} of {stated} bytes came"
+        raise InferenceServerError(msg)
 
 
 def _post(loop: AbstractEventLoop, callback: Callable[..., object], *args: object) -> None:
