@@ -125,13 +125,16 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
     family: ClassVar[InferenceFamily]
     family_capabilities: ClassVar[tuple[Capability, ...]]
     called_capabilities: ClassVar[tuple[Capability, ...]] = ()
+    unchecked_capabilities: ClassVar[frozenset[Capability]] = frozenset()
+    """What models of the family may declare, and no check asks for yet."""
     operation: ClassVar[str]
 
     def __init_subclass__(cls, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
         if "token" in vars(cls):
             cls.family = cls.token.member
-            cls.family_capabilities = tuple(Capability(name) for name in cls.token.capabilities)
+            known = [Capability(name) for name in cls.token.capabilities]
+            cls.family_capabilities = tuple(one for one in known if one not in cls.unchecked_capabilities)
 
     @abstractmethod
     def _answer(self, token: str, capability: Capability | None) -> InferenceResult[ContentT]:

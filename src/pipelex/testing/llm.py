@@ -60,6 +60,14 @@ class LLMConformance(Conformance[LLMWorkerAbstract, str]):
     operation = "gen_text"
     usage_fields: ClassVar[frozenset[str]] = frozenset({"input_tokens", "output_tokens"})
     called_capabilities = (Capability.STRUCTURED_OUTPUT, Capability.STREAMING)
+    unchecked_capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {
+            *(Capability.HISTORY, Capability.TOOLS, Capability.TOOL_CHOICE, Capability.SINGLE_TOOL_CALL),
+            *(Capability.TOOL_RESULT_FILES, Capability.STRUCTURED_OUTPUT_WITH_TOOLS, Capability.TOKEN_COUNTING),
+            *(Capability.TOP_P, Capability.TOP_K, Capability.PRESENCE_PENALTY, Capability.FREQUENCY_PENALTY),
+            *(Capability.SHOW_REASONING, Capability.TOP_LOGPROBS, Capability.PROMPT_CACHE, Capability.VENDOR_PARAMS),
+        }
+    )
     half_answers: ClassVar[tuple[FinishReason, ...]] = tuple(_HALF_ANSWERS)
     essential_keys: ClassVar[Mapping[str, str]] = {}
     """Keys without which nobody knows that an answer is whole, as patterns of ``path = change`` (``"*type = *"``), each
