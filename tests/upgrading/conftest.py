@@ -101,6 +101,7 @@ def world(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch:
     monkeypatch.setattr(trees, "shipped_versions", lambda: list(range(1, made.newest + 1)))
     monkeypatch.setattr(trees, "spi_tree", _tree_of(made))
     monkeypatch.setattr("pipelex.spi.changes.changes_between", _changes_of(made))
+    monkeypatch.setattr("pipelex.spi.changes.read_changes", lambda: made.changes)
     return made
 
 

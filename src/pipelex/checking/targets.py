@@ -23,6 +23,7 @@ from pipelex.reading.metadata import (
 from pipelex.reading.place import UnreadableError
 from pipelex.reading.plugin_code import PluginCode
 from pipelex.reading.source import SourceModule, read_module
+from pipelex.spi.changes import former_entry_point_groups
 from pipelex.spi.names import canonical
 
 if TYPE_CHECKING:
@@ -165,7 +166,10 @@ def _folder(label: str, folder: Path) -> list[Target]:
 
 
 def _announces_a_plugin(path: Path) -> bool:
-    return path.name in DESCRIBING_FILES and path.is_file() and ENTRY_POINT_GROUP in read_text(path)
+    if path.name not in DESCRIBING_FILES or not path.is_file():
+        return False
+    text = read_text(path)
+    return any(group in text for group in (ENTRY_POINT_GROUP, *former_entry_point_groups()))
 
 
 def _package(label: str, folder: Path) -> Target:
@@ -181,7 +185,8 @@ def _package(label: str, folder: Path) -> Target:
 
 def _project(label: str, folder: Path, metadata: Metadata) -> Target:
     entry_points = metadata.declarations
-    roots = [root for entry in entry_points if (root := _project_root(folder, entry.module)) is not None]
+    former = [entry for group in former_entry_point_groups() for entry in metadata.declared_in(group)]
+    roots = [root for entry in entry_points or former if (root := _project_root(folder, entry.module)) is not None]
     if not roots:
         roots = [folder / "src" if (folder / "src").is_dir() else folder]
     modules: dict[str, SourceModule] = {}

@@ -101,7 +101,15 @@ class Metadata(NamedTuple):
     @property
     def declarations(self) -> tuple[Declaration, ...]:
         """The entry points of the plugins' group."""
-        entries = self.groups.get(ENTRY_POINT_GROUP, {})
+        return self.declared_in(ENTRY_POINT_GROUP)
+
+    def declared_in(self, group: str) -> tuple[Declaration, ...]:
+        """Return the entry points of a group.
+
+        Args:
+            group: The group.
+        """
+        entries = self.groups.get(group, {})
         return tuple(Declaration.parse(name, value, self.place(value or name, name)) for name, value in entries.items())
 
     @property

@@ -78,6 +78,11 @@ def changes_between(old: int, new: int) -> tuple[ApiChange, ...]:
     return tuple(change for change in read_changes() if old < change.version <= new)
 
 
+def former_entry_point_groups() -> tuple[str, ...]:
+    """Return the entry-point groups of older versions: a plugin that was not upgraded yet is in one of them."""
+    return tuple(change.old for change in read_changes() if change.kind == "entry-point-group-changed")
+
+
 def summary(old: int, new: int, *, most: int = 3) -> str:
     """Say in a sentence what changed between two versions; nothing where the log has nothing, or cannot be read.
 
