@@ -72,6 +72,9 @@ METADATA = """\
 name = "listing"
 version = "1.0"
 
+[project.optional-dependencies]
+acme = ["pipelex-example-acme-sdk"]
+
 [project.entry-points."pipelex.plugins"]
 acme = "my_pkg.acme_plugin:AcmePlugin"
 """
