@@ -39,7 +39,7 @@ test-slow: $(SDKS) ## the gateway against a large proxy of another project
 	$(BIN)/python -m pytest tests/slow
 
 .PHONY: rehearse
-rehearse: $(READY) ## carry five changes of the contract through on copies of the project: diff, bump, upgrade
+rehearse: $(READY) ## carry changes of the contract through on copies of the project: diff, bump, upgrade
 	$(BIN)/python -m pytest tests/rehearsals -m rehearsal -n 2
 
 .PHONY: lint

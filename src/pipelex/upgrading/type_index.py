@@ -50,7 +50,7 @@ class ModuleIndex:
         partials: The published symbols that the function in a ``functools.partial`` is or implements.
         replaced: The classes of the record in a ``dataclasses.replace``, as symbols.
         implementations: The published symbols that a function implements.
-        classes: The bases of a class, itself first, as symbols.
+        classes: The bases of a class, itself first, as symbols; a protocol that it satisfies counts as one.
     """
 
     members: dict[Span, tuple[str, ...]] = field(default_factory=dict)
@@ -90,7 +90,8 @@ def build_index(sources: Mapping[str, tuple[str, str]], spi: SpiTree) -> TypeInd
     trees = {name: tree for name in sources if (tree := result.graph[name].tree) is not None}
     index = TypeIndex({name: ModuleIndex() for name in sources}, errors)
     flows = _Flows(result)
-    readers = {name: _Reader(result, index.modules[name], sources[name][1], flows) for name in trees}
+    protocols = _protocols(spi)
+    readers = {name: _Reader(result, index.modules[name], sources[name][1], flows, protocols) for name in trees}
     for name, reader in readers.items():
         reader.read(trees[name])
     for name, reader in readers.items():
@@ -110,10 +111,28 @@ def symbol_of(info: TypeInfo, member: str = "") -> str:
     return f"{info.module_name}:{qualified}" + (f".{member}" if member else "")
 
 
+def _protocols(spi: SpiTree) -> dict[str, frozenset[str]]:
+    """Return the names of the members of each published protocol that is no call shape."""
+    from pipelex.spi.stub_tree import ClassKind, ClassShape
+
+    shapes = spi.tree.shapes.items()
+    classes = {symbol: shape for symbol, shape in shapes if isinstance(shape, ClassShape) and shape.members}
+    protocols = {symbol: shape for symbol, shape in classes.items() if shape.kind is ClassKind.PROTOCOL}
+    return {symbol: frozenset(shape.members) for symbol, shape in protocols.items() if "__call__" not in shape.members}
+
+
 class _Reader:
     """Reads one module's tree into its index."""
 
-    def __init__(self, result: BuildResult, index: ModuleIndex, text: str, flows: _Flows) -> None:
+    def __init__(
+        self,
+        result: BuildResult,
+        index: ModuleIndex,
+        text: str,
+        flows: _Flows,
+        protocols: Mapping[str, frozenset[str]],
+    ) -> None:
+        self._protocols = protocols
         self._types = result.types
         self._index = index
         self._lines = source_lines(text)
@@ -163,8 +182,13 @@ class _Reader:
         from mypy import nodes
 
         assert isinstance(node, nodes.ClassDef)
-        bases = tuple(symbol_of(base) for base in node.info.mro if base.fullname != "builtins.object")
-        self._index.classes[Definition(node.line, node.name)] = bases
+        bases = [symbol_of(base) for base in node.info.mro if base.fullname != "builtins.object"]
+        for symbol, names in self._protocols.items():
+            if symbol not in bases and _has_members(node.info, names):
+                self._satisfies(node.info, symbol, names)
+                if not any(_has_members(base, names) for base in node.info.mro[1:]):
+                    bases.insert(1, symbol)  # before its bases: none of them has the protocol's members
+        self._index.classes[Definition(node.line, node.name)] = tuple(bases)
         for name, entry in node.info.names.items():
             function = plain_function(entry.node)
             if function is None:
@@ -176,6 +200,14 @@ class _Reader:
             }
             if overridden and name != "__init__":  # a constructor is called on one class: it overrides nothing
                 self._flows.implement(function, overridden)
+
+    def _satisfies(self, info: TypeInfo, symbol: str, names: frozenset[str]) -> None:
+        """Note which functions of a class implement a protocol that it does not derive from."""
+        for name in names:
+            entry = info.names.get(name)
+            function = plain_function(entry.node) if entry is not None else None
+            if function is not None:
+                self._flows.implement(function, {f"{symbol}.{name}"})
 
     def _returns(self, node: FuncDef) -> None:
         from mypy import nodes
@@ -237,12 +269,21 @@ class _Flows:
 
     def called(self, node: CallExpr) -> tuple[str, ...]:
         """Return the symbols that a call calls."""
-        from mypy import nodes
+        info = self._called_class(node.callee)
+        return self.named(node.callee) if info is None else tuple(symbol_of(maker) for maker in _makers(info))
 
-        callee = node.callee
+    def _called_class(self, callee: Expression) -> TypeInfo | None:
+        """Return the class that a call makes an object of: under a name, an alias, or with type arguments."""
+        from mypy import nodes
+        from mypy.types import CallableType, get_proper_type
+
+        if isinstance(callee, nodes.IndexExpr):
+            callee = callee.base
         if isinstance(callee, nodes.RefExpr) and isinstance(callee.node, nodes.TypeInfo):
-            return tuple(symbol_of(maker) for maker in _makers(callee.node))
-        return self.named(callee)
+            return callee.node
+        kind = self._types.get(callee)
+        proper = get_proper_type(kind) if kind is not None else None
+        return proper.type_object() if isinstance(proper, CallableType) and proper.is_type_obj() else None
 
     def named(self, callee: Expression) -> tuple[str, ...]:
         """Return the symbols that an expression names, to be called."""
@@ -378,6 +419,10 @@ class _Flows:
             if symbols:
                 name = node.name if isinstance(node, nodes.FuncDef) else "<lambda>"
                 index.implementations.setdefault(Definition(node.line, name), set()).update(symbols)
+
+
+def _has_members(info: TypeInfo, names: frozenset[str]) -> bool:
+    return all(info.get(name) is not None for name in names)
 
 
 def _infos_of(kind: object) -> Iterator[TypeInfo]:
