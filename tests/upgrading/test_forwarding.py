@@ -340,28 +340,6 @@ ADDED = {
             raise ValueError
         """,
     ),
-    "a callable object": (
-        f"""
-        class Maker:
-            def __init__(self, sdk: str) -> None:
-                self.sdk = sdk
-
-            def __call__(self, {MAKE_OLD}) -> InferenceWorkerAbstract:
-                raise ValueError
-
-        maker = Maker(sdk="acme")
-        """,
-        f"""
-        class Maker:
-            def __init__(self, sdk: str) -> None:
-                self.sdk = sdk
-
-            def __call__(self, {MAKE_OLD}, timeout_s: float | None) -> InferenceWorkerAbstract:
-                raise ValueError
-
-        maker = Maker(sdk="acme")
-        """,
-    ),
     "a caller that is none": (
         f"""
         def maker({MAKE_OLD}) -> InferenceWorkerAbstract:
