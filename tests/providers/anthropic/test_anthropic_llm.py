@@ -111,7 +111,7 @@ def job_of(
 
 def blocks_sent(replay: Replay) -> list[dict[str, object]]:
     messages = cast("list[dict[str, list[dict[str, object]]]]", replay.last.json()["messages"])
-    return messages[0]["content"]
+    return messages[-1]["content"]
 
 
 def test_a_job_is_sent_as_the_messages_api_wants_it(replay: Replay) -> None:
@@ -243,7 +243,13 @@ def test_cached_and_thought_tokens_are_counted(replay: Replay) -> None:
     replay.on(PATH, answer(counted))
     ask(replay, log=log)
     assert (
-        InferenceUsage(input_tokens=2111, output_tokens=7, cached_input_tokens=2000, reasoning_tokens=4)
+        InferenceUsage(
+            input_tokens=2111,
+            output_tokens=7,
+            cached_input_tokens=2000,
+            cache_write_tokens=100,
+            reasoning_tokens=4,
+        )
         == log.records[0].usage
     )
     assert f"{wire.MODEL_ID}-20251001" == log.records[0].model_served

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from pipelex.cogt.llm.llm_job import AssistantPart, LLMJobParams, LLMMessage, LLMTool, UserPart
 
-__all__ = ["repair_messages"]
+__all__ = ["repair_messages", "tools_named_in"]
 
 _Part: TypeAlias = "UserPart | AssistantPart"
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -290,6 +290,10 @@ def tools_named_in(messages: Iterable[LLMMessage], tools: Sequence[LLMTool]) -> 
     """Return the tools of a job, and one without parameters for each other name that its conversation calls.
 
     Some vendors refuse a conversation with calls where no tools are declared.
+
+    Args:
+        messages: The conversation.
+        tools: The tools of the job.
     """
     from pipelex.cogt.llm.llm_job import LLMTool
 

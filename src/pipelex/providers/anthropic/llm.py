@@ -2,154 +2,147 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict, cast
+import json
+from typing import TYPE_CHECKING, cast
 
 from anthropic import AsyncAnthropic, AsyncAnthropicBedrock, transform_schema
 from anthropic.types import Message
 
 from pipelex.cogt.exceptions import InferenceError, InferenceRequestError
-from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_of, text_of, usage_of, word_of
 from pipelex.cogt.inference.http_answers import require_event_stream
-from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.answer_schemas import describe_keywords, has_free_keys, map_schema
-from pipelex.cogt.llm.llm_job import LLMTextChunk, ReasoningEffort
+from pipelex.cogt.llm.history import tools_named_in
+from pipelex.cogt.llm.llm_job import (
+    AssistantMessage,
+    DocumentPart,
+    ImagePart,
+    ReasoningEffort,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolChoice,
+    ToolChoiceMode,
+    ToolResultPart,
+    VendorPart,
+)
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+from pipelex.providers.anthropic.answers import REDACTED, EventReader, answer_of
 from pipelex.providers.anthropic.errors import classify
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
-    from anthropic.types import (
-        Base64ImageSourceParam,
-        Base64PDFSourceParam,
-        OutputConfigParam,
-        ThinkingConfigParam,
-        URLImageSourceParam,
-        URLPDFSourceParam,
-    )
-    from anthropic.types.content_block_param import ContentBlockParam
-    from anthropic.types.message_create_params import MessageCreateParamsBase
+    from anthropic import AsyncStream
+    from anthropic.types import MessageTokensCount, RawMessageStreamEvent
 
     from pipelex.cogt.inference.media import MediaSource
-    from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams
-    from pipelex.reporting.reporting_protocol import InferenceUsage
+    from pipelex.cogt.llm.llm_job import (
+        AssistantPart,
+        LLMAnswer,
+        LLMEvent,
+        LLMJob,
+        LLMJobParams,
+        LLMMessage,
+        LLMPrompt,
+        UserPart,
+    )
 
-_FINISH_REASONS = {
-    "end_turn": FinishReason.STOP,
-    "stop_sequence": FinishReason.STOP,
-    "max_tokens": FinishReason.LENGTH,
-    "model_context_window_exceeded": FinishReason.LENGTH,
-    "refusal": FinishReason.CONTENT_FILTER,
-    "pause_turn": FinishReason.UNFINISHED,
-}
-_EFFORTS: dict[ReasoningEffort, Literal["low", "medium", "high"]] = {
-    ReasoningEffort.LOW: "low",
-    ReasoningEffort.MEDIUM: "medium",
-    ReasoningEffort.HIGH: "high",
-}
 _IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _MAX_TOKENS = 8192  # the API wants a limit; this is it where neither the job nor the catalogue says
-
-
-class _Extras(TypedDict):
-    extra_headers: Mapping[str, str]
-    extra_body: dict[str, object] | None
+_CHOICES = {ToolChoiceMode.AUTO: "auto", ToolChoiceMode.NONE: "none", ToolChoiceMode.REQUIRED: "any"}
+_COUNTED = ("model", "messages", "system", "thinking", "tool_choice", "tools", "output_config", "extra_headers")
+_Json = dict[str, object]
 
 
 class AnthropicLLMWorker(SdkWorker[AsyncAnthropic | AsyncAnthropicBedrock], LLMWorkerAbstract):
     """Serves LLM calls through Anthropic's messages API."""
 
-    streams_name_their_end = True
+    async def _generate(self, job: LLMJob) -> LLMAnswer:
+        create = cast("Callable[..., Awaitable[object]]", (await self._client()).messages.create)
+        message = await create(**await self._request(job))
+        # The SDK neither looks whether the answer is JSON nor whether it is a message.
+        if not isinstance(message, Message) or not message.model_fields_set & {"content", "stop_reason", "usage"}:
+            raise InferenceError.from_answer(message, expected="a message of Anthropic's API")
+        return answer_of(message)
 
-    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
-        return await self._ask(job)
-
-    async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> InferenceResult[str]:
-        return await self._ask(job, json_schema)
-
-    async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
-        request = await self._request(job)
-        last = LLMTextChunk(text="", finish_reason=FinishReason.OTHER)
-        messages = (await self._client()).messages
-        async with await messages.create(**request, stream=True, **self._extras(job.params)) as events:
+    async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
+        request, reader = await self._request(job), EventReader()
+        create = cast(
+            "Callable[..., Awaitable[AsyncStream[RawMessageStreamEvent]]]", (await self._client()).messages.create
+        )
+        async with await create(**request, stream=True) as events:
             await require_event_stream(events.response)
             async for event in events:
-                kind = field_of(event, "type")
-                if kind == "message_delta":
-                    last = _last(event)
-                    yield LLMTextChunk(text="", usage=last.usage)
-                elif kind == "message_stop":
-                    yield last  # a stream that ends before this was broken off
-                else:
-                    piece = _piece(event, kind)
-                    if piece is not None:
-                        yield piece
+                for made in reader.events(event):
+                    yield made
+
+    async def _count_tokens(self, job: LLMJob) -> int:
+        client = await self._client()
+        if not isinstance(client, AsyncAnthropic):
+            raise InferenceRequestError("Bedrock's API of Claude counts no tokens. Take it from 'capabilities'")
+        request = await self._request(job)
+        count = cast("Callable[..., Awaitable[MessageTokensCount]]", client.messages.count_tokens)
+        counted = await count(**{name: request[name] for name in _COUNTED if name in request})
+        return counted.input_tokens
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
         return classify(error)
 
-    async def _ask(self, job: LLMJob, json_schema: dict[str, object] | None = None) -> InferenceResult[str]:
-        request = await self._request(job, json_schema)
-        messages = (await self._client()).messages
-        message: object = await messages.create(**request, **self._extras(job.params))
-        # The SDK neither looks whether the answer is JSON nor whether it is a message.
-        if not isinstance(message, Message) or not message.model_fields_set & {"content", "stop_reason", "usage"}:
-            raise InferenceError.from_answer(message, expected="a message of Anthropic's API")
-        blocks = message.content
-        reason, detail = _ending(message)
-        return InferenceResult(
-            content=text_of(blocks),
-            usage=_usage(message.usage),
-            finish_reason=reason,
-            finish_detail=detail,
-            model_served=word_of(message.model),
-            has_reasoning=has_reasoning(blocks),
-            has_tool_calls=any(field_of(block, "type") == "tool_use" for block in items_of(blocks)),
-        )
-
-    async def _request(self, job: LLMJob, json_schema: dict[str, object] | None = None) -> MessageCreateParamsBase:
-        """Say a job in the messages format; what it does not set is left to the model."""
-        params = job.params
+    async def _request(self, job: LLMJob) -> _Json:
+        """Write a job in the messages format; what it does not set is left to the model."""
+        params, model = job.params, self.inference_model
         if params.seed is not None:
             raise InferenceRequestError("Anthropic's API knows no seed. Take it from 'capabilities'")
-        request: MessageCreateParamsBase = {
-            "model": self.inference_model.model_id,
-            "max_tokens": params.max_tokens or self.inference_model.max_output_tokens or _MAX_TOKENS,
-            "messages": [{"role": "user", "content": await self._content(job)}],
+        request: _Json = {
+            "model": model.model_id,
+            "max_tokens": params.max_tokens or model.max_output_tokens or _MAX_TOKENS,
+            "messages": await self._messages(job.prompt),
+            "extra_headers": model.extra_headers,
+            "extra_body": self._extra_body(params) or None,
         }
         if job.prompt.system_text is not None:
             request["system"] = job.prompt.system_text
         if params.stop:
             request["stop_sequences"] = list(params.stop)
-        if params.reasoning_effort is not None:
-            request["thinking"] = _thinking(params.reasoning_effort)
-        output_config = self._output_config(params, json_schema)
+        output_config = self._output_config(params)
         if output_config:
             request["output_config"] = output_config
-        return request
+        return request | _thinking(job) | _tools(job) | _cache(params)
 
-    def _extras(self, params: LLMJobParams) -> _Extras:
-        """Return what the SDK's signature does not have: a temperature, which older models take, and the settings."""
-        temperature = {"temperature": params.temperature} if params.temperature is not None else {}
-        model = self.inference_model
-        return {"extra_headers": model.extra_headers, "extra_body": {**temperature, **model.extra_body} or None}
+    def _extra_body(self, params: LLMJobParams) -> _Json:
+        """Return what the SDK's signature does not have: what older models take, and the settings."""
+        older = {"temperature": params.temperature, "top_p": params.top_p, "top_k": params.top_k}
+        known = {name: value for name, value in older.items() if value is not None}
+        return {**known, **self.inference_model.extra_body, **(params.vendor_params or {})}
 
-    async def _content(self, job: LLMJob) -> list[ContentBlockParam]:
-        """Return what the user says, the files before the text that speaks of them."""
-        prompt = job.prompt
-        text: ContentBlockParam = {"type": "text", "text": prompt.user_text}
-        if not prompt.images and not prompt.documents:
-            return [text]
-        images: list[ContentBlockParam] = [
-            {"type": "image", "source": await self._image(image)} for image in prompt.images
-        ]
-        documents: list[ContentBlockParam] = [
-            {"type": "document", "source": await self._pdf(document)} for document in prompt.documents
-        ]
-        return [*images, *documents, text]
+    async def _messages(self, prompt: LLMPrompt) -> list[_Json]:
+        messages: list[_Json] = []
+        for message in prompt.messages():
+            if isinstance(message, AssistantMessage):
+                blocks = [block for part in message.parts if (block := _said(part)) is not None]
+            else:
+                blocks = await self._given(message.parts)
+            messages.append({"role": message.role, "content": blocks})
+        return messages or [{"role": "user", "content": [{"type": "text", "text": ""}]}]
 
-    async def _image(self, image: MediaSource) -> Base64ImageSourceParam | URLImageSourceParam:
+    async def _given(self, parts: Iterable[UserPart]) -> list[_Json]:
+        """Write what the user gives, and what tools returned."""
+        blocks: list[_Json] = []
+        for part in parts:
+            if isinstance(part, TextPart):
+                blocks.append({"type": "text", "text": part.text})
+            elif isinstance(part, ImagePart):
+                blocks.append({"type": "image", "source": await self._image(part.source)})
+            elif isinstance(part, DocumentPart):
+                blocks.append({"type": "document", "source": await self._pdf(part.source)})
+            elif isinstance(part, ToolResultPart):
+                content = part.content if isinstance(part.content, str) else await self._given(part.content)
+                failed = {"is_error": True} if part.is_error else {}
+                blocks.append({"type": "tool_result", "tool_use_id": part.call_id, "content": content, **failed})
+        return blocks
+
+    async def _image(self, image: MediaSource) -> _Json:
         if image.url is not None and self._takes_addresses():
             return {"type": "url", "url": image.url}
         fetched = await image.fetched()
@@ -157,10 +150,9 @@ class AnthropicLLMWorker(SdkWorker[AsyncAnthropic | AsyncAnthropicBedrock], LLMW
         if media_type not in _IMAGE_TYPES:
             msg = f"An image is of the type {media_type}; taken are {', '.join(_IMAGE_TYPES)}"
             raise InferenceRequestError(msg)
-        known = cast("Literal['image/jpeg', 'image/png', 'image/gif', 'image/webp']", media_type)
-        return {"type": "base64", "media_type": known, "data": await fetched.as_base64()}
+        return {"type": "base64", "media_type": media_type, "data": await fetched.as_base64()}
 
-    async def _pdf(self, document: MediaSource) -> Base64PDFSourceParam | URLPDFSourceParam:
+    async def _pdf(self, document: MediaSource) -> _Json:
         if document.url is not None and self._takes_addresses():
             return {"type": "url", "url": document.url}
         fetched = await document.fetched()
@@ -173,12 +165,13 @@ class AnthropicLLMWorker(SdkWorker[AsyncAnthropic | AsyncAnthropicBedrock], LLMW
         """Tell whether the API fetches files by itself; Bedrock does not."""
         return self.inference_model.sdk != "bedrock_anthropic"
 
-    def _output_config(self, params: LLMJobParams, json_schema: dict[str, object] | None) -> OutputConfigParam:
-        output_config: OutputConfigParam = {}
-        if params.reasoning_effort in _EFFORTS:
-            output_config["effort"] = _EFFORTS[params.reasoning_effort]
-        if json_schema is not None:
-            output_config["format"] = {"type": "json_schema", "schema": self._schema(json_schema)}
+    def _output_config(self, params: LLMJobParams) -> _Json:
+        output_config: _Json = {}
+        if params.reasoning_effort not in (None, ReasoningEffort.NONE):
+            output_config["effort"] = params.reasoning_effort.value
+        if params.structured_output is not None:
+            schema = self._schema(dict(params.structured_output))
+            output_config["format"] = {"type": "json_schema", "schema": schema}
         return output_config
 
     def _schema(self, json_schema: dict[str, object]) -> dict[str, object]:
@@ -204,54 +197,84 @@ def _without_tuple(schema: dict[str, object]) -> dict[str, object]:
     return listed if parts else describe_keywords(schema, ("prefixItems", "minItems", "maxItems"))
 
 
-def _thinking(effort: ReasoningEffort) -> ThinkingConfigParam:
-    """Say whether to think; how long is the effort's matter."""
-    return {"type": "disabled"} if effort is ReasoningEffort.NONE else {"type": "adaptive"}
-
-
-def _piece(event: object, kind: object) -> LLMTextChunk | None:
-    """Read an event of a stream; ``None`` where it adds nothing."""
-    if kind == "content_block_delta" or word_of(kind) is None:
-        delta = field_of(event, "delta")
-        text: object = getattr(delta, "text", None)
-        if type(text) is not str:
-            text = text_of(delta)
-        return LLMTextChunk(text=text) if text else None
-    if kind == "content_block_start":
-        block = field_of(event, "content_block")
-        return LLMTextChunk(
-            text=text_of(block),
-            has_reasoning=has_reasoning([block]),
-            has_tool_calls=field_of(block, "type") == "tool_use",
-        )
-    if kind == "message_start":
-        message = field_of(event, "message")
-        return LLMTextChunk(
-            text="", usage=_usage(field_of(message, "usage")), model_served=word_of(field_of(message, "model"))
-        )
+def _said(part: AssistantPart) -> _Json | None:
+    """Write a part that the model made; ``None`` where the API does not take it back."""
+    if isinstance(part, TextPart):
+        return {"type": "text", "text": part.text} if part.text else None
+    if isinstance(part, ReasoningPart) and part.opaque is not None:
+        if part.opaque.startswith(REDACTED):
+            return {"type": "redacted_thinking", "data": part.opaque.removeprefix(REDACTED)}
+        return {"type": "thinking", "thinking": part.text, "signature": part.opaque}
+    if isinstance(part, ToolCallPart):
+        return {"type": "tool_use", "id": part.id, "name": part.name, "input": json.loads(part.arguments)}
+    if isinstance(part, VendorPart):
+        block: _Json = json.loads(part.opaque)
+        return block
     return None
 
 
-def _last(event: object) -> LLMTextChunk:
-    """Read the event that says why the message ended; its counts may leave out what those at its start said."""
-    reason, detail = _ending(field_of(event, "delta"))
-    return LLMTextChunk(text="", usage=_usage(field_of(event, "usage")), finish_reason=reason, finish_detail=detail)
+def _thinking(job: LLMJob) -> _Json:
+    """Write whether to think; how long is the effort's matter.
+
+    Raises:
+        InferenceRequestError: A tool is forced as well, which the API refuses.
+    """
+    params = job.params
+    thinks = params.reasoning_effort not in (None, ReasoningEffort.NONE)
+    choice = params.tool_choice
+    if choice is not None and choice.mode is ToolChoiceMode.REQUIRED and (thinks or params.show_reasoning):
+        msg = "Claude cannot think and be made to call a tool in one answer: leave out tool_choice, or the reasoning"
+        raise InferenceRequestError(f"{msg}. Nothing was sent")
+    if not thinks and not params.show_reasoning:
+        return {"thinking": {"type": "disabled"}} if params.reasoning_effort is ReasoningEffort.NONE else {}
+    if _calls_without_thought(job.prompt.messages()):
+        return {"thinking": {"type": "disabled"}}
+    shown = {"display": "summarized"} if params.show_reasoning else {}
+    return {"thinking": {"type": "adaptive", **shown}}
 
 
-def _ending(record: object) -> tuple[FinishReason, str | None]:
-    """Return why a message ended, and what was said about it."""
-    said = word_of(field_of(record, "stop_reason"))
-    detail = word_of(field_of(record, "stop_details", "explanation"))
-    category = word_of(field_of(record, "stop_details", "category"))
-    return _FINISH_REASONS.get(said or "", FinishReason.OTHER), detail or category or said
+def _calls_without_thought(messages: tuple[LLMMessage, ...]) -> bool:
+    """Tell whether the calls that are answered last were made without a signed thought, by another backend, say.
+
+    With thinking switched on, the API would refuse them.
+    """
+    made = next((message for message in reversed(messages) if isinstance(message, AssistantMessage)), None)
+    parts = made.parts if made is not None else ()
+    has_calls = any(isinstance(part, ToolCallPart) for part in parts)
+    return has_calls and not any(isinstance(part, ReasoningPart) and part.opaque for part in parts)
 
 
-def _usage(counts: object) -> InferenceUsage | None:
-    """Read the counts; Anthropic counts the cached tokens beside the others."""
-    return usage_of(
-        counts,
-        input_tokens="input_tokens+cache_creation_input_tokens+cache_read_input_tokens",
-        output_tokens="output_tokens",
-        cached_input_tokens="cache_read_input_tokens",
-        reasoning_tokens="output_tokens_details.thinking_tokens",
-    )
+def _tools(job: LLMJob) -> _Json:
+    """Write the tools; a conversation with calls needs theirs, even where none may be called."""
+    params = job.params
+    tools = tools_named_in(job.prompt.history, params.tools)
+    if not tools:
+        return {}
+    request: _Json = {
+        "tools": [
+            {"name": tool.name, "description": tool.description, "input_schema": dict(tool.json_schema)}
+            for tool in tools
+        ]
+    }
+    choice = params.tool_choice or (None if params.tools else ToolChoice(mode=ToolChoiceMode.NONE))
+    if choice is not None or params.single_tool_call:
+        request["tool_choice"] = _choice(choice or ToolChoice(), is_single=params.single_tool_call)
+    return request
+
+
+def _choice(choice: ToolChoice, *, is_single: bool) -> _Json:
+    written: _Json = {"type": "tool", "name": choice.name} if choice.name else {"type": _CHOICES[choice.mode]}
+    if is_single and choice.mode is not ToolChoiceMode.NONE:
+        written["disable_parallel_tool_use"] = True
+    return written
+
+
+def _cache(params: LLMJobParams) -> _Json:
+    """Write the wish for a cache of the prompt: the API finds the place by itself."""
+    cache = params.prompt_cache
+    if cache is None:
+        return {}
+    if cache.key is not None:
+        raise InferenceRequestError("Anthropic's API takes the 'ttl' of a prompt_cache, and no 'key'")
+    ttl = {"ttl": cache.ttl} if cache.ttl is not None else {}
+    return {"cache_control": {"type": "ephemeral", **ttl}}
