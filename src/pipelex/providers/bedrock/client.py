@@ -123,13 +123,10 @@ class ThreadedBedrock:
         """Send a ConverseStream request and yield its events; leaving early breaks the connection."""
         events: Queue[dict[str, Any] | Exception | None] = asyncio.Queue()
         pump = _Pump(asyncio.get_running_loop(), events)
-        Thread(
-            target=pump.run,
-            args=(lambda: self._client("bedrock-runtime").converse_stream(**request)["stream"],),
-            name="pipelex-bedrock-stream",
-            daemon=True,
-        ).start()
         try:
+            client = self._client("bedrock-runtime")
+            await on_daemon_thread(lambda: pump.open(lambda: client.converse_stream(**request)["stream"]))
+            Thread(target=pump.run, name="pipelex-bedrock-stream", daemon=True).start()
             while (event := await events.get()) is not None:
                 if isinstance(event, Exception):
                     raise event
@@ -196,22 +193,27 @@ class _Pump:
         self._left = False
         self._stream: Any = None
 
-    def run(self, open_stream: Callable[[], Any]) -> None:
-        """Open the stream and read it to its end; runs on a thread of its own."""
+    def open(self, open_stream: Callable[[], Any]) -> None:
+        """Open the stream; it is closed at once where its call was given up meanwhile."""
+        stream = open_stream()
+        with self._lock:
+            self._stream = stream
+            has_left = self._left
+        if has_left:
+            stream.close()
+
+    def run(self) -> None:
+        """Read the stream to its end; runs on a thread of its own."""
         last: Exception | None = None
         try:
-            stream = open_stream()
-            with self._lock:
-                self._stream = stream
-            for event in stream:
+            for event in self._stream:
                 if self._left:
                     break
                 self._put(event)
         except Exception as exc:
             last = exc
         finally:
-            if self._stream is not None:
-                self._stream.close()
+            self._stream.close()
         self._put(last)
 
     def leave(self) -> None:
