@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipelex.boot import Pipelex
 from pipelex.cogt.exceptions import (
     InferenceAmbiguousError,
     InferenceConnectionError,
@@ -29,6 +30,7 @@ from tests.cogt.workers import ScriptedImgGen, ScriptedLLM
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
 
     from tests.cogt.virtual_time import VirtualTime
 
@@ -160,6 +162,12 @@ class TestSlots:
         first, second = Served(silent), Served(silent)
         assert limiter_of(first) is limiter_of(first)
         assert limiter_of(first) is not limiter_of(second)
+
+    def test_a_worker_of_an_instance_has_the_limiter_of_the_instance(self, tmp_path: Path) -> None:
+        with Pipelex.setup(start=tmp_path) as first, Pipelex.setup(start=tmp_path) as second:
+            limiters = [limiter_of(px.extract("pypdfium2/pdf")) for px in (first, first, second)]
+            assert [first.limiter, first.limiter, second.limiter] == limiters
+            assert first.limiter is not second.limiter
 
     def test_the_limit_of_a_record_is_its_own(self, clock: VirtualTime) -> None:
         shared = Limiter()
