@@ -141,6 +141,8 @@ def test_a_working_directory_that_is_gone_is_named_as_such_or_not_missed(tmp_pat
             "SystemFaultError",
             ".pipelex: Permission denied",
         ),
+        (OSError(errno.ELOOP, "Too many levels of symbolic links", "x"), "SystemFaultError", "x: Too many levels"),
+        (OSError(errno.ENOTDIR, "Not a directory", "x"), "SystemFaultError", "x: Not a directory"),
         (OSError(errno.ENOSPC, "No space left on device"), "SystemFaultError", "No space left on device"),
         (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), "UnexpectedError", "a fault in the code there"),
     ],

@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, ClassVar
 
 from pipelex.exceptions import ConfigurationError
+from pipelex.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -166,6 +167,7 @@ def problems_of(value: object, schema: dict[str, object]) -> list[str]:
 
 
 def _shortened(message: str) -> str:
+    message = redact(message)  # half a secret, after the cut, would not be masked
     if len(message) <= _MAX_PROBLEM:
         return message
     return f"{message[: _MAX_PROBLEM // 2]} ... {message[-_MAX_PROBLEM // 2 :]}"

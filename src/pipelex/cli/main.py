@@ -227,14 +227,20 @@ def _unexpected(exc: BaseException) -> UnexpectedError:
     return UnexpectedError(reason=described(exc), place=f"{frame.filename}:{frame.lineno}")
 
 
+_REFUSALS = {
+    *("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "ESTALE", "ENOLCK", "EBUSY"),  # a disk, or what is mounted there
+    *("EACCES", "EPERM", "ELOOP", "ENAMETOOLONG", "ENOTDIR", "EISDIR"),  # a path
+    *("EMFILE", "ENFILE", "ENOMEM", "EAGAIN"),  # the process, or the machine, has no more of it
+}
+
+
 def _system_fault(exc: BaseException) -> SystemFaultError | None:
     """Name what the operating system refused; ``None`` where the failure is none of its."""
     if not isinstance(exc, OSError):
         return None
     import errno
 
-    refusals = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE)
-    if exc.errno in {*refusals, errno.EIO, errno.ENOMEM}:
+    if errno.errorcode.get(exc.errno or 0) in _REFUSALS:
         return SystemFaultError(file=str(exc.filename) if exc.filename else None, reason=exc.strerror or str(exc))
     try:
         os.getcwd()

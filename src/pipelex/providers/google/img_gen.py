@@ -12,7 +12,7 @@ from google.genai.types import (
     Part,
 )
 
-from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
+from pipelex.cogt.exceptions import InferenceError, InferenceRequestError
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
@@ -24,10 +24,7 @@ from pipelex.providers.google.errors import classify
 if TYPE_CHECKING:
     from google.genai.types import GenerateContentResponse
 
-    from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
-
-_LONGEST_SHOWN = 200  # characters of a text that came in place of an image
 
 
 class GoogleImgGenWorker(SdkWorker[GoogleClient], ImgGenWorkerAbstract):
@@ -53,10 +50,9 @@ class GoogleImgGenWorker(SdkWorker[GoogleClient], ImgGenWorkerAbstract):
         images = _images(response)
         reason, detail = ending_of(response)
         if not images and reason is not FinishReason.CONTENT_FILTER:
-            said = text_of(response)[:_LONGEST_SHOWN]
-            msg = f"The model made no image{f', and said: {said}' if said else ''}"
+            said = text_of(response)
             answer = PartialAnswer(text=said, usage=usage_of(response), finish_reason=reason, finish_detail=detail)
-            raise InferenceInvalidAnswerError(msg, answer=answer)
+            raise InferenceError.from_answer(said, expected="an image", known=answer)
         return InferenceResult(
             content=images,
             usage=usage_of(response, images=len(images)),
