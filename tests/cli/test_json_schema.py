@@ -10,6 +10,7 @@ import pytest
 
 from pipelex.cli.json_schema import problems_of, read_schema, unverified_keywords
 from pipelex.exceptions import ConfigurationError
+from pipelex.redaction import keep_secret
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +52,15 @@ def test_a_problem_names_its_place() -> None:
 def test_problems_are_few_and_short() -> None:
     found = problems_of(["x" * 1000] * 1000, {"items": {"type": "integer"}})
     assert (5, True) == (len(found), all(len(problem) < 250 for problem in found))
+
+
+def test_a_secret_in_a_problem_is_masked_before_it_is_shortened() -> None:
+    secret = "sk-0123456789-canary-of-a-schema"
+    keep_secret(secret)
+    for length in range(70, 110):
+        assert not any(
+            "012345" in problem for problem in problems_of("x" * length + secret + "y" * 300, {"type": "null"})
+        )
 
 
 def test_the_order_of_problems_does_not_depend_on_the_hash_seed() -> None:

@@ -196,3 +196,32 @@ def test_a_whole_completion_of_another_content_type_is_read(body: bytes) -> None
 def test_an_error_event_without_an_envelope_is_named() -> None:
     with Replay().on("*", named_sse([("error", {"message": "boom"})])) as vendor:
         assert "boom" in str(failure("openai", vendor.url, "stream_text"))
+
+
+@pytest.mark.parametrize("sdk", ["openai", "openai_responses", "mistral", "google"])
+@pytest.mark.parametrize("event", [b'"boom"', b'{"detail":"boom"}', b"boom"])
+def test_an_event_that_is_a_sentence_is_the_error(sdk: str, event: bytes) -> None:
+    with Replay().on("*", raw(b"data: %s\n\n" % event, content_type="text/event-stream")) as vendor:
+        assert "boom" in str(failure(sdk, vendor.url, "stream_text"))
+
+
+@pytest.mark.parametrize("sdk", ["openai", "mistral"])
+@pytest.mark.parametrize("end", [b"", b"data: [DONE]\n\n"])
+def test_a_whole_completion_as_one_event_of_a_stream_is_its_text(sdk: str, end: bytes) -> None:
+    whole = json.dumps(wire.completion("Hello")).encode()
+    with Replay().on("*", raw(b"data: %s\n\n" % whole + end, content_type="text/event-stream")) as vendor:
+        caller = Caller(plugin=SDKS[sdk], family=InferenceFamily.LLM, sdk=sdk, endpoint=vendor.url)
+
+        async def call(worker: LLMWorkerAbstract) -> list[str]:
+            return [piece async for piece in worker.stream_text("Hi")]
+
+        assert ["Hello"] == caller.llm(call)
+
+
+@pytest.mark.parametrize("sdk", ["openai", "mistral"])
+def test_a_text_that_is_nested_in_its_block_is_read(sdk: str) -> None:
+    nested = [{"type": "text", "text": {"value": "Hello", "annotations": []}}]
+    whole = json.dumps(wire.completion("HERE")).replace('"HERE"', json.dumps(nested))
+    with Replay().on("*", raw(whole.encode(), content_type="application/json")) as vendor:
+        caller = Caller(plugin=SDKS[sdk], family=InferenceFamily.LLM, sdk=sdk, endpoint=vendor.url)
+        assert "Hello" == caller.llm(lambda worker: worker.gen_text("Hi"))

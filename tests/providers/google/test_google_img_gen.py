@@ -20,6 +20,7 @@ from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.providers.google.client import make_client
 from pipelex.providers.google.img_gen import GoogleImgGenWorker
+from pipelex.redaction import keep_secret
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from pipelex.reporting.usage_log import UsageLog
 from pipelex.testing import samples
@@ -115,3 +116,15 @@ def test_text_in_place_of_an_image_is_told(replay: Replay) -> None:
     replay.on("*", answer(wire.text("I cannot draw")))
     with pytest.raises(InferenceInvalidAnswerError, match="I cannot draw"):
         make_image(replay, job_of())
+
+
+@pytest.mark.parametrize("length", [190, 485])
+def test_a_secret_in_that_text_is_masked_before_it_is_cut(replay: Replay, length: int) -> None:
+    secret = "sk-0123456789-canary-of-images"
+    keep_secret(secret)
+    replay.on("*", answer(wire.text(f"{'x' * length} {secret}")))
+    with pytest.raises(InferenceInvalidAnswerError) as caught:
+        make_image(replay, job_of())
+    assert "sk-0123" not in str(caught.value)
+    assert caught.value.answer is not None
+    assert length < len(caught.value.answer.text)  # it was paid for, whole

@@ -87,7 +87,10 @@ def text_of(content: object) -> str:
         return ""
     text = field_of(content, "text")
     text = text if isinstance(text, str) else field_of(text, "value")  # some formats nest it
-    return text if isinstance(text, str) else ""
+    if isinstance(text, str):
+        return text
+    unread = field_of(content, "raw")  # where an SDK keeps a block that it cannot read
+    return text_of(unread) if isinstance(unread, dict) else ""
 
 
 def reasoning_of(content: object) -> str:

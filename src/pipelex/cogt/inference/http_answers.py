@@ -26,7 +26,7 @@ _BEGINS_A_STREAM = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:data|event|id|retry)?:")
 
 _BEGINS_NO_STREAM = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:[{\[<]|\Z)")
 
-_ERROR_LINE = re.compile(rb'data:\s*\{\s*"(?:error|message|detail)"')
+_ERROR_LINE = re.compile(rb'data:\s*(?:"|\{\s*"(?:error|message|detail)")')
 
 _BEGINS_AN_ERROR = re.compile(rb'\s*\[?\s*\{\s*"(?:errors?|object|type)"')
 

@@ -168,7 +168,8 @@ def _piece(data: object) -> LLMTextChunk | None:
     choice = next(iter(items_of(field_of(data, "choices"))), None)
     if choice is None:
         refuse_error_event(data)
-    content = field_of(choice, "delta", "content")
+    delta = field_of(choice, "delta") or field_of(choice, "message")  # some servers send the whole answer as one event
+    content = field_of(delta, "content")
     reason, detail = _ending(choice)
     piece = LLMTextChunk(
         text=text_of(content),
@@ -177,7 +178,7 @@ def _piece(data: object) -> LLMTextChunk | None:
         finish_detail=detail,
         model_served=word_of(field_of(data, "model")),
         has_reasoning=has_reasoning(content),
-        has_tool_calls=bool(field_of(choice, "delta", "tool_calls")),
+        has_tool_calls=bool(field_of(delta, "tool_calls")),
     )
     return piece if choice is not None or usage is not None else None
 

@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING
 
 from openai.types.chat import ChatCompletion
+from openai.types.chat.chat_completion_chunk import ChoiceDelta
 
 from pipelex.cogt.exceptions import InferenceError, InferenceInvalidAnswerError
 from pipelex.cogt.inference.answer_parts import (
@@ -165,6 +166,8 @@ class ChunkReader:
 
     def _choice_events(self, choice: object) -> Iterator[LLMEvent]:
         delta: object = getattr(choice, "delta", None)
+        if delta is None and isinstance(message := field_of(choice, "message"), dict):
+            delta = ChoiceDelta.model_construct(**message)  # a server that sends the whole answer as one event
         content: object = getattr(delta, "content", None)
         text = content if type(content) is str else text_of(content)
         if not text or self._thought_in is not None or getattr(delta, "model_extra", None):
