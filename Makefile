@@ -38,6 +38,11 @@ test-servers: $(SDKS) ## the drivers against servers that others wrote for node,
 test-slow: $(SDKS) ## the gateway against a large proxy of another project
 	$(BIN)/python -m pytest tests/slow
 
+.PHONY: test-corpus
+test-corpus: $(SDKS) ## documents that others made, by the models that need no key; RECORD=1 writes the counts anew
+	$(BIN)/python -m pip install --quiet --group corpus
+	$(BIN)/python -m tests.documents $(if $(RECORD),--record)
+
 .PHONY: rehearse
 rehearse: $(READY) ## carry changes of the contract through on copies of the project: diff, bump, upgrade
 	$(BIN)/python -m pytest tests/rehearsals -m rehearsal -n 2

@@ -37,6 +37,15 @@ def archive_of(*names: str) -> bytes:
     return buffer.getvalue()
 
 
+def archive_in_archive(inner: str, part: str) -> bytes:
+    """Return an office file that begins with another one, which holds the data of its charts."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(inner, archive_of("xl/workbook.xml"))
+        archive.writestr(part, "x")
+    return buffer.getvalue()
+
+
 def box_of(*brands: bytes) -> bytes:
     """Return the head of an ISO base media file: its major brand, a version, its compatible brands."""
     return (16 + 4 * len(brands[1:])).to_bytes(4) + b"ftyp" + brands[0] + bytes(4) + b"".join(brands[1:]) + b"meta"
@@ -57,6 +66,7 @@ BYTES = [
     (archive_of("[Content_Types].xml", "word/document.xml"), f"{OOXML}.wordprocessingml.document"),
     (archive_of("[Content_Types].xml", "xl/workbook.xml"), f"{OOXML}.spreadsheetml.sheet"),
     (archive_of("[Content_Types].xml", "ppt/presentation.xml"), f"{OOXML}.presentationml.presentation"),
+    (archive_in_archive("ppt/embeddings/sheet.xlsx", "ppt/presentation.xml"), f"{OOXML}.presentationml.presentation"),
     (archive_of("mimetype", "content.xml"), "application/vnd.oasis.opendocument.text"),
     (archive_of("a"), "application/zip"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "WordDocument".encode("utf-16-le"), "application/msword"),

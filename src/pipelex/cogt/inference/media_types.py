@@ -252,7 +252,24 @@ def _type_of_zip(data: bytes) -> str:
         size = int.from_bytes(data[18:22], "little")
         start = 38 + int.from_bytes(data[28:30], "little")
         return data[start : start + size].decode("ascii", "replace").strip() or _ZIP
-    return next((kind for part, kind in _PARTS_OF_ZIP.items() if part in data), _ZIP)
+    names = _names_in_zip(data)
+    return next((kind for part, kind in _PARTS_OF_ZIP.items() if any(name.startswith(part) for name in names)), _ZIP)
+
+
+def _names_in_zip(data: bytes) -> list[bytes]:
+    """Return the names of an archive's parts: an office file may hold others, whose parts are none of its own.
+
+    Of the beginning of an archive, which has no directory, the first office part that is named there.
+    """
+    import zipfile
+    from io import BytesIO
+
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            return [name.encode() for name in archive.namelist()]
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):
+        places = {place: part for part in _PARTS_OF_ZIP if (place := data.find(part)) >= 0}
+        return [places[min(places)]] if places else []
 
 
 def _type_of_markup(data: bytes) -> str | None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_SHARE = 0.9
+"""How much of the characters that PDFium finds on a page Docling's parser has to find, to be believed."""
+
 
 class ParsedPdf:
     """A PDF, page by page in bounded memory.
@@ -46,10 +49,10 @@ class ParsedPdf:
         self._content = lines_alone()
 
     def read_page(self, number: int) -> ExtractedPage:
-        """Read one page; of it PDFium's text where Docling's parser finds less than half of that."""
+        """Read one page; of it PDFium's text where Docling's parser finds clearly less."""
         page = self._pdf.read_page(number)
         lines = self._lines(number, page)
-        if lines is not None and 2 * _known(lines) >= _known(page.text):
+        if lines is not None and _known(lines) >= _SHARE * _known(page.text):
             page = replace(page, text=lines)
         if 2 * _known(page.text) < len("".join(page.text.split())):
             _log.warning("Page %s of %s: the file names no character for most of its glyphs", number, self._name)
