@@ -17,7 +17,7 @@ from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.providers.mistral.client import MistralClient
 from pipelex.providers.mistral.errors import classify
-from pipelex.providers.mistral.llm import address
+from pipelex.providers.mistral.messages import address
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:

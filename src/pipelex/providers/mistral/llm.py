@@ -3,135 +3,130 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mistralai.client.errors import ResponseValidationError
-from mistralai.client.models import UsageInfo
+from mistralai.client.models import ChatCompletionRequest
 from mistralai.client.utils.eventstreaming import EventStreamAsync
 from mistralai.client.utils.unmarshal_json_response import unmarshal_json_response
 
-from pipelex.cogt.exceptions import InferenceError, InferenceServerError
-from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_of, text_of, usage_of, word_of
-from pipelex.cogt.inference.http_answers import refuse_error_event, require_event_stream
-from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
+from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.inference.answer_parts import field_of
+from pipelex.cogt.inference.http_answers import require_event_stream
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.answer_schemas import describe_keywords, has_free_keys, has_look_around, map_schema
-from pipelex.cogt.llm.llm_job import LLMTextChunk
+from pipelex.cogt.llm.llm_job import AnswerDone, LLMAnswer, ToolChoiceMode
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+from pipelex.providers.mistral.answers import StreamReader, answer_of
 from pipelex.providers.mistral.client import MistralClient
 from pipelex.providers.mistral.errors import classify
+from pipelex.providers.mistral.messages import chat_messages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from mistralai.client.models import (
-        ChatCompletionRequestMessageTypedDict,
-        ChatCompletionRequestTypedDict,
-        ContentChunkTypedDict,
-        ResponseFormatTypedDict,
-    )
+    from pipelex.cogt.exceptions import InferenceError
+    from pipelex.cogt.llm.llm_job import LLMEvent, LLMJob, LLMJobParams, ToolChoice
 
-    from pipelex.cogt.inference.media import MediaSource
-    from pipelex.cogt.llm.llm_job import LLMJob
-    from pipelex.reporting.reporting_protocol import InferenceUsage
-
-_FINISH_REASONS = {
-    "stop": FinishReason.STOP,
-    "length": FinishReason.LENGTH,
-    "model_length": FinishReason.LENGTH,
-    "content_filter": FinishReason.CONTENT_FILTER,
+_SENT_AS = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "top_k": "top_k",
+    "presence_penalty": "presence_penalty",
+    "frequency_penalty": "frequency_penalty",
+    "seed": "random_seed",
 }
 
 
 class MistralLLMWorker(SdkWorker[MistralClient], LLMWorkerAbstract):
     """Serves LLM calls through Mistral's chat completions."""
 
-    streams_name_their_end = True
-
-    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
-        return await self._ask(await self._request(job))
-
-    async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> InferenceResult[str]:
+    async def _generate(self, job: LLMJob) -> LLMAnswer:
         request = await self._request(job)
-        request["response_format"] = _answer_format(json_schema)
-        return await self._ask(request)
+        try:
+            return answer_of(await (await self._client()).sdk.chat.complete_async(**request))
+        except ResponseValidationError as exc:
+            return answer_of(_plain(exc))
 
-    async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
+    async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
+        reader = StreamReader()
         async with await (await self._client()).sdk.chat.stream_async(**await self._request(job)) as events:
             http = events.response
             await require_event_stream(http)
             # The SDK refuses a piece whole where one field of it is null or of another type: it is read as plain JSON.
             decoded = EventStreamAsync[object](http, lambda raw: unmarshal_json_response(object, http, raw), "[DONE]")
-            async for event in decoded:
-                piece = _piece(field_of(event, "data"))
-                if piece is not None:
-                    yield piece
+            async for piece in decoded:
+                for event in reader.events(field_of(piece, "data")):
+                    yield event
+        for event in reader.end():
+            yield event
+        if reader.has_ended:
+            yield AnswerDone(answer=LLMAnswer())
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
         return classify(error)
 
-    async def _ask(self, request: ChatCompletionRequestTypedDict) -> InferenceResult[str]:
-        try:
-            response: object = await (await self._client()).sdk.chat.complete_async(**request)
-        except ResponseValidationError as exc:
-            response = _plain(exc)
-        usage, served = _usage(field_of(response, "usage")), word_of(field_of(response, "model"))
-        choice = next(iter(items_of(field_of(response, "choices"))), None)
-        if choice is None:
-            answer = PartialAnswer(usage=usage, model_served=served)
-            raise InferenceError.from_answer(response, expected="a completion with a choice", known=answer)
-        content = field_of(choice, "message", "content")
-        reason, detail = _ending(choice)
-        return InferenceResult(
-            content=text_of(content),
-            usage=usage,
-            finish_reason=reason or FinishReason.OTHER,
-            finish_detail=detail,
-            model_served=served,
-            has_reasoning=has_reasoning(content),
-            has_tool_calls=bool(field_of(choice, "message", "tool_calls")),
-        )
-
-    async def _request(self, job: LLMJob) -> ChatCompletionRequestTypedDict:
-        """Say a job in the chat completions format; what it does not set is left to the model."""
-        params, prompt = job.params, job.prompt
-        messages: list[ChatCompletionRequestMessageTypedDict] = []
-        if prompt.system_text is not None:
-            messages.append({"role": "system", "content": prompt.system_text})
-        messages.append({"role": "user", "content": await _content(job)})
-        request: ChatCompletionRequestTypedDict = {"model": self.inference_model.model_id, "messages": messages}
+    async def _request(self, job: LLMJob) -> dict[str, Any]:
+        """Write a job in the format of the SDK's arguments; what it does not set is left to the model."""
+        params = job.params
+        request: dict[str, Any] = {
+            "model": self.inference_model.model_id,
+            "messages": await chat_messages(job.prompt),
+            **{sent: value for name, sent in _SENT_AS.items() if (value := getattr(params, name)) is not None},
+        }
         max_tokens = params.max_tokens or self.inference_model.max_output_tokens
         if max_tokens is not None:
             request["max_tokens"] = max_tokens
-        if params.temperature is not None:
-            request["temperature"] = params.temperature
-        if params.seed is not None:
-            request["random_seed"] = params.seed
         if params.stop:
             request["stop"] = list(params.stop)
         if params.reasoning_effort is not None:
             request["reasoning_effort"] = params.reasoning_effort.value
-        return request
+        if params.top_logprobs is not None:
+            request |= {"logprobs": True, "top_logprobs": params.top_logprobs}
+        if params.structured_output is not None:
+            request["response_format"] = _answer_format(dict(params.structured_output))
+        if params.prompt_cache is not None:
+            if params.prompt_cache.ttl is not None or params.prompt_cache.key is None:
+                raise InferenceRequestError("Mistral takes the 'key' of a prompt_cache, and no 'ttl'")
+            request["prompt_cache_key"] = params.prompt_cache.key
+        return request | _tool_options(params) | _vendor_params(params)
 
 
-async def _content(job: LLMJob) -> str | list[ContentChunkTypedDict]:
-    """Return what the user says, the files before the text that speaks of them."""
-    prompt = job.prompt
-    if not prompt.images and not prompt.documents:
-        return prompt.user_text
-    chunks: list[ContentChunkTypedDict] = [
-        {"type": "image_url", "image_url": await address(image)} for image in prompt.images
-    ]
-    chunks += [{"type": "document_url", "document_url": await address(document)} for document in prompt.documents]
-    return [*chunks, {"type": "text", "text": prompt.user_text}]
+def _tool_options(params: LLMJobParams) -> dict[str, object]:
+    options: dict[str, object] = {}
+    if params.tools:
+        functions = (
+            {"name": tool.name, "description": tool.description, "parameters": dict(tool.json_schema)}
+            for tool in params.tools
+        )
+        options["tools"] = [{"type": "function", "function": function} for function in functions]
+    if params.tool_choice is not None:
+        options["tool_choice"] = _choice(params.tool_choice)
+    if params.single_tool_call:
+        options["parallel_tool_calls"] = False
+    return options
 
 
-async def address(source: MediaSource) -> str:
-    """Return the address of a file, made of its bytes where it has none: Mistral fetches the others by itself."""
-    return source.url if source.url is not None else await source.as_data_url()
+def _choice(choice: ToolChoice) -> object:
+    if choice.name:
+        return {"type": "function", "function": {"name": choice.name}}
+    return "any" if choice.mode is ToolChoiceMode.REQUIRED else choice.mode.value
 
 
-def _answer_format(json_schema: dict[str, object]) -> ResponseFormatTypedDict:
+def _vendor_params(params: LLMJobParams) -> dict[str, object]:
+    """Return the vendor's own parameters, which the SDK takes as arguments.
+
+    Raises:
+        InferenceRequestError: The SDK does not know one of them.
+    """
+    given = dict(params.vendor_params or {})
+    unknown = sorted(given.keys() - (ChatCompletionRequest.model_fields.keys() - {"stream"}))
+    if unknown:
+        raise InferenceRequestError(f"Mistral's SDK takes no parameter {', '.join(map(repr, unknown))}")
+    return given
+
+
+def _answer_format(json_schema: dict[str, object]) -> dict[str, object]:
     """Ask for JSON that fits a schema: strictly, which takes schemas without free keys only."""
     strict = not has_free_keys(json_schema)
     definition = map_schema(json_schema, _closed) if strict else json_schema
@@ -160,46 +155,3 @@ def _plain(error: ResponseValidationError) -> dict[str, object]:
     if not isinstance(answer, dict) or not answer.keys() & {"choices", "usage"}:
         raise error
     return answer
-
-
-def _piece(data: object) -> LLMTextChunk | None:
-    """Read an event of a stream; ``None`` where it adds nothing."""
-    usage = _usage(field_of(data, "usage"))
-    choice = next(iter(items_of(field_of(data, "choices"))), None)
-    if choice is None:
-        refuse_error_event(data)
-    delta = field_of(choice, "delta") or field_of(choice, "message")  # some servers send the whole answer as one event
-    content = field_of(delta, "content")
-    reason, detail = _ending(choice)
-    piece = LLMTextChunk(
-        text=text_of(content),
-        usage=usage,
-        finish_reason=reason,
-        finish_detail=detail,
-        model_served=word_of(field_of(data, "model")),
-        has_reasoning=has_reasoning(content),
-        has_tool_calls=bool(field_of(delta, "tool_calls")),
-    )
-    return piece if choice is not None or usage is not None else None
-
-
-def _ending(choice: object) -> tuple[FinishReason | None, str | None]:
-    """Return why the answer ended; ``None`` where it is not said.
-
-    Raises:
-        InferenceServerError: The model stopped with an error.
-    """
-    said = word_of(field_of(choice, "finish_reason"))
-    if said == "error":
-        raise InferenceServerError("The model stopped with an error")
-    return (_FINISH_REASONS.get(said, FinishReason.OTHER) if said is not None else None), said
-
-
-def _usage(counts: object) -> InferenceUsage | None:
-    """Read the counts; the SDK puts in zeros where the vendor said nothing."""
-    return usage_of(
-        counts.model_dump(exclude_unset=True) if isinstance(counts, UsageInfo) else counts,
-        input_tokens="prompt_tokens",
-        output_tokens="completion_tokens",
-        cached_input_tokens="num_cached_tokens|prompt_tokens_details.cached_tokens",
-    )

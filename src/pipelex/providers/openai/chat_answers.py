@@ -33,10 +33,10 @@ from pipelex.cogt.llm.llm_job import (
     ReasoningPart,
     TextDelta,
     TextPart,
-    TokenLogprob,
     ToolCallDelta,
     ToolCallPart,
 )
+from pipelex.cogt.llm.token_logprobs import logprobs_of
 from pipelex.providers.openai.structured import given_to_tool
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def answer_of(completion: object, *, by_tool: bool) -> LLMAnswer:
         finish_detail=detail,
         model_served=served,
         request_id=word_of(field_of(completion, "id")),
-        logprobs=_logprobs(choice),
+        logprobs=logprobs_of(getattr(choice, "logprobs", None)),
     )
 
 
@@ -181,7 +181,7 @@ class ChunkReader:
             yield from _call_events(calls)
         self._citations += _citations(field_of(delta, "annotations"))
         reason, detail = _ending(choice, refusal=_refusal(getattr(delta, "refusal", None), content))
-        logprobs = _logprobs(choice)
+        logprobs = logprobs_of(getattr(choice, "logprobs", None))
         if reason is not None or logprobs:
             self.has_ended = self.has_ended or word_of(getattr(choice, "finish_reason", None)) is not None
             yield AnswerUpdate(finish_reason=reason, finish_detail=detail, logprobs=logprobs)
@@ -267,21 +267,6 @@ def _citations(annotations: object) -> list[Citation]:
                 )
             )
     return found
-
-
-def _logprobs(choice: object) -> tuple[TokenLogprob, ...]:
-    tokens = getattr(choice, "logprobs", None)
-    return tuple(_logprob(token) for token in items_of(field_of(tokens, "content"))) if tokens is not None else ()
-
-
-def _logprob(token: object) -> TokenLogprob:
-    text, value = _token(token)
-    return TokenLogprob(token=text, logprob=value, top=tuple(map(_token, items_of(field_of(token, "top_logprobs")))))
-
-
-def _token(token: object) -> tuple[str, float]:
-    value = field_of(token, "logprob")
-    return str(field_of(token, "token") or ""), float(value) if isinstance(value, int | float) else 0.0
 
 
 def _ending(choice: object, *, refusal: object) -> tuple[FinishReason | None, str | None]:
