@@ -19,6 +19,10 @@ ClientT = TypeVar("ClientT")
 ClientT_co = TypeVar("ClientT_co", covariant=True)
 
 
+_inherited: list[object] = []
+"""What keeps the clients of a parent process. Collecting one would close connections that the parent uses."""
+
+
 class ClientClosedError(RuntimeError):
     """A client is asked for after it was closed."""
 
@@ -43,7 +47,7 @@ class PerLoopClient(Generic[ClientT_co]):
 
         self._running_loop = get_running_loop
         self._build = build
-        self._keepers: dict[AbstractEventLoop, tuple[ClientT_co, AsyncGenerator[None, None]]] = {}
+        self._keepers: dict[AbstractEventLoop, tuple[ClientT_co, AsyncGenerator[None, None], int]] = {}
         self._closed = False
 
     async def get(self) -> ClientT_co:
@@ -59,11 +63,13 @@ class PerLoopClient(Generic[ClientT_co]):
         if self._closed:
             msg = "The client is closed: models are called inside the 'with Pipelex.setup()' block."
             raise ClientClosedError(msg)
+        from os import getpid
+
         for closed in [known for known in self._keepers if known.is_closed()]:
             del self._keepers[closed]
         client = self._build()
         keeper = self._keep(loop, client)
-        self._keepers[loop] = client, keeper  # before anything is awaited: other tasks of the loop find it
+        self._keepers[loop] = client, keeper, getpid()  # before anything is awaited: other tasks of the loop find it
         await anext(keeper)
         return client
 
@@ -78,10 +84,13 @@ class PerLoopClient(Generic[ClientT_co]):
     async def aclose(self) -> None:
         """Close the clients of all loops. May be called again."""
         from asyncio import get_running_loop, run_coroutine_threadsafe, wrap_future
+        from os import getpid
 
         self._closed = True
-        for loop, (_, keeper) in list(self._keepers.items()):
-            if loop.is_running() and loop is not get_running_loop():
+        for loop, (_, keeper, process) in list(self._keepers.items()):
+            if process != getpid():
+                _inherited.append(keeper)  # its connections are the parent's too
+            elif loop.is_running() and loop is not get_running_loop():
                 await wrap_future(run_coroutine_threadsafe(_close(keeper), loop))
             elif not loop.is_closed():
                 await keeper.aclose()

@@ -168,6 +168,9 @@ def _raise_named(worker: InferenceWorkerAbstract, error: BaseException, *, is_la
     """Raise what a hook raised as one of our errors; an SDK's own exception leaves as an InferenceError."""
     if _ends_the_call(error):
         raise error
+    cancelled = error.__context__
+    if isinstance(cancelled, asyncio.CancelledError) and not is_late and _ends_the_call(cancelled):
+        raise cancelled from error  # what the hook's clean-up raised does not replace the cancellation
     if isinstance(error, PipelexError):
         raise _of_family(worker, error) from error.__cause__
     scrub(error)

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakSet
 
+from pipelex.cogt.inference.forking import renew_after_fork
 from pipelex.cogt.inference.gate import Gate
 from pipelex.cogt.inference.slots import SlotPool
 
@@ -109,7 +110,9 @@ def limiter_of(worker: InferenceWorkerAbstract) -> Limiter:
 _limiters: WeakSet[Limiter] = WeakSet()
 
 
-def renew_after_fork() -> None:
-    """Renew every limiter of the process; for ``os.register_at_fork(after_in_child=...)``."""
+def _renew() -> None:
     for limiter in list(_limiters):
         limiter.renew_after_fork()
+
+
+renew_after_fork(_renew)

@@ -6,10 +6,12 @@ that opened them, can be used by the next call.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from pipelex.cogt.inference.iterators import close_iterator
+from pipelex.cogt.inference.forking import renew_after_fork
+from pipelex.cogt.inference.iterators import close_iterator, note_failed_close
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -21,6 +23,19 @@ ItemT = TypeVar("ItemT")
 
 _lock = Lock()
 _loop: AbstractEventLoop | None = None
+_LONGEST_END_S = 2.0  # for a cancelled call to end
+_inherited: list[AbstractEventLoop] = []
+"""The loops of the parent processes. Closing one here, or collecting it, would change what the parent waits for."""
+
+
+def _renew() -> None:
+    global _loop, _lock
+    if _loop is not None:
+        _inherited.append(_loop)
+    _loop, _lock = None, Lock()
+
+
+renew_after_fork(_renew)
 
 
 def _shared_loop() -> AbstractEventLoop:
@@ -60,7 +75,8 @@ def run_coroutine(
 ) -> ReturnT:
     """Run an async function on the shared loop and wait for what it returns.
 
-    An interrupt (Ctrl-C) while waiting cancels the call.
+    An interrupt (Ctrl-C) while waiting cancels the call, and is raised when the call has ended: what comes next may
+    use what the call used.
     """
     import asyncio
 
@@ -73,15 +89,27 @@ def run_coroutine(
             exits.append(exc)
             return None
 
-    future = asyncio.run_coroutine_threadsafe(run(), _shared_loop())
+    loop, coroutine = _shared_loop(), run()
+    future = asyncio.run_coroutine_threadsafe(coroutine, loop)
     try:
         result = future.result()
     except BaseException:
-        future.cancel()
+        if future.cancel():
+            with suppress(Exception):  # the interrupt is what is raised
+                asyncio.run_coroutine_threadsafe(_ended(coroutine), loop).result(2 * _LONGEST_END_S)
         raise
     if exits:
         raise exits[0]
     return result  # type: ignore[return-value]  # None only stands for an exit
+
+
+async def _ended(coroutine: Coroutine[object, object, object]) -> None:
+    """Wait until a coroutine that was cancelled has ended, but not for ever: it may ignore that."""
+    import asyncio
+
+    tasks = [task for task in asyncio.all_tasks() if task.get_coro() is coroutine]
+    if tasks:
+        await asyncio.wait(tasks, timeout=_LONGEST_END_S)
 
 
 def call_sync(
@@ -121,5 +149,9 @@ def _drain(items: AsyncIterator[ItemT]) -> Iterator[ItemT]:
             if not there:
                 return
             yield item  # type: ignore[misc]  # None only stands where nothing is there
-    finally:
-        run_coroutine(close_iterator, items)
+    except BaseException as error:
+        try:
+            run_coroutine(close_iterator, items)
+        except Exception as exc:
+            note_failed_close(error, exc)
+        raise

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.extract.extract_job import ExtractedPage
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
+from pipelex.cogt.inference.forking import renew_after_fork
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.providers.docling.process import DoclingProcess, ProcessEndedError, RemoteDocument
 from pipelex.reporting.reporting_protocol import InferenceUsage
@@ -27,6 +28,17 @@ _SHARE_OF_LIMIT = 0.9
 _lock = Lock()
 _executor: ThreadPoolExecutor | None = None
 _process = DoclingProcess()
+_inherited: list[object] = []
+"""What is the parent process's: Docling's process goes on serving it."""
+
+
+def _renew() -> None:
+    global _lock, _executor, _process
+    _inherited.extend((_executor, _process))
+    _lock, _executor, _process = Lock(), None, DoclingProcess()
+
+
+renew_after_fork(_renew)
 
 
 def _docling_thread() -> ThreadPoolExecutor:

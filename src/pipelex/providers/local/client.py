@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from pipelex.cogt.exceptions import (
     InferenceCapacityError,
@@ -11,6 +12,7 @@ from pipelex.cogt.exceptions import (
     InferenceRequestError,
     InferenceServerError,
 )
+from pipelex.cogt.inference.forking import renew_after_fork
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.providers.local.weights import INSTALL_COMMAND, KNOWN_WEIGHTS, is_whole, require
 
@@ -64,6 +66,7 @@ class LocalEngine:
         self._closing = Event()
         self._lock = Lock()
         self._executor: ThreadPoolExecutor | None = None
+        _engines.add(self)
 
     def submit(
         self, *, model_id: str, request: dict[str, object], on_event: Callable[[dict[str, Any]], bool]
@@ -94,6 +97,11 @@ class LocalEngine:
             executor.shutdown(wait=False, cancel_futures=True)
             executor.shutdown(wait=True)
         self._servers.clear()  # the engine frees a model with its last reference
+
+    def renew_after_fork(self) -> None:
+        """Load the models anew in a child process. Those of the parent stay: their native threads are not here."""
+        _inherited.append(self._servers)
+        self._servers, self._lock, self._executor = {}, Lock(), None
 
     def _thread(self) -> ThreadPoolExecutor:
         with self._lock:
@@ -141,6 +149,18 @@ class LocalEngine:
             raise EngineError(str(exc), kind="invalid_request_error") from exc
         if failures:
             raise failures[0]
+
+
+_engines: WeakSet[LocalEngine] = WeakSet()
+_inherited: list[object] = []
+
+
+def _renew() -> None:
+    for engine in list(_engines):
+        engine.renew_after_fork()
+
+
+renew_after_fork(_renew)
 
 
 def _count(backend: InferenceBackend, key: str) -> int:

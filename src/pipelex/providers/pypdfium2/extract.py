@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
+from pipelex.cogt.inference.forking import renew_after_fork
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.providers.pypdfium2.document import PdfDocument
 from pipelex.reporting.reporting_protocol import InferenceUsage
@@ -22,6 +23,14 @@ ReturnT = TypeVar("ReturnT")
 
 _lock = Lock()
 _executor: ThreadPoolExecutor | None = None
+
+
+def _renew() -> None:
+    global _lock, _executor
+    _lock, _executor = Lock(), None
+
+
+renew_after_fork(_renew)
 
 
 def _pdfium_thread() -> ThreadPoolExecutor:
