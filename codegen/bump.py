@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codegen import freshness
-from codegen.changes import IGNORED_FINDINGS, declares, match, says, says_finding
+from codegen.changes import IGNORED_FINDINGS, declares, entry_for, match, says, says_finding
 from codegen.emit.spi_changes_doc import what_to_do
 from codegen.errors import CodegenError, FrozenError, Problem
 from codegen.freeze import PENDING, add_folder, freeze_project, refuse
-from codegen.frozen import LOCK, check_frozen, folder_of, read_frozen
+from codegen.frozen import check_frozen, folder_of, read_frozen
 from codegen.project import Project
 from codegen.spec import SPEC_FILE, parse_spec
 from codegen.writer import FileChange, changes, write
@@ -76,25 +76,20 @@ def bump(project: Project, verdict: Verdict) -> Plan:
     if not spec.version:
         raise refuse("no version is frozen yet: 'python -m codegen freeze' begins")
     check_frozen(project, spec)
-    group = (_frozen_group(project, spec), spec.entry_point_group)
-    _hold_entries_to_findings(spec_file, verdict, group)
+    _hold_entries_to_findings(spec_file, verdict)
     before = (spec.api_version, spec.revision)
     seen = [finding for finding in verdict.findings if finding.kind not in IGNORED_FINDINGS]
-    breaking = not verdict.compatible or group[0] != group[1]
-    if not seen and not breaking:
+    if not seen:
         return Plan(before, before, verdict)
-    after = (spec.api_version + 1, 0) if breaking else (spec.api_version, spec.revision + 1)
+    after = (spec.api_version, spec.revision + 1) if verdict.compatible else (spec.api_version + 1, 0)
     outputs, gone = _bumped(project, spec, text, after, seen)
     return Plan(before, after, verdict, [*changes(project.root, outputs), *gone])
 
 
-def _hold_entries_to_findings(spec_file: SpecFile, verdict: Verdict, group: tuple[str, str]) -> None:
+def _hold_entries_to_findings(spec_file: SpecFile, verdict: Verdict) -> None:
     entries = spec_file.spec.next.change
-    matching = match(entries, verdict.findings, group=group)
+    matching = match(entries, verdict.findings)
     problems = [_undeclared(finding) for finding in matching.undeclared]
-    if group[0] != group[1] and not any(entry.kind == "entry-point-group-changed" for entry in entries):
-        text = f"was '{group[0]}': a break without an entry of kind 'entry-point-group-changed' in [next]"
-        problems.append(spec_file.problem(("entry_point_group",), text))
     for index in matching.idle:
         entry = entries[index]
         text = f"'{entry.kind}' of '{entry.symbol}' matches no change; see 'python -m codegen diff'"
@@ -104,18 +99,9 @@ def _hold_entries_to_findings(spec_file: SpecFile, verdict: Verdict, group: tupl
 
 
 def _undeclared(finding: CompatFinding) -> Problem:
-    detail = finding.detail
-    ends = "".join(f'\n    {key} = "{detail[key]}"' for key in ("from", "to") if key in detail)
-    text = (
-        f"a break without an entry ({finding.kind}; {finding.who or 'plugins break'}). Declare it in {SPEC_FILE}:\n"
-        f'    [[next.change]]\n    kind = "{finding.kind}"\n    symbol = "{finding.symbol}"{ends}\n    why = "..."'
-    )
-    return Problem(SPEC_FILE, 0, finding.symbol, text)
-
-
-def _frozen_group(project: Project, spec: Spec) -> str:
-    lock = project.read_toml(f"{folder_of(spec.api_version, spec)}/{LOCK}")
-    return str(lock.data["entry_point_group"])
+    lines = "".join(f"\n    {line}" for line in entry_for(finding))
+    text = f"a break without an entry ({finding.kind}; {finding.who or 'plugins break'}). Declare it in {SPEC_FILE}:"
+    return Problem(SPEC_FILE, 0, finding.symbol, text + lines)
 
 
 def _bumped(
@@ -292,14 +278,12 @@ def main(arguments: list[str], *, default_root: str, command: str) -> int:
 
 
 def _verdict(project: Project) -> Verdict:
-    from codegen.changes import with_open_enums
     from codegen.compat.compare import compare
     from codegen.compat.trees import baseline, working_tree
     from pipelex.spi.type_check import UndecidedError
 
-    open_enums = parse_spec(project.read(SPEC_FILE)).spec.open_enums()
     try:
-        return with_open_enums(compare(baseline(project), working_tree(project), witnesses=False), open_enums)
+        return compare(baseline(project), working_tree(project), witnesses=False)
     except UndecidedError as exc:
         raise CodegenError(Problem(SPEC_FILE, 0, "", f"no verdict on what changed: {exc}")) from exc
 
@@ -328,7 +312,7 @@ def _report(plan: Plan, command: str, *, dry_run: bool, as_json: bool) -> None:
         sys.stdout.write(json.dumps(data, indent=2) + "\n")
         return
     for item in plan.files:
-        sys.stdout.write(f"{'would have ' if dry_run else ''}{_action(item)} {item.path}\n")
+        sys.stdout.write(f"{_DRY[_action(item)] if dry_run else _action(item)} {item.path}\n")
     if not plan.files:
         sys.stdout.write(f"Nothing to do: the contract is that of {before}.\n")
     elif command == "freeze":
@@ -336,6 +320,9 @@ def _report(plan: Plan, command: str, *, dry_run: bool, as_json: bool) -> None:
     else:
         kind = "breaking" if plan.after[1] == 0 else "additive"
         sys.stdout.write(f"{'Would go' if dry_run else 'Gone'} from {before} to {after} ({kind}).\n")
+
+
+_DRY = {"removed": "would remove", "wrote": "would write"}
 
 
 def _action(item: FileChange) -> str:

@@ -6,6 +6,7 @@ several findings (a regrouped signature is some parameters less and one more), a
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 
 IGNORED_FINDINGS = frozenset({"api-version-changed"})
 """What a bump itself brings about."""
+
+
+_BY_ENDS = {
+    *("parameter-renamed", "entry-point-group-changed"),
+    *(f"{what}-{how}" for what in ("contribution", "configuration-key") for how in ("added", "removed")),
+}
+"""The kinds of which a symbol may have several, told apart by ``from`` and ``to``."""
 
 
 def says(change: Change) -> str:
@@ -58,6 +66,27 @@ def declares(change: Change, finding: CompatFinding) -> bool:
     return finding.kind != change.kind or _same_ends(change, finding)
 
 
+def entry_for(finding: CompatFinding) -> list[str]:
+    """Return the entry that declares a finding, as lines of TOML; what only an author knows is left to fill in.
+
+    Args:
+        finding: The finding.
+    """
+    rule, detail = CHANGE_KINDS[finding.kind], finding.detail
+    ends = {key: detail[key] for key in ("from", "to") if key in detail}
+    if finding.kind == "parameter-added" and detail.get("type"):
+        ends = {"to": f"{detail['parameter']}: {detail['type']}"}
+    elif finding.kind == "parameter-removed":
+        ends = {"from": detail["parameter"]}
+    ends |= {key: getattr(finding, "old" if key == "from" else "new") for key in rule.needs if key not in ends}
+    values = {"kind": finding.kind, "symbol": finding.symbol, **ends, "why": "..."}
+    if rule.rewrite == "code":
+        values["migration"] = "..."
+    elif rule.rewrite == "by hand":
+        values["todo"] = "..."
+    return ["[[next.change]]", *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())]
+
+
 def _same_place(change: Change, finding: CompatFinding) -> bool:
     """Compare symbols: an entry's own, its new name, or a name of the module that moved."""
     places = {_plain(change.symbol)}
@@ -93,7 +122,7 @@ def _same_ends(change: Change, finding: CompatFinding) -> bool:
         return finding.detail.get("parameter") in {None, parameter_name(change.to or "")}
     if finding.kind == "parameter-removed":
         return finding.detail.get("parameter") in {None, change.from_}
-    if finding.kind != "parameter-renamed":
+    if finding.kind not in _BY_ENDS:
         return True
     pairs = ((finding.detail.get("from"), change.from_), (finding.detail.get("to"), change.to))
     return all(seen is None or seen == said for seen, said in pairs)
@@ -121,28 +150,19 @@ class Matching:
     idle: tuple[int, ...]
 
 
-def match(changes: Sequence[Change], findings: Iterable[CompatFinding], *, group: tuple[str, str]) -> Matching:
+def match(changes: Sequence[Change], findings: Iterable[CompatFinding]) -> Matching:
     """Hold entries against findings, both ways.
 
     Args:
         changes: The entries.
         findings: What the comparison saw.
-        group: The entry-point group as it was frozen, and as it is.
     """
     seen = [finding for finding in findings if finding.kind not in IGNORED_FINDINGS]
     undeclared = [
         finding for finding in seen if finding.breaking and not any(declares(change, finding) for change in changes)
     ]
-    idle = [
-        index
-        for index, change in enumerate(changes)
-        if not any(declares(change, finding) for finding in seen) and not _is_group_change(change, group)
-    ]
+    idle = [index for index, change in enumerate(changes) if not any(declares(change, finding) for finding in seen)]
     return Matching(tuple(undeclared), tuple(idle))
-
-
-def _is_group_change(change: Change, group: tuple[str, str]) -> bool:
-    return change.kind == "entry-point-group-changed" and (change.from_, change.to) == group and group[0] != group[1]
 
 
 def declared_in(changes: Sequence[Change]) -> Callable[[CompatFinding], bool]:

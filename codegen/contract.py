@@ -11,6 +11,7 @@ import libcst as cst
 
 from codegen.errors import CodegenError, Problem, raise_any
 from codegen.reduce import Reducer
+from codegen.row_checks import check_rows
 from codegen.source import assigned_name, dotted_name, read_module
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Contract:
         self._published = spec_file.spec.published()
         self._problems: list[Problem] = []
         self._sources = self._read_sources(project)
+        self._problems += check_rows(self._sources, spec_file)
         raise_any(self._problems)
         self.modules = {name: self._reduce_module(source) for name, source in self._sources.items()}
         raise_any(self._problems)

@@ -22,7 +22,9 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    environment.filters.update(quote=quote, literal=literal, array=array, call=call, imports=imports, constant=constant)
+    environment.filters.update(
+        quote=quote, cell=cell, literal=literal, array=array, call=call, imports=imports, constant=constant
+    )
     return environment
 
 
@@ -33,6 +35,15 @@ def template(name: str) -> Template:
         name: Its file name.
     """
     return _environment().get_template(name)
+
+
+def cell(text: str) -> str:
+    """Write a text as a cell of a Markdown table, in which a bar would end the cell, in code as well.
+
+    Args:
+        text: The text.
+    """
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def quote(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from codegen.errors import CodegenError, Problem, not_toml, raise_any
+from codegen.migration import fault_of
 from pipelex.spi.change_kinds import CHANGE_KINDS
 from pipelex.spi.names import IDENTIFIER_PATTERN, canonical
 from pipelex.spi.toml_text import TomlText, TomlTextError, parse_toml
@@ -27,6 +28,8 @@ Since = Annotated[str, StringConstraints(pattern=r"^([1-9]\d*\.\d+|next)$")]
 """``API version.revision``; ``next`` until ``python -m codegen bump`` writes the number in."""
 SymbolPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_*][\w.]*$")]
 """``module:name`` or ``module:Class.member``; ``module:*`` for a whole module."""
+ConfigKey = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(\.[a-z_]+)*$")]
+"""A dotted key of ``pipelex.toml``."""
 Line = Annotated[str, StringConstraints(pattern=r"^\S[^\r\n]*$", max_length=90)]
 """Prose on one line."""
 RequirementText = Annotated[str, StringConstraints(pattern=r"^\S[^\r\n]*$", max_length=300)]
@@ -172,6 +175,12 @@ class Spec(Table):
     api_version: int = Field(ge=1, description="The integer gate: a plugin's targets_api must equal it.")
     revision: int = Field(ge=0, description="Raised by additive changes; informs, gates nothing.")
     entry_point_group: Identifier = Field(description="Where installed plugins declare themselves.")
+    contributions: list[Identifier] = Field(
+        default=[], description="What a plugin may contribute: each has the menu method add_<name>."
+    )
+    configuration: list[ConfigKey] = Field(
+        default=[], description="The keys of pipelex.toml by which users say which plugins run."
+    )
     family: list[Family] = Field(min_length=1, description="The kinds of model call.")
     symbols: dict[Reference, Symbol] = Field(min_length=1, description="The published names, by module:name.")
     extras: dict[Identifier, Line] = Field(
@@ -388,6 +397,8 @@ def _check_change(spec_file: SpecFile, path: KeyPath, change: Change) -> Iterato
     for key, value in (("from", change.from_), ("to", change.to)):
         if key in rule.needs and value is None:
             yield spec_file.problem(path, f"a change of kind '{change.kind}' needs '{key}'")
+    if fault := fault_of(change):
+        yield spec_file.problem((*path, "migration"), fault)
     if change.migration is not None and change.todo is not None:
         yield spec_file.problem((*path, "todo"), "has a migration too; expected one of the two")
     if rule.rewrite in {"code", "by hand"} and change.migration is None and change.todo is None:

@@ -76,19 +76,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _diff(options: argparse.Namespace, project: Project) -> int:
-    from codegen.changes import with_open_enums
     from codegen.compat.compare import compare
-    from codegen.compat.declared import declared_by
+    from codegen.compat.declared import declared_by, idle_entries
     from codegen.compat.report import FORMATS
     from codegen.compat.trees import baseline, resolve, working_tree
-    from codegen.spec import SPEC_FILE, parse_spec
 
     old = resolve(project, options.old) if options.old else baseline(project)
     new = resolve(project, options.new) if options.new else working_tree(project)
     declared = declared_by(project)
     verdict = _quick(old, new) or compare(old, new, witnesses=not options.no_witness, cache=_cache(project))
-    verdict = with_open_enums(verdict, parse_spec(project.read(SPEC_FILE)).spec.open_enums())
     sys.stdout.write(FORMATS[options.format](verdict, declared))
+    if not (options.old or options.new) and (idle := idle_entries(project, verdict)):
+        _say("\n".join(idle))
+        return COULD_NOT_TELL
     counted = verdict.undeclared(declared) if options.accept_declared else verdict.breaks
     if not counted:
         return COMPATIBLE
@@ -96,10 +96,11 @@ def _diff(options: argparse.Namespace, project: Project) -> int:
 
 
 def _quick(old: StubTree, new: StubTree) -> Verdict | None:
-    """Return the verdict on trees that are the same text."""
+    """Return the verdict on trees that are the same text, and of which the same is stated beside."""
     from codegen.compat.model import Verdict
 
-    return Verdict(old.label, new.label, ()) if dict(old.files) == dict(new.files) else None
+    same = dict(old.files) == dict(new.files) and dict(old.facts) == dict(new.facts)
+    return Verdict(old.label, new.label, ()) if same else None
 
 
 def _cache(project: Project) -> Path | None:

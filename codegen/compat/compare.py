@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from codegen.changes import with_open_enums
 from codegen.compat.aspects import undecided, undecided_draft
 from codegen.compat.directions import infer
 from codegen.compat.drafts import Drafter
+from codegen.compat.facts import OPEN, compare_facts
 from codegen.compat.folding import fold, symbol_of
 from codegen.compat.identity import identify
 from codegen.compat.model import Verdict
@@ -72,10 +74,14 @@ def compare_all(
         if witnesses
         else [[draft.finding() for draft in drafts] for drafts in settled]
     )
-    return [
-        Verdict(old.label, new.label, tuple(sorted(findings, key=_rank)), witnesses)
-        for (old, new), findings in zip(pairs, found, strict=True)
-    ]
+    return [_verdict(old, new, findings, witnesses) for (old, new), findings in zip(pairs, found, strict=True)]
+
+
+def _verdict(old: StubTree, new: StubTree, findings: Sequence[CompatFinding], witnesses: bool) -> Verdict:
+    """Return the verdict, with what no stub shows. An enum is open if plugins of the old version could know it."""
+    whole = [*findings, *compare_facts(old.facts, new.facts)]
+    verdict = Verdict(old.label, new.label, tuple(sorted(whole, key=_rank)), witnesses)
+    return with_open_enums(verdict, old.facts.get(OPEN, frozenset()))
 
 
 class Job:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codegen.compat.facts import facts_of_lock, facts_of_spec
 from codegen.errors import CodegenError, Problem
+from codegen.frozen import LOCK
 from pipelex.spi.stub_tree import PACKAGE, StubError, read_stub_tree, stub_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from codegen.compat.facts import Facts
     from codegen.project import Project
     from pipelex.spi.stub_tree import TreeShape
 
@@ -26,10 +29,12 @@ class StubTree:
     Attributes:
         label: What it is called in reports: ``"version 1"``, a folder, ``"the working tree"``.
         files: The text of each stub by its path (``"pipelex/plugins/contract.pyi"``).
+        facts: What of the contract no stub shows; nothing where a tree comes without a lock.
     """
 
     label: str
     files: Mapping[str, str]
+    facts: Facts = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -56,7 +61,17 @@ def read_tree(folder: Path, label: str) -> StubTree:
     if not files:
         text = f"no stub tree; expected a folder '{PACKAGE}' with .pyi files in it"
         raise CodegenError(Problem(str(folder), 0, "", text))
-    return StubTree(label, files)
+    return StubTree(label, files, _locked_facts(root))
+
+
+def _locked_facts(root: Path) -> Facts:
+    """Read the facts from the lock of a tree: it is in the tree's folder, or, of the current version, beside it."""
+    import tomli
+
+    for lock in (root / LOCK, root.parent / LOCK):
+        if lock.is_file():
+            return facts_of_lock(tomli.loads(lock.read_text(encoding="utf-8")))
+    return {}
 
 
 def read_shapes(tree: StubTree) -> TreeShape:
@@ -131,15 +146,17 @@ def working_tree(project: Project) -> StubTree:
     import os
 
     from codegen import freshness
+    from codegen.spec import SPEC_FILE, parse_spec
 
     version = api_version(project)
     label = f"the working tree (version {version})"
+    facts = facts_of_spec(parse_spec(project.read(SPEC_FILE)).spec)
     if not os.environ.get("CI") and freshness.is_fresh(str(project.root)):
-        return read_tree(project.root / STUBS / f"v{version}", label)
+        return replace(read_tree(project.root / STUBS / f"v{version}", label), facts=facts)
     from codegen.emit import stubs
     from codegen.inputs import read_inputs
 
-    return StubTree(label, stubs.emit(read_inputs(project).contract))
+    return StubTree(label, stubs.emit(read_inputs(project).contract), facts)
 
 
 def resolve(project: Project, argument: str) -> StubTree:

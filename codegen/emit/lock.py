@@ -31,6 +31,9 @@ def emit(contract: Contract, outputs: dict[str, str], *, stub_folder: str, froze
     return template("spi.lock.j2").render(
         spec=spec,
         extras=_array(sorted(spec.extras)),
+        contributions=_array(sorted(spec.contributions)),
+        configuration=_array(sorted(spec.configuration)),
+        open_enums=_array(sorted(spec.open_enums())),
         frozen=[(f"{row.number}.{row.revision}", row.digest) for row in spec.version] if frozen else [],
         families=[(family.name, f"{family.value} {family.worker}") for family in sorted(spec.family, key=_by_name)],
         symbols=[(reference, symbol_digest(contract, reference)) for reference in sorted(spec.symbols)],

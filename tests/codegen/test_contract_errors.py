@@ -119,6 +119,20 @@ CASES = {
         "[symbols]",
         "no such stub; expected the call shape 'pipelex.plugins.model_lister_registry:ListModelsFn'",
     ),
+    "a family whose worker is no worker base": (
+        "spi.toml",
+        'worker = "pipelex.cogt.llm.worker:LLMWorkerAbstract"',
+        'worker = "pipelex.cogt.llm.job:Job"',
+        "llm.job:Job",
+        "family[0].worker: 'pipelex.cogt.llm.job:Job' is no worker base; expected a published class that derives from",
+    ),
+    "an open function": (
+        "spi.toml",
+        '"pipelex.cogt.llm.job:pick" = { since = "3.1"',
+        '"pipelex.cogt.llm.job:pick" = { open = true, since = "3.1"',
+        "open = true",
+        'symbols."pipelex.cogt.llm.job:pick".open: only an enum can be open',
+    ),
     "broken Python": (JOB, "def pick(", "def pick((", "def pick((", "not valid Python"),
     "a broken provider": ("src/pipelex/providers/plain/llm.py", "class", "klass", "klass", "not valid Python"),
     "no version literal": (

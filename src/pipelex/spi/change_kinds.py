@@ -152,6 +152,12 @@ CHANGE_KINDS: Mapping[str, ChangeKind] = {
     "constant-not-final": ChangeKind("`{name}` can now be set", rewrite="none"),
     # what no stub shows
     "entry-point-group-changed": ChangeKind("the entry-point group is now `{to}`", _FROM_TO, "derived"),
+    "contribution-added": ChangeKind("plugins may contribute `{to}`", ("to",), "none"),
+    "contribution-removed": ChangeKind("plugins can no longer contribute `{from}`", ("from",)),
+    "configuration-key-added": ChangeKind("users may set `{to}`", ("to",), "none"),
+    "configuration-key-removed": ChangeKind("users can no longer set `{from}`", ("from",)),
+    "enum-opened": ChangeKind("a revision may add members to `{name}`", rewrite="none"),
+    "enum-closed": ChangeKind("no revision adds members to `{name}`", rewrite="none"),
     # what only the type checker saw, and what no rule knows
     "incompatible": ChangeKind("`{name}` changed incompatibly", declares=("undecided",)),
     "undecided": ChangeKind("`{name}` changed in a way that no rule judges"),
