@@ -245,6 +245,8 @@ class _Mentions(cst.CSTVisitor):
     def visit_Subscript(self, node: cst.Subscript) -> None:
         if dotted_name(node.value).rpartition(".")[2] == "Callable":
             match node.slice:
+                case [_, cst.SubscriptElement(slice=cst.Index(value=cst.Name(value="object")))]:
+                    pass  # any function at all, whose parameters are read at run time
                 case [cst.SubscriptElement(slice=cst.Index(value=cst.Ellipsis())), *_]:
                     self.loose_callable = True
 

@@ -183,9 +183,14 @@ class Reducer:
     def _methods(
         self, node: cst.ClassDef, where: str, kind: _Kind
     ) -> Iterator[tuple[str, cst.FunctionDef, cst.FunctionDef]]:
+        overloaded: set[str] = set()
         for child in node.body.body:
             if isinstance(child, cst.FunctionDef) and _is_published_method(child.name.value, kind):
                 name = child.name.value
+                if "overload" in decorator_names(child):
+                    overloaded.add(name)
+                elif name in overloaded:
+                    continue  # the implementation, which no type checker sees
                 yield name, self._reduce_function(child, f"{where}.{name}", in_class=True), child
 
     def _reduce_function(self, node: cst.FunctionDef, where: str, *, in_class: bool) -> cst.FunctionDef:

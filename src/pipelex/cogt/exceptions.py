@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipelex.cogt.inference.inference_result import PartialAnswer
+    from pipelex.cogt.llm.llm_job import LLMJob
 
 __all__ = [
     "CogtError",
@@ -33,6 +34,8 @@ __all__ = [
     "InferenceTruncatedError",
     "ModelListingUnsupportedError",
     "StreamClosedError",
+    "ToolError",
+    "ToolLimitError",
     "UnsupportedCapabilityError",
 ]
 
@@ -124,6 +127,8 @@ class InferenceError(CogtError):
 
     category: InferenceErrorCategory = InferenceErrorCategory.UNKNOWN
     retryable: bool = False
+    job: LLMJob | None = None
+    """The conversation so far, ready to be continued, where ``run_tools`` raised the error."""
     attempts: int = 1
     """How often the call was sent before this error ended it."""
     _unknown_address: str | None = None
@@ -334,7 +339,8 @@ class InferenceError(CogtError):
 
     def to_dict(self) -> dict[str, object]:
         """Return the error as plain data, with its category and retry verdict."""
-        return {**super().to_dict(), "category": self.category.value, "retryable": self.retryable}
+        told = {name: value for name, value in super().to_dict().items() if name != "job"}  # the user's own words
+        return {**told, "category": self.category.value, "retryable": self.retryable}
 
 
 class InferenceConnectionError(InferenceError):
@@ -381,6 +387,16 @@ class InferenceRequestError(InferenceError):
     """The request itself is wrong: a parameter, an input file, a shape (HTTP 400, 422)."""
 
     category = InferenceErrorCategory.CONFIGURATION
+
+
+class ToolLimitError(InferenceError):
+    """The model goes on calling tools; ``answer`` is its last one, ``job`` the conversation so far."""
+
+    category = InferenceErrorCategory.CAPACITY
+
+
+class ToolError(CogtError):
+    """A tool cannot do what it was called for. A tool raises it: the model is told its text, and may try again."""
 
 
 class UnsupportedCapabilityError(InferenceError):

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from typing_extensions import TypeForm
+
 from pipelex.cogt.exceptions import InferenceError, InferenceModelNotFoundError
 from pipelex.cogt.extract.extract_job import ExtractedPage, ExtractJob
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob
@@ -185,7 +187,7 @@ class MixingStreams(ToyLLM):
 
 
 class Untyped(ToyLLM):
-    async def gen_object(self, job: Job, schema: type[Any]) -> Any:
+    async def gen_object(self, job: Job, schema: TypeForm[Any]) -> Any:
         return vars(await super().gen_object(job, schema))
 
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from typing_extensions import TypeForm
+
     from pipelex.cogt.inference.limiter import Limiter
     from pipelex.cogt.inference.slots import SlotPool
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
@@ -195,6 +197,25 @@ def _needed_by(records: Iterable[object]) -> list[Capability]:
     ]
 
 
+def half_answer_error(reason: FinishReason | None, detail: str | None) -> InferenceError | None:
+    """Return the error for an answer that was cut off, refused or left unfinished; ``None`` for a whole one.
+
+    Args:
+        reason: Why the model stopped.
+        detail: The same in the vendor's own words.
+    """
+    if reason is FinishReason.LENGTH:
+        msg = "The answer was cut off at the token limit. Raise max_tokens, or ask for less"
+        return InferenceTruncatedError(msg)
+    if reason is FinishReason.CONTENT_FILTER:
+        about = f": {detail}" if detail and detail != FinishReason.CONTENT_FILTER else ""
+        return InferenceRefusedError(f"The model or its content filter refused to answer{about}")
+    if reason is FinishReason.UNFINISHED:
+        about = f" (finish reason {detail!r})" if detail else ""
+        return InferenceInvalidAnswerError(f"The model stopped before its answer was whole{about}")
+    return None
+
+
 class CallReport:
     """The frame around one call: measures it, names what went wrong, and reports it exactly once.
 
@@ -318,17 +339,9 @@ class CallReport:
             InferenceRefusedError: The model or a filter refused.
             InferenceInvalidAnswerError: The model stopped before it was done.
         """
-        detail = self.finish_detail
-        if self.finish_reason is FinishReason.LENGTH:
-            msg = "The answer was cut off at the token limit. Raise max_tokens, or ask for less"
-            raise InferenceTruncatedError(msg)
-        if self.finish_reason is FinishReason.CONTENT_FILTER:
-            about = f": {detail}" if detail and detail != FinishReason.CONTENT_FILTER else ""
-            raise InferenceRefusedError(f"The model or its content filter refused to answer{about}")
-        if self.finish_reason is FinishReason.UNFINISHED:
-            raise InferenceInvalidAnswerError(
-                f"The model stopped before its answer was whole{f' (finish reason {detail!r})' if detail else ''}"
-            )
+        error = half_answer_error(self.finish_reason, self.finish_detail)
+        if error is not None:
+            raise error
 
     def refuse_empty_answer(self) -> None:
         """Turn an answer without any text into an error that says what came in its place.
@@ -506,7 +519,7 @@ class ObjectAdapter(Generic[ObjectT]):
         InferenceRequestError: pydantic can neither validate the type nor write its JSON schema.
     """
 
-    def __init__(self, schema: type[ObjectT]) -> None:
+    def __init__(self, schema: TypeForm[ObjectT]) -> None:
         import json
 
         from pydantic import TypeAdapter
@@ -549,7 +562,7 @@ class ObjectAdapter(Generic[ObjectT]):
             raise InferenceInvalidAnswerError(msg) from exc
 
 
-def object_adapter(schema: type[ObjectT]) -> ObjectAdapter[ObjectT]:
+def object_adapter(schema: TypeForm[ObjectT]) -> ObjectAdapter[ObjectT]:
     """Return the adapter of a type. Those last used are kept: making one takes longer than all else in a call."""
     try:
         kept: ObjectAdapter[ObjectT] = _kept_adapter(schema, repr(schema))  # type: ignore[arg-type]  # hashed or refused
@@ -559,6 +572,6 @@ def object_adapter(schema: type[ObjectT]) -> ObjectAdapter[ObjectT]:
 
 
 @lru_cache(maxsize=128)
-def _kept_adapter(schema: type[ObjectT], _spelling: str) -> ObjectAdapter[ObjectT]:
+def _kept_adapter(schema: TypeForm[ObjectT], _spelling: str) -> ObjectAdapter[ObjectT]:
     """Make an adapter; the spelling tells ``A | B`` from ``B | A``, which are equal and mean two things."""
     return ObjectAdapter(schema)

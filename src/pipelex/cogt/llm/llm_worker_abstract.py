@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, partial
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar, overload
 
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.inference.inference_worker_abstract import (
@@ -32,11 +32,14 @@ from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.plugins.returned_values import Shape, check_record, fields_of, shown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from typing_extensions import TypeForm
 
     from pipelex.cogt.inference.inference_result import InferenceResult
     from pipelex.cogt.llm.answer_report import AnswerReport
     from pipelex.cogt.llm.llm_job import LLMEvent, LLMMessage
+    from pipelex.cogt.llm.tools import PythonTool, ToolFunction, ToolLimits, ToolRun
 
 __all__ = ["LLMWorkerAbstract"]
 
@@ -105,7 +108,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         with _report(self, "gen_answer", job) as report:
             return await _ask(self, job, report)
 
-    async def gen_object(self, job: LLMJob | Sequence[LLMMessage] | str, schema: type[ObjectT]) -> ObjectT:
+    async def gen_object(self, job: LLMJob | Sequence[LLMMessage] | str, schema: TypeForm[ObjectT]) -> ObjectT:
         """Ask for an object.
 
         Args:
@@ -203,6 +206,123 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
                 raise report.origin.error("an int", count)
             return count
 
+    @overload
+    async def run_tools(
+        self,
+        job: LLMJob | Sequence[LLMMessage] | str,
+        tools: Sequence[ToolFunction | PythonTool],
+        *,
+        limits: ToolLimits | None = None,
+        on_event: Callable[[LLMEvent], None] | None = None,
+    ) -> ToolRun[str]: ...
+
+    @overload
+    async def run_tools(
+        self,
+        job: LLMJob | Sequence[LLMMessage] | str,
+        tools: Sequence[ToolFunction | PythonTool],
+        *,
+        schema: TypeForm[ObjectT],
+        limits: ToolLimits | None = None,
+        on_event: Callable[[LLMEvent], None] | None = None,
+    ) -> ToolRun[ObjectT]: ...
+
+    async def run_tools(
+        self,
+        job: LLMJob | Sequence[LLMMessage] | str,
+        tools: Sequence[ToolFunction | PythonTool],
+        *,
+        schema: TypeForm[ObjectT] | None = None,
+        limits: ToolLimits | None = None,
+        on_event: Callable[[LLMEvent], None] | None = None,
+    ) -> ToolRun[ObjectT] | ToolRun[str]:
+        """Ask, run the tools that the model calls, give it what they returned, until it answers.
+
+        Calls of one answer run at the same time. What a ToolError says, arguments that do not fit, a name that no tool
+        has and a tool that takes too long are told to the model. Whatever else a tool raises is raised here.
+
+        Args:
+            job: The job, or messages, or simply the user's text.
+            tools: Python functions with typed parameters, or tools made by hand.
+            schema: The type of the answer; a text where it is not given.
+            limits: How far the run may go.
+            on_event: Gets every event of the answers, in pieces where the model streams, and a ToolDone for each call.
+
+        Returns:
+            The output with the conversation that led to it.
+
+        Raises:
+            UnsupportedCapabilityError: The model declares no ``tools`` or no ``history``, or not what the job asks for.
+            TypeError: A function cannot be a tool.
+            ToolLimitError: The model goes on calling tools.
+            InferenceError: A call failed, or the answer is cut off, refused or does not fit. As on every error of a
+                run, ``job`` is the conversation so far.
+        """
+        from pipelex.cogt.llm.tool_loop import ToolLoop
+        from pipelex.cogt.llm.tools import PythonTool, ToolLimits
+
+        loop = ToolLoop(
+            self,
+            _job_of(job),
+            [PythonTool.of(tool) for tool in tools],
+            adapter=object_adapter(schema) if schema is not None else None,
+            limits=limits if limits is not None else ToolLimits(),
+            on_event=on_event,
+        )
+        return await loop.run()
+
+    @overload
+    def run_tools_sync(
+        self,
+        job: LLMJob | Sequence[LLMMessage] | str,
+        tools: Sequence[ToolFunction | PythonTool],
+        *,
+        limits: ToolLimits | None = None,
+        on_event: Callable[[LLMEvent], None] | None = None,
+    ) -> ToolRun[str]: ...
+
+    @overload
+    def run_tools_sync(
+        self,
+        job: LLMJob | Sequence[LLMMessage] | str,
+        tools: Sequence[ToolFunction | PythonTool],
+        *,
+        schema: TypeForm[ObjectT],
+        limits: ToolLimits | None = None,
+        on_event: Callable[[LLMEvent], None] | None = None,
+    ) -> ToolRun[ObjectT]: ...
+
+    def run_tools_sync(
+        self,
+        job: LLMJob | Sequence[LLMMessage] | str,
+        tools: Sequence[ToolFunction | PythonTool],
+        *,
+        schema: TypeForm[ObjectT] | None = None,
+        limits: ToolLimits | None = None,
+        on_event: Callable[[LLMEvent], None] | None = None,
+    ) -> ToolRun[ObjectT] | ToolRun[str]:
+        """Do what :meth:`run_tools` does, from code that runs no event loop.
+
+        Args:
+            job: The job, or messages, or simply the user's text.
+            tools: Python functions with typed parameters, or tools made by hand.
+            schema: The type of the answer; a text where it is not given.
+            limits: How far the run may go.
+            on_event: Gets every event, on the thread of the background loop.
+
+        Returns:
+            The output with the conversation that led to it.
+
+        Raises:
+            SyncCallInRunningLoopError: An event loop runs on this thread.
+            InferenceError: A call failed; as on every error of a run, ``job`` is the conversation so far.
+        """
+        from pipelex.cogt.inference.sync_calls import call_sync
+
+        if schema is None:
+            return call_sync(self.run_tools, job, tools, limits=limits, on_event=on_event)
+        return call_sync(self.run_tools, job, tools, schema=schema, limits=limits, on_event=on_event)
+
     def gen_text_sync(self, job: LLMJob | Sequence[LLMMessage] | str) -> str:
         """Do what :meth:`gen_text` does, from code that runs no event loop.
 
@@ -237,7 +357,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
 
         return call_sync(self.gen_answer, job)
 
-    def gen_object_sync(self, job: LLMJob | Sequence[LLMMessage] | str, schema: type[ObjectT]) -> ObjectT:
+    def gen_object_sync(self, job: LLMJob | Sequence[LLMMessage] | str, schema: TypeForm[ObjectT]) -> ObjectT:
         """Do what :meth:`gen_object` does, from code that runs no event loop.
 
         Args:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from pipelex.cogt.inference.inference_result import PartialAnswer
+from pipelex.cogt.llm.llm_job import LLMJob
 from pipelex.exceptions import PipelexError
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "InferenceTruncatedError",
     "ModelListingUnsupportedError",
     "StreamClosedError",
+    "ToolError",
+    "ToolLimitError",
     "UnsupportedCapabilityError",
 ]
 
@@ -100,6 +103,8 @@ class InferenceError(CogtError):
 
     category: InferenceErrorCategory = InferenceErrorCategory.UNKNOWN
     retryable: bool = False
+    job: LLMJob | None = None
+    """The conversation so far, ready to be continued, where ``run_tools`` raised the error."""
     attempts: int = 1
     """How often the call was sent before this error ended it."""
     message: str
@@ -289,6 +294,16 @@ class InferenceRequestError(InferenceError):
     """The request itself is wrong: a parameter, an input file, a shape (HTTP 400, 422)."""
 
     category = InferenceErrorCategory.CONFIGURATION
+
+
+class ToolLimitError(InferenceError):
+    """The model goes on calling tools; ``answer`` is its last one, ``job`` the conversation so far."""
+
+    category = InferenceErrorCategory.CAPACITY
+
+
+class ToolError(CogtError):
+    """A tool cannot do what it was called for. A tool raises it: the model is told its text, and may try again."""
 
 
 class UnsupportedCapabilityError(InferenceError):
