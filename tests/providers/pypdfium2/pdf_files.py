@@ -62,14 +62,15 @@ class Page:
 
 
 def make_pdf(*pages: Page, password: str | None = None, xfa: str | None = None) -> bytes:
-    """Write a PDF document; with a password it is encrypted (RC4, 40 bits). ``xfa`` is the XML of an XFA form."""
+    """Write a PDF document; with a password it is encrypted (RC4, 40 bits). ``xfa``: the XML of an XFA form."""
     objects: list[bytes] = [b"", b"", b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"]
     key = _key(password) if password is not None else None
     kids = [_add_page(objects, page, key) for page in pages]
     fields = " ".join(f"{at} 0 R" for at, body in enumerate(objects, start=1) if b"/Subtype /Widget" in body)
     xml = f"/XFA {_add(objects, '', xfa.encode(), key)} 0 R" if xfa is not None else ""
     resources = "/DA (/F1 12 Tf 0 g) /DR << /Font << /F1 3 0 R >> >>"
-    form = f"/AcroForm << /Fields [{fields}] {resources} {xml} >>" if fields or xml else ""
+    whole = "/NeedsRendering true" if xml else ""
+    form = f"{whole} /AcroForm << /Fields [{fields}] {resources} {xml} >>" if fields or xml else ""
     objects[0] = f"<< /Type /Catalog /Pages 2 0 R {form} >>".encode()
     references = " ".join(f"{kid} 0 R" for kid in kids)
     objects[1] = f"<< /Type /Pages /Count {len(kids)} /Kids [{references}] >>".encode()

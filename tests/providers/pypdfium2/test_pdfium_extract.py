@@ -147,7 +147,8 @@ def test_what_is_left_out_is_listed_on_the_page_of_the_provider(
     assert named in listed
     for params in (ExtractJobParams(), ExtractJobParams(page_view_dpi=72)):
         assert "unseen" not in "".join(page.text for page in extract(document, params))
-    assert [] == caplog.records
+    warnings = ["The document is a form of the kind XFA, which is not read: what is filled in is left out"]
+    assert (2 * warnings if named == "XFA" else []) == [record.getMessage() for record in caplog.records]
 
 
 def test_a_page_that_cannot_be_read_is_named_and_costs_no_other() -> None:
@@ -201,6 +202,11 @@ def test_an_encrypted_document_opens_with_its_password() -> None:
 def test_an_encrypted_document_asks_for_its_password() -> None:
     with pytest.raises(InferenceRequestError, match="encrypted: give its password"):
         extract(make_pdf(Page(("secret",)), password="open sesame"))
+
+
+def test_a_password_that_is_not_needed_changes_nothing() -> None:
+    for document in (make_pdf(Page(("open",))), make_pdf(Page(("open",)), password="")):
+        assert ["open"] == [page.text for page in extract(document, ExtractJobParams(password="not needed"))]
 
 
 def test_a_wrong_password_is_named_as_such_and_never_shown() -> None:

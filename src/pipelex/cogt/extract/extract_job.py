@@ -36,7 +36,7 @@ class ExtractJobParams:
     Attributes:
         pages: The pages to take, counted from 1, in the order wanted; empty means all.
         password: The password of an encrypted document.
-        embedded_images: Whether to take the images that stand on the pages.
+        embedded_images: Whether to take the images on the pages.
         page_view_dpi: The resolution, in dots per inch, of a picture of each page; ``None`` means no pictures.
         tables: Whether to take the tables on the pages, beside the text that they are part of.
     """
@@ -90,8 +90,8 @@ class ExtractedImage:
     Attributes:
         data: The bytes of the image file.
         mime_type: Its media type (``"image/png"``).
-        box: Where it stands on the page, where known.
-        caption: What stands under it, where the engine tells.
+        box: Its place on the page, where known.
+        caption: Its caption, where the engine finds one.
     """
 
     data: bytes = field(repr=False)
@@ -107,9 +107,9 @@ class ExtractedTable:
     Attributes:
         text: It as the engine writes it.
         mime_type: In which notation that is (``"text/markdown"``, ``"text/html"``).
-        rows: Its cells, row by row, where they are known; a cell that spans several stands in each of them.
-        box: Where it stands on the page, where known.
-        caption: What stands over or under it, where the engine tells.
+        rows: Its cells, row by row, where they are known; a cell that spans several is in each of them.
+        box: Its place on the page, where known.
+        caption: Its caption, where the engine finds one.
     """
 
     text: str
@@ -147,7 +147,7 @@ class ExtractedPage:
         images: The images on it, where they were asked for.
         view: The picture of it, where it was asked for.
         tables: The tables on it, where they were asked for; they are in the text, too.
-        page_count: How many pages the document has, where the engine tells.
+        page_count: How many pages the document has, where known.
         error: Why the page, or what else of it was asked for, could not be read; what could is there. One bad page does
             not end an extraction.
     """

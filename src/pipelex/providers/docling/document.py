@@ -21,7 +21,7 @@ from docling_core.types.doc.labels import GroupLabel
 
 from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage, ExtractedTable
-from pipelex.providers.docling.sources import is_whole, mended_word_file, notes_of_word_file, utf8, why_unreadable
+from pipelex.providers.docling.sources import is_whole, notes_of_word_file, repaired_word_file, utf8, why_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,8 +59,8 @@ class ConvertedDocument:
 
     Args:
         data: The document.
-        name: Its name, whose ending tells its format.
-        media_type: Its media type, which tells the format where the name does not.
+        name: Its name, whose ending names its format.
+        media_type: Its media type, for where the ending names none.
         params: What to take from it.
 
     Attributes:
@@ -134,7 +134,7 @@ class ConvertedDocument:
                 )
 
     def _box(self, item: DocItem) -> BoundingBox | None:
-        """Return where something stands, in points from the top left of its page."""
+        """Return the place of something, in points from the top left of its page."""
         unit = self._per_point
         if unit is None or not item.prov:
             return None
@@ -182,15 +182,15 @@ def _converted(data: bytes, name: str, kind: InputFormat) -> DoclingDocument:
     if kind in (InputFormat.MD, InputFormat.CSV):
         data = utf8(data, name)
     if kind is InputFormat.DOCX:
-        data = mended_word_file(data)
+        data = repaired_word_file(data)
     source = DocumentStream(name=f"document.{FormatToExtensions[kind][0]}", stream=BytesIO(data))
     converted = DocumentConverter(allowed_formats=list(_FORMATS)).convert(source, raises_on_error=False)
     if converted.status in (ConversionStatus.SUCCESS, ConversionStatus.PARTIAL_SUCCESS):
         return converted.document
     if any(error.category is FailureCategory.POLICY for error in converted.errors) and is_whole(data, kind.value):
         raise InferenceRequestError(f"{name} has no {'slides' if kind is InputFormat.PPTX else 'pages'}")
-    said = "; ".join(error.error_message for error in converted.errors)
-    raise InferenceRequestError(why_unreadable(data, name, kind=kind.value, said=said))
+    reason = "; ".join(error.error_message for error in converted.errors)
+    raise InferenceRequestError(why_unreadable(data, name, kind=kind.value, reason=reason))
 
 
 def _is_on(item: DocItem, part: _Part) -> bool:

@@ -157,8 +157,8 @@ class RemoteDocument:
     Args:
         process: The process.
         data: The document.
-        name: What errors call it; its ending tells the format.
-        media_type: Its media type, where the name tells no format.
+        name: What errors call it; its ending names the format.
+        media_type: Its media type, for where the ending names none.
         params: What to take from it.
         limit_s: How long opening it may take, and each of its pages, in seconds.
     """

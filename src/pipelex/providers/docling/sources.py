@@ -50,18 +50,18 @@ def utf8(data: bytes, name: str) -> bytes:
     return text.encode()
 
 
-def mended_word_file(data: bytes) -> bytes:
-    """Return a DOCX without what Docling stumbles over: XML comments, and tracked moves, as insertions."""
+def repaired_word_file(data: bytes) -> bytes:
+    """Return a DOCX that Docling reads whole: without XML comments, and with tracked moves as insertions."""
     try:
         with zipfile.ZipFile(BytesIO(data)) as old:
             body = old.read(_BODY)
-            mended = _MOVED.sub(rb"<\1w:ins\2", _COMMENT.sub(b"", body))
-            if mended == body:
+            repaired = _MOVED.sub(rb"<\1w:ins\2", _COMMENT.sub(b"", body))
+            if repaired == body:
                 return data
             buffer = BytesIO()
             with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as new:
                 for item in old.infolist():
-                    new.writestr(item.filename, mended if item.filename == _BODY else old.read(item))
+                    new.writestr(item.filename, repaired if item.filename == _BODY else old.read(item))
             return buffer.getvalue()
     except (KeyError, zipfile.BadZipFile):
         return data  # Docling, or why_unreadable, names what is wrong
@@ -86,14 +86,14 @@ def _text_of(note: Element) -> str:
     return "\n".join(text.strip() for text in texts if text.strip())
 
 
-def why_unreadable(data: bytes, name: str, *, kind: str = "", said: str = "") -> str:
-    """Say why a document cannot be read.
+def why_unreadable(data: bytes, name: str, *, kind: str = "", reason: str = "") -> str:
+    """Return why a document cannot be read.
 
     Args:
         data: The document.
         name: What it is called.
         kind: Its format, where it is one of them.
-        said: What Docling said.
+        reason: Docling's message.
     """
     if data.startswith(_OLE):
         if _ENCRYPTED in data:
@@ -103,7 +103,7 @@ def why_unreadable(data: bytes, name: str, *, kind: str = "", said: str = "") ->
         return f"{name} is of a format that is not read here. Read are: {_KNOWN}"
     if not is_whole(data, kind):
         return f"{name} cannot be read as {kind}: it is damaged, or another format"
-    reason = re.sub(r"\s+(with hash )?[0-9a-f]{64}\b", "", " ".join(said.split()))
+    reason = re.sub(r"\s+(with hash )?[0-9a-f]{64}\b", "", " ".join(reason.split()))
     return f"{name} cannot be read as {kind}: Docling failed on it ({reason[:_LONGEST_REASON]})"
 
 

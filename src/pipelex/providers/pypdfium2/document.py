@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pipelex.cogt.exceptions import InferenceRequestError
@@ -11,6 +12,7 @@ from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, Extrac
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pipelex.cogt.extract.extract_job import ExtractJobParams
     from pipelex.cogt.inference.media import MediaSource
@@ -22,6 +24,7 @@ _FINENESS = 100  # PDFium places things in whole device units: hundredths of a p
 _MAX_PIXELS = 100_000_000  # 300 MB of raw pixels; a page of this size at more is a mistake in the resolution
 _LARGEST_DPI = 2400  # of a printing plate
 _PAGES_PER_OPENING = 100  # PDFium keeps what it has parsed until the document is closed
+_XFA_THROUGHOUT = 2  # FORMTYPE_XFA_FULL
 _NO_PAGES = "has no pages"
 _DAMAGED = "cannot be read: it is damaged"
 _UNKNOWN = "\ufffd"
@@ -60,6 +63,8 @@ class PdfDocument:
         except InferenceRequestError:
             self.close()
             raise
+        if self._pdf.get_formtype() == _XFA_THROUGHOUT:
+            _warn(f"{self._name} is a form of the kind XFA, which is not read: what is filled in is left out")
 
     def close(self) -> None:
         """Close the document. May be called again."""
@@ -94,7 +99,7 @@ class PdfDocument:
     def _load(self, number: int) -> Any:
         """Load a page, with what is filled in and noted on it as part of its content.
 
-        Values of form fields and text annotations are no content of the page but stand in appearances of their own.
+        Values of form fields and text annotations are no content of the page: they have appearances of their own.
         """
         import pypdfium2.raw as pdfium
 
@@ -134,7 +139,7 @@ class PdfDocument:
         codes.FPDF_LoadDocument(b"", None)  # sets PDFium's last error: not all that fails sets it anew
         given = self._source.path if self._source.path is not None else self._source.read()
         try:
-            pdf = pypdfium2.PdfDocument(given, password=self._params.password)
+            pdf = self._unlocked(given)
         except FileNotFoundError as exc:
             what = "is a folder, not a file" if self._source.path and self._source.path.is_dir() else "does not exist"
             msg = f"{self._name} {what}"
@@ -146,12 +151,27 @@ class PdfDocument:
             pdf.init_forms()  # draws what was filled into fields, where the file holds their values alone
         return pdf
 
+    def _unlocked(self, given: Path | bytes) -> Any:
+        """Open the document with the password given, or without one where it needs none."""
+        import pypdfium2
+        import pypdfium2.raw as codes
+
+        password = self._params.password
+        try:
+            return pypdfium2.PdfDocument(given, password=password)
+        except pypdfium2.PdfiumError as exc:
+            if password is None or exc.err_code != codes.FPDF_ERR_PASSWORD:
+                raise
+            with suppress(pypdfium2.PdfiumError):
+                return pypdfium2.PdfDocument(given)
+            raise
+
     def _is_empty(self) -> bool:
         path = self._source.path
         return path.is_file() and path.stat().st_size == 0 if path is not None else self._source.data == b""
 
     def _why(self, code: int | None) -> str:
-        """Say what PDFium's error code means for the user."""
+        """Return what PDFium's error code means for the user."""
         import pypdfium2.raw as codes
 
         if code == codes.FPDF_ERR_PASSWORD:
@@ -257,11 +277,13 @@ def _images(page: Any, number: int) -> Iterator[ExtractedImage]:
             data, mime_type = _image_file(image)
             yield ExtractedImage(data=data, mime_type=mime_type, box=_box(page, image))
         except (pypdfium2.PdfiumError, ValueError) as exc:
-            import logging
+            _warn(f"An image of page {number} is left out: PDFium cannot decode it ({exc})")
 
-            logging.getLogger(__name__).warning(
-                "An image of page %s is left out: PDFium cannot decode it (%s)", number, exc
-            )
+
+def _warn(message: str) -> None:
+    import logging
+
+    logging.getLogger(__name__).warning("%s", message)
 
 
 def _image_file(image: Any) -> tuple[bytes, str]:
