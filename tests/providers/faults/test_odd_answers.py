@@ -15,14 +15,14 @@ from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.search.search_job import SearchAnswer
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.testing.conformance import new_token
-from pipelex.testing.loopback import LoopbackVendor
+from pipelex.testing.loopback import HttpReply, LoopbackVendor
 from pipelex.testing.odd_answers import Oddity, is_part_of, made_odd, oddities_of, reason_for
+from tests.providers.calls import ONCE
 from tests.providers.faults.drivers import DRIVERS, heavy_but, play
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipelex.testing.loopback import HttpReply
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of Hugging Face's own call
 
@@ -98,6 +98,42 @@ def outcomes(name: str) -> list[Outcome]:
     with driver.vendor() as vendor:
         play(driver, scene, vendor=vendor)
     return found
+
+
+def whole(**fields: object) -> dict[str, object]:
+    """Return an answer of Bedrock's Converse with other fields."""
+    message = {"role": "assistant", "content": [{"text": "Hello"}]}
+    return {"output": {"message": message}, "stopReason": "end_turn", **fields}
+
+
+@pytest.mark.parametrize("name", ["bedrock_boto3", "bedrock_aioboto"])
+@pytest.mark.parametrize(
+    ("body", "came"),
+    [
+        (whole(usage="odd", metrics=7), "Hello"),
+        (whole(usage={"inputTokens": "odd", "outputTokens": 2}), "Hello"),
+        (whole(usage=[], stopReason=None), "Hello"),
+        ({"message": "boom"}, "InferenceInvalidAnswerError: The answer is not an answer of Bedrock's Converse: boom"),
+        ({"__type": "ThrottlingException", "message": "Too many requests"}, "InferenceRateLimitError: Too many"),
+        ({}, "InferenceInvalidAnswerError: The answer is not an answer of Bedrock's Converse"),
+        ({"output": None}, "InferenceInvalidAnswerError: The answer is not an answer of Bedrock's Converse"),
+        ([1], "InferenceInvalidAnswerError: The answer is not an answer of Bedrock's Converse"),
+        ("text", "InferenceInvalidAnswerError: The answer is not an answer of Bedrock's Converse: text"),
+        (None, "InferenceInvalidAnswerError: The answer is not an answer of Bedrock's Converse"),
+    ],
+)
+def test_an_odd_body_of_bedrock_is_read_or_named(name: str, body: object, came: str) -> None:
+    driver = DRIVERS[name]
+
+    async def scene(stage: Any, worker: Any) -> str:
+        stage.vendor.change_with(lambda _: HttpReply.json(body))
+        try:
+            return str(await driver._call(worker, new_token(), None))
+        except InferenceError as exc:
+            return f"{type(exc).__name__}: {exc.message}"
+
+    with driver.vendor() as vendor:
+        assert play(driver, scene, vendor=vendor, worker=ONCE, client=ONCE).startswith(came)
 
 
 @pytest.mark.parametrize(

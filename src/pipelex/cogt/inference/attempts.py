@@ -196,7 +196,9 @@ def _classified(worker: InferenceWorkerAbstract, error: BaseException) -> Infere
     origin = origin_of(worker, "_classify_error")
     try:
         named = worker._classify_error(error)
-    except Exception as exc:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:
         raise origin.error("an InferenceError or None", exc) from error
     if named is None:
         return InferenceError(described(error))

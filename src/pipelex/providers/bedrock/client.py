@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import aclosing
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from botocore import UNSIGNED
 from botocore.exceptions import NoRegionError, ProfileNotFound
 
-from pipelex.cogt.exceptions import InferenceRequestError, InferenceServerError
+from pipelex.cogt.exceptions import InferenceError, InferenceRequestError, InferenceServerError
+from pipelex.cogt.inference.answer_parts import field_of, json_of
 from pipelex.cogt.inference.daemon_thread import on_daemon_thread
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
@@ -78,7 +80,8 @@ class _Settings:
         return options
 
     def prepare(self, client: Any) -> None:
-        """Let a client send the Bedrock API key where there is one: the SDKs read it from the environment only."""
+        """Have a client read answers that are odd, and send the Bedrock API key, which the SDKs take from variables."""
+        client.meta.events.register("before-parse.bedrock-runtime.Converse", _drop_odd_fields)
         if self._api_key is not None:
             value = f"Bearer {self._api_key}"
 
@@ -153,8 +156,8 @@ class ThreadedBedrock:
 
                 config = Config(**self._settings.options())
                 client = self._session.client(**self._settings.of_service(service), config=config)
-                self._settings.prepare(client)
                 client.meta.events.register("before-parse.bedrock-runtime.Converse", _refuse_short_body)
+                self._settings.prepare(client)
                 self._clients[service] = client
             return self._clients[service]
 
@@ -169,6 +172,29 @@ def _refuse_short_body(response_dict: dict[str, Any], **_: object) -> None:
     if stated.isdecimal() and len(body) < int(stated):
         msg = f"The connection broke before the answer was whole: {len(body)} of {stated} bytes came"
         raise InferenceServerError(msg)
+
+
+_FIELDS = {"output": dict, "stopReason": str, "usage": dict, "metrics": dict}
+
+
+def _drop_odd_fields(response_dict: dict[str, Any], **_: object) -> None:
+    """Take what is of another type than documented out of an answer: botocore would refuse the whole of it.
+
+    Raises:
+        InferenceError: It is no answer of Converse; the error that it announces, of its kind, or one that shows it.
+    """
+    if response_dict["status_code"] >= 300:
+        return
+    answer = json_of(response_dict["body"])
+    if not isinstance(answer, dict) or not isinstance(field_of(answer, "output", "message"), dict):
+        raise InferenceError.from_answer(response_dict["body"], expected="an answer of Bedrock's Converse")
+    kept: dict[str, Any] = {
+        name: value for name, value in answer.items() if isinstance(value, _FIELDS.get(name, object))
+    }
+    if "usage" in kept:
+        kept["usage"] = {name: count for name, count in kept["usage"].items() if isinstance(count, int)}
+    if kept != answer:
+        response_dict["body"] = json.dumps(kept).encode()
 
 
 def _post(loop: AbstractEventLoop, callback: Callable[..., object], *args: object) -> None:
