@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import libcst as cst
 
-from codegen.source import assigned_name, decorator_names, dotted_name, is_docstring, walk
+from codegen.source import assigned_name, decorator_names, dotted_name, is_docstring, is_overload, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,15 +98,18 @@ class Reducer:
         if isinstance(node, cst.ClassDef):
             return self._reduce_class(node, where)
         if isinstance(node, cst.FunctionDef):
-            function = self._reduce_function(node, where, in_class=False)
-            function = function.with_changes(leading_lines=[_BLANK_LINE, _BLANK_LINE])
-            return Reduced((function,), (SymbolPart(where, function, node),))
+            seen = definition.overloads or (node,)
+            functions = [self._reduce_function(one, where, in_class=False) for one in seen]
+            functions = [one.with_changes(leading_lines=[_BLANK_LINE, _BLANK_LINE]) for one in functions]
+            parts = (SymbolPart(where, one, origin) for one, origin in zip(functions, seen, strict=True))
+            return Reduced(tuple(functions), tuple(parts))
         line = _without_comments(node).with_changes(leading_lines=[_BLANK_LINE])
         docstring = (_plain_line(definition.docstring),) if definition.docstring else ()
         return Reduced((line, *docstring), (SymbolPart(where, line, node),))
 
     def _reduce_class(self, node: cst.ClassDef, where: str) -> Reduced:
         kind = self._kind_of(node)
+        self._refuse_unrendered(node, where, kind)
         header = _without_comments(
             node.with_changes(leading_lines=[_BLANK_LINE, _BLANK_LINE], lines_after_decorators=[], body=_suite(None))
         )
@@ -126,6 +129,23 @@ class Reducer:
         body = cst.IndentedBlock(body=statements) if statements else _suite(None)
         return Reduced((header.with_changes(body=body),), tuple(parts))
 
+    def _refuse_unrendered(self, node: cst.ClassDef, where: str, kind: _Kind) -> None:
+        """Refuse what plugins can see of a class and no stub would show."""
+        self._refuse_type_parameters(node, where)
+        for statement in node.body.body:
+            if isinstance(statement, cst.If | cst.Try | cst.With | cst.For | cst.While):
+                text = "a member that is there on a condition: no stub shows it; define it in any case"
+                self._problem(statement, where, text)
+            name = assigned_name(statement)
+            if kind.is_dataclass and name is not None and name.startswith("_") and _is_required(statement):
+                text = f"the constructor takes '{name}', which no stub shows; give it a default, or field(init=False)"
+                self._problem(statement, where, text)
+
+    def _refuse_type_parameters(self, node: cst.ClassDef | cst.FunctionDef, where: str) -> None:
+        if node.type_parameters is not None:
+            text = "type parameters in brackets need Python 3.12, and older ones read the stubs; expected a TypeVar"
+            self._problem(node, where, text)
+
     def _kind_of(self, node: cst.ClassDef) -> _Kind:
         bases = {self._module.imports.get(dotted_name(base.value), "") for base in node.bases}
         return _Kind(
@@ -139,7 +159,11 @@ class Reducer:
         body = list(node.body.body)
         for statement, following in zip(body, [*body[1:], None], strict=True):
             name = assigned_name(statement)
-            if name is None or name.startswith("_") or not isinstance(statement, cst.SimpleStatementLine):
+            if name is None or not isinstance(statement, cst.SimpleStatementLine):
+                continue
+            if kind.is_dataclass and _is_keyword_mark(statement):
+                yield _Attribute(name, _plain_line(statement), [], statement)
+            if name.startswith("_"):
                 continue
             line = statement if kind.is_enum else self._reduce_attribute(statement, f"{where}.{name}", kind)
             docstring = [_plain_line(following)] if is_docstring(following) else []
@@ -155,6 +179,8 @@ class Reducer:
         value = _field_default(declaration.value) if kind.is_dataclass else declaration.value
         if value is not None and not self._is_plain_value(value):
             value = cst.Ellipsis() if kind.is_dataclass else None
+        if kind.is_dataclass and isinstance(declaration.value, cst.Call):
+            value = _field_call(declaration.value, value)
         equal = cst.MaybeSentinel.DEFAULT
         return statement.with_changes(body=[declaration.with_changes(value=value, equal=equal)])
 
@@ -183,17 +209,16 @@ class Reducer:
     def _methods(
         self, node: cst.ClassDef, where: str, kind: _Kind
     ) -> Iterator[tuple[str, cst.FunctionDef, cst.FunctionDef]]:
-        overloaded: set[str] = set()
-        for child in node.body.body:
-            if isinstance(child, cst.FunctionDef) and _is_published_method(child.name.value, kind):
-                name = child.name.value
-                if "overload" in decorator_names(child):
-                    overloaded.add(name)
-                elif name in overloaded:
-                    continue  # the implementation, which no type checker sees
+        functions = [child for child in node.body.body if isinstance(child, cst.FunctionDef)]
+        overloaded = {child.name.value for child in functions if is_overload(child)}
+        for child in functions:
+            name = child.name.value
+            is_seen = name not in overloaded or is_overload(child)  # nobody calls the implementation
+            if is_seen and _is_published_method(name, kind):
                 yield name, self._reduce_function(child, f"{where}.{name}", in_class=True), child
 
     def _reduce_function(self, node: cst.FunctionDef, where: str, *, in_class: bool) -> cst.FunctionDef:
+        self._refuse_type_parameters(node, where)
         self._check_decorators(node, where)
         self._check_annotations(node, where, in_class=in_class)
         reduced = node.with_changes(
@@ -282,10 +307,52 @@ def _field_default(value: cst.BaseExpression | None) -> cst.BaseExpression | Non
     """Return the default of a dataclass field: what ``field(...)`` says, dots where a factory makes it."""
     if not isinstance(value, cst.Call) or dotted_name(value.func) != "field":
         return value
-    arguments = {argument.keyword.value: argument.value for argument in value.args if argument.keyword is not None}
+    arguments = _arguments(value)
     if "default" in arguments:
         return arguments["default"]
     return cst.Ellipsis() if "default_factory" in arguments else None
+
+
+def _arguments(call: cst.Call) -> dict[str, cst.BaseExpression]:
+    return {argument.keyword.value: argument.value for argument in call.args if argument.keyword is not None}
+
+
+def _field_call(call: cst.Call, default: cst.BaseExpression | None) -> cst.BaseExpression | None:
+    """Return what the stub gives a field: its default, in ``field(...)`` where that says how it is passed."""
+    if dotted_name(call.func).rpartition(".")[2] != "field":
+        return default
+    kept = {name: value for name, value in _arguments(call).items() if name in {"init", "kw_only"}}
+    if not kept:
+        return default
+    given = ({"default": default} if default is not None else {}) | kept
+    equal = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
+    arguments = [cst.Arg(value, keyword=cst.Name(name), equal=equal) for name, value in given.items()]
+    return call.with_changes(args=arguments)
+
+
+def _is_required(statement: cst.CSTNode) -> bool:
+    """Tell whether the constructor of a dataclass cannot do without a field."""
+    match statement:
+        case cst.SimpleStatementLine(body=[cst.AnnAssign(annotation=annotation, value=value)]):
+            if dotted_name(_head(annotation.annotation)).rpartition(".")[2] in {"ClassVar", "KW_ONLY"}:
+                return False
+            given = _arguments(value) if isinstance(value, cst.Call) else None
+            if given is not None:
+                return not {"default", "default_factory", "init"} & set(given)
+            return value is None
+    return False
+
+
+def _head(annotation: cst.BaseExpression) -> cst.BaseExpression:
+    return annotation.value if isinstance(annotation, cst.Subscript) else annotation
+
+
+def _is_keyword_mark(statement: cst.SimpleStatementLine) -> bool:
+    """Tell whether a line is ``_: KW_ONLY``."""
+    match statement.body[0]:
+        case cst.AnnAssign(annotation=annotation):
+            return dotted_name(annotation.annotation).rpartition(".")[2] == "KW_ONLY"
+    return False
 
 
 def _is_async_generator(node: cst.FunctionDef) -> bool:

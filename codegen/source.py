@@ -26,11 +26,13 @@ class Definition:
         name: The name.
         node: The class, the function or the line that defines it.
         docstring: The string below a constant that documents it, where there is one.
+        overloads: The signatures that callers see of an overloaded function; then ``node`` is its implementation.
     """
 
     name: str
     node: cst.ClassDef | cst.FunctionDef | cst.SimpleStatementLine
     docstring: cst.SimpleStatementLine | None = None
+    overloads: tuple[cst.FunctionDef, ...] = ()
 
 
 @dataclass
@@ -137,20 +139,34 @@ def is_docstring(node: cst.CSTNode | None) -> bool:
 
 def _take_stock(module: SourceModule, statement: cst.BaseStatement, following: cst.BaseStatement | None) -> None:
     if isinstance(statement, cst.ClassDef | cst.FunctionDef):
-        module.definitions[statement.name.value] = Definition(statement.name.value, statement)
+        name = statement.name.value
+        known = module.definitions.get(name)
+        overloads = known.overloads if known is not None else ()
+        if isinstance(statement, cst.FunctionDef) and is_overload(statement):
+            overloads = (*overloads, statement)
+        module.definitions[name] = Definition(name, statement, overloads=overloads)
     elif isinstance(statement, cst.If):
         for inner in _for_type_checkers(statement):
             _note_imports(module, inner)
     elif isinstance(statement, cst.SimpleStatementLine):
         _note_imports(module, statement)
-        name = assigned_name(statement)
-        if name == "__all__":
+        target = assigned_name(statement)
+        if target == "__all__":
             module.exported = _string_list(statement)
-        elif name is not None:
+        elif target is not None:
             docstring = following if is_docstring(following) else None
-            module.definitions[name] = Definition(
-                name, statement, docstring if isinstance(docstring, cst.SimpleStatementLine) else None
+            module.definitions[target] = Definition(
+                target, statement, docstring if isinstance(docstring, cst.SimpleStatementLine) else None
             )
+
+
+def is_overload(node: cst.FunctionDef) -> bool:
+    """Tell whether a function is one of the signatures of an overloaded one.
+
+    Args:
+        node: The function.
+    """
+    return any(name.rpartition(".")[2] == "overload" for name in decorator_names(node))
 
 
 def _for_type_checkers(statement: cst.If) -> Sequence[cst.CSTNode]:

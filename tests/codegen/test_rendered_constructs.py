@@ -1,0 +1,84 @@
+"""What a published module may say beyond the plain cases is in its stub: overloads, fields, new types."""
+
+from __future__ import annotations
+
+import ast
+
+from tests.codegen.conftest import SmallProject
+
+JOB = "src/pipelex/cogt/llm/job.py"
+STUB = "src/pipelex/spi/v3/pipelex/cogt/llm/job.pyi"
+PICK = '''def pick(items: list[ItemT], key: Callable[[ItemT], bool]) -> ItemT:
+    """Pick an item.
+'''
+
+
+def stub_of(small: SmallProject, *edits: tuple[str, str]) -> str:
+    for old, new in edits:
+        small.edit(JOB, old, new)
+    text = small.render()[STUB]
+    ast.parse(text)
+    return text
+
+
+def test_of_an_overloaded_function_the_signatures_that_callers_see_are_published(small: SmallProject) -> None:
+    overloads = "@overload\ndef pick(items: str) -> str: ...\n@overload\ndef pick(items: int) -> int: ...\n"
+    implementation = "def pick(items: str | int) -> str | int:\n    return items\n\n\ndef other(items, key):\n"
+    text = stub_of(
+        small,
+        ("import TYPE_CHECKING, ", "import TYPE_CHECKING, overload, "),
+        (PICK, f"{overloads}{implementation}    '''Other.\n"),
+        ('        key: Which one.\n    """', "        key: Which one.\n    '''"),
+    )
+    assert 2 == text.count("@overload\ndef pick(")
+    assert "str | int" not in text
+
+
+def test_of_an_overloaded_method_no_implementation_is_published(small: SmallProject) -> None:
+    old = "    @property\n    def size"
+    methods = (
+        "    @overload\n    def at(self, key: str) -> str: ...\n    @overload\n    def at(self, key: int) -> int: ...\n"
+        "    def at(self, key: str | int) -> str | int:\n        return key\n\n"
+    )
+    text = stub_of(small, ("import TYPE_CHECKING, ", "import TYPE_CHECKING, overload, "), (old, methods + old))
+    assert 2 == text.count("def at(")
+    assert "str | int" not in text
+
+
+def test_how_the_constructor_takes_a_field_is_published(small: SmallProject) -> None:
+    text = stub_of(
+        small,
+        ("limit: int = -1", "limit: int = field(default=-1, init=False, repr=False)"),
+        (
+            "extras: Mapping[str, int] = field(default_factory=dict)",
+            "extras: Mapping[str, int] = field(default_factory=dict, kw_only=False)",
+        ),
+    )
+    assert "limit: int = field(default=-1, init=False)" in text
+    assert "extras: Mapping[str, int] = field(default=..., kw_only=False)" in text
+    assert "import dataclass, field" in text
+
+
+def test_the_mark_of_keyword_only_fields_is_published(small: SmallProject) -> None:
+    text = stub_of(
+        small,
+        ("from dataclasses import dataclass, field", "from dataclasses import KW_ONLY, dataclass, field"),
+        ("@dataclass(frozen=True, kw_only=True)", "@dataclass(frozen=True)"),
+        ("    data: bytes", "    _: KW_ONLY\n    data: bytes"),
+    )
+    assert "_: KW_ONLY" in text
+
+
+def test_a_new_type_is_published(small: SmallProject) -> None:
+    small.edit(
+        "spi.toml",
+        '"pipelex.cogt.llm.job:pick"',
+        '"pipelex.cogt.llm.job:Sdk" = { since = "3.1", role = "an sdk" }\n"pipelex.cogt.llm.job:pick"',
+    )
+    text = stub_of(
+        small,
+        ("import TYPE_CHECKING, Generic, ", "import TYPE_CHECKING, Generic, NewType, "),
+        ('["Job", "pick"]', '["Job", "Sdk", "pick"]'),
+        ("UnusedT = ", 'Sdk = NewType("Sdk", str)\nUnusedT = '),
+    )
+    assert 'Sdk = NewType("Sdk", str)' in text
