@@ -50,7 +50,8 @@ def parts_of(row: dict[str, Any]) -> list[Part]:
 
 def missing(row: dict[str, Any], root: Path) -> list[str]:
     """Name every page and every test of a family that is missing."""
-    return [f"{one.what}: {one.files}, {one.text}" for one in parts_of(row) if not _is_there(one, root)]
+    parts = (one for one in parts_of(row) if not _is_there(one, root))
+    return [f"{one.files}: missing {one.what}; expected a text like {one.text}" for one in parts]
 
 
 def _is_there(part: Part, root: Path) -> bool:
@@ -59,12 +60,13 @@ def _is_there(part: Part, root: Path) -> bool:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
 def test_a_family_has_its_pages_and_its_tests(row: dict[str, Any]) -> None:
-    assert [] == missing(row, ROOT)
+    found = missing(row, ROOT)
+    assert not found, "\n".join(found)
 
 
 def test_a_row_alone_has_every_page_and_every_test_named() -> None:
-    worker, kit = "pipelex.cogt.embed:EmbedWorkerAbstract", "pipelex.testing.embed:EmbedConformance"
-    row = {"value": "embed", "command": "embed", "worker": worker, "kit": kit}
+    worker, kit = "pipelex.cogt.planted:PlantedWorkerAbstract", "pipelex.testing.planted:PlantedConformance"
+    row = {"value": "planted", "command": "planted", "worker": worker, "kit": kit}
     assert 7 == len(parts_of(row)) == len(missing(row, ROOT))
 
 

@@ -78,14 +78,15 @@ class Copy:
         """Run the command line of the copy, ask for an exit code, and return what it said."""
         return self._run("pipelex.cli", *arguments, expected=expected)
 
-    def python(self, script: str) -> str:
-        """Run a script with the copy's package, and return what it printed."""
-        environment = {**os.environ, "PYTHONPATH": str(self.root / "src")}
+    def run(self, *arguments: str, cwd: str = ".", path: str = "src", expected: int = 0) -> str:
+        """Run Python with the copy's package, ask for an exit code, and return what it wrote."""
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(self.root / one) for one in (path, "src"))}
+        command = [sys.executable, *arguments]
         done = subprocess.run(
-            [sys.executable, "-c", script], env=environment, cwd=self.root, capture_output=True, text=True, check=False
+            command, env=environment, cwd=self.root / cwd, capture_output=True, text=True, check=False
         )
-        assert 0 == done.returncode, done.stderr
-        return done.stdout
+        assert expected == done.returncode, done.stdout + done.stderr
+        return done.stdout + done.stderr
 
     def _run(self, module: str, *arguments: str, expected: int) -> str:
         done = self._process(module, *arguments)

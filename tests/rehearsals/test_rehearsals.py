@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from codegen.spec import parse_spec
+from tests.rehearsals import embed
 from tests.rehearsals.conftest import ROOT, Copy
 
 if TYPE_CHECKING:
@@ -237,143 +238,47 @@ def test_an_enum_gains_a_member(project: Copy) -> None:
     )
 
 
-JOB = '''\
-"""What goes into an embedding."""
-
-from __future__ import annotations
-
-from dataclasses import dataclass
-
-__all__ = ["EmbeddingsJob"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class EmbeddingsJob:
-    """One embedding of several texts.
-
-    Attributes:
-        texts: The texts.
-    """
-
-    texts: tuple[str, ...]
-'''
-BASE = '''\
-"""The base of embeddings workers."""
-
-from __future__ import annotations
-
-from abc import abstractmethod
-from typing import TYPE_CHECKING
-
-from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract, run_call
-
-if TYPE_CHECKING:
-    from pipelex.cogt.embeddings.embeddings_job import EmbeddingsJob
-    from pipelex.cogt.inference.inference_result import InferenceResult
-
-__all__ = ["EmbeddingsWorkerAbstract"]
-
-
-class EmbeddingsWorkerAbstract(InferenceWorkerAbstract):
-    """Serves embeddings. A driver writes ``_embed``."""
-
-    async def embed(self, job: EmbeddingsJob) -> tuple[tuple[float, ...], ...]:
-        """Turn texts into vectors.
-
-        Args:
-            job: The job.
-        """
-        return await run_call(self, "embed", lambda: self._embed(job))
-
-    @abstractmethod
-    async def _embed(self, job: EmbeddingsJob) -> InferenceResult[tuple[tuple[float, ...], ...]]:
-        """Turn texts into vectors.
-
-        Args:
-            job: The job.
-        """
-'''
-WORKER = '''\
-"""Vectors of hashes: no key, no network, no meaning."""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-from zlib import crc32
-
-from pipelex.cogt.embeddings.embeddings_worker_abstract import EmbeddingsWorkerAbstract
-from pipelex.cogt.inference.inference_result import InferenceResult
-
-if TYPE_CHECKING:
-    from pipelex.cogt.embeddings.embeddings_job import EmbeddingsJob
-
-
-class HashingEmbeddingsWorker(EmbeddingsWorkerAbstract):
-    """Serves embeddings by hashing."""
-
-    async def _embed(self, job: EmbeddingsJob) -> InferenceResult[tuple[tuple[float, ...], ...]]:
-        return InferenceResult(content=tuple((crc32(text.encode()) / 2**32,) for text in job.texts))
-'''
-FAMILY = """
-[[family]]
-name = "EMBEDDINGS"
-value = "embeddings"
-worker = "pipelex.cogt.embeddings.embeddings_worker_abstract:EmbeddingsWorkerAbstract"
-
-# --- Symbols:"""
-SYMBOLS = """\
-# EMBEDDINGS
-"pipelex.cogt.embeddings.embeddings_worker_abstract:EmbeddingsWorkerAbstract" = { since = "next", role = "the base" }
-"pipelex.cogt.embeddings.embeddings_job:EmbeddingsJob" = { since = "next", role = "one embedding" }
-
-# errors that"""
-BUILTIN = """\
-[[builtin]]
-name = "hashing"
-title = "vectors of hashes"
-workers = [{ family = "EMBEDDINGS", sdk = "hashing", worker = "hashing.embeddings:HashingEmbeddingsWorker" }]
-
-# --- Versions:"""
-CALL = """
-import asyncio
-from pipelex.boot import Pipelex
-from pipelex.cogt.embeddings.embeddings_job import EmbeddingsJob
-from pipelex.cogt.model_backends.backend import InferenceBackend
-from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-from pipelex.generated.accessors import make_embeddings_worker
-from pipelex.plugins.inference_backend_registry import InferenceFamily
-
-with Pipelex.setup() as px:
-    worker = make_embeddings_worker(
-        px.hub.inference_backends,
-        sdk="hashing",
-        inference_model=InferenceModelSpec(
-            name="h", family=InferenceFamily.EMBEDDINGS, sdk="hashing", model_id="h", backend_name="hashing"
-        ),
-        backend=InferenceBackend(name="hashing"),
-        sdk_clients=px.hub.sdk_clients,
-        reporting_delegate=None,
-    )
-    print(len(asyncio.run(worker.embed(EmbeddingsJob(texts=("a", "b"))))))
-"""
+PYTEST = ("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider")
 
 
 def test_a_family_is_added_as_a_revision(project: Copy) -> None:
-    """A fifth one, embeddings, with its worker base and a built-in: no plugin notices."""
-    project.edit(
-        REGISTRY,
-        (
-            '    SEARCH = "search"',
-            '    EMBEDDINGS = "embeddings"\n    """Texts in, vectors out."""\n    SEARCH = "search"',
-        ),
-    )
-    project.write("src/pipelex/cogt/embeddings/__init__.py", "")
-    project.write("src/pipelex/cogt/embeddings/embeddings_job.py", JOB)
-    project.write("src/pipelex/cogt/embeddings/embeddings_worker_abstract.py", BASE)
-    project.write("src/pipelex/providers/hashing/__init__.py", "")
-    project.write("src/pipelex/providers/hashing/embeddings.py", WORKER)
-    project.edit("spi.toml", ("\n# --- Symbols:", FAMILY), ("# errors that", SYMBOLS), ("# --- Versions:", BUILTIN))
+    """A fifth one, EMBED, from its row up to a call that answers: a gate names each step, and no plugin notices."""
+    project.edit("spi.toml", ("\n# --- Symbols:", embed.ROW))
+    said = project.codegen(expected=2)
+    assert "11 problems; nothing was written." in said
+    for path, text in embed.TYPES.items():
+        project.write(path, text)
+    project.edit("spi.toml", ("# errors that", embed.SYMBOLS), ("# --- Versions:", embed.BUILTIN))
+    said = project.codegen(expected=2)
+    assert "no module 'pipelex.providers.hashing.embed' under src/" in said
+    for path, text in embed.SOURCES.items():
+        project.write(path, text)
+    said = project.codegen(expected=2)
+    assert "5 problems; all other files are written." in said
+    assert sum(path in said for path in embed.TEMPLATES) == len(embed.TEMPLATES)
+    for path, text in embed.TEMPLATES.items():
+        project.write(path, text)
     project.codegen()
+    project.edit("src/pipelex/config/defaults/pipelex.toml", ("\n[backends.openai]\n", embed.BACKEND))
+
+    said = project.run(*PYTEST, "tests/architecture/test_families.py", expected=1)
+    folders = ("cogt/**/*.py", "testing/**/*.py", "typing/*.py")
+    files = (*embed.PAGES, "tests/cli/test_embed.py", *(f"tests/{folder}" for folder in folders))
+    assert [] == [file for file in files if f"{file}: missing " not in said]
+    for path, (mark, line) in embed.PAGES.items():
+        project.edit(path, (mark, f"{line}{mark}"))
+    for path, text in embed.TESTS.items():
+        project.write(path, text)
+    path, call, line = embed.TYPED_CALL
+    project.edit(path, (call, f"{call}{line}"))
+    tests = [*embed.TESTS, "tests/architecture/test_families.py", "tests/architecture/test_layers.py"]
+    project.run(*PYTEST, *tests)
+    written = [path for path in (*embed.TYPES, *embed.SOURCES) if path.endswith(".py")]
+    assert len(written) + len(("spi.toml", "pipelex.toml")) <= 9
+    assert set() == type_errors(project, *written, "src/pipelex/generated", embed.TYPED_CALL[0])
+    project.pipelex("plugins", "new", "fresh", "--family", "embed", "--dir", str(project.root))
+    project.run(*PYTEST, cwd="pipelex-fresh", path="pipelex-fresh/src")
+
     project.codegen("diff")
     assert [] == [item["id"] for item in project.findings() if item["breaking"]]
     before = parse_spec((project.root / "spi.toml").read_text(encoding="utf-8")).spec
@@ -386,7 +291,6 @@ def test_a_family_is_added_as_a_revision(project: Copy) -> None:
     plugins = project.plugins
     said = project.pipelex("plugins", "upgrade", "--write", *plugins)
     assert len(plugins) == said.count("nothing to do")
-    all_is_green(project, plugins)
+    all_is_green(project, [*plugins, "pipelex-fresh"])
     project.pipelex("plugins", "check", "builtin:hashing")
-    assert "embeddings/hashing" in project.pipelex("plugins", "list")
-    assert "2\n" == project.python(CALL)
+    assert "embed/hashing" in project.pipelex("plugins", "list")
