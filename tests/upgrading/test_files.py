@@ -108,7 +108,10 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(module: Path) -> None:
     outside.write_text(BEFORE, encoding="utf-8")
     link = module.with_name("link.py")
     link.symlink_to(outside)
-    assert f"it is a link to {outside}" in refusal({link: b"x"}, module.parent)
+    assert f"a link leads to {outside}" in refusal({link: b"x"}, module.parent)
+    folder = module.with_name("folder")
+    folder.symlink_to(module.parent.parent)
+    assert f"a link leads to {outside}" in refusal({folder / "outside.py": b"x"}, module.parent)
 
 
 def test_two_texts_for_one_file_are_refused(module: Path) -> None:

@@ -495,3 +495,57 @@ def wrap_rows_of_regrouped(world: World) -> None:
     """Let listers return a record; dataclasses are imported already."""
     world.edit(LISTER, "from dataclasses import dataclass\n", "")
     wrap_rows(world)
+
+
+def test_a_lister_that_writes_its_own_output_returns_nothing_as_before(world: World) -> None:
+    wrap_rows(world)
+    body = f"""
+        async def lister({OLD}) -> None:
+            print(sdk)
+        """
+    check_module(world, SHAPES.format("ListModelsFn", 1), body, SHAPES.format("ListModelsFn", 2), body)
+
+
+def test_a_parameter_that_comes_with_one_version_is_regrouped_by_the_next(world: World) -> None:
+    """In a lambda, in one go: it has no annotations, in neither step."""
+    add_timeout(world)
+    world.release()
+    world.edit(REGISTRY, "timeout_s: float | None", "limits: Limits", version=3)
+    record = (
+        "class Limits:\n    timeout_s: float | None\n    def __init__(self, *, timeout_s: float | None) -> None: ...\n"
+    )
+    world.edit(REGISTRY, "class MakeWorkerFn", f"{record}\n\nclass MakeWorkerFn", version=3)
+    world.edit(REGISTRY, '["InferenceFamily",', '["InferenceFamily", "Limits",', version=3)
+    grouped = "Limits(timeout_s={timeout_s})"
+    symbol = f"{REGISTRY}:MakeWorkerFn"
+    world.changes.append(
+        change("parameters-regrouped", symbol, "timeout_s", "limits: Limits", migration=grouped, version=3)
+    )
+    body = f"""
+        def one({MAKE_OLD}) -> InferenceWorkerAbstract:
+            raise ValueError
+
+        maker: MakeWorkerFn = lambda *, {NAMES}: one({MAKE_PASS})
+
+        def call(spec: InferenceModelSpec, backend: InferenceBackend, clients: SdkClientRegistry) -> None:
+            one(inference_model=spec, backend=backend, sdk_clients=clients, reporting_delegate=None)
+        """
+    world.write(plugin=dedent(MAKE.format(1)) + dedent(body) + dedent(MAKERS))
+    assert [] == world.upgrade().left
+    assert f"def one({MAKE_OLD}, limits: Limits) -> InferenceWorkerAbstract:" in world.read()
+    assert f"lambda *, {NAMES}, limits: one({MAKE_PASS}, limits=limits)" in world.read()
+    assert "reporting_delegate=None, limits=Limits(timeout_s=None))" in world.read()
+
+
+def test_types_in_a_comment_are_left_to_the_author(world: World) -> None:
+    """An annotation beside the comment would be one type too many."""
+    add_timeout(world)
+    types = "InferenceModelSpec, InferenceBackend, SdkClientRegistry, ReportingProtocol | None"
+    body = f"""
+        def maker({NAMES}):
+            # type: ({types}) -> InferenceWorkerAbstract
+            raise ValueError
+        """
+    world.write(plugin=dedent(MAKE.format(1)) + dedent(body) + dedent(MAKERS))
+    assert any("its types are in a comment" in item.reason for item in world.upgrade().left)
+    assert f"def maker({NAMES}):" in world.read()

@@ -935,3 +935,20 @@ def test_windows_line_endings_are_kept(world: World) -> None:
     (world.plugin / "plugin.py").write_bytes(b"x = 3\r\ntargets_api = 1\r\n")
     world.upgrade()
     assert b"x = 3\r\ntargets_api = 2\r\n" == (world.plugin / "plugin.py").read_bytes()
+
+
+def test_a_module_is_rewritten_byte_by_byte_whatever_its_encoding_and_its_lines(world: World) -> None:
+    """A form feed and separators end no line of Python's; the cookie and the line ends stay true."""
+    world.edit(RESULT, '    OTHER = "other"', '    UNKNOWN = "other"')
+    world.changes = [change("enum-member-renamed", f"{RESULT}:FinishReason.OTHER", new="UNKNOWN")]
+    before = (
+        f"# -*- coding: latin-1 -*-\r\nfrom {RESULT} import FinishReason\r\n\f\r\ntargets_api = 1\r\n"
+        "x = 'caf\xe9 \x0b \x1c \x85', FinishReason.OTHER\r\n\fy = ('\x1d', FinishReason.OTHER)"
+    )
+    world.write(plugin="")
+    (world.plugin / "plugin.py").write_bytes(before.encode("latin-1"))
+    (world.plugin / "plugin.py").chmod(0o640)
+    assert [] == world.upgrade().left
+    after = before.replace("OTHER", "UNKNOWN").replace("= 1", "= 2")
+    assert after.encode("latin-1") == (world.plugin / "plugin.py").read_bytes()
+    assert 0o640 == (world.plugin / "plugin.py").stat().st_mode & 0o777

@@ -107,8 +107,8 @@ def demand_writable(contents: Mapping[Path, bytes], root: Path) -> None:
         if state.st_nlink > 1:
             reason = f"it is one file under {state.st_nlink} names (hard links), which writing it would part"
             raise _refused(path, reason, "Upgrade the plugin's source folder instead, or make it a file of its own")
-        if path.is_symlink() and not real.startswith(os.path.realpath(root) + os.sep):
-            raise _refused(path, f"it is a link to {real}, outside of the plugin's folder", "Upgrade it there")
+        if not real.startswith(os.path.realpath(root) + os.sep):
+            raise _refused(path, f"a link leads to {real}, outside of the plugin's folder", "Upgrade it there")
         if contents[final.setdefault(real, path)] != content:
             reason = f"it and {final[real]} are one file, and the upgrade writes two different texts"
             raise _refused(path, reason, "Make them two files and run again")

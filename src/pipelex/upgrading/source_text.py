@@ -48,6 +48,20 @@ class SourceText:
         self._line_starts = [0]
         for line in source_lines(text):
             self._line_starts.append(self._line_starts[-1] + len(line))
+        self._dropped = self._dropped_form_feeds()
+
+    def _dropped_form_feeds(self) -> list[int]:
+        """Return how many form feeds each line begins with: libcst leaves them out, and counts columns without them."""
+        code = self.tree.code
+        if code == self.text:
+            return [0] * len(self._line_starts)
+        found = []
+        for number, (line, kept) in enumerate(zip(source_lines(self.text), source_lines(code), strict=True), start=1):
+            if line.lstrip("\f") != kept and line != kept:
+                reason = f"line {number} has a form feed in its indentation"
+                raise UpgradeError(target=self.path, reason=reason, fix="Remove it and run again; nothing was written")
+            found.append(len(line) - len(kept))
+        return [*found, 0]
 
     def nodes(self, *kinds: type[cst.CSTNode]) -> Iterator[cst.CSTNode]:
         """Yield the nodes of some kinds, in the order of the text."""
@@ -70,18 +84,27 @@ class SourceText:
 
     def span(self, node: cst.CSTNode) -> Span:
         """Return where a node stands, as the type index has it."""
+        (start_line, start), (end_line, end) = self._place(node)
+        return Span(start_line, start, end_line, end)
+
+    def _place(self, node: cst.CSTNode) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return the lines and columns at which a node begins and ends."""
         where = self.position(node)
-        return Span(where.start.line, where.start.column, where.end.line, where.end.column)
+        first, last = where.start, where.end
+        return (
+            (first.line, first.column + self._dropped[first.line - 1]),
+            (last.line, last.column + self._dropped[last.line - 1]),
+        )
 
     def start(self, node: cst.CSTNode) -> int:
         """Return the offset at which a node begins."""
-        where = self.position(node).start
-        return self._line_starts[where.line - 1] + where.column
+        line, column = self._place(node)[0]
+        return self._line_starts[line - 1] + column
 
     def end(self, node: cst.CSTNode) -> int:
         """Return the offset at which a node ends."""
-        where = self.position(node).end
-        return self._line_starts[where.line - 1] + where.column
+        line, column = self._place(node)[1]
+        return self._line_starts[line - 1] + column
 
     def item_end(self, node: cst.CSTNode) -> int:
         """Return the offset at which a parameter, an argument or an imported name ends, its comma left out."""

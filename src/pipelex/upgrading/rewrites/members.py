@@ -252,6 +252,8 @@ class _Wrapping:
             return
         step, annotation = self.step, function.returns.annotation
         old, new = step.source.code(annotation), self.change.new
+        if old == "None" and _takes_none(new):
+            return
         if _takes_none(new) and _takes_none(self.change.old) and not _takes_none(old.strip("\"'")):
             new = " | ".join(part for part in _members(new) if part != "None")
         text = f'"{new}"' if isinstance(annotation, cst.SimpleString) else new

@@ -34,13 +34,22 @@ def rewrite(step: Step, change: ApiChange) -> None:
         "parameters-regrouped": (_regroup, _group, _leave_bound),
     }[change.kind]
     for function in step.implementers(symbol):
-        implementation(step, function, change)
+        if change.kind != "parameter-renamed" and _has_type_comment(step, function):
+            step.leave(function, change, "its types are in a comment: write the parameters and the comment")
+        else:
+            implementation(step, function, change)
     for call in step.all_calls(symbol):
         if not _passes_all_on(step, call, symbol):
             called(step, call, change)
     for call in step.partials(symbol):
         if bound is not None:
             bound(step, call, change)
+
+
+def _has_type_comment(step: Step, function: Function) -> bool:
+    """Return whether the types of a function are in a comment below its head, where an annotation is not allowed."""
+    text = step.source.text[step.source.start(function.name) :] if hasattr(function, "name") else ""
+    return re.match(r"[^\n]*\n?\s*#\s*type:\s*\(", text[text.find(")") :]) is not None
 
 
 def _passes_all_on(step: Step, call: cst.Call, symbol: str) -> bool:
