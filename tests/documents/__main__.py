@@ -35,7 +35,8 @@ def read_losses() -> dict[str, str]:
     return {key: kind for kind, keys in kinds.items() for key in keys}
 
 
-def _measured() -> Iterator[Measured]:
+def measured() -> Iterator[Measured]:
+    """Measure all documents of the corpus."""
     measurers = {model: Measurer(model) for models in _MODELS.values() for model in models}
     for name, path in documents(_CACHE).items():
         ending = path.suffix.lower()
@@ -46,9 +47,9 @@ def _measured() -> Iterator[Measured]:
         measurer.close()
 
 
-def _record(measured: list[Measured]) -> None:
+def _record(found: list[Measured]) -> None:
     """Write the counts and the report; what died is no count."""
-    rows = {item.key: [item.found.characters, item.found.pages] for item in measured if DIED not in item.found.error}
+    rows = {item.key: [item.found.characters, item.found.pages] for item in found if DIED not in item.found.error}
     lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(row)}" for key, row in sorted(rows.items()))
     COUNTS.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
     head = PAGE.read_text(encoding="utf-8").partition(MARK)[0]
@@ -58,19 +59,19 @@ def _record(measured: list[Measured]) -> None:
 def main() -> int:
     """Measure all documents; return 1 where something is wrong."""
     try:
-        measured = list(_measured())
+        found = list(measured())
     except ArchiveError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 2
-    asked_other = any(item.other is not None for item in measured)
+    asked_other = any(item.other is not None for item in found)
     if "--record" in sys.argv[1:]:
-        _record(measured)
-    problems = list(judge(measured, read_records(), read_losses(), asked_other=asked_other))
+        _record(found)
+    problems = list(judge(found, read_records(), read_losses(), asked_other=asked_other))
     for problem in problems:
         print(problem)
-    pages = sum(item.found.pages for item in measured)
+    pages = sum(item.found.pages for item in found)
     compared = "compared with pdftotext" if asked_other else "pdftotext is not installed: not compared with it"
-    print(f"{len(measured)} extractions, {pages:,} pages, {compared}: {len(problems)} problems")
+    print(f"{len(found)} extractions, {pages:,} pages, {compared}: {len(problems)} problems")
     return 1 if problems else 0
 
 

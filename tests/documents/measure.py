@@ -104,15 +104,20 @@ def serve_measures(pipe: Connection, model: str) -> None:
     """Extract each document that is asked for, in bounded memory, which a process of the driver's inherits."""
     from pipelex.boot import Pipelex
 
-    with suppress(ImportError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
+    limit_memory()
     with Pipelex.setup() as px:
         worker = px.extract(model)
         pipe.send("ready")
         while True:
             pipe.send(_measured(worker, pipe.recv()))
+
+
+def limit_memory() -> None:
+    """Limit the memory of this process, where the system can."""
+    with suppress(ImportError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
 
 
 def _measured(worker: ExtractWorkerAbstract, path: Path) -> Found:

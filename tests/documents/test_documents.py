@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import tarfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.documents import __main__ as command
 from tests.documents.__main__ import MARK, PAGE, read_losses, read_records
 from tests.documents.archives import ArchiveError, documents, unpack
 from tests.documents.judge import Measured, Record, judge, summary
-from tests.documents.measure import DIED, Found, Measurer, known_characters
+from tests.documents.measure import DIED, MOST_BYTES, Found, Measurer, known_characters, limit_memory
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -57,7 +60,8 @@ def test_counts_and_corpus_are_of_the_same_documents() -> None:
 
 
 def serve_faults(pipe: Connection, _model: str) -> None:
-    """Read documents as their names say."""
+    """Read documents as their names ask for."""
+    limit_memory()
     pipe.send("ready")
     while True:
         path = pipe.recv()
@@ -65,6 +69,8 @@ def serve_faults(pipe: Connection, _model: str) -> None:
             os._exit(3)
         if path.name == "slow.pdf":
             time.sleep(60)
+        if path.name == "large.pdf":
+            bytearray(MOST_BYTES)
         pipe.send(Found(1, 1))
 
 
@@ -77,6 +83,32 @@ def test_a_document_that_kills_or_holds_up_the_process_is_red_and_the_next_one_i
     assert [1, 0, 1, 0, 1] == [item.characters for item in found]
     assert found[1].error.startswith(f"{DIED}the process ended")
     assert found[3].error == f"{DIED}it takes more than 2 s"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux limits the memory of a process")
+def test_a_document_that_takes_too_much_memory_is_red() -> None:
+    measurer = Measurer("m", serve_faults)
+    try:
+        assert measurer.measure(Path("large.pdf")).error.startswith(f"{DIED}the process ended")
+    finally:
+        measurer.close()
+
+
+@pytest.mark.parametrize(("characters", "code"), [(-1, 1), (0, 0)])
+def test_the_command_ends_with_1_where_something_is_wrong(
+    characters: int, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured = [
+        Measured(key.partition(" ")[2], key.partition(" ")[0], Found(record.characters, record.pages))
+        for key, record in read_records().items()
+    ]
+    first = next(item for item in measured if item.found.characters)
+    found = replace(first.found, characters=first.found.characters + characters)
+    measured[measured.index(first)] = first._replace(found=found)
+    monkeypatch.setattr(command, "measured", lambda: measured)
+    monkeypatch.setattr(sys, "argv", ["tests.documents"])
+    assert code == command.main()
+    assert (f"{first.key}: " in capsys.readouterr().out) == bool(code)
 
 
 def test_of_an_archive_the_documents_alone_are_unpacked(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ class DoclingProcess:
         self._child: _Child | None = None
         self._asker: object = None
         self._lock = Lock()
-        self._owner = os.getpid()
+        self._owner = os.getpid()  # at the exit of a forked process, this one is the parent's
         atexit.register(self.end)
 
     def ask(self, asker: object, limit_s: float, method: str, *arguments: object) -> object:
@@ -127,8 +127,6 @@ class DoclingProcess:
 
     def start(self) -> _Child:
         """Start the process where it does not run."""
-        if self._owner != os.getpid():  # this is a fork: the process is that of the parent
-            self._child, self._owner = None, os.getpid()
         if self._child is None or not self._child.is_alive():
             self.end()
             self._child = _Child()

@@ -1,4 +1,4 @@
-"""PdfDocument extraction by PDFium: the text of PDF documents, their images, and pictures of their pages."""
+"""Document extraction by PDFium: the text of PDF documents, their images, and pictures of their pages."""
 
 from __future__ import annotations
 
