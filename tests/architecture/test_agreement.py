@@ -40,7 +40,7 @@ def disagreements_about_extras(builtins: list[dict[str, Any]], extras: Mapping[s
 
 
 def _requirements(builtin: dict[str, Any]) -> Iterator[str]:
-    return (required["requirement"] for required in builtin["requires"])
+    return (required["requirement"] for required in builtin.get("requires", ()))
 
 
 def disagreements_about_folders(builtins: list[dict[str, Any]], folders: set[str]) -> set[str]:
