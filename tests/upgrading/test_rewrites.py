@@ -765,6 +765,7 @@ def test_fields_and_enum_members_are_renamed_where_they_are_theirs(world: World)
     check(
         world,
         """
+        from dataclasses import replace
         from enum import Enum
         from pipelex.cogt.inference.inference_result import FinishReason as Why, InferenceResult
 
@@ -773,9 +774,11 @@ def test_fields_and_enum_members_are_renamed_where_they_are_theirs(world: World)
 
         targets_api = 1
         result = InferenceResult(content="", model_served="x", finish_reason=Why.OTHER)
+        result = replace(result, model_served="y")
         print(result.model_served, Mine.OTHER, {"model_served": Why["STOP"]})
         """,
         """
+        from dataclasses import replace
         from enum import Enum
         from pipelex.cogt.inference.inference_result import FinishReason as Why, InferenceResult
 
@@ -784,6 +787,7 @@ def test_fields_and_enum_members_are_renamed_where_they_are_theirs(world: World)
 
         targets_api = 2
         result = InferenceResult(content="", served_by="x", finish_reason=Why.UNKNOWN)
+        result = replace(result, served_by="y")
         print(result.served_by, Mine.OTHER, {"model_served": Why["STOP"]})
         """,
     )

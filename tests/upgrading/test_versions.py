@@ -80,6 +80,21 @@ def test_a_group_that_is_declared_where_nothing_is_rewritten_is_left_to_the_auth
     assert "declare the entry points in the group 'pipelex.inference'" in left.reason
 
 
+@pytest.mark.parametrize("version", [1, 2], ids=["with the upgrade", "later"])
+def test_a_group_that_the_project_above_a_package_declares_is_left_to_the_author(world: World, version: int) -> None:
+    """As long as it is the former one, also where the version is raised already."""
+    change_group(world)
+    world.write(plugin="")
+    (world.plugin / "pyproject.toml").write_text(PROJECT.format("pipelex.plugins"), encoding="utf-8")
+    package = world.plugin / "src" / "pkg"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(f"targets_api = {version}\n", encoding="utf-8")
+    assert 1 == main(["plugins", "upgrade", "--write", str(package)])
+    assert "targets_api = 2\n" == (package / "__init__.py").read_text(encoding="utf-8")
+    (world.plugin / "pyproject.toml").write_text(PROJECT.format("pipelex.inference"), encoding="utf-8")
+    assert 0 == main(["plugins", "upgrade", "--write", str(package)])
+
+
 def test_plugins_of_the_former_group_are_found_in_a_folder_of_several(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -122,6 +122,7 @@ def upgrade(target: Target, *, to: int | None = None, since: int | None = None) 
         texts = _prove(done, texts, paths, spi_tree(goal))
     for name, path in paths.items():
         done.before[path], done.after[path] = target.modules[name].text, texts[name]
+    _leave_group(done)
     _remember_marks(done)
     done.left = list(dict.fromkeys(done.left))
     demand_writable({path: encoded(path, done.before[path], done.after[path]) for path in done.changed}, target.root)
@@ -285,7 +286,7 @@ def version_change(number: int) -> ApiChange:
 
 
 def _rewrite_metadata(done: Upgrade, changes: Sequence[ApiChange]) -> None:
-    """Move the entry points to another group, or leave that to the author where they are stated elsewhere."""
+    """Move the entry points to another group, where the target's own files state them."""
     metadata = done.target.metadata
     for change in changes:
         if change.kind != packaging.KIND or metadata is None:
@@ -296,8 +297,24 @@ def _rewrite_metadata(done: Upgrade, changes: Sequence[ApiChange]) -> None:
             line = metadata.place(change.old).line
             done.edits.append(DoneEdit(metadata.file, line, f"the group is {change.new}", change))
             done.after[metadata.file] = new
-        elif change.old in metadata.groups and change.new not in metadata.groups:
-            reason = f"declare the entry points in the group '{change.new}', no longer in '{change.old}'"
+
+
+def _leave_group(done: Upgrade) -> None:
+    """Leave entry points that are still in a former group to the author: no type shows that core looks elsewhere.
+
+    They may be stated by the project above a package, by an installed distribution, or beside a raised version.
+    """
+    from pipelex.spi.changes import changes_between
+
+    groups_changed = [change for change in changes_between(0, done.new) if change.kind == packaging.KIND]
+    if not groups_changed:
+        return
+    metadata = done.target.metadata or packaging.metadata_above(done.target.root)
+    if metadata is None or done.after.get(metadata.file) != done.before.get(metadata.file):
+        return
+    for change in groups_changed:
+        if change.old in metadata.groups and groups_changed[-1].new not in metadata.groups:
+            reason = f"declare the entry points in the group '{groups_changed[-1].new}', no longer in '{change.old}'"
             done.left.append(LeftToAuthor(metadata.file, metadata.place(change.old).line, reason))
 
 

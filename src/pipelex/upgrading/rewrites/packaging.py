@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     import libcst as cst
 
+    from pipelex.reading.metadata import Metadata
     from pipelex.spi.changes import ApiChange
     from pipelex.upgrading.rewrites.step import Step
     from pipelex.upgrading.source_text import SourceText
@@ -138,6 +139,22 @@ def line_length(folder: Path) -> int:
 
 
 _LINE_LENGTH = 88
+
+
+def metadata_above(folder: Path) -> Metadata | None:
+    """Return the metadata of the project that a package or a module belongs to; ``None`` where none can be read.
+
+    Args:
+        folder: The folder of the package or the module.
+    """
+    from pipelex.reading.metadata import is_project, project_metadata
+    from pipelex.reading.place import UnreadableError
+
+    project = next((base for base in (folder, *folder.parents) if is_project(base)), None)
+    try:
+        return project_metadata(project) if project is not None else None
+    except UnreadableError:
+        return None
 
 
 def is_rewritten(file: Path) -> bool:
