@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -198,11 +199,15 @@ def _is_type_variable(definition: Definition) -> bool:
 
 
 class _Mentions(cst.CSTVisitor):
-    """Collects the names that a signature mentions: annotations, bases, decorators, values; not what it defines."""
+    """Collects the names that a signature mentions: annotations, bases, decorators, values; not what it defines.
+
+    A type that is quoted mentions what it would without the quotes; a string elsewhere is a value.
+    """
 
     def __init__(self) -> None:
         self.names: set[str] = set()
         self.loose_callable = False
+        self._depth_of_types = 0
 
     def visit_Name(self, node: cst.Name) -> None:
         self.names.add(node.value)
@@ -235,20 +240,38 @@ class _Mentions(cst.CSTVisitor):
     def visit_AnnAssign(self, node: cst.AnnAssign) -> bool:
         node.annotation.visit(self)
         if node.value is not None:
+            is_alias = dotted_name(node.annotation.annotation).rpartition(".")[2] == "TypeAlias"
+            self._depth_of_types += is_alias
             node.value.visit(self)
+            self._depth_of_types -= is_alias
         return False
+
+    def visit_Annotation(self, _node: cst.Annotation) -> None:
+        self._depth_of_types += 1
+
+    def leave_Annotation(self, _original_node: cst.Annotation) -> None:
+        self._depth_of_types -= 1
+
+    def visit_SimpleString(self, node: cst.SimpleString) -> None:
+        if self._depth_of_types and isinstance(node.evaluated_value, str):
+            with suppress(cst.ParserSyntaxError):
+                cst.parse_expression(node.evaluated_value).visit(self)
 
     def visit_Assign(self, node: cst.Assign) -> bool:
         node.value.visit(self)
         return False
 
-    def visit_Subscript(self, node: cst.Subscript) -> None:
+    def visit_Subscript(self, node: cst.Subscript) -> bool:
+        if dotted_name(node.value).rpartition(".")[2] == "Literal":  # what is in it are values
+            node.value.visit(self)
+            return False
         if dotted_name(node.value).rpartition(".")[2] == "Callable":
             match node.slice:
                 case [_, cst.SubscriptElement(slice=cst.Index(value=cst.Name(value="object")))]:
                     pass  # any function at all, whose parameters are read at run time
                 case [cst.SubscriptElement(slice=cst.Index(value=cst.Ellipsis())), *_]:
                     self.loose_callable = True
+        return True
 
 
 def _bases(source: SourceModule, definition: Definition) -> list[str]:

@@ -18,6 +18,13 @@ CASES = {
         "path: Colour",
         "pipelex.cogt.llm.job:Job.path: mentions 'Colour' of 'pipelex.cogt.llm.job', which is not published",
     ),
+    "unpublished type in quotes": (
+        JOB,
+        "    path: Path | None = None",
+        '    path: "Colour | None" = None',
+        "path: ",
+        "pipelex.cogt.llm.job:Job.path: mentions 'Colour' of 'pipelex.cogt.llm.job', which is not published",
+    ),
     "unpublished type of another module": (
         JOB,
         "from pipelex.plugins.inference_backend_registry import InferenceFamily",

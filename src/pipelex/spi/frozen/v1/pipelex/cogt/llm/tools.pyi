@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
-from pipelex.cogt.llm.llm_job import LLMAnswer, LLMJob, LLMTool
+from pipelex.cogt.llm.llm_job import DocumentPart, ImagePart, LLMAnswer, LLMJob, LLMTool, TextPart
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
 __all__ = ["PythonTool", "ToolContent", "ToolFunction", "ToolLimits", "ToolRun"]
