@@ -123,6 +123,23 @@ def test_what_is_filled_into_a_form_and_noted_on_a_page_is_text() -> None:
     assert page.text == "noted"
 
 
+@pytest.mark.parametrize(
+    ("annotation", "text"),
+    [
+        (Annotation("FreeText", entries="/Contents (typed) /DA (/F1 12 Tf 0 g)"), "typed"),
+        (Annotation("FreeText", text="typed", entries="/Contents (typed)"), "typed"),
+        (Annotation("Widget", entries="/FT /Tx /T (a) /V <FEFF4F60597D> /DA (/F1 12 Tf 0 g)"), "你好"),
+        (Annotation("Widget", text="1,234 EUR", entries="/FT /Tx /T (a) /V (1234)"), "1,234 EUR"),
+        (Annotation("Widget", entries="/FT /Tx /Ff 8192 /T (a) /V <FEFF4F60597D> /DA (/F1 12 Tf 0 g)"), "**"),
+        (Annotation("FreeText", entries="/F 2 /Contents (hidden)"), ""),
+    ],
+    ids=["not drawn", "drawn", "not in the font", "formatted", "a password", "hidden"],
+)
+def test_what_has_no_appearance_is_text_once(annotation: Annotation, text: str) -> None:
+    [page] = extract(make_pdf(Page((), annotations=(annotation,))))
+    assert page.text == text
+
+
 _XFA = "<xdp:xdp xmlns:xdp='http://ns.adobe.com/xdp/'><datasets><name>unseen</name></datasets></xdp:xdp>"
 
 

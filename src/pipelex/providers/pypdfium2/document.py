@@ -11,7 +11,7 @@ from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.extract.extract_job import BoundingBox, ExtractedImage, ExtractedPage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pipelex.cogt.extract.extract_job import ExtractJobParams
@@ -87,30 +87,36 @@ class PdfDocument:
         self._pages_read += 1
         found: dict[str, Any] = {"text": "", "page_count": len(self._pdf)}
         try:
-            page = self._load(number)
+            page, texts = self._load(number)
             try:
                 self._take(page, number, found)
+                found["text"] = "\n".join(filter(None, (found["text"], *_missing(texts, found["text"]))))
             finally:
                 page.close()
         except _PageError as exc:
             found["error"] = InferenceRequestError(f"Page {number} of {self._name} {exc}")
         return ExtractedPage(number=number, **found)
 
-    def _load(self, number: int) -> Any:
+    def _load(self, number: int) -> tuple[Any, list[str]]:
         """Load a page, with what is filled in and noted on it as part of its content.
 
         Values of form fields and text annotations are no content of the page: they have appearances of their own.
+
+        Returns:
+            The page, and the texts that may have no appearance.
         """
         import pypdfium2.raw as pdfium
 
         page = self._page(number)
-        if pdfium.FPDFPage_GetAnnotCount(page) == 0:
-            return page
+        count = pdfium.FPDFPage_GetAnnotCount(page)
+        if count == 0:
+            return page, []
         try:
+            texts = [text for index in range(count) if (text := _text_of(page, index))]
             pdfium.FPDFPage_Flatten(page, pdfium.FLAT_NORMALDISPLAY)  # refused for XFA: then the page is as it was
         finally:
             page.close()
-        return self._page(number)
+        return self._page(number), texts
 
     def _page(self, number: int) -> Any:
         import pypdfium2
@@ -226,6 +232,52 @@ def _text(page: Any) -> str:
         return _with_hyphens(text, textpage) if is_marked else text
     finally:
         textpage.close()
+
+
+def _text_of(page: Any, index: int) -> str:
+    """Return the text that an annotation or a text field holds, where PDFium may not have drawn it.
+
+    It draws no text annotation that has no appearance, and a field without one in a font that knows Latin alone.
+    Nothing is returned of what is hidden, or a password.
+    """
+    import pypdfium2.raw as pdfium
+
+    annotation = pdfium.FPDFPage_GetAnnot(page, index)
+    try:
+        kind, flags = pdfium.FPDFAnnot_GetSubtype(annotation), pdfium.FPDFAnnot_GetFlags(annotation)
+        if flags & (pdfium.FPDF_ANNOT_FLAG_HIDDEN | pdfium.FPDF_ANNOT_FLAG_NOVIEW):
+            return ""
+        if kind == pdfium.FPDF_ANNOT_FREETEXT:
+            return _utf16(lambda *buffer: pdfium.FPDFAnnot_GetStringValue(annotation, b"Contents", *buffer))
+        field = (page.formenv, annotation)
+        if kind != pdfium.FPDF_ANNOT_WIDGET or page.formenv is None:
+            return ""
+        if pdfium.FPDFAnnot_GetFormFieldType(*field) != pdfium.FPDF_FORMFIELD_TEXTFIELD:
+            return ""
+        if pdfium.FPDFAnnot_GetFormFieldFlags(*field) & pdfium.FPDF_FORMFLAG_TEXT_PASSWORD:
+            return ""
+        value = _utf16(lambda *buffer: pdfium.FPDFAnnot_GetFormFieldValue(*field, *buffer))
+        return value if any(character > "\xff" for character in value) else ""
+    finally:
+        pdfium.FPDFPage_CloseAnnot(annotation)
+
+
+def _utf16(read: Callable[..., int]) -> str:
+    """Return a text that PDFium writes into a buffer, two bytes a character, a zero at its end."""
+    import ctypes
+
+    import pypdfium2.raw as pdfium
+
+    size = read(None, 0)
+    buffer = ctypes.create_string_buffer(size)
+    read(ctypes.cast(buffer, ctypes.POINTER(pdfium.FPDF_WCHAR)), size)
+    return buffer.raw[: max(size - 2, 0)].decode("utf-16-le", "replace")
+
+
+def _missing(texts: list[str], page: str) -> list[str]:
+    """Return the texts that a page has not got."""
+    there = "".join(page.split())
+    return [text for text in texts if "".join(text.split()) not in there]
 
 
 def _with_hyphens(text: str, textpage: Any) -> str:
