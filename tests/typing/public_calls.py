@@ -19,6 +19,8 @@ from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
 from pipelex.cogt.search.search_job import SearchAnswer
 from pipelex.cogt.search.search_worker_abstract import SearchWorkerAbstract
 from pipelex.generated import accessors
+from pipelex.generated.families import LLM, SEARCH
+from pipelex.hub import PipelexHub
 from pipelex.plugins.inference_backend_registry import InferenceBackendRegistry
 from pipelex.plugins.model_handle import ModelHandle
 from pipelex.plugins.sdk_client_registry import SdkClientRegistry
@@ -62,6 +64,12 @@ async def async_calls() -> None:
         assert_type(px.extract("m").stream_pages(b"%PDF"), AsyncIterator[ExtractedPage])
         assert_type(await px.search("m").search("x"), SearchAnswer)
         assert_type(await px.search("m").search_structured("x", City), City)
+
+
+def token_calls(hub: PipelexHub, model: InferenceModelSpec) -> None:
+    assert_type(hub.worker(LLM, "m"), LLMWorkerAbstract)
+    assert_type(hub.worker(SEARCH, model), SearchWorkerAbstract)
+    assert_type(SEARCH.load_base(), type[SearchWorkerAbstract])
 
 
 def accessor_calls(registry: InferenceBackendRegistry, model: InferenceModelSpec, backend: InferenceBackend) -> None:
