@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipelex.cli.conversations import (
+    param_option,
+    read_conversation,
+    tool_option,
+    tools_named,
+    with_named,
+    write_conversation,
+)
 from pipelex.cli.inputs import media_sources, text_or_stdin
 from pipelex.cli.output import OK, write_json
 from pipelex.cli.session import answer_of_file, call_report, model_or_default, noting_usage, open_pipelex, usage_option
@@ -14,7 +22,7 @@ from pipelex.terminal import write_text
 
 if TYPE_CHECKING:
     from pipelex.cli.json_schema import SchemaAnswer
-    from pipelex.cogt.llm.llm_job import LLMJob
+    from pipelex.cogt.llm.llm_job import LLMAnswer, LLMJob
     from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
     from pipelex.reporting.usage_log import UsageLog
 
@@ -30,6 +38,13 @@ if TYPE_CHECKING:
 @click.option("--max-tokens", type=click.IntRange(min=1), help="The longest answer, in tokens.")
 @click.option("--seed", type=int, help="The seed of the randomness.")
 @click.option("--stop", multiple=True, metavar="TEXT", help="A text at which the answer ends. Repeatable.")
+@click.option(
+    "--history",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A conversation to continue; the prompt and the answer are added to the file.",
+)
+@tool_option
+@param_option
 @usage_option
 @click.option("--json", "as_json", is_flag=True, help="Write JSON; with --stream an object a line.")
 def llm(
@@ -44,6 +59,9 @@ def llm(
     max_tokens: int | None,
     seed: int | None,
     stop: tuple[str, ...],
+    history: Path | None,
+    tools: tuple[str, ...],
+    named_params: tuple[str, ...],
     tells_usage: bool,
     as_json: bool,
 ) -> int:
@@ -58,46 +76,88 @@ def llm(
     if schema is not None and stream:
         msg = "--schema and --stream do not go together: an answer is checked when it is whole."
         raise click.UsageError(msg)
+    if schema is not None and (tools or history is not None):
+        msg = "--schema does not go with --tool and --history."
+        raise click.UsageError(msg)
+    params = LLMJobParams(temperature=temperature, max_tokens=max_tokens, seed=seed, stop=stop)
     job = LLMJob(
         prompt=LLMPrompt(
             user_text=text_or_stdin(prompt, "prompt"),
             system_text=system,
             images=media_sources(images, "--image"),
+            history=read_conversation(history) if history is not None and history.exists() else (),
         ),
-        params=LLMJobParams(temperature=temperature, max_tokens=max_tokens, seed=seed, stop=stop),
+        params=with_named(params, named_params),
     )
+    found = tools_named(tools)
     answer = answer_of_file(schema) if schema is not None else None
     log = UsageLog()
     with noting_usage(log, wanted=tells_usage), open_pipelex(log) as px:
         worker = px.llm(model_or_default(px, model, InferenceFamily.LLM))
         if answer is not None:
             _write_object(worker, job, answer, log, as_json=as_json)
+        elif found:
+            run = worker.run_tools_sync(job, found)
+            _write_answer(run.answer, log, as_json=as_json)
+            job = run.job
         elif stream:
-            _write_pieces(worker, job, log, as_json=as_json)
+            job = job.then(_write_pieces(worker, job, log, as_json=as_json))
         else:
-            _write_text(worker, job, log, as_json=as_json)
+            whole = _whole_answer(worker, job)
+            _write_answer(whole, log, as_json=as_json)
+            job = job.then(whole)
+        if history is not None:
+            write_conversation(history, job.prompt.history)
     return OK
 
 
-def _write_text(worker: LLMWorkerAbstract, job: LLMJob, log: UsageLog, *, as_json: bool) -> None:
-    text = worker.gen_text_sync(job)
+def _whole_answer(worker: LLMWorkerAbstract, job: LLMJob) -> LLMAnswer:
+    """Return an answer that has a text.
+
+    Raises:
+        InferenceError: The call failed, or the answer was cut off, refused, or has no text.
+    """
+    from pipelex.cogt.llm.answer_report import refuse_half_answer
+
+    answer = worker.gen_answer_sync(job)
+    refuse_half_answer(worker, answer)
+    return answer
+
+
+def _write_answer(answer: LLMAnswer, log: UsageLog, *, as_json: bool) -> None:
     if as_json:
-        write_json({"text": text, **call_report(log)})
+        write_json({"text": answer.text, **_as_json(answer), **call_report(log)})
     else:
-        write_text(text)
+        write_text(answer.text)
 
 
-def _write_pieces(worker: LLMWorkerAbstract, job: LLMJob, log: UsageLog, *, as_json: bool) -> None:
+def _as_json(answer: LLMAnswer) -> dict[str, object]:
+    """Return what else an answer holds."""
+    from pydantic import TypeAdapter
+
+    from pipelex.cogt.llm.llm_job import LLMAnswer
+
+    plain = TypeAdapter(LLMAnswer).dump_python(answer, mode="json", exclude_defaults=True)
+    return {name: plain[name] for name in ("parts", "finish_detail", "request_id", "logprobs") if name in plain}
+
+
+def _write_pieces(worker: LLMWorkerAbstract, job: LLMJob, log: UsageLog, *, as_json: bool) -> LLMAnswer:
     """Write the pieces as they come; as JSON one object a line, the last one with the report of the call."""
-    for piece in worker.stream_text_sync(job):
-        if as_json:
-            write_json({"text": piece}, indent=None)
-        else:
-            write_text(piece, end="")
+    from pipelex.cogt.llm.answer_report import refuse_half_answer
+
+    with worker.stream_answer_sync(job) as stream:
+        for piece in stream.text():
+            if as_json:
+                write_json({"text": piece}, indent=None)
+            else:
+                write_text(piece, end="")
+        answer = stream.answer()
+    refuse_half_answer(worker, answer)
     if as_json:
-        write_json({"text": "", **call_report(log)}, indent=None)
+        write_json({"text": "", **_as_json(answer), **call_report(log)}, indent=None)
     else:
         write_text("")
+    return answer
 
 
 def _write_object(

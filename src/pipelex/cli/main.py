@@ -47,6 +47,7 @@ COMMANDS = {
         family.command: CoreCommand(f"pipelex.cli.{member}:{member}", family.help)
         for member, family in FAMILIES.items()
     },
+    "chat": CoreCommand("pipelex.cli.chat:chat", "Talk with a language model at the terminal."),
     "plugins": CoreCommand("pipelex.cli.plugins:plugins", "See which plugins are there and what became of them."),
     "show": CoreCommand("pipelex.cli.show:show", "Show what the backends offer."),
     "doctor": CoreCommand("pipelex.cli.doctor:doctor", "Find what is wrong, and say how to fix it."),

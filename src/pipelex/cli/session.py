@@ -106,11 +106,15 @@ def noting_usage(log: UsageLog, *, wanted: bool) -> Iterator[None]:
     try:
         yield
     finally:
-        if wanted and log.records:
-            _note_usage(log.report().overall)
+        if wanted:
+            note_usage(log)
 
 
-def _note_usage(totals: UsageTotals) -> None:
+def note_usage(log: UsageLog) -> None:
+    """Write in one line what the calls of a log used, how long they took and what they cost."""
+    totals = log.report().overall
+    if not totals.calls:
+        return
     note(f"usage: {', '.join((*_counts(totals.usage), f'{totals.duration_s:.1f} s', _cost(totals)))}")
 
 

@@ -216,6 +216,19 @@ def half_answer_error(reason: FinishReason | None, detail: str | None) -> Infere
     return None
 
 
+def empty_answer_error(reason: str | None, *, has_reasoning: bool, has_tool_calls: bool) -> InferenceInvalidAnswerError:
+    """Return the error for an answer without any text, which says what came in its place.
+
+    Args:
+        reason: Why the model stopped.
+        has_reasoning: Whether it holds reasoning.
+        has_tool_calls: Whether it holds tool calls.
+    """
+    came = [what for what, is_there in (("reasoning", has_reasoning), ("a tool call", has_tool_calls)) if is_there]
+    about = f"; what came is {' and '.join(came)}" if came else ""
+    return InferenceInvalidAnswerError(f"The answer holds no text (finish reason '{reason}'{about})")
+
+
 class CallReport:
     """The frame around one call: measures it, names what went wrong, and reports it exactly once.
 
@@ -349,16 +362,9 @@ class CallReport:
         Raises:
             InferenceInvalidAnswerError: There is no text.
         """
-        if any(self.texts):
-            return
-        came = [
-            what
-            for what, is_there in (("reasoning", self.has_reasoning), ("a tool call", self.has_tool_calls))
-            if is_there
-        ]
-        reason = self.finish_detail or self.finish_reason
-        about = f"; what came is {' and '.join(came)}" if came else ""
-        raise InferenceInvalidAnswerError(f"The answer holds no text (finish reason '{reason}'{about})")
+        if not any(self.texts):
+            reason = self.finish_detail or self.finish_reason
+            raise empty_answer_error(reason, has_reasoning=self.has_reasoning, has_tool_calls=self.has_tool_calls)
 
     def __enter__(self) -> Self:
         return self

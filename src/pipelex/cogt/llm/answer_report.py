@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipelex.cogt.exceptions import InferenceServerError
+from pipelex.cogt.exceptions import InferenceServerError, say_whom
 from pipelex.cogt.inference.inference_result import FinishReason, PartialAnswer
-from pipelex.cogt.inference.inference_worker_abstract import CallReport
+from pipelex.cogt.inference.inference_worker_abstract import CallReport, empty_answer_error, half_answer_error
 from pipelex.cogt.inference.iterators import close_iterator
 from pipelex.cogt.llm.assembly import Assembler
 from pipelex.cogt.llm.llm_job import (
@@ -203,6 +203,26 @@ class AnswerReport(CallReport):
         if not answer.parts:
             answer = replace(answer, text=known.text, parts=getattr(known, "parts", ()))
         return answer if replace(answer, backend_name=None) != _NOTHING_KNOWN else None
+
+
+def refuse_half_answer(worker: InferenceWorkerAbstract, answer: LLMAnswer) -> None:
+    """Turn an answer into an error where it is not a whole text.
+
+    Args:
+        worker: Whose answer it is.
+        answer: What ``gen_answer`` returned.
+
+    Raises:
+        InferenceError: It was cut off, refused or left unfinished, or has no text; ``answer`` is on the error.
+    """
+    reason = answer.finish_detail or answer.finish_reason
+    error = half_answer_error(answer.finish_reason, answer.finish_detail)
+    if error is None and not answer.text:
+        kinds = {part.kind for part in answer.parts}
+        error = empty_answer_error(reason, has_reasoning="reasoning" in kinds, has_tool_calls="tool_call" in kinds)
+    if error is not None:
+        error.answer = answer
+        raise say_whom(error, provider=worker.inference_model.backend_name, model=worker.inference_model.name)
 
 
 _NOTHING_KNOWN = LLMAnswer()

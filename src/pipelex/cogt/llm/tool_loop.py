@@ -16,6 +16,7 @@ from pipelex.cogt.exceptions import (
     say_whom,
 )
 from pipelex.cogt.inference.inference_worker_abstract import half_answer_error, refuse_undeclared
+from pipelex.cogt.llm.answer_report import refuse_half_answer
 from pipelex.cogt.llm.answer_schemas import RootObject
 from pipelex.cogt.llm.history import repair_messages
 from pipelex.cogt.llm.llm_job import (
@@ -206,9 +207,7 @@ class ToolLoop(Generic[OutputT]):
     def _last(self, answer: LLMAnswer) -> ToolRun[OutputT] | ToolRun[str] | None:
         """Return the run that an answer without calls ends; ``None`` where it does not fit and is asked for again."""
         if self._adapter is None:
-            if not answer.text:
-                detail = f"The answer holds no text (finish reason '{answer.finish_detail or answer.finish_reason}')"
-                raise InferenceInvalidAnswerError(detail, answer=answer)
+            refuse_half_answer(self._worker, answer)
             return self._made(answer.text, answer, self._job.then(answer))
         try:
             return self._made(self._adapter.validate(answer.text), answer, self._job.then(answer))
