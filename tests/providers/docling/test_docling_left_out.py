@@ -148,6 +148,21 @@ def test_an_xml_comment_in_a_word_document_costs_nothing() -> None:
     assert "aside" not in page.text
 
 
+def damaged_inside(document: bytes) -> bytes:
+    """Return an archive of which the text can no longer be unpacked."""
+    with zipfile.ZipFile(io.BytesIO(document)) as file:
+        start = file.getinfo("word/document.xml").header_offset + 60
+    return document[:start] + bytes(40) + document[start + 40 :]
+
+
+def test_damaged_notes_cost_themselves_alone(caplog: pytest.LogCaptureFixture) -> None:
+    [page] = extract(
+        MediaSource(data=with_part(word_file(), "word/footnotes.xml", lambda _: "<w:footnotes"), mime_type=DOCX)
+    )
+    assert "It went well." in page.text
+    assert "word/footnotes.xml of the document are left out" in caplog.text
+
+
 _OLD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
 
 
@@ -157,6 +172,7 @@ _OLD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
         (DOCX, _OLD + "EncryptedPackage".encode("utf-16-le"), "is encrypted: save it without a password"),
         (DOCX, _OLD, "is of an old office format"),
         (DOCX, word_file()[:2000], "cannot be read as docx: it is damaged, or another format"),
+        (DOCX, damaged_inside(word_file()), "cannot be read as docx: it is damaged, or another format"),
         (PPTX, _saved(pptx.Presentation()), "has no slides"),
         ("text/csv", "名前、年".encode("shift_jis"), "is a text of an unknown encoding: convert it to UTF-8"),
         (
@@ -165,7 +181,15 @@ _OLD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
             r"cannot be read as docx: Docling failed on it \([^()]{1,250}\)",
         ),
     ],
-    ids=["encrypted", "old", "cut off", "without slides", "of another encoding", "Docling's own fault"],
+    ids=[
+        "encrypted",
+        "old",
+        "cut off",
+        "damaged inside",
+        "without slides",
+        "of another encoding",
+        "Docling's own fault",
+    ],
 )
 def test_an_error_names_the_cause(media_type: str, document: bytes, reason: str) -> None:
     with pytest.raises(InferenceRequestError, match=f"The document {reason}") as caught:

@@ -28,6 +28,8 @@ _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _BODY = "word/document.xml"
 _NOTES = ("word/footnotes.xml", "word/endnotes.xml")
 _LONGEST_REASON = 200
+_BROKEN = (zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, RuntimeError, OSError, ValueError)
+"""What the standard library raises over an archive that is damaged, encrypted or lacks a part."""
 
 
 def utf8(data: bytes, name: str) -> bytes:
@@ -63,7 +65,7 @@ def repaired_word_file(data: bytes) -> bytes:
                 for item in old.infolist():
                     new.writestr(item.filename, repaired if item.filename == _BODY else old.read(item))
             return buffer.getvalue()
-    except (KeyError, zipfile.BadZipFile):
+    except _BROKEN:
         return data  # Docling, or why_unreadable, names what is wrong
 
 
@@ -74,7 +76,11 @@ def notes_of_word_file(data: bytes) -> tuple[str, ...]:
     notes = []
     with zipfile.ZipFile(BytesIO(data)) as file:
         for part in (name for name in _NOTES if name in file.namelist()):
-            root = ElementTree.fromstring(file.read(part))  # noqa: S314 - in a process of bounded memory
+            try:
+                root = ElementTree.fromstring(file.read(part))  # noqa: S314 - in a process of bounded memory
+            except (ElementTree.ParseError, *_BROKEN) as exc:
+                _log.warning("The notes in %s of the document are left out: it is damaged (%s)", part, exc)
+                continue
             notes += [_text_of(note) for note in root if note.get(f"{_WORD}type", "normal") == "normal"]
     return tuple(note for note in notes if note)
 
@@ -114,5 +120,5 @@ def is_whole(data: bytes, kind: str) -> bool:
     try:
         with zipfile.ZipFile(BytesIO(data)) as file:
             return file.testzip() is None and any(name.startswith(_MAIN_PARTS[kind]) for name in file.namelist())
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, ValueError):
+    except _BROKEN:
         return False
