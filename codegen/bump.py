@@ -279,7 +279,7 @@ def main(arguments: list[str], *, default_root: str, command: str) -> int:
 
 def _verdict(project: Project) -> Verdict:
     from codegen.compat.compare import compare
-    from codegen.compat.trees import baseline, working_tree
+    from codegen.compat.reading.trees import baseline, working_tree
     from pipelex.spi.type_check import UndecidedError
 
     try:

@@ -14,7 +14,7 @@ from codegen.writer import COMMAND
 
 if TYPE_CHECKING:
     from codegen.compat.model import Verdict
-    from codegen.compat.trees import StubTree
+    from codegen.compat.reading.trees import StubTree
 
 COMPATIBLE, BREAKING, COULD_NOT_TELL = 0, 1, 2
 COMMANDS = ("diff", "explain")
@@ -78,8 +78,8 @@ def _parser() -> argparse.ArgumentParser:
 def _diff(options: argparse.Namespace, project: Project) -> int:
     from codegen.compat.compare import compare
     from codegen.compat.declared import declared_by, idle_entries
+    from codegen.compat.reading.trees import baseline, resolve, working_tree
     from codegen.compat.report import FORMATS
-    from codegen.compat.trees import baseline, resolve, working_tree
 
     old = resolve(project, options.old) if options.old else baseline(project)
     new = resolve(project, options.new) if options.new else working_tree(project)
@@ -115,7 +115,7 @@ def _cache(project: Project) -> Path | None:
 
 def _explain(options: argparse.Namespace, project: Project) -> int:
     from codegen.compat.explain import explain
-    from codegen.compat.trees import read_shapes, resolve, working_tree
+    from codegen.compat.reading.trees import read_shapes, resolve, working_tree
 
     tree = resolve(project, options.tree) if options.tree else working_tree(project)
     sys.stdout.write(explain(read_shapes(tree), options.symbol))

@@ -5,25 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codegen.changes import with_open_enums
-from codegen.compat.aspects import undecided, undecided_draft
-from codegen.compat.directions import infer
-from codegen.compat.drafts import Drafter
-from codegen.compat.facts import OPEN, compare_facts
-from codegen.compat.folding import fold, symbol_of
-from codegen.compat.identity import identify
+from codegen.compat.asking.folding import fold, symbol_of
+from codegen.compat.asking.sheet import Pair, Sheet
+from codegen.compat.asking.typecheck import check
+from codegen.compat.drafting.aspects import undecided, undecided_draft
+from codegen.compat.drafting.drafts import Drafter
 from codegen.compat.model import Verdict
-from codegen.compat.sheet import Pair, Sheet
-from codegen.compat.trees import read_shapes
-from codegen.compat.typecheck import check
-from codegen.compat.witnesses import find_witnesses
+from codegen.compat.proving.witnesses import find_witnesses
+from codegen.compat.reading.directions import infer
+from codegen.compat.reading.facts import OPEN, compare_facts
+from codegen.compat.reading.identity import identify
+from codegen.compat.reading.trees import read_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from codegen.compat.draft import Draft
+    from codegen.compat.drafting.draft import Draft
     from codegen.compat.model import CompatFinding
-    from codegen.compat.trees import StubTree
+    from codegen.compat.reading.trees import StubTree
     from pipelex.spi.type_check import Diagnostic
 
 

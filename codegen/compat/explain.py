@@ -5,16 +5,16 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from codegen.compat.directions import infer, one_word, short
-from codegen.compat.outline import Outline
+from codegen.compat.reading.directions import infer, one_word, short
+from codegen.compat.reading.outline import Outline
 from codegen.errors import CodegenError, Problem
 from pipelex.spi.stub_tree import ClassKind, ClassShape, FunctionShape, Method
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from codegen.compat.directions import Directions, Path
     from codegen.compat.model import Direction
+    from codegen.compat.reading.directions import Directions, Path
     from pipelex.spi.stub_tree import TreeShape
 
 

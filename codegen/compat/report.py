@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from codegen.compat.directions import short
+from codegen.compat.reading.directions import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

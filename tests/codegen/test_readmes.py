@@ -12,7 +12,11 @@ CODEGEN = Path(__file__).parents[2] / "codegen"
 
 def unlisted(folder: Path) -> set[str]:
     """Return the modules of a folder that its README does not name, and the names there that are no module."""
-    modules = {path.name for path in folder.glob("*.py")} - {"__init__.py"}
+    inner = [
+        path for path in folder.iterdir() if (path / "__init__.py").is_file() and not (path / "README.md").is_file()
+    ]
+    maps = folder.name != CODEGEN.name  # the map of the generator lists folders as such
+    modules = {path.name for one in [folder, *(inner if maps else [])] for path in one.glob("*.py")} - {"__init__.py"}
     rows = re.findall(r"^\|.*\|$", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     return modules ^ {name for row in rows for name in re.findall(r"`([\w]+\.py)`", row)}
 

@@ -17,9 +17,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codegen.compat.asking.typecheck import check
 from codegen.compat.compare import Job
-from codegen.compat.typecheck import check
-from codegen.compat.witnesses import world
+from codegen.compat.proving.witnesses import world
 from pipelex.spi.type_check import Diagnostic
 from tests.codegen.compat.table import ROWS
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codegen.compat.model import CompatFinding
-    from codegen.compat.trees import StubTree
+    from codegen.compat.reading.trees import StubTree
 
 Edit = tuple[str, str, str]
 """A module, a text in it, and what stands there instead."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codegen.compat.trees import StubTree
+from codegen.compat.reading.trees import StubTree
 
 MODULES: dict[str, str] = {
     "plugins/contract": '''

@@ -9,7 +9,7 @@ import pytest
 
 from codegen.__main__ import main
 from codegen.compat import commands, compare, declared
-from codegen.compat.trees import StubTree, api_version, baseline, read_tree, working_tree
+from codegen.compat.reading.trees import StubTree, api_version, baseline, read_tree, working_tree
 from codegen.errors import CodegenError
 from codegen.project import Project
 from pipelex.spi.type_check import UndecidedError

@@ -10,7 +10,7 @@ import tomli
 
 from codegen.changes import declares, entry_for
 from codegen.compat.compare import compare
-from codegen.compat.facts import facts_of_lock, facts_of_spec
+from codegen.compat.reading.facts import facts_of_lock, facts_of_spec
 from codegen.errors import CodegenError
 from codegen.inputs import read_inputs
 from codegen.project import Project

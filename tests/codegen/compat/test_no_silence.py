@@ -11,7 +11,7 @@ import pytest
 
 from codegen.compat import compare
 from codegen.compat.compare import Job
-from codegen.compat.trees import STUBS, StubTree, api_version, read_tree
+from codegen.compat.reading.trees import STUBS, StubTree, api_version, read_tree
 from codegen.errors import CodegenError
 from codegen.project import Project
 from pipelex.spi.type_check import UndecidedError

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codegen.__main__ import main
+from codegen.compat.asking.typecheck import check
 from codegen.compat.compare import Job, compare, compare_all
-from codegen.compat.directions import infer
 from codegen.compat.model import Direction
-from codegen.compat.trees import STUBS, StubTree, api_version, read_shapes, read_tree
-from codegen.compat.typecheck import check
+from codegen.compat.reading.directions import infer
+from codegen.compat.reading.trees import STUBS, StubTree, api_version, read_shapes, read_tree
 from codegen.project import Project
 
 if TYPE_CHECKING:

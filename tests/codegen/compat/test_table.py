@@ -8,7 +8,7 @@ import pytest
 
 from codegen.compat import compare
 from codegen.compat.compare import Job
-from codegen.compat.witnesses import find_witnesses
+from codegen.compat.proving.witnesses import find_witnesses
 from tests.codegen.compat.agreement import refused_by, tool, verdicts_by
 from tests.codegen.compat.rows import Row, summary
 from tests.codegen.compat.table import ROWS, SAMPLE

@@ -99,7 +99,7 @@ def test_a_finding_and_an_entry_of_its_kind_have_one_sentence() -> None:
 def test_every_kind_that_a_comparison_finds_is_in_the_table() -> None:
     """Found are the literals with a hyphen, and the two-part ones, of the modules that draft findings."""
     folder = Path(codegen.compat.model.__file__).parent
-    text = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*drafts.py"))
+    text = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*drafts.py"))
     kinds = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', text)) - IGNORED_FINDINGS
     assert len(kinds) > 40
     assert set() == kinds - set(CHANGE_KINDS)

@@ -6,11 +6,11 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from codegen.compat.directions import CONSTRUCTOR
 from codegen.compat.model import Direction
-from codegen.compat.outline import Outline, first_of, parameter_list, variable_text
-from codegen.compat.spelling import Flow, Plain
-from codegen.compat.synthesized import match_args
+from codegen.compat.reading.directions import CONSTRUCTOR
+from codegen.compat.reading.outline import Outline, first_of, parameter_list, variable_text
+from codegen.compat.reading.spelling import Flow, Plain
+from codegen.compat.reading.synthesized import match_args
 from pipelex.spi.stub_tree import (
     STRUCTURAL_BASES,
     AliasShape,

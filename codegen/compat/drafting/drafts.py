@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from codegen.compat.class_drafts import ClassDrafter
-from codegen.compat.directions import CONSTRUCTOR, short
-from codegen.compat.draft import CALLS, Draft, Fails, Ways, always, fails_if
-from codegen.compat.outline import Canonical, Outline
-from codegen.compat.signatures import Words, events
-from codegen.compat.spelling import Flow, mentions
+from codegen.compat.drafting.class_drafts import ClassDrafter
+from codegen.compat.drafting.draft import CALLS, Draft, Fails, Ways, always, fails_if
+from codegen.compat.drafting.signatures import Words, events
+from codegen.compat.reading.directions import CONSTRUCTOR, short
+from codegen.compat.reading.outline import Canonical, Outline
+from codegen.compat.reading.spelling import Flow, mentions
 from pipelex.spi.stub_tree import (
     AliasShape,
     ClassKind,
@@ -28,10 +28,10 @@ from pipelex.spi.stub_tree import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from codegen.compat.directions import Path
+    from codegen.compat.asking.sheet import Pair, Sheet
+    from codegen.compat.drafting.signatures import Event
     from codegen.compat.model import Direction
-    from codegen.compat.sheet import Pair, Sheet
-    from codegen.compat.signatures import Event
+    from codegen.compat.reading.directions import Path
     from pipelex.spi.stub_tree import Shape
 
 API_VERSION = "pipelex.plugins.contract:PLUGIN_API_VERSION"

@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from codegen.compat.outline import Outline
+from codegen.compat.reading.outline import Outline
 from pipelex.spi.stub_tree import VariableShape
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from codegen.compat.directions import one_word, short
 from codegen.compat.model import CompatFinding, Direction
+from codegen.compat.reading.directions import one_word, short
 
 if TYPE_CHECKING:
-    from codegen.compat.directions import Path
+    from codegen.compat.reading.directions import Path
 
 Fails = Callable[[set[int]], set[Direction]]
 """Given the questions that were answered with no: who is broken."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codegen.compat.spelling import Flow, Plain, spell
+from codegen.compat.reading.spelling import Flow, Plain, spell
 from pipelex.spi.stub_tree import (
     Attribute,
     ClassKind,
@@ -21,7 +21,7 @@ from pipelex.spi.stub_tree import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from codegen.compat.spelling import Speller
+    from codegen.compat.reading.spelling import Speller
     from pipelex.spi.stub_tree import Member, Param, Shape, Signature, Type
 
 

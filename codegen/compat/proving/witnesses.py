@@ -10,21 +10,21 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from codegen.compat.drafts import callables
-from codegen.compat.folding import mentions_variable, symbol_of
+from codegen.compat.asking.folding import mentions_variable, symbol_of
+from codegen.compat.asking.typecheck import check
+from codegen.compat.drafting.drafts import callables
 from codegen.compat.model import Direction, Witness
-from codegen.compat.plugins import derived_frozen, generic_uses, hashed, imported, ordered, subclass, uses
-from codegen.compat.typecheck import check
+from codegen.compat.proving.plugins import derived_frozen, generic_uses, hashed, imported, ordered, subclass, uses
 from pipelex.spi.stub_tree import ClassShape, VariableShape, module_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from codegen.compat.draft import Draft
+    from codegen.compat.asking.sheet import Pair
+    from codegen.compat.drafting.draft import Draft
     from codegen.compat.model import CompatFinding
-    from codegen.compat.sheet import Pair
-    from codegen.compat.trees import StubTree
+    from codegen.compat.reading.trees import StubTree
     from pipelex.spi.type_check import Diagnostic
 
 _IMPORT = re.compile(r"^(\s*(?:from|import) )pipelex\b", re.MULTILINE)

@@ -11,8 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
-from codegen.compat.model import Direction
-from codegen.compat.projection import (
+from codegen.compat.asking.projection import (
     Names,
     Projector,
     member_callable,
@@ -20,7 +19,8 @@ from codegen.compat.projection import (
     project_tree,
     shared_module,
 )
-from codegen.compat.spelling import Flow
+from codegen.compat.model import Direction
+from codegen.compat.reading.spelling import Flow
 from pipelex.spi.stub_tree import ClassKind, ClassShape, FunctionShape, Method, VariableShape, reference
 from pipelex.spi.type_check import Diagnostic, UndecidedError
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from codegen.compat.directions import Directions
-    from codegen.compat.identity import Identity
+    from codegen.compat.reading.directions import Directions
+    from codegen.compat.reading.identity import Identity
     from pipelex.spi.stub_tree import Shape, TreeShape, Type
 
 

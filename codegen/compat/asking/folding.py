@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codegen.compat.draft import CALLS, Draft, always
-from codegen.compat.outline import Outline
-from codegen.compat.spelling import Flow, mentions
+from codegen.compat.drafting.draft import CALLS, Draft, always
+from codegen.compat.reading.outline import Outline
+from codegen.compat.reading.spelling import Flow, mentions
 from pipelex.spi.stub_tree import (
     Attribute,
     ClassShape,
@@ -20,7 +20,7 @@ from pipelex.spi.stub_tree import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from codegen.compat.sheet import Pair
+    from codegen.compat.asking.sheet import Pair
     from pipelex.spi.stub_tree import Member, Shape, TreeShape, Type
 
 

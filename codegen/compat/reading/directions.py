@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codegen.compat.model import Direction
-from codegen.compat.spelling import Flow, mentions
+from codegen.compat.reading.spelling import Flow, mentions
 from pipelex.spi.stub_tree import (
     Attribute,
     ClassKind,

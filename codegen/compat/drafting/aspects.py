@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from codegen.compat.draft import CALLS, IMPLEMENTS, Draft, always
-from codegen.compat.outline import Outline, Verbatim, variable_text
-from codegen.compat.synthesized import constructed_as
+from codegen.compat.drafting.draft import CALLS, IMPLEMENTS, Draft, always
+from codegen.compat.reading.outline import Outline, Verbatim, variable_text
+from codegen.compat.reading.synthesized import constructed_as
 from pipelex.spi.stub_tree import AliasShape, Attribute, ClassShape, ConstantShape, FunctionShape, Method, VariableShape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from codegen.compat.sheet import Pair
+    from codegen.compat.asking.sheet import Pair
     from pipelex.spi.stub_tree import Member, Shape, Signature
 
 _SPEAKS_OF: Mapping[str, tuple[str, ...]] = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codegen.compat.draft import CALLS
+from codegen.compat.drafting.draft import CALLS
 from codegen.compat.model import CompatFinding, Direction
 
 if TYPE_CHECKING:

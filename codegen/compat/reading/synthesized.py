@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from typing import TYPE_CHECKING
 
-from codegen.compat.directions import CONSTRUCTOR
+from codegen.compat.reading.directions import CONSTRUCTOR
 from pipelex.spi.stub_tree import Attribute, ClassKind, Method, ParamKind, field_params
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypedDict
 
-from codegen.compat.directions import CONSTRUCTOR
-from codegen.compat.draft import CALLS, IMPLEMENTS, always, fails_if
-from codegen.compat.signatures import events
-from codegen.compat.spelling import Flow
-from codegen.compat.synthesized import constructed_as, is_hashable, is_ordered, match_args
+from codegen.compat.drafting.draft import CALLS, IMPLEMENTS, always, fails_if
+from codegen.compat.drafting.signatures import events
+from codegen.compat.reading.directions import CONSTRUCTOR
+from codegen.compat.reading.spelling import Flow
+from codegen.compat.reading.synthesized import constructed_as, is_hashable, is_ordered, match_args
 from pipelex.spi.stub_tree import (
     STRUCTURAL_BASES,
     Attribute,
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from codegen.compat.directions import Path
-    from codegen.compat.draft import Fails, Ways
-    from codegen.compat.drafts import Drafter
+    from codegen.compat.drafting.draft import Fails, Ways
+    from codegen.compat.drafting.drafts import Drafter
+    from codegen.compat.drafting.signatures import Event
     from codegen.compat.model import Direction
-    from codegen.compat.signatures import Event
+    from codegen.compat.reading.directions import Path
     from pipelex.spi.stub_tree import Member, TreeShape
 
 

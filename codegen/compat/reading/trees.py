@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codegen.compat.facts import facts_of_lock, facts_of_spec
+from codegen.compat.reading.facts import facts_of_lock, facts_of_spec
 from codegen.errors import CodegenError, Problem
 from codegen.frozen import LOCK
 from pipelex.spi.stub_tree import PACKAGE, StubError, read_stub_tree, stub_files
@@ -15,7 +15,7 @@ from pipelex.spi.stub_tree import PACKAGE, StubError, read_stub_tree, stub_files
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from codegen.compat.facts import Facts
+    from codegen.compat.reading.facts import Facts
     from codegen.project import Project
     from pipelex.spi.stub_tree import TreeShape
 
