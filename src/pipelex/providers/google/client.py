@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 from google.genai import Client
-from google.genai.types import HttpOptions, HttpRetryOptions
+from google.genai.types import Content, CountTokensConfig, HttpOptions, HttpRetryOptions, Part, Tool
 
 from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.inference.http_answers import (
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from google.genai.models import AsyncModels
+    from google.genai.types import GenerateContentConfig
 
     from pipelex.cogt.model_backends.backend import InferenceBackend
 
@@ -94,6 +95,7 @@ class GoogleClient:
             httpx_client=self._unused_http,
         )
         project = backend.get_extra("project", default="")
+        self._is_enterprise = bool(project)
         try:
             if project:
                 location = backend.get_extra("location", default="global")
@@ -109,6 +111,29 @@ class GoogleClient:
         """What the SDK does with models: generate and list."""
         return self._sdk.models
 
+    async def count_tokens(
+        self, *, model_id: str, contents: list[Content], config: GenerateContentConfig
+    ) -> int | None:
+        """Count the tokens of a request; ``None`` where the answer holds no count.
+
+        The SDK lets the Gemini API count contents alone, though it counts whole requests: ``generateContentRequest``
+        takes the place of ``contents`` (https://ai.google.dev/api/tokens).
+        """
+        tools = [tool for tool in config.tools or [] if isinstance(tool, Tool)]
+        system = Content(parts=[Part(text=str(config.system_instruction))]) if config.system_instruction else None
+        if self._is_enterprise:
+            counted = CountTokensConfig(system_instruction=system, tools=tools or None)
+        else:
+            whole: dict[str, object] = {"model": f"models/{model_id}", "contents": list(map(_plain, contents))}
+            if system is not None:
+                whole["systemInstruction"] = _plain(system)
+            if tools:
+                whole["tools"] = list(map(_plain, tools))
+            counted = CountTokensConfig(
+                http_options=HttpOptions(extra_body={"contents": [], "generateContentRequest": whole})
+            )
+        return (await self.models.count_tokens(model=model_id, contents=list(contents), config=counted)).total_tokens
+
     async def _limit_connecting(self, request: httpx2.Request) -> None:
         """Set what the SDK, which gives each request one limit for all, has no setting for."""
         request.extensions["timeout"]["connect"] = self._connect_timeout
@@ -118,6 +143,11 @@ class GoogleClient:
         await self._sdk.aclose()
         await self._http.aclose()
         self._unused_http.close()
+
+
+def _plain(record: Content | Tool) -> dict[str, object]:
+    """Return a record of the SDK as it goes over the wire."""
+    return record.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 class _NoTransport(httpx2.BaseTransport):

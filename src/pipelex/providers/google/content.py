@@ -1,4 +1,4 @@
-"""What Google's LLM and image workers share: how files are said, and how an answer is read."""
+"""What Google's LLM and image workers share: files as parts, and how an answer is read."""
 
 from __future__ import annotations
 
@@ -41,13 +41,10 @@ _FINISH_REASONS = {
 }
 
 
-async def file_parts(files: Iterable[MediaSource]) -> list[Part]:
-    """Return files as parts of a message. An address is fetched here: the API takes only those of its own storage."""
-    parts: list[Part] = []
-    for file in files:
-        fetched = await file.fetched()
-        parts.append(Part.from_bytes(data=fetched.data or b"", mime_type=fetched.media_type()))
-    return parts
+async def file_part(file: MediaSource) -> Part:
+    """Return a file as a part of a message. An address is fetched here: the API takes only those of its own storage."""
+    fetched = await file.fetched()
+    return Part.from_bytes(data=fetched.data or b"", mime_type=fetched.media_type())
 
 
 def all_parts(response: GenerateContentResponse) -> list[Part]:

@@ -18,7 +18,7 @@ from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.providers.google.client import GoogleClient
-from pipelex.providers.google.content import answer_parts, ending_of, file_parts, text_of, usage_of
+from pipelex.providers.google.content import answer_parts, ending_of, file_part, text_of, usage_of
 from pipelex.providers.google.errors import classify
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class GoogleImgGenWorker(SdkWorker[GoogleClient], ImgGenWorkerAbstract):
 
     async def _gen_image_list(self, job: ImgGenJob) -> InferenceResult[tuple[GeneratedImage, ...]]:
         self._refuse_unknown(job)
-        parts = [*await file_parts(job.prompt.images), Part.from_text(text=job.prompt.text)]
+        parts = [*[await file_part(image) for image in job.prompt.images], Part.from_text(text=job.prompt.text)]
         models = (await self._client()).models
         response = await models.generate_content(
             model=self.inference_model.model_id,
