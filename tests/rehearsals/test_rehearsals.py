@@ -129,20 +129,19 @@ def test_a_keyword_of_make_worker_is_renamed(project: Copy) -> None:
 
 HOOK = '''\
     @abstractmethod
-    def _count_tokens(self, job: LLMJob) -> int:
-        """Count the tokens of a job.
+    def _count_words(self, job: LLMJob) -> int:
+        """Count the words of a job.
 
         Args:
             job: The job.
         """
 
-    @abstractmethod
-    async def _gen_text'''
+    async def _gen_text('''
 OWN_HOOK = """\
-    def _count_tokens(self, job: LLMJob) -> int:
+    def _count_words(self, job: LLMJob) -> int:
         return len(str(job.prompt.user_text).split())
 
-    async def _gen_text("""
+    def _classify_error("""
 
 
 def _is_an_llm_driver(path: Path) -> bool:
@@ -150,11 +149,12 @@ def _is_an_llm_driver(path: Path) -> bool:
 
 
 def test_a_required_hook_is_added_to_the_llm_base(project: Copy) -> None:
-    project.edit(LLM, ("    @abstractmethod\n    async def _gen_text", HOOK))
+    imports = "from abc import abstractmethod\nfrom collections.abc import Sequence"
+    project.edit(LLM, ("    async def _gen_text(", HOOK), ("from collections.abc import Sequence", imports))
     drivers = [path for path in (project.root / "src/pipelex/providers").glob("*/*.py") if _is_an_llm_driver(path)]
     assert len(drivers) > 1
     for path in drivers:
-        project.edit(path.relative_to(project.root).as_posix(), ("    async def _gen_text(", OWN_HOOK))
+        project.edit(path.relative_to(project.root).as_posix(), ("    def _classify_error(", OWN_HOOK))
     project.codegen()
     seen = finding(project, "abstract-added")
     assert seen["breaking"]
@@ -163,13 +163,13 @@ def test_a_required_hook_is_added_to_the_llm_base(project: Copy) -> None:
         project,
         {
             "kind": "abstract-added",
-            "symbol": "pipelex.cogt.llm.llm_worker_abstract:LLMWorkerAbstract._count_tokens",
+            "symbol": "pipelex.cogt.llm.llm_worker_abstract:LLMWorkerAbstract._count_words",
             "why": "a job that is too long is refused before it is paid for",
-            "migration": "def _count_tokens(self, job: LLMJob) -> int:\n    return len(str(job.prompt)) // 4\n",
+            "migration": "def _count_words(self, job: LLMJob) -> int:\n    return len(str(job.prompt)) // 4\n",
         },
     )
     workers = (project.root / "plugins/table/table_pkg/workers.py").read_text(encoding="utf-8")
-    assert 1 == workers.count("def _count_tokens")
+    assert 1 == workers.count("def _count_words")
 
 
 def test_a_symbol_moves(project: Copy) -> None:

@@ -62,6 +62,10 @@ class World:
         before, literal, after = contract.read_text(encoding="utf-8").partition("PLUGIN_API_VERSION: Final = ")
         contract.write_text(f"{before}{literal}{self.newest}{after.lstrip('0123456789')}", encoding="utf-8")
 
+    def stub(self, module: str, *, version: int = 2) -> str:
+        """Return the text of a stub."""
+        return (self.stubs(version) / f"{module.replace('.', '/')}.pyi").read_text(encoding="utf-8")
+
     def edit(self, module: str, old: str, new: str, *, version: int = 2) -> None:
         """Replace a text in a stub; a stub that is not there is written."""
         path = self.stubs(version) / f"{module.replace('.', '/')}.pyi"

@@ -253,7 +253,10 @@ def move_finish_reason(world: World) -> None:
     world.edit(RESULT, '["FinishReason", "InferenceResult", ', '["InferenceResult", ')
     world.edit(RESULT, "from enum import StrEnum\n", f"from {reason} import FinishReason\n")
     for user in ("pipelex.cogt.llm.llm_job", "pipelex.reporting.reporting_protocol"):
-        world.edit(user, f"from {RESULT} import FinishReason", f"from {reason} import FinishReason")
+        line = next(line for line in world.stub(user).split("\n") if line.startswith(f"from {RESULT} import "))
+        others = [name for name in line.rpartition(" import ")[2].split(", ") if name != "FinishReason"]
+        lines = [f"from {reason} import FinishReason", *(f"from {RESULT} import {name}" for name in others)]
+        world.edit(user, line, "\n".join(lines))
     world.changes = [change("symbol-moved", f"{RESULT}:FinishReason", new=f"{reason}:FinishReason")]
 
 
@@ -715,10 +718,10 @@ def test_regrouped_parameters_become_one(world: World) -> None:
 def test_a_required_member_is_written_once_where_it_is_inherited_from(world: World) -> None:
     world.edit(
         LLM,
-        "    @abstractmethod\n    async def _gen_text",
-        "    @abstractmethod\n    def _count(self, job: LLMJob) -> int: ...\n\n"
-        "    @abstractmethod\n    async def _gen_text",
+        "    async def _gen_text(",
+        "    @abstractmethod\n    def _count(self, job: LLMJob) -> int: ...\n\n    async def _gen_text(",
     )
+    world.edit(LLM, "from collections.abc import", "from abc import abstractmethod\nfrom collections.abc import")
     world.changes = [
         change(
             "abstract-added",
