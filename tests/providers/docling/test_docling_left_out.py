@@ -85,6 +85,12 @@ def sheets() -> bytes:
     return _saved(book)
 
 
+def formula() -> bytes:
+    book = openpyxl.Workbook()
+    book["Sheet"].append(("a", "=1+1"))
+    return _saved(book)
+
+
 @pytest.mark.parametrize(
     ("listed", "media_type", "document"),
     [
@@ -117,10 +123,23 @@ def test_sheets_have_their_names_and_comments_and_hidden_ones_are_left_out() -> 
     assert ["# kept name"] == [page.text.splitlines()[0] for page in extract(source, pages=(2,), tables=True)]
 
 
+def test_hidden_slides_are_no_pages() -> None:
+    assert "hidden slides" in _row(PPTX)[1]
+    slides = pptx.Presentation(io.BytesIO(slides_file()))
+    slides.slides[0]._element.set("show", "0")
+    [page] = extract(MediaSource(data=_saved(slides), mime_type=PPTX))
+    assert (1, 1) == (page.number, page.page_count)
+    assert "Slide 2" in page.text
+    slides.slides[1]._element.set("show", "0")
+    with pytest.raises(InferenceRequestError, match="has no page that is not hidden"):
+        extract(MediaSource(data=_saved(slides), mime_type=PPTX))
+
+
 @pytest.mark.parametrize(
     ("listed", "media_type", "document", "lost"),
     [
         ("tracked deletions", DOCX, tracked("moveFrom", "lost"), "lost"),
+        ("formulas", XLSX, formula(), "=1+1"),
         ("the box of `- [ ]`", "text/markdown", b"- [ ] todo", "[ ]"),
         ("the language of a code fence", "text/markdown", b"```python\nx = 1\n```", "python"),
         ("what a script would write", "text/html", b"<h1>x</h1><script>document.write('lost')</script>", "lost"),

@@ -82,6 +82,9 @@ class ConvertedDocument:
         self._per_point = _UNITS_PER_POINT.get(kind)
         self._parts = tuple(_parts(self._document, kind, data))
         count = len(self._parts)
+        if not count:
+            msg = f"{name} has no page that is not hidden"
+            raise InferenceRequestError(msg)
         missing = next((number for number in params.pages if not 1 <= number <= count), None)
         if missing is not None:
             msg = f"{name} has no page {missing}: its pages are 1 to {count}"
@@ -145,23 +148,27 @@ class ConvertedDocument:
 
 def _parts(document: DoclingDocument, kind: InputFormat, data: bytes) -> Iterator[_Part]:
     """Yield what makes up the pages."""
-    if kind is InputFormat.XLSX:
-        yield from _sheets(document)
+    if kind in (InputFormat.XLSX, InputFormat.PPTX):
+        yield from _shown(document, GroupLabel.SHEET if kind is InputFormat.XLSX else GroupLabel.CHAPTER)
     elif document.pages:
         yield from (_Part(page_no) for page_no in document.pages)
     else:
         yield _Part(notes=notes_of_word_file(data) if kind is InputFormat.DOCX else ())
 
 
-def _sheets(document: DoclingDocument) -> Iterator[_Part]:
-    """Yield the sheets that are not hidden. Docling numbers all of them, and has comments in groups behind each."""
+def _shown(document: DoclingDocument, label: GroupLabel) -> Iterator[_Part]:
+    """Yield the sheets or slides that are not hidden. Docling numbers all of them, and has a group of each."""
     groups = document.groups
-    starts = [at for at, group in enumerate(groups) if group.label is GroupLabel.SHEET]
-    for page_no, (start, end) in enumerate(zip(starts, [*starts[1:], len(groups)], strict=True), start=1):
-        if groups[start].content_layer is not ContentLayer.INVISIBLE:
-            notes = [item for group in groups[start + 1 : end] for item in group.children]
-            texts = (getattr(note.resolve(document), "text", "") for note in notes)
-            yield _Part(page_no, groups[start].name, tuple(text for text in texts if text))
+    starts = [at for at, group in enumerate(groups) if group.label is label and group.parent == document.body.get_ref()]
+    for page_no, (start, end) in enumerate(zip(starts, [*starts[1:], len(groups)], strict=False), start=1):
+        if groups[start].content_layer is ContentLayer.INVISIBLE:
+            continue
+        if label is GroupLabel.CHAPTER:
+            yield _Part(page_no)
+            continue
+        comments = [item for group in groups[start + 1 : end] for item in group.children]  # a group behind each sheet
+        texts = (getattr(comment.resolve(document), "text", "") for comment in comments)
+        yield _Part(page_no, groups[start].name, tuple(text for text in texts if text))
 
 
 def _format_of(name: str, media_type: str) -> InputFormat | None:
