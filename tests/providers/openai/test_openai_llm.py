@@ -254,10 +254,10 @@ def test_a_response_says_everything_under_its_own_names(replay: Replay) -> None:
     assert "Hello" == text_of(api, LLMJob(prompt=prompt, params=params))
     png, pdf = base64.b64encode(PNG).decode(), base64.b64encode(PDF).decode()
     content = [
-        {"type": "input_text", "text": "Hi"},
         {"type": "input_image", "detail": "auto", "image_url": f"data:image/png;base64,{png}"},
         {"type": "input_file", "filename": "document.pdf", "file_data": f"data:application/pdf;base64,{pdf}"},
         {"type": "input_file", "file_url": "https://example.org/a.pdf"},
+        {"type": "input_text", "text": "Hi"},
     ]
     expected = {
         "model": "gpt-x",
@@ -266,6 +266,7 @@ def test_a_response_says_everything_under_its_own_names(replay: Replay) -> None:
         "temperature": 0.5,
         "max_output_tokens": 9,
         "reasoning": {"effort": "high"},
+        "include": ["reasoning.encrypted_content"],
         "store": False,
     }
     assert expected == replay.last.json()

@@ -11,7 +11,7 @@ Errors:           https://platform.openai.com/docs/guides/error-codes
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pipelex.testing.loopback import HttpReply
 from tests.providers.replay import named_sse
@@ -98,10 +98,14 @@ def response_events(pieces: Sequence[str], whole: dict[str, object]) -> HttpRepl
     started = {**whole, "status": "in_progress", "output": [], "usage": None, "incomplete_details": None}
     end = f"response.{whole['status']}"
     place = {"item_id": "msg_1", "output_index": 1, "content_index": 0}
+    items = cast("list[dict[str, object]]", whole["output"])
+    done = [("response.output_item.done", {"output_index": at, "item": item}) for at, item in enumerate(items)]
     events: list[tuple[str, dict[str, object]]] = [
         ("response.created", {"response": started}),
+        *done[:-1],
         *(("response.output_text.delta", {**place, "delta": piece}) for piece in pieces),
         ("response.output_text.done", {**place, "text": "".join(pieces)}),
+        *done[-1:],
         (end, {"response": whole}),
     ]
     return named_sse(

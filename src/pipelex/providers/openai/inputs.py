@@ -1,4 +1,4 @@
-"""A conversation in the format of chat completions, and the user's text and files in that of the Responses API."""
+"""A conversation as the messages of chat completions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from openai.types.chat import ChatCompletionContentPartParam
-    from openai.types.responses import ResponseInputMessageContentListParam
 
     from pipelex.cogt.inference.media import MediaSource
     from pipelex.cogt.llm.llm_job import LLMPrompt, UserMessage, UserPart
@@ -99,23 +98,6 @@ async def _content(parts: Iterable[UserPart]) -> str | list[ChatCompletionConten
             content.append({"type": "file", "file": {"filename": file_name(part.source), "file_data": file_data}})
     only = content[0] if len(content) == 1 else None
     return only["text"] if only is not None and only["type"] == "text" else content
-
-
-async def response_content(prompt: LLMPrompt) -> ResponseInputMessageContentListParam:
-    """Say what the user gives as the content of a message to the Responses API.
-
-    Args:
-        prompt: The prompt; its system text goes elsewhere.
-    """
-    parts: ResponseInputMessageContentListParam = [{"type": "input_text", "text": prompt.user_text}]
-    parts += [{"type": "input_image", "detail": "auto", "image_url": await address(i)} for i in prompt.images]
-    for document in prompt.documents:
-        if document.url is not None:
-            parts.append({"type": "input_file", "file_url": document.url})
-        else:
-            file_data = await document.as_data_url()
-            parts.append({"type": "input_file", "filename": file_name(document), "file_data": file_data})
-    return parts
 
 
 async def address(source: MediaSource) -> str:

@@ -3,228 +3,156 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TYPE_CHECKING, cast
 
 from openai import AsyncOpenAI
 from openai.types.responses import Response
 
-from pipelex.cogt.exceptions import InferenceError, InferenceInvalidAnswerError, InferenceRequestError
-from pipelex.cogt.inference.answer_parts import field_of, has_reasoning, items_of, text_of, usage_of, word_of
-from pipelex.cogt.inference.http_answers import refuse_error_event, require_event_stream
-from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
+from pipelex.cogt.exceptions import InferenceError, InferenceRequestError
+from pipelex.cogt.inference.http_answers import require_event_stream
 from pipelex.cogt.inference.sdk_worker import SdkWorker
-from pipelex.cogt.llm.llm_job import LLMTextChunk
+from pipelex.cogt.llm.llm_job import AnswerDone, PartDone, ReasoningEffort
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.providers.openai.errors import classify
-from pipelex.providers.openai.inputs import response_content
+from pipelex.providers.openai.response_answers import EventReader, answer_of
+from pipelex.providers.openai.response_inputs import response_input
 from pipelex.providers.openai.strict_schema import AnswerSchema
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from openai.types.responses import ResponseInputParam, ResponseTextConfigParam
-    from openai.types.shared_params import Reasoning
+    from openai import AsyncStream
+    from openai.types.responses import ResponseStreamEvent
+    from openai.types.responses.input_token_count_response import InputTokenCountResponse
 
-    from pipelex.cogt.llm.llm_job import LLMJob
-    from pipelex.reporting.reporting_protocol import InferenceUsage
+    from pipelex.cogt.llm.llm_job import LLMAnswer, LLMEvent, LLMJob, LLMJobParams
 
-_REASONS_OF_INCOMPLETE = {
-    "max_output_tokens": FinishReason.LENGTH,
-    "content_filter": FinishReason.CONTENT_FILTER,
-}
-
-_REASONS_OF_STATUS = {
-    "completed": FinishReason.STOP,
-    "incomplete": FinishReason.UNFINISHED,
-    "failed": FinishReason.UNFINISHED,
-    "cancelled": FinishReason.UNFINISHED,
-    "queued": FinishReason.UNFINISHED,
-    "in_progress": FinishReason.UNFINISHED,
-}
-
-
-class _Options(TypedDict, total=False):
-    """The parameters of a request that may be left to the model."""
-
-    instructions: str
-    temperature: float
-    max_output_tokens: int
-    reasoning: Reasoning
-    text: ResponseTextConfigParam
+_NOT_TAKEN = ("seed", "stop", "top_k", "presence_penalty", "frequency_penalty")
+_COUNTED = ("model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "text", "reasoning")
 
 
 class OpenAIResponsesWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
     """Serves LLM calls by ``POST /responses``. Nothing is stored at the vendor's."""
 
-    streams_name_their_end = True
+    async def _generate(self, job: LLMJob) -> LLMAnswer:
+        schema = _schema(job.params)
+        create = cast("Callable[..., Awaitable[object]]", (await self._client()).responses.create)
+        response = await create(**await self._request(job, schema))  # the SDK validates nothing
+        if not isinstance(response, Response) or not response.model_fields_set & {"output", "status", "usage"}:
+            raise InferenceError.from_answer(response, expected="a response of the Responses API")
+        answer = answer_of(response)
+        if schema is not None and schema.root.is_wrapped:
+            return replace(answer, parts=(), text=schema.unwrapped(answer.text))
+        return answer
 
-    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
-        return await self._respond(job, self._options(job))
-
-    async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> InferenceResult[str]:
-        answer = AnswerSchema.of(json_schema)
-        options = self._options(job)
-        options["text"] = {
-            "format": {"type": "json_schema", "name": "answer", "schema": answer.schema, "strict": answer.is_strict}
-        }
-        result = await self._respond(job, options)
-        return replace(result, content=answer.unwrapped(result.content))
-
-    async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
-        options = self._options(job)
-        client = await self._client()
-        stream = await client.responses.create(
-            model=self.inference_model.model_id,
-            input=await self._input(job),
-            store=False,
-            stream=True,
-            extra_headers=self.inference_model.extra_headers,
-            extra_body=self.inference_model.extra_body,
-            **options,
+    async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
+        schema = _schema(job.params)
+        if schema is not None and schema.root.is_wrapped:
+            # The pieces are not those of the answer: it comes whole.
+            answer = await self._generate(job)
+            for part in answer.parts:
+                yield PartDone(part=part)
+            yield AnswerDone(answer=answer)
+            return
+        create = cast(
+            "Callable[..., Awaitable[AsyncStream[ResponseStreamEvent]]]", (await self._client()).responses.create
         )
-        said: list[str] = []
+        stream, reader = await create(**await self._request(job, schema), stream=True), EventReader()
         async with stream:
             await require_event_stream(stream.response)
             async for event in stream:
-                piece = _piece(event)
-                if piece is not None:
-                    said.append(piece.text)
-                    yield piece
-                    if piece.finish_reason is not None:
-                        _compare("".join(said), _text(field_of(event, "response")))
+                for made in reader.events(event):
+                    yield made
+
+    async def _count_tokens(self, job: LLMJob) -> int:
+        request = await self._request(job, _schema(job.params))
+        counter = (await self._client()).responses.input_tokens.count
+        count = cast("Callable[..., Awaitable[InputTokenCountResponse]]", counter)
+        counted = await count(**{name: request[name] for name in _COUNTED if name in request})
+        return counted.input_tokens
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
         return classify(error)
 
-    def _options(self, job: LLMJob) -> _Options:
-        """Say how the model is to answer; what the job leaves open is not sent."""
-        params = job.params
-        for name in ("seed", "stop"):
+    async def _request(self, job: LLMJob, schema: AnswerSchema | None) -> dict[str, object]:
+        """Write a job in the format; what it leaves open is not sent."""
+        model, params = self.inference_model, job.params
+        for name in _NOT_TAKEN:
             if getattr(params, name) not in (None, ()):
                 msg = f"The Responses API takes no '{name}': leave it out, or reach the model by chat completions"
                 raise InferenceRequestError(msg)
-        effort = params.reasoning_effort
         options: dict[str, object] = {
             "instructions": job.prompt.system_text,
             "temperature": params.temperature,
-            "max_output_tokens": params.max_tokens or self.inference_model.max_output_tokens,
-            "reasoning": {"effort": effort.value} if effort is not None else None,
+            "top_p": params.top_p,
+            "max_output_tokens": params.max_tokens or model.max_output_tokens,
+            "top_logprobs": params.top_logprobs,
+            "text": _format(schema) if schema is not None else None,
+            "reasoning": _reasoning(params),
+            "include": _included(params),
         }
-        return cast("_Options", {name: value for name, value in options.items() if value is not None})
-
-    async def _input(self, job: LLMJob) -> ResponseInputParam:
-        return [{"type": "message", "role": "user", "content": await response_content(job.prompt)}]
-
-    async def _respond(self, job: LLMJob, options: _Options) -> InferenceResult[str]:
-        client = await self._client()
-        response: object = await client.responses.create(
-            model=self.inference_model.model_id,
-            input=await self._input(job),
-            store=False,
-            extra_headers=self.inference_model.extra_headers,
-            extra_body=self.inference_model.extra_body,
-            **options,
-        )  # the SDK validates nothing
-        if not isinstance(response, Response) or not response.model_fields_set & {"output", "status", "usage"}:
-            raise InferenceError.from_answer(response, expected="a response of the Responses API")
-        return _result(response)
+        return {
+            "model": model.model_id,
+            "input": await response_input(job.prompt),
+            "store": False,
+            "extra_headers": model.extra_headers,
+            "extra_body": {**model.extra_body, **(params.vendor_params or {})},
+            **{name: value for name, value in options.items() if value not in (None, {}, [])},
+            **_tools(params),
+            **_cache(params),
+        }
 
 
-def _result(response: object) -> InferenceResult[str]:
-    """Read a response; the SDK validates nothing.
-
-    Raises:
-        InferenceError: The response failed.
-    """
-    failure = field_of(response, "error")
-    code, message = word_of(field_of(failure, "code")), word_of(field_of(failure, "message"))
-    if code is not None or message is not None:
-        raise InferenceError.from_status(None, message or "The response failed", codes=[code or ""])
-    items = items_of(field_of(response, "output"))
-    reason, detail = _ending(response)
-    return InferenceResult(
-        content=_text(response),
-        usage=_usage(field_of(response, "usage")),
-        finish_reason=reason,
-        finish_detail=detail,
-        model_served=word_of(field_of(response, "model")),
-        has_reasoning=has_reasoning(items),
-        has_tool_calls=any(str(_kind(item)).endswith("_call") for item in items),
-    )
+def _schema(params: LLMJobParams) -> AnswerSchema | None:
+    return None if params.structured_output is None else AnswerSchema.of(dict(params.structured_output))
 
 
-def _piece(event: object) -> LLMTextChunk | None:
-    """Read an event of a stream; ``None`` where it adds nothing."""
-    kind = _kind(event)
-    match kind:
-        case "response.output_text.delta":
-            delta = field_of(event, "delta")
-            return LLMTextChunk(text=delta if type(delta) is str else text_of(delta))
-        case "response.refusal.done":
-            refusal = word_of(field_of(event, "refusal"))
-            return LLMTextChunk(text="", finish_reason=FinishReason.CONTENT_FILTER, finish_detail=refusal)
-        case "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled":
-            response = field_of(event, "response")
-            result = _result(response)
-            named = _REASONS_OF_STATUS[kind.removeprefix("response.")]
-            said = result.finish_reason if word_of(field_of(response, "status")) is not None else named
-            return LLMTextChunk(
-                text="",
-                usage=result.usage,
-                finish_reason=said,
-                finish_detail=result.finish_detail,
-                model_served=result.model_served,
-                has_reasoning=result.has_reasoning,
-                has_tool_calls=result.has_tool_calls,
-            )
-        case "error" | None:
-            refuse_error_event(event)
-    return None
+def _format(schema: AnswerSchema) -> dict[str, object]:
+    answer = {"type": "json_schema", "name": "answer", "schema": schema.schema, "strict": schema.is_strict}
+    return {"format": answer}
 
 
-def _kind(item: object) -> object:
-    return field_of(item, "type")
+def _reasoning(params: LLMJobParams) -> dict[str, object]:
+    reasoning: dict[str, object] = {}
+    if params.reasoning_effort is not None:
+        reasoning["effort"] = params.reasoning_effort.value
+    if params.show_reasoning:
+        reasoning["summary"] = "auto"
+    return reasoning
 
 
-def _parts(response: object) -> list[object]:
-    """Return the parts of the messages of a response; an item with a content and no type is a message, too."""
-    messages = [item for item in items_of(field_of(response, "output")) if word_of(_kind(item)) in ("message", None)]
-    contents = [field_of(message, "content") for message in messages]
-    return [part for content in contents for part in ([content] if isinstance(content, str) else items_of(content))]
+def _included(params: LLMJobParams) -> list[str]:
+    """Return what is to come beside the answer; models that do not think refuse to be asked for thoughts."""
+    thinks = params.show_reasoning or params.reasoning_effort not in (None, ReasoningEffort.NONE)
+    included = ["reasoning.encrypted_content"] if thinks else []
+    return included + (["message.output_text.logprobs"] if params.top_logprobs is not None else [])
 
 
-def _text(response: object) -> str:
-    return text_of(_parts(response))
+def _tools(params: LLMJobParams) -> dict[str, object]:
+    request: dict[str, object] = {}
+    if params.tools:
+        request["tools"] = [
+            {
+                "type": "function",
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": dict(tool.json_schema),
+                "strict": False,
+            }
+            for tool in params.tools
+        ]
+    choice = params.tool_choice
+    if choice is not None:
+        request["tool_choice"] = {"type": "function", "name": choice.name} if choice.name else choice.mode.value
+    if params.single_tool_call:
+        request["parallel_tool_calls"] = False
+    return request
 
 
-def _compare(said: str, whole: str) -> None:
-    """Compare the pieces of a stream with the whole answer at its end, where the server sends it.
-
-    Raises:
-        InferenceInvalidAnswerError: A piece was lost.
-    """
-    if whole and said.strip() != whole.strip():
-        msg = "The pieces of the stream are not the answer that stands at its end"
-        raise InferenceInvalidAnswerError(msg, answer=PartialAnswer(text=whole))
-
-
-def _ending(response: object) -> tuple[FinishReason, str | None]:
-    """Return why the answer ended, and what was said about it; a refusal is a part of the answer, not a status."""
-    refusal = next((field_of(part, "refusal") for part in _parts(response) if _kind(part) == "refusal"), None)
-    if refusal is not None:
-        return FinishReason.CONTENT_FILTER, word_of(refusal)
-    status = word_of(field_of(response, "status"))
-    detail = word_of(field_of(response, "incomplete_details", "reason"))
-    if detail in _REASONS_OF_INCOMPLETE:
-        return _REASONS_OF_INCOMPLETE[detail], detail
-    return _REASONS_OF_STATUS.get(status or "", FinishReason.OTHER), detail or status
-
-
-def _usage(counts: object) -> InferenceUsage | None:
-    return usage_of(
-        counts,
-        input_tokens="input_tokens",
-        output_tokens="output_tokens",
-        cached_input_tokens="input_tokens_details.cached_tokens",
-        reasoning_tokens="output_tokens_details.reasoning_tokens",
-    )
+def _cache(params: LLMJobParams) -> dict[str, object]:
+    cache = params.prompt_cache
+    if cache is None:
+        return {}
+    if cache.ttl is not None or cache.key is None:
+        raise InferenceRequestError("The Responses API takes the 'key' of a prompt_cache, and no 'ttl' of 5m or 1h")
+    return {"prompt_cache_key": cache.key}
