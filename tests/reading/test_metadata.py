@@ -94,7 +94,7 @@ def test_a_project_without_a_project_table_is_checked_as_any_other(files: dict[s
             {"pyproject.toml": BUILD, "setup.py": "from setuptools import setup\nsetup(entry_points={})\n"},
             "entry_points",
         ),
-        ({"pyproject.toml": BUILD, "setup.py": "import setuptools\nsetuptools.setup(**FACTS)\n"}, "'**'"),
+        ({"pyproject.toml": BUILD, "setup.py": "import setuptools\nsetuptools.setup(**OPTIONS)\n"}, "'**'"),
         ({"setup.cfg": SETUP_CFG, "setup.py": "setup(extras_require=EXTRAS)\n"}, "extras_require"),
         ({"setup.py": "from setuptools import setup as go\ngo(entry_points={})\n"}, "entry_points"),
         ({"setup.cfg": "[metadata]\nname = x\n", "setup.py": "setup(pbr=True)\n"}, "'pbr'"),

@@ -19,7 +19,7 @@ from pipelex.config.plugins_config import PluginsConfig
 from tests.codegen.compat.small_spi import tree
 
 ROOT = Path(__file__).parents[3]
-FACTS = facts_of_lock(
+LOCK_FACTS = facts_of_lock(
     {
         "entry_point_group": "a.plugins",
         "contributions": ["backend", "command"],
@@ -38,8 +38,8 @@ FACTS = facts_of_lock(
     ],
 )
 def test_a_change_of_what_no_stub_shows_is_a_break(key: str, value: set[str], kinds: set[str]) -> None:
-    new = {**FACTS, key: frozenset(value)}
-    verdict = compare(replace(tree("old"), facts=FACTS), replace(tree("new"), facts=new))
+    new = {**LOCK_FACTS, key: frozenset(value)}
+    verdict = compare(replace(tree("old"), facts=LOCK_FACTS), replace(tree("new"), facts=new))
     assert kinds == {finding.kind for finding in verdict.findings}
     assert not verdict.compatible
     for finding in verdict.breaks:
@@ -48,8 +48,8 @@ def test_a_change_of_what_no_stub_shows_is_a_break(key: str, value: set[str], ki
 
 
 def test_a_contribution_more_is_an_addition() -> None:
-    new = {**FACTS, "contributions": FACTS["contributions"] | {"probe"}}
-    verdict = compare(replace(tree("old"), facts=FACTS), replace(tree("new"), facts=new))
+    new = {**LOCK_FACTS, "contributions": LOCK_FACTS["contributions"] | {"probe"}}
+    verdict = compare(replace(tree("old"), facts=LOCK_FACTS), replace(tree("new"), facts=new))
     assert [("contribution-added", False)] == [(one.kind, one.breaking) for one in verdict.findings]
 
 
@@ -57,10 +57,10 @@ AUDIO = ("model", '    IMAGE = "image"', '    IMAGE = "image"\n    AUDIO = "audi
 
 
 def test_an_enum_is_open_only_if_plugins_of_the_old_version_could_know_it() -> None:
-    closed = {**FACTS, "open_enums": frozenset[str]()}
+    closed = {**LOCK_FACTS, "open_enums": frozenset[str]()}
     old, new = tree("old"), tree("new", AUDIO)
-    known = compare(replace(old, facts=FACTS), replace(new, facts=FACTS))
-    just_opened = compare(replace(old, facts=closed), replace(new, facts=FACTS))
+    known = compare(replace(old, facts=LOCK_FACTS), replace(new, facts=LOCK_FACTS))
+    just_opened = compare(replace(old, facts=closed), replace(new, facts=LOCK_FACTS))
     assert (True, False) == (known.compatible, just_opened.compatible)
     assert {"enum-member-added", "enum-opened"} == {finding.kind for finding in just_opened.findings}
 

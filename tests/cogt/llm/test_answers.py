@@ -167,10 +167,10 @@ def test_a_parameter_needs_the_capability_of_its_name(params: dict[str, Any], ca
 
 
 def test_the_parts_of_a_history_need_theirs() -> None:
-    from tests.cogt.llm.test_history import CONVERSATION, IMAGE
+    from tests.cogt.llm.test_history import IMAGE, WITH_CALLS
 
     with pytest.raises(UnsupportedCapabilityError) as caught:
-        AtOnce(Capability.HISTORY).gen_answer_sync(CONVERSATION)
+        AtOnce(Capability.HISTORY).gen_answer_sync(WITH_CALLS)
     assert "tools" == caught.value.capability
     with pytest.raises(UnsupportedCapabilityError) as caught:
         AtOnce(Capability.HISTORY).gen_answer_sync([UserMessage(parts=(IMAGE,))])

@@ -48,7 +48,7 @@ CALLING = AssistantMessage(
 RESULTS = UserMessage(
     parts=(ToolResultPart(call_id="c2", content="2"), TextPart(text="and?"), ToolResultPart(call_id="c1", content=""))
 )
-CONVERSATION = (say("q"), CALLING, RESULTS, say("more"))
+WITH_CALLS = (say("q"), CALLING, RESULTS, say("more"))
 
 
 def sent(*messages: LLMMessage, to: str = "acme", files: bool = True) -> tuple[LLMMessage, ...]:
@@ -56,7 +56,7 @@ def sent(*messages: LLMMessage, to: str = "acme", files: bool = True) -> tuple[L
 
 
 def test_results_come_first_in_the_order_of_the_calls_with_names_and_never_empty() -> None:
-    last = sent(*CONVERSATION)[2]
+    last = sent(*WITH_CALLS)[2]
     results = [part for part in last.parts if isinstance(part, ToolResultPart)]
     assert [("c1", "f", "(no output)"), ("c2", "g", "2")] == [(r.call_id, r.name, r.content) for r in results]
     assert results == list(last.parts[:2])
@@ -68,13 +68,13 @@ def test_turns_of_one_side_are_joined_without_joining_their_texts() -> None:
 
 
 def test_its_own_backend_gets_everything_back() -> None:
-    parts = sent(*CONVERSATION)[1].parts
+    parts = sent(*WITH_CALLS)[1].parts
     assert ["reasoning", "text", "vendor", "tool_call", "tool_call"] == [part.kind for part in parts]
     assert ["SIGNED", "K", "V", "opaque of c1", "opaque of c2"] == [getattr(part, "opaque", "") for part in parts]
 
 
 def test_another_backend_gets_nothing_opaque_no_thought_and_ids_that_it_takes() -> None:
-    first, second = sent(*CONVERSATION, to="other"), sent(*CONVERSATION, to="other")
+    first, second = sent(*WITH_CALLS, to="other"), sent(*WITH_CALLS, to="other")
     assert first == second
     calls = first[1].parts
     assert ["tool_call", "tool_call"] == [part.kind for part in calls]
@@ -91,7 +91,7 @@ def test_a_thought_that_nothing_was_signed_for_is_not_sent() -> None:
 
 
 def test_broken_arguments_become_an_object() -> None:
-    parts = [part for part in sent(*CONVERSATION)[1].parts if isinstance(part, ToolCallPart)]
+    parts = [part for part in sent(*WITH_CALLS)[1].parts if isinstance(part, ToolCallPart)]
     assert {"invalid_json": '{"a":'} == json.loads(parts[0].arguments)
 
 
@@ -146,5 +146,5 @@ def test_a_repaired_call_has_a_result_that_says_so() -> None:
 
 
 def test_the_tools_that_a_conversation_calls_are_declared() -> None:
-    tools = tools_named_in(CONVERSATION, (LLMTool(name="g", json_schema={"type": "object"}, description="G"),))
+    tools = tools_named_in(WITH_CALLS, (LLMTool(name="g", json_schema={"type": "object"}, description="G"),))
     assert [("g", "G"), ("f", "")] == [(tool.name, tool.description) for tool in tools]
