@@ -238,7 +238,7 @@ def test_a_stream_that_is_left_reports_what_is_known_by_then() -> None:
     worker = Answering(200)
     pieces = worker.stream_text_sync("x")
     assert "bl" == next(pieces)
-    pieces.close()  # type: ignore[attr-defined]  # a generator
+    pieces.close()
     (record,) = worker.log.records
     assert (CallOutcome.ABANDONED, None, "req-1") == (record.outcome, record.error, record.request_id)
     assert InferenceUsage(input_tokens=3) == record.usage

@@ -158,7 +158,7 @@ class TestLLM:
         worker = ScriptedLLM("blue", Capability.STREAMING)
         pieces = worker.stream_text_sync("x")
         next(pieces)
-        pieces.close()  # type: ignore[attr-defined]  # a generator
+        pieces.close()
         assert [("abandoned", None)] == [(record.outcome, record.error) for record in worker.log.records]
 
     def test_cancellation_is_reported(self) -> None:

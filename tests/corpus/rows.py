@@ -461,6 +461,10 @@ BY_TYPES: dict[str, Row] = {
             )
         }
     ),
+    "a public method overridden": changed(
+        "    async def _gen_text(",
+        "    async def gen_text(self, job: object) -> str:\n        return 'blue'\n\n    async def _gen_text(",
+    ),
     "a misspelt hook": changed("_gen_text", "_generate_text"),
     "a field that is not there": changed("user_text.upper()", "usertext.upper()"),
     "a worker of another family": changed("InferenceFamily.LLM", "InferenceFamily.SEARCH"),
@@ -478,7 +482,7 @@ BY_CALLS: dict[str, Row] = {
     "a hook returns text through Any": changed("InferenceResult(content=job.prompt.user_text.upper())", "untyped()"),
     "content that is None": changed("job.prompt.user_text.upper()", "untyped()"),
     "usage that is text": changed("job.prompt.user_text.upper())", "job.prompt.user_text.upper(), usage=untyped())"),
-    "a public method overridden": text(
+    "a hook that raises": text(
         BASE.replace("async def _gen_text", "async def gen_text_late").replace(
             "class Worker(LLMWorkerAbstract):\n",
             "class Worker(LLMWorkerAbstract):\n    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:\n        raise ValueError('later')\n\n",

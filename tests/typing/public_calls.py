@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing, closing
 from pathlib import Path
-from typing import assert_type
+from typing import Literal, assert_type
 
 from pydantic import BaseModel
 
@@ -43,11 +44,11 @@ def sync_calls() -> None:
         assert_type(px.llm("m").gen_text_sync("x"), str)
         assert_type(px.llm("m").gen_object_sync("x", City), City)
         assert_type(px.llm("m").gen_object_sync("x", list[int]), list[int])
-        assert_type(px.llm("m").stream_text_sync("x"), Iterator[str])
+        assert_type(px.llm("m").stream_text_sync("x"), Generator[str, None, None])
         assert_type(px.img_gen("m").gen_image_sync("x"), GeneratedImage)
         assert_type(px.img_gen("m").gen_image_list_sync("x", 2), list[GeneratedImage])
         assert_type(px.extract("m").extract_pages_sync(Path("x.pdf")), list[ExtractedPage])
-        assert_type(px.extract("m").stream_pages_sync("x.pdf"), Iterator[ExtractedPage])
+        assert_type(px.extract("m").stream_pages_sync("x.pdf"), Generator[ExtractedPage, None, None])
         assert_type(px.search("m").search_sync("x"), SearchAnswer)
         assert_type(px.search("m").search_structured_sync("x", City), City)
 
@@ -57,11 +58,11 @@ async def async_calls() -> None:
         assert_type(px, Pipelex)
         assert_type(await px.llm("m").gen_text("x"), str)
         assert_type(await px.llm("m").gen_object("x", dict[str, int]), dict[str, int])
-        assert_type(px.llm("m").stream_text("x"), AsyncIterator[str])
+        assert_type(px.llm("m").stream_text("x"), AsyncGenerator[str, None])
         assert_type(await px.img_gen("m").gen_image("x"), GeneratedImage)
         assert_type(await px.img_gen("m").gen_image_list("x"), list[GeneratedImage])
         assert_type(await px.extract("m").extract_pages(b"%PDF"), list[ExtractedPage])
-        assert_type(px.extract("m").stream_pages(b"%PDF"), AsyncIterator[ExtractedPage])
+        assert_type(px.extract("m").stream_pages(b"%PDF"), AsyncGenerator[ExtractedPage, None])
         assert_type(await px.search("m").search("x"), SearchAnswer)
         assert_type(await px.search("m").search_structured("x", City), City)
 
@@ -70,6 +71,32 @@ def token_calls(hub: PipelexHub, model: InferenceModelSpec) -> None:
     assert_type(hub.worker(LLM, "m"), LLMWorkerAbstract)
     assert_type(hub.worker(SEARCH, model), SearchWorkerAbstract)
     assert_type(SEARCH.load_base(), type[SearchWorkerAbstract])
+
+
+async def types_that_are_no_classes(llm: LLMWorkerAbstract, search: SearchWorkerAbstract) -> None:
+    assert_type(await llm.gen_object("x", City | None), City | None)
+    assert_type(await llm.gen_object("x", Literal["a", "b"]), Literal["a", "b"])
+    assert_type(llm.gen_object_sync("x", list[int] | str), list[int] | str)
+    assert_type(llm.gen_object_sync("x", tuple[City, int]), tuple[City, int])
+    assert_type((await llm.run_tools("x", [], schema=City | None)).output, City | None)
+    assert_type(await search.search_structured("x", City | None), City | None)
+    assert_type(search.search_structured_sync("x", Literal["a", "b"]), Literal["a", "b"])
+    assert_type(search.search_structured_sync("x", list[int]), list[int])
+
+
+async def streams_that_are_closed(llm: LLMWorkerAbstract, extract: ExtractWorkerAbstract) -> None:
+    async with aclosing(llm.stream_text("x")) as pieces:
+        assert_type(await anext(pieces), str)
+    async with aclosing(llm.stream_answer("x").text()) as pieces:
+        assert_type(await anext(pieces), str)
+    async with aclosing(extract.stream_pages(b"%PDF")) as pages:
+        assert_type(await anext(pages), ExtractedPage)
+    with closing(llm.stream_text_sync("x")) as lines:
+        assert_type(next(lines), str)
+    with closing(llm.stream_answer_sync("x").text()) as lines:
+        assert_type(next(lines), str)
+    with closing(extract.stream_pages_sync(b"%PDF")) as sheets:
+        assert_type(next(sheets), ExtractedPage)
 
 
 def accessor_calls(registry: InferenceBackendRegistry, model: InferenceModelSpec, backend: InferenceBackend) -> None:

@@ -32,7 +32,7 @@ from pipelex.testing.odd_answers import Oddity, is_about_usage, is_part_of, made
 from pipelex.testing.vendor import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pipelex.testing.loopback import HttpReply
     from pipelex.testing.stage import Stage
@@ -103,8 +103,7 @@ class LLMConformance(Conformance[LLMWorkerAbstract, str]):
         self._skip_undeclared(Capability.STREAMING)
 
         async def scene(stage: Stage[LLMWorkerAbstract, str]) -> None:
-            stream: AsyncGenerator[str, None] = self._make(stage).stream_text(self._job(new_token(), None))  # type: ignore[assignment]  # the base writes it as a generator
-            async with aclosing(stream):
+            async with aclosing(self._make(stage).stream_text(self._job(new_token(), None))) as stream:
                 async for _ in stream:
                     break
             await self._check_let_go(stage, "left")

@@ -47,7 +47,7 @@ from tests.providers.replay import (
 from tests.providers.running import collect, keep, run
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pipelex.cogt.model_backends.listed_model import ListedModel
@@ -314,8 +314,7 @@ def test_a_stream_left_early_closes_its_connection(replay: Replay) -> None:
     replay.on(PATH, stall(named_sse(wire.events("Hello, world"))))
 
     async def leave() -> str:
-        stream = cast("AsyncGenerator[str, None]", make_worker(replay.url).stream_text("Hello"))
-        async with aclosing(stream):
+        async with aclosing(make_worker(replay.url).stream_text("Hello")) as stream:
             piece = await anext(stream)
         assert await asyncio.to_thread(replay.wait_until_let_go, 5.0)
         return piece

@@ -8,7 +8,7 @@ import json
 import threading
 from base64 import b64decode
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import BaseModel, Field
@@ -42,7 +42,7 @@ from tests.providers.replay import Replay, answer, raw, reset, stall, truncated
 from tests.providers.running import collect, keep, run
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pipelex.cogt.model_backends.listed_model import ListedModel
@@ -311,7 +311,7 @@ def test_a_stream_left_early_closes_its_connection(replay: Replay, sdk: str) -> 
     worker = make_worker(replay.url, sdk=sdk, policy=CallPolicy(max_attempts=1, timeout_s=60.0))
 
     async def leave() -> str:
-        async with aclosing(cast("AsyncGenerator[str, None]", worker.stream_text("Hello"))) as stream:
+        async with aclosing(worker.stream_text("Hello")) as stream:
             piece = await anext(stream)
         assert await asyncio.to_thread(replay.wait_until_let_go, 5.0)
         return piece

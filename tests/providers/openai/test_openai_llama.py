@@ -20,8 +20,6 @@ from pipelex.plugins.inference_backend_registry import InferenceFamily
 from tests.providers.calls import Caller
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
     from pipelex.plugins.contract import PipelexPlugin
     from tests.providers.llama_server import LlamaServer
@@ -96,8 +94,7 @@ def test_a_stream_of_a_real_model_is_the_same_text_in_pieces(llama_server: Llama
 
 def test_a_stream_of_a_real_model_can_be_left(llama_server: LlamaServer) -> None:
     async def leave(worker: LLMWorkerAbstract) -> str:
-        stream: AsyncGenerator[str, None] = worker.stream_text(job("Tell a long story."))  # type: ignore[assignment]  # a generator
-        async with aclosing(stream):
+        async with aclosing(worker.stream_text(job("Tell a long story."))) as stream:
             await anext(stream)
         return await worker.gen_text(job("Repeat: Paris is the capital of France."))
 

@@ -37,7 +37,6 @@ from tests.providers.openai import wire
 from tests.providers.replay import Replay
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
     from pathlib import Path
 
     from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
@@ -191,8 +190,7 @@ def test_a_stream_left_early_closes_its_connection(replay: Replay) -> None:
     replay.on(CHAT, scripted.stall(scripted.sse(wire.completion_chunks(["Hel", "lo", "you"]))))
 
     async def leave(worker: LLMWorkerAbstract) -> bool:
-        stream: AsyncGenerator[str, None] = worker.stream_text("Hi")  # type: ignore[assignment]  # a generator
-        async with aclosing(stream):
+        async with aclosing(worker.stream_text("Hi")) as stream:
             assert "Hel" == await anext(stream)
         return await asyncio.to_thread(replay.wait_until_let_go)
 

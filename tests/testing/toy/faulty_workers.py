@@ -39,7 +39,7 @@ class Stripping(ToyLLM):
 
 
 class OneLoop(ToyLLM):
-    def gen_text_sync(self, job: Job) -> str:
+    def gen_text_sync(self, job: Job) -> str:  # type: ignore[misc]  # what the kit has to find: a final method that is overridden
         return "an answer that is always the same"
 
 
@@ -49,7 +49,7 @@ class Dropping(ToyLLM):
 
 
 class Unrefusing(ToyLLM):
-    async def gen_text(self, job: Job) -> str:
+    async def gen_text(self, job: Job) -> str:  # type: ignore[misc]  # what the kit has to find: a final method that is overridden
         if not isinstance(job, LLMJob) or job.params.stop == ():
             return await super().gen_text(job)
         return (await self._gen_text(job)).content
@@ -187,7 +187,7 @@ class MixingStreams(ToyLLM):
 
 
 class Untyped(ToyLLM):
-    async def gen_object(self, job: Job, schema: TypeForm[Any]) -> Any:
+    async def gen_object(self, job: Job, schema: TypeForm[Any]) -> Any:  # type: ignore[misc]  # what the kit has to find: a final method that is overridden
         return vars(await super().gen_object(job, schema))
 
 
@@ -228,5 +228,5 @@ class MiscountedPages(ToyExtract):
 
 
 class UntypedSearch(ToySearch):
-    async def search_structured(self, job: Any, schema: type[Any]) -> Any:  # type: ignore[misc]  # what the kit has to find: a final method that is overridden
+    async def search_structured(self, job: Any, schema: TypeForm[Any]) -> Any:  # type: ignore[misc]  # what the kit has to find: a final method that is overridden
         return vars(await super().search_structured(job, schema))

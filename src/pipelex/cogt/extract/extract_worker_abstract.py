@@ -21,7 +21,7 @@ from pipelex.plugins.returned_values import Shape, check_content, check_record, 
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
     from pathlib import Path
 
     from pipelex.cogt.inference.media import MediaSource
@@ -69,7 +69,9 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
         return pages
 
     @final
-    async def stream_pages(self, job: ExtractJob | MediaSource | bytes | Path | str) -> AsyncIterator[ExtractedPage]:
+    async def stream_pages(
+        self, job: ExtractJob | MediaSource | bytes | Path | str
+    ) -> AsyncGenerator[ExtractedPage, None]:
         """Extract the pages of a document one by one: long documents in little memory, with progress.
 
         Args:
@@ -116,7 +118,9 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
         return call_sync(partial(self.extract_pages, on_progress=on_progress), job)
 
     @final
-    def stream_pages_sync(self, job: ExtractJob | MediaSource | bytes | Path | str) -> Iterator[ExtractedPage]:
+    def stream_pages_sync(
+        self, job: ExtractJob | MediaSource | bytes | Path | str
+    ) -> Generator[ExtractedPage, None, None]:
         """Do what :meth:`stream_pages` does, from code that runs no event loop.
 
         Args:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pipelex.field_types import with_field_types
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
 __all__ = ["ServerSentEvent", "read_events", "read_json_lines"]
 
@@ -38,7 +38,7 @@ class ServerSentEvent:
     __get_pydantic_core_schema__ = with_field_types
 
 
-async def read_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[ServerSentEvent]:
+async def read_events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[ServerSentEvent, None]:
     """Yield the events of a stream of server-sent events, as each is complete.
 
     Comments and ``retry`` fields are left out. Unlike in a browser, the last event counts without an empty line behind
@@ -66,7 +66,7 @@ async def read_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[ServerSentE
         yield ServerSentEvent(event=kind or "message", data="\n".join(data), id=last_id)
 
 
-async def read_json_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[object]:
+async def read_json_lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[object, None]:
     """Yield the JSON value of each line of a stream that is not empty.
 
     Args:
@@ -91,7 +91,7 @@ async def read_json_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[object]
         yield value
 
 
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
     """Yield the lines of a body without their ends, which are CR, LF or both; without a byte order mark."""
     decoder = IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8-sig")("replace"), translate=True)
     rest = ""

@@ -15,7 +15,7 @@ from pipelex.cogt.inference.iterators import close_iterator, note_failed_close
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 
 ParamsT = ParamSpec("ParamsT")
 ReturnT = TypeVar("ReturnT")
@@ -124,7 +124,7 @@ def call_sync(
     return run_coroutine(method, *args, **kwargs)
 
 
-def iterate_sync(method_name: str, items: AsyncIterator[ItemT]) -> Iterator[ItemT]:
+def iterate_sync(method_name: str, items: AsyncIterator[ItemT]) -> Generator[ItemT, None, None]:
     """Draw an async iterator's items one by one from synchronous code.
 
     Leaving the loop early closes the iterator, and with it whatever it holds open.
@@ -136,7 +136,7 @@ def iterate_sync(method_name: str, items: AsyncIterator[ItemT]) -> Iterator[Item
     return _drain(items)
 
 
-def _drain(items: AsyncIterator[ItemT]) -> Iterator[ItemT]:
+def _drain(items: AsyncIterator[ItemT]) -> Generator[ItemT, None, None]:
     async def take() -> tuple[bool, ItemT | None]:
         try:
             return True, await anext(items)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pipelex.cogt.llm.llm_job import AnswerDone, TextDelta
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
     from types import TracebackType
 
     from pipelex.cogt.llm.llm_job import LLMAnswer, LLMEvent
@@ -66,7 +66,7 @@ class LLMStream:
             self._answer = event.answer
         return event
 
-    async def text(self) -> AsyncIterator[str]:
+    async def text(self) -> AsyncGenerator[str, None]:
         """Yield the pieces of the text that are still to come.
 
         Raises:
@@ -118,7 +118,7 @@ class LLMStreamSync:
         """Close the stream."""
         self.close()
 
-    def __iter__(self) -> Iterator[LLMEvent]:
+    def __iter__(self) -> Generator[LLMEvent, None, None]:
         """Return an iterator over the events that are still to come.
 
         Raises:
@@ -128,7 +128,7 @@ class LLMStreamSync:
 
         return iterate_sync("stream_answer", self._stream)
 
-    def text(self) -> Iterator[str]:
+    def text(self) -> Generator[str, None, None]:
         """Return an iterator over the pieces of the text that are still to come.
 
         Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, partial
-from typing import TYPE_CHECKING, ClassVar, TypeVar, overload
+from typing import TYPE_CHECKING, ClassVar, TypeVar, final, overload
 
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.inference.inference_worker_abstract import (
@@ -32,7 +32,7 @@ from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.plugins.returned_values import Shape, check_record, fields_of, shown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 
     from typing_extensions import TypeForm
 
@@ -71,6 +71,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
 
     streams_name_their_end: ClassVar[bool] = False
 
+    @final
     async def gen_text(self, job: LLMJob | Sequence[LLMMessage] | str) -> str:
         """Ask for a text.
 
@@ -91,6 +92,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
             report.refuse_empty_answer()
             return answer.text
 
+    @final
     async def gen_answer(self, job: LLMJob | Sequence[LLMMessage] | str) -> LLMAnswer:
         """Ask for an answer: its text, reasoning, tool calls, usage and what else is known of it.
 
@@ -108,6 +110,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         with _report(self, "gen_answer", job) as report:
             return await _ask(self, job, report)
 
+    @final
     async def gen_object(self, job: LLMJob | Sequence[LLMMessage] | str, schema: TypeForm[ObjectT]) -> ObjectT:
         """Ask for an object.
 
@@ -141,7 +144,8 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
                     retries -= 1
                     report.job = job = _ask_again(self, job, answer, error.message)
 
-    async def stream_text(self, job: LLMJob | Sequence[LLMMessage] | str) -> AsyncIterator[str]:
+    @final
+    async def stream_text(self, job: LLMJob | Sequence[LLMMessage] | str) -> AsyncGenerator[str, None]:
         """Ask for a text and get it in pieces as it is made.
 
         Args:
@@ -168,6 +172,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
             report.refuse_half_answer()
             report.refuse_empty_answer()
 
+    @final
     def stream_answer(self, job: LLMJob | Sequence[LLMMessage] | str) -> LLMStream:
         """Ask for an answer and get its events as it is made: pieces, whole parts, the whole answer at the end.
 
@@ -184,6 +189,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         report = _report(self, "stream_answer", job, is_streamed=True)
         return LLMStream(_events(self, job, report), report.so_far)
 
+    @final
     async def count_tokens(self, job: LLMJob | Sequence[LLMMessage] | str) -> int:
         """Count the tokens of a job without sending it to the model.
 
@@ -227,6 +233,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         on_event: Callable[[LLMEvent], None] | None = None,
     ) -> ToolRun[ObjectT]: ...
 
+    @final
     async def run_tools(
         self,
         job: LLMJob | Sequence[LLMMessage] | str,
@@ -292,6 +299,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         on_event: Callable[[LLMEvent], None] | None = None,
     ) -> ToolRun[ObjectT]: ...
 
+    @final
     def run_tools_sync(
         self,
         job: LLMJob | Sequence[LLMMessage] | str,
@@ -323,6 +331,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
             return call_sync(self.run_tools, job, tools, limits=limits, on_event=on_event)
         return call_sync(self.run_tools, job, tools, schema=schema, limits=limits, on_event=on_event)
 
+    @final
     def gen_text_sync(self, job: LLMJob | Sequence[LLMMessage] | str) -> str:
         """Do what :meth:`gen_text` does, from code that runs no event loop.
 
@@ -340,6 +349,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
 
         return call_sync(self.gen_text, job)
 
+    @final
     def gen_answer_sync(self, job: LLMJob | Sequence[LLMMessage] | str) -> LLMAnswer:
         """Do what :meth:`gen_answer` does, from code that runs no event loop.
 
@@ -357,6 +367,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
 
         return call_sync(self.gen_answer, job)
 
+    @final
     def gen_object_sync(self, job: LLMJob | Sequence[LLMMessage] | str, schema: TypeForm[ObjectT]) -> ObjectT:
         """Do what :meth:`gen_object` does, from code that runs no event loop.
 
@@ -375,7 +386,8 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
 
         return call_sync(self.gen_object, job, schema)
 
-    def stream_text_sync(self, job: LLMJob | Sequence[LLMMessage] | str) -> Iterator[str]:
+    @final
+    def stream_text_sync(self, job: LLMJob | Sequence[LLMMessage] | str) -> Generator[str, None, None]:
         """Do what :meth:`stream_text` does, from code that runs no event loop.
 
         Args:
@@ -392,6 +404,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
 
         return iterate_sync("stream_text", self.stream_text(job))
 
+    @final
     def stream_answer_sync(self, job: LLMJob | Sequence[LLMMessage] | str) -> LLMStreamSync:
         """Do what :meth:`stream_answer` does, from code that runs no event loop.
 
@@ -406,6 +419,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         """
         return LLMStreamSync(self.stream_answer(job))
 
+    @final
     def count_tokens_sync(self, job: LLMJob | Sequence[LLMMessage] | str) -> int:
         """Do what :meth:`count_tokens` does, from code that runs no event loop.
 

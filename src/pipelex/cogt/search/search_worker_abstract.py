@@ -20,6 +20,8 @@ from pipelex.cogt.search.search_job import SearchAnswer, SearchJob
 from pipelex.plugins.returned_values import Shape
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeForm
+
     from pipelex.cogt.inference.inference_result import InferenceResult
 
 __all__ = ["SearchWorkerAbstract"]
@@ -51,7 +53,7 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
         return await run_call(self, "search", lambda: self._search(job), job=job, shape=_ANSWER)
 
     @final
-    async def search_structured(self, job: SearchJob | str, schema: type[ObjectT]) -> ObjectT:
+    async def search_structured(self, job: SearchJob | str, schema: TypeForm[ObjectT]) -> ObjectT:
         """Search, and get the answer as an object.
 
         Args:
@@ -90,7 +92,7 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
         return call_sync(self.search, job)
 
     @final
-    def search_structured_sync(self, job: SearchJob | str, schema: type[ObjectT]) -> ObjectT:
+    def search_structured_sync(self, job: SearchJob | str, schema: TypeForm[ObjectT]) -> ObjectT:
         """Do what :meth:`search_structured` does, from code that runs no event loop.
 
         Args:

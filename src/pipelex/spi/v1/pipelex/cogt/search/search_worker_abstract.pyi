@@ -3,6 +3,7 @@
 
 from abc import abstractmethod
 from typing import TypeVar, final
+from typing_extensions import TypeForm
 
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
@@ -33,7 +34,7 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
         ...
 
     @final
-    async def search_structured(self, job: SearchJob | str, schema: type[ObjectT]) -> ObjectT:
+    async def search_structured(self, job: SearchJob | str, schema: TypeForm[ObjectT]) -> ObjectT:
         """Search, and get the answer as an object.
 
         Args:
@@ -67,7 +68,7 @@ class SearchWorkerAbstract(InferenceWorkerAbstract):
         ...
 
     @final
-    def search_structured_sync(self, job: SearchJob | str, schema: type[ObjectT]) -> ObjectT:
+    def search_structured_sync(self, job: SearchJob | str, schema: TypeForm[ObjectT]) -> ObjectT:
         """Do what :meth:`search_structured` does, from code that runs no event loop.
 
         Args:

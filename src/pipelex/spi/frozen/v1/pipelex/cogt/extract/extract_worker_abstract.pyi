@@ -2,7 +2,7 @@
 """The base of document extraction workers."""
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from pathlib import Path
 from typing import final
 
@@ -41,7 +41,9 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
         ...
 
     @final
-    def stream_pages(self, job: ExtractJob | MediaSource | bytes | Path | str) -> AsyncIterator[ExtractedPage]:
+    def stream_pages(
+        self, job: ExtractJob | MediaSource | bytes | Path | str
+    ) -> AsyncGenerator[ExtractedPage, None]:
         """Extract the pages of a document one by one: long documents in little memory, with progress.
 
         Args:
@@ -80,7 +82,9 @@ class ExtractWorkerAbstract(InferenceWorkerAbstract):
         ...
 
     @final
-    def stream_pages_sync(self, job: ExtractJob | MediaSource | bytes | Path | str) -> Iterator[ExtractedPage]:
+    def stream_pages_sync(
+        self, job: ExtractJob | MediaSource | bytes | Path | str
+    ) -> Generator[ExtractedPage, None, None]:
         """Do what :meth:`stream_pages` does, from code that runs no event loop.
 
         Args:

@@ -5,7 +5,7 @@ A driver whose vendor has no SDK gives them the bytes as they come (``response.a
 Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 __all__ = ["ServerSentEvent", "read_events", "read_json_lines"]
@@ -26,7 +26,7 @@ class ServerSentEvent:
     id: str | None = None
 
 
-def read_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[ServerSentEvent]:
+def read_events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[ServerSentEvent, None]:
     """Yield the events of a stream of server-sent events, as each is complete.
 
     Comments and ``retry`` fields are left out. Unlike in a browser, the last event counts without an empty line behind
@@ -38,7 +38,7 @@ def read_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[ServerSentEvent]:
     ...
 
 
-def read_json_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[object]:
+def read_json_lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[object, None]:
     """Yield the JSON value of each line of a stream that is not empty.
 
     Args:
