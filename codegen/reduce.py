@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _NO_SIGNATURE = {"__reduce__"}
 """Methods that a class needs to work and that nobody calls or overrides."""
+_FINAL = cst.Decorator(decorator=cst.Name("final"))
 _DECORATORS = {"property", "classmethod", "staticmethod", "abstractmethod", "overload", "override", "final"}
 Statement: TypeAlias = cst.SimpleStatementLine | cst.BaseCompoundStatement
 NodeT = TypeVar("NodeT", bound=cst.CSTNode)
@@ -211,11 +212,16 @@ class Reducer:
     ) -> Iterator[tuple[str, cst.FunctionDef, cst.FunctionDef]]:
         functions = [child for child in node.body.body if isinstance(child, cst.FunctionDef)]
         overloaded = {child.name.value for child in functions if is_overload(child)}
+        final = {child.name.value for child in functions if "final" in decorator_names(child)} & overloaded
         for child in functions:
             name = child.name.value
             is_seen = name not in overloaded or is_overload(child)  # nobody calls the implementation
             if is_seen and _is_published_method(name, kind):
-                yield name, self._reduce_function(child, f"{where}.{name}", in_class=True), child
+                reduced = self._reduce_function(child, f"{where}.{name}", in_class=True)
+                if name in final:
+                    final.remove(name)  # a stub has it on the first overload, a module on the implementation
+                    reduced = reduced.with_changes(decorators=[_FINAL, *reduced.decorators])
+                yield name, reduced, child
 
     def _reduce_function(self, node: cst.FunctionDef, where: str, *, in_class: bool) -> cst.FunctionDef:
         self._refuse_type_parameters(node, where)
