@@ -45,6 +45,18 @@ def test_of_an_overloaded_method_no_implementation_is_published(small: SmallProj
     assert "str | int" not in text
 
 
+def test_a_final_overloaded_method_is_final_on_its_first_overload(small: SmallProject) -> None:
+    old = "    @property\n    def size"
+    methods = (
+        "    @overload\n    def at(self, key: str) -> str: ...\n    @overload\n    def at(self, key: int) -> int: ...\n"
+        "    @final\n    def at(self, key: str | int) -> str | int:\n        return key\n\n"
+    )
+    text = stub_of(small, ("import TYPE_CHECKING, ", "import TYPE_CHECKING, final, overload, "), (old, methods + old))
+    assert 1 == text.count("@final") == text.count("@final\n    @overload\n    def at(self, key: str)")
+    assert "from typing import " in text
+    assert "final" in text.partition("class ")[0]
+
+
 def test_how_the_constructor_takes_a_field_is_published(small: SmallProject) -> None:
     text = stub_of(
         small,

@@ -127,6 +127,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         """
         ...
 
+    @final
     @overload
     async def run_tools(
         self,
@@ -148,6 +149,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         on_event: Callable[[LLMEvent], None] | None = None,
     ) -> ToolRun[ObjectT]: ...
 
+    @final
     @overload
     def run_tools_sync(
         self,
