@@ -145,8 +145,18 @@ def test_only_what_a_type_checker_cannot_see_is_unconfirmed(all_verdicts: dict[s
         "attribute-value-changed",
         "constant-changed",
         "parameter-renamed",
+        "equality-changed",
+        "field-default-added",  # a key of a dictionary that may be missing
+        "hash-removed",  # mypy looks at it for some classes only
+        "type-parameters-changed",  # no witness is written for swapped variables
+        *("attribute-retyped", "parameter-retyped", "return-retyped"),  # a type made Any, or behind a ParamSpec
     }
-    unconfirmed = {one.kind for verdict in all_verdicts.values() for one in verdict.breaks if not one.confirmed}
+    unconfirmed = {
+        one.kind
+        for verdict in all_verdicts.values()
+        for one in verdict.breaks
+        if not one.confirmed and not one.undecided
+    }
     assert invisible == unconfirmed
 
 
