@@ -251,7 +251,8 @@ def test_cached_tokens_are_counted(replay: Replay) -> None:
     log = UsageLog()
     replay.on(wire.CONVERSE, answer(wire.text("Hi", cacheReadInputTokens=2000, cacheWriteInputTokens=100)))
     ask(replay, log=log)
-    assert InferenceUsage(input_tokens=2111, output_tokens=7, cached_input_tokens=2000) == log.records[0].usage
+    used = InferenceUsage(input_tokens=2111, output_tokens=7, cached_input_tokens=2000, cache_write_tokens=100)
+    assert used == log.records[0].usage
 
 
 @both_sdks

@@ -34,7 +34,11 @@ class BedrockClient(Protocol):
         ...
 
     def converse_stream(self, request: dict[str, object]) -> AsyncGenerator[dict[str, Any], None]:
-        """Send a ConverseStream request and yield its events."""
+        """Send a ConverseStream request and yield its events, the SDK's ``ResponseMetadata`` first."""
+        ...
+
+    async def count_tokens(self, request: dict[str, object]) -> int:
+        """Send a CountTokens request and return the count."""
         ...
 
     async def list_foundation_models(self) -> list[dict[str, Any]]:
@@ -128,7 +132,7 @@ class ThreadedBedrock:
         pump = _Pump(asyncio.get_running_loop(), events)
         try:
             client = self._client("bedrock-runtime")
-            await on_daemon_thread(lambda: pump.open(lambda: client.converse_stream(**request)["stream"]))
+            await on_daemon_thread(lambda: pump.open(lambda: client.converse_stream(**request)))
             Thread(target=pump.run, name="pipelex-bedrock-stream", daemon=True).start()
             while (event := await events.get()) is not None:
                 if isinstance(event, Exception):
@@ -136,6 +140,11 @@ class ThreadedBedrock:
                 yield event
         finally:
             pump.leave()
+
+    async def count_tokens(self, request: dict[str, object]) -> int:
+        """Send a CountTokens request and return the count."""
+        answer = await on_daemon_thread(lambda: self._client("bedrock-runtime").count_tokens(**request))
+        return int(answer["inputTokens"])
 
     async def list_foundation_models(self) -> list[dict[str, Any]]:
         """Return the summaries of the models of the region."""
@@ -204,6 +213,10 @@ def _post(loop: AbstractEventLoop, callback: Callable[..., object], *args: objec
         return
 
 
+def _metadata_of(answer: dict[str, Any]) -> dict[str, Any]:
+    return {"ResponseMetadata": answer.get("ResponseMetadata")}
+
+
 class _Pump:
     """Brings the events of a blocking stream to the event loop of its call.
 
@@ -219,9 +232,11 @@ class _Pump:
         self._left = False
         self._stream: Any = None
 
-    def open(self, open_stream: Callable[[], Any]) -> None:
-        """Open the stream; it is closed at once where its call was given up meanwhile."""
-        stream = open_stream()
+    def open(self, send: Callable[[], Any]) -> None:
+        """Send the request and open the stream; it is closed at once where its call was given up meanwhile."""
+        answer = send()
+        stream = answer["stream"]
+        self._put(_metadata_of(answer))
         with self._lock:
             self._stream = stream
             has_left = self._left
@@ -280,12 +295,19 @@ class LoopBedrock:
     async def converse_stream(self, request: dict[str, object]) -> AsyncGenerator[dict[str, Any], None]:
         """Send a ConverseStream request and yield its events; leaving early closes the connection."""
         client = await (await self._runtimes.get()).client()
-        stream = (await client.converse_stream(**request))["stream"]
+        answer = await client.converse_stream(**request)
+        stream = answer["stream"]
         try:
+            yield _metadata_of(answer)
             async for event in stream:
                 yield event
         finally:
             stream.close()
+
+    async def count_tokens(self, request: dict[str, object]) -> int:
+        """Send a CountTokens request and return the count."""
+        client = await (await self._runtimes.get()).client()
+        return int((await client.count_tokens(**request))["inputTokens"])
 
     async def list_foundation_models(self) -> list[dict[str, Any]]:
         """Return the summaries of the models of the region."""

@@ -1,44 +1,88 @@
-"""LLM calls served by Amazon Bedrock's Converse, which says the same for the models of all vendors."""
+"""LLM calls served by Amazon Bedrock's Converse, which has one format for the models of all vendors."""
 
 from __future__ import annotations
 
 import json
+from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
-from pipelex.cogt.inference.answer_parts import field_of, items_of, text_of, usage_of, word_of
+from pipelex.cogt.inference.answer_parts import field_of
 from pipelex.cogt.inference.http_answers import note_headers
-from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
+from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.answer_schemas import RootObject
-from pipelex.cogt.llm.llm_job import LLMTextChunk, ReasoningEffort
+from pipelex.cogt.llm.history import tools_named_in
+from pipelex.cogt.llm.llm_job import (
+    AnswerDone,
+    LLMTool,
+    PartDone,
+    ReasoningEffort,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolChoice,
+    ToolChoiceMode,
+)
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+from pipelex.providers.bedrock.answers import EventReader, answer_of
 from pipelex.providers.bedrock.client import BedrockClient
 from pipelex.providers.bedrock.errors import classify
+from pipelex.providers.bedrock.messages import MessageWriter
 from pipelex.providers.bedrock.schema import for_bedrock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from pipelex.cogt.exceptions import InferenceError
-    from pipelex.cogt.inference.media import MediaSource
-    from pipelex.cogt.llm.llm_job import LLMJob
-    from pipelex.reporting.reporting_protocol import InferenceUsage
+    from pipelex.cogt.llm.llm_job import LLMAnswer, LLMEvent, LLMJob, LLMJobParams
 
-_FINISH_REASONS = {
-    "end_turn": FinishReason.STOP,
-    "stop_sequence": FinishReason.STOP,
-    "tool_use": FinishReason.STOP,  # the only tool that we ever offer is the answer itself
-    "max_tokens": FinishReason.LENGTH,
-    "model_context_window_exceeded": FinishReason.LENGTH,
-    "content_filtered": FinishReason.CONTENT_FILTER,
-    "guardrail_intervened": FinishReason.CONTENT_FILTER,
-}
-_IMAGE_FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
-_DOCUMENT_FORMATS = {"application/pdf": "pdf"}
 _TOOL = "answer"
 _BY_SCHEMA, _BY_TOOL = "json_schema", "tool"
+_ANY = ToolChoice(mode=ToolChoiceMode.REQUIRED)
+# What Converse has no field for; some models take the like of it among their own parameters.
+_NOT_TAKEN = (
+    "seed",
+    "top_k",
+    "presence_penalty",
+    "frequency_penalty",
+    "show_reasoning",
+    "top_logprobs",
+    "single_tool_call",
+)
+# The fields of a request, by which those of the model's vendor are told apart
+# (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html).
+_REQUEST_FIELDS = {
+    "additionalModelRequestFields",
+    "additionalModelResponseFieldPaths",
+    "guardrailConfig",
+    "inferenceConfig",
+    "messages",
+    "outputConfig",
+    "performanceConfig",
+    "promptVariables",
+    "requestMetadata",
+    "serviceTier",
+    "system",
+    "toolConfig",
+}
+_COUNTED = ("messages", "system", "toolConfig", "additionalModelRequestFields")
+_Json = dict[str, object]
+
+
+class _Schema(NamedTuple):
+    """The schema of an answer.
+
+    Attributes:
+        root: The schema as it was asked for.
+        sent: The schema as Bedrock takes it.
+        is_tool: Whether the model is made to call a tool with the answer.
+    """
+
+    root: RootObject
+    sent: _Json
+    is_tool: bool
 
 
 class BedrockLLMWorker(SdkWorker[BedrockClient], LLMWorkerAbstract):
@@ -46,157 +90,162 @@ class BedrockLLMWorker(SdkWorker[BedrockClient], LLMWorkerAbstract):
 
     Args:
         sdk_instance: The backend's client.
-        inference_model: The model that this worker serves; its extra ``structured_by`` says how it is made to answer
+        inference_model: The model that this worker serves; its extra ``structured_by`` is how it is made to answer
             with JSON: ``"json_schema"`` (the default) or ``"tool"``, for models without structured output of their own.
         reporting_delegate: Where usage and time are reported, if anywhere.
     """
 
-    streams_name_their_end = True
+    async def _generate(self, job: LLMJob) -> LLMAnswer:
+        schema = self._schema(job.params)
+        answer = await (await self._client()).converse(await self._request(job, schema))
+        note_headers(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
+        read = answer_of(answer, model_id=self.inference_model.model_id)
+        if field_of(answer, "output", "message") is None:
+            raise InferenceInvalidAnswerError("The answer is none of Bedrock's Converse", answer=read)
+        return _given_to_tool(read, schema.root) if schema is not None and schema.is_tool else read
 
-    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
-        return await self._ask(await self._request(job))
-
-    async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> InferenceResult[str]:
-        request = await self._request(job)
-        by_tool = self.inference_model.choice("structured_by", _BY_SCHEMA, _BY_TOOL) == _BY_TOOL
-        root = RootObject.of(json_schema) if by_tool else RootObject(json_schema, is_wrapped=False)
-        try:
-            schema = for_bedrock(root.schema)
-        except ValueError as exc:
-            raise InferenceRequestError(f"The type asked for cannot be met: {exc}") from exc
-        if by_tool:
-            result = await self._ask({**request, "toolConfig": _answer_tool(schema)})
-            return replace(result, content=root.unwrapped(result.content))
-        definition = {"name": "answer", "schema": json.dumps(schema)}
-        text_format = {"type": "json_schema", "structure": {"jsonSchema": definition}}
-        effort = request.get("outputConfig", {})
-        return await self._ask({**request, "outputConfig": {**effort, "textFormat": text_format}})
-
-    async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
-        client = await self._client()
-        events = client.converse_stream(await self._request(job))
-        try:
+    async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
+        schema = self._schema(job.params)
+        if schema is not None and schema.is_tool:  # the answer is in a call, which is to be read whole
+            answer = await self._generate(job)
+            for part in answer.parts:
+                yield PartDone(part=part)
+            yield AnswerDone(answer=answer)
+            return
+        reader, client = EventReader(), await self._client()
+        async with aclosing(client.converse_stream(await self._request(job, schema))) as events:
             async for event in events:
-                piece = self._piece(event)
-                if piece is not None:
-                    yield piece
-        finally:
-            await events.aclose()
+                for made in reader.events(event):
+                    yield made
+        for made in reader.end(model_id=self.inference_model.model_id):
+            yield made
+
+    async def _count_tokens(self, job: LLMJob) -> int:
+        request = await self._request(job, self._schema(job.params))
+        counted = {name: request[name] for name in _COUNTED if name in request}
+        return await (await self._client()).count_tokens(
+            {"modelId": request["modelId"], "input": {"converse": counted}}
+        )
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
         return classify(error)
 
-    def _piece(self, event: dict[str, Any]) -> LLMTextChunk | None:
-        """Read an event of a stream; ``None`` where it adds nothing."""
-        delta = field_of(event, "contentBlockDelta", "delta")
-        if delta is not None:
-            text = text_of(delta)
-            return LLMTextChunk(
-                text=text, has_reasoning=_has(delta, "reasoningContent"), has_tool_calls=_has(delta, "toolUse")
-            )
-        if "messageStop" in event:
-            reason, detail = _ending(event["messageStop"])
-            model_id = self.inference_model.model_id
-            return LLMTextChunk(text="", finish_reason=reason, finish_detail=detail, model_served=model_id)
-        usage = _usage(field_of(event, "metadata", "usage"))
-        return LLMTextChunk(text="", usage=usage) if usage is not None else None
+    def _schema(self, params: LLMJobParams) -> _Schema | None:
+        if params.structured_output is None:
+            return None
+        is_tool = self.inference_model.choice("structured_by", _BY_SCHEMA, _BY_TOOL) == _BY_TOOL
+        asked = dict(params.structured_output)
+        root = RootObject.of(asked) if is_tool else RootObject(asked, is_wrapped=False)
+        try:
+            return _Schema(root, for_bedrock(root.schema), is_tool)
+        except ValueError as exc:
+            raise InferenceRequestError(f"The type asked for cannot be met: {exc}") from exc
 
-    async def _ask(self, request: dict[str, Any]) -> InferenceResult[str]:
-        answer = await (await self._client()).converse(request)
-        note_headers(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
-        usage, model_id = _usage(field_of(answer, "usage")), self.inference_model.model_id
-        message = field_of(answer, "output", "message")
-        if message is None:
-            partial = PartialAnswer(usage=usage, model_served=model_id)
-            raise InferenceInvalidAnswerError("The answer is none of Bedrock's Converse", answer=partial)
-        blocks = items_of(field_of(message, "content"))
-        given = _given_to_tool(blocks) if "toolConfig" in request else None
-        reason, detail = _ending(answer)
-        return InferenceResult(
-            content=text_of(blocks) if given is None else given,
-            usage=usage,
-            finish_reason=reason,
-            finish_detail=detail,
-            model_served=model_id,
-            has_reasoning=any(_has(block, "reasoningContent") for block in blocks),
-            has_tool_calls=any(_has(block, "toolUse") for block in blocks),
-        )
-
-    async def _request(self, job: LLMJob) -> dict[str, Any]:
-        """Say a job in the Converse format; what it does not set is left to the model."""
-        params, prompt = job.params, job.prompt
-        if params.seed is not None:
-            raise InferenceRequestError("Bedrock's Converse knows no seed. Take it from 'capabilities'")
-        settings: dict[str, object] = {
+    async def _request(self, job: LLMJob, schema: _Schema | None) -> _Json:
+        """Write a job in the Converse format; what it does not set is left to the model."""
+        params = job.params
+        _refuse_unknown(params)
+        tools = _tool_config(job, schema)
+        settings: _Json = {
             "maxTokens": params.max_tokens or self.inference_model.max_output_tokens,
             "temperature": params.temperature,
+            "topP": params.top_p,
             "stopSequences": list(params.stop) or None,
         }
-        request: dict[str, Any] = {
+        request: _Json = {
             "modelId": self.inference_model.model_id,
-            "messages": [{"role": "user", "content": await self._content(job)}],
+            "messages": await MessageWriter(has_calls=bool(tools)).messages(job.prompt),
             "inferenceConfig": {name: value for name, value in settings.items() if value is not None},
+            **tools,
         }
-        if prompt.system_text is not None:
-            request["system"] = [{"text": prompt.system_text}]
-        if params.reasoning_effort is ReasoningEffort.NONE:
-            msg = "Bedrock's Converse knows no reasoning_effort 'none': low, medium or high"
-            raise InferenceRequestError(msg)
-        if params.reasoning_effort is not None:
-            request["outputConfig"] = {"effort": params.reasoning_effort.value}
-        return request
-
-    async def _content(self, job: LLMJob) -> list[dict[str, object]]:
-        """Return what the user says, the files before the text that speaks of them. Bedrock fetches no addresses."""
-        prompt = job.prompt
-        images: list[dict[str, object]] = [
-            {"image": await self._file(image, _IMAGE_FORMATS)} for image in prompt.images
-        ]
-        documents: list[dict[str, object]] = [
-            {"document": {"name": f"document {number}", **await self._file(document, _DOCUMENT_FORMATS)}}
-            for number, document in enumerate(prompt.documents, start=1)
-        ]
-        return [*images, *documents, {"text": prompt.user_text}]
-
-    async def _file(self, source: MediaSource, formats: dict[str, str]) -> dict[str, object]:
-        fetched = await source.fetched()
-        media_type = fetched.media_type()
-        if media_type not in formats:
-            msg = f"A file is of the type {media_type}; taken are {', '.join(formats)}"
-            raise InferenceRequestError(msg)
-        return {"format": formats[media_type], "source": {"bytes": fetched.data}}
+        if job.prompt.system_text is not None:
+            request["system"] = [{"text": job.prompt.system_text}]
+        output: _Json = {"effort": params.reasoning_effort.value} if params.reasoning_effort is not None else {}
+        if schema is not None and not schema.is_tool:
+            definition = {"name": _TOOL, "schema": json.dumps(schema.sent)}
+            output["textFormat"] = {"type": "json_schema", "structure": {"jsonSchema": definition}}
+        if output:
+            request["outputConfig"] = output
+        _mark_cache(request, params)
+        return request | _vendor_fields({**self.inference_model.extra_body, **(params.vendor_params or {})})
 
 
-def _answer_tool(schema: dict[str, object]) -> dict[str, object]:
-    """Offer one tool and oblige the model to call it: what it is called with is the answer."""
-    tool = {"name": _TOOL, "description": "Give the answer.", "inputSchema": {"json": schema}}
-    return {"tools": [{"toolSpec": tool}], "toolChoice": {"tool": {"name": _TOOL}}}
+def _refuse_unknown(params: LLMJobParams) -> None:
+    """Refuse what Converse has no field for.
+
+    Raises:
+        InferenceRequestError: The job sets it.
+    """
+    for name in _NOT_TAKEN:
+        value = getattr(params, name)
+        if value is not None and value is not False:  # a 0 is set
+            raise InferenceRequestError(f"Bedrock's Converse knows no {name}. Take it from 'capabilities'")
+    if params.reasoning_effort is ReasoningEffort.NONE:
+        raise InferenceRequestError("Bedrock's Converse knows no reasoning_effort 'none': low, medium or high")
+    if params.prompt_cache is not None and params.prompt_cache.key is not None:
+        raise InferenceRequestError("Bedrock's Converse takes the 'ttl' of a prompt_cache, and no 'key'")
 
 
-def _given_to_tool(blocks: list[object]) -> str | None:
-    """Return what the model called the answer tool with, the first time; the text beside the call is no answer."""
-    calls = [call for block in blocks if (call := field_of(block, "toolUse")) is not None]
-    given = next((field_of(call, "input") for call in calls if field_of(call, "name") in (_TOOL, None)), None)
-    return json.dumps(given) if given is not None else None
+def _tool_config(job: LLMJob, schema: _Schema | None) -> _Json:
+    """Write the tools; a conversation with calls needs theirs, even where the job has none.
+
+    There is no choice ``none``: such a request has no tools at all, and the calls in its messages become text.
+    """
+    params, choice = job.params, job.params.tool_choice
+    is_none = choice is not None and choice.mode is ToolChoiceMode.NONE
+    tools = () if is_none else tools_named_in(job.prompt.history, params.tools)
+    if schema is not None and schema.is_tool:
+        if any(tool.name == _TOOL for tool in tools):
+            raise InferenceRequestError(f"The model answers by calling a tool {_TOOL!r}: give yours another name")
+        may_call = params.tools and not is_none
+        choice = (choice if choice is not None and choice.name else _ANY) if may_call else replace(_ANY, name=_TOOL)
+        tools = (*tools, LLMTool(name=_TOOL, description="Give the answer.", json_schema=schema.sent))
+    if not tools:
+        return {}
+    config: _Json = {"tools": [{"toolSpec": _tool(tool)} for tool in tools]}
+    if choice is not None:
+        config["toolChoice"] = _choice(choice)
+    return {"toolConfig": config}
 
 
-def _has(block: object, name: str) -> bool:
-    return field_of(block, name) is not None
+def _tool(tool: LLMTool) -> _Json:
+    described = {"description": tool.description} if tool.description else {}
+    return {"name": tool.name, **described, "inputSchema": {"json": dict(tool.json_schema)}}
 
 
-def _ending(record: object) -> tuple[FinishReason, str | None]:
-    """Return why the answer ended, as it is said in an answer or at the end of a stream."""
-    said = word_of(field_of(record, "stopReason"))
-    if said is not None and said.startswith("malformed_"):
-        return FinishReason.UNFINISHED, said
-    return _FINISH_REASONS.get(said or "", FinishReason.OTHER), said
+def _choice(choice: ToolChoice) -> _Json:
+    if choice.name:
+        return {"tool": {"name": choice.name}}
+    return {"any" if choice.mode is ToolChoiceMode.REQUIRED else "auto": {}}
 
 
-def _usage(counts: object) -> InferenceUsage | None:
-    """Read the counts; AWS counts the cached tokens beside the others."""
-    return usage_of(
-        counts,
-        input_tokens="inputTokens+cacheReadInputTokens+cacheWriteInputTokens",
-        output_tokens="outputTokens",
-        cached_input_tokens="cacheReadInputTokens",
-    )
+def _mark_cache(request: _Json, params: LLMJobParams) -> None:
+    """Mark the ends of the system text and of the last message, up to which the vendor keeps the prompt."""
+    if params.prompt_cache is None:
+        return
+    ttl = {"ttl": params.prompt_cache.ttl} if params.prompt_cache.ttl is not None else {}
+    point: _Json = {"cachePoint": {"type": "default", **ttl}}
+    messages = request["messages"]
+    if isinstance(messages, list):
+        messages[-1]["content"].append(point)
+    system = request.get("system")
+    if isinstance(system, list):
+        system.append(point)
+
+
+def _vendor_fields(given: _Json) -> _Json:
+    """Return fields of the request as they are, and all others as those of the model's own vendor."""
+    fields = {name: value for name, value in given.items() if name in _REQUEST_FIELDS}
+    own = {name: value for name, value in given.items() if name not in _REQUEST_FIELDS}
+    return {"additionalModelRequestFields": own, **fields} if own else fields
+
+
+def _given_to_tool(answer: LLMAnswer, root: RootObject) -> LLMAnswer:
+    """Return an answer whose text is what the model called the answer tool with; the text beside it is no answer."""
+    calls = [part for part in answer.parts if isinstance(part, ToolCallPart)]
+    given = next((call for call in calls if call.name in (_TOOL, "") and call.arguments), None)
+    if given is None:
+        return answer
+    thoughts = tuple(part for part in answer.parts if isinstance(part, ReasoningPart))
+    reason = FinishReason.STOP if answer.finish_reason is FinishReason.TOOL_CALLS else answer.finish_reason
+    return replace(answer, parts=(*thoughts, TextPart(text=root.unwrapped(given.arguments))), finish_reason=reason)
