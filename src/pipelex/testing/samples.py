@@ -72,7 +72,8 @@ def pdf(token: str, *, password: str | None = None) -> bytes:
 
     Args:
         token: The token.
-        password: The password to encrypt it with; it is not encrypted if not given.
+        password: The password to encrypt it with; it is not encrypted if not given. A comment then holds the token,
+            by which a vendor tells the call.
     """
     encryption = _Encryption(password) if password is not None else None
     objects = [
@@ -85,7 +86,7 @@ def pdf(token: str, *, password: str | None = None) -> bytes:
                                 b"/BitsPerComponent 8 ", encryption),
         *([encryption.dictionary] if encryption is not None else []),
     ]  # fmt: skip
-    out = bytearray(b"%PDF-1.4\n")
+    out = bytearray(b"%PDF-1.4\n" + (f"%{token}\n".encode() if encryption is not None else b""))
     offsets = []
     for number, content in enumerate(objects, start=1):
         offsets.append(len(out))

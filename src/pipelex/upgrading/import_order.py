@@ -59,7 +59,7 @@ def _blocks(source: SourceText) -> Iterator[list[cst.SimpleStatementLine]]:
 
     for body in source.nodes(cst.Module, cst.IndentedBlock):
         block: list[cst.SimpleStatementLine] = []
-        for node in body.body:  # type: ignore[attr-defined]
+        for node in body.body:  # type: ignore[attr-defined]  # both kinds of block have one
             is_import = (
                 isinstance(node, cst.SimpleStatementLine)
                 and len(node.body) == 1
@@ -75,7 +75,7 @@ def _blocks(source: SourceText) -> Iterator[list[cst.SimpleStatementLine]]:
 
 
 def _is_sorted(keys: Sequence[object]) -> bool:
-    return list(keys) == sorted(keys)  # type: ignore[type-var]
+    return list(keys) == sorted(keys)  # type: ignore[type-var]  # the keys are of one kind that has an order
 
 
 def _are_names_sorted(statements: Sequence[_Statement]) -> bool:

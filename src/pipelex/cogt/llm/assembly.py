@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 ID_LENGTH = 9
-"""Mistral takes ids of exactly nine letters and digits; every other vendor takes those, too."""
+"""One vendor takes ids of exactly nine letters and digits; every other one takes those, too."""
 _NO_IDS = {"", "null"}
 
 

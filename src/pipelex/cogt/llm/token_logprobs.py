@@ -1,4 +1,4 @@
-"""Log probabilities of tokens, in the shape that OpenAI made and others copied."""
+"""Log probabilities of tokens, in the shape of chat completions."""
 
 from __future__ import annotations
 
