@@ -122,8 +122,9 @@ class Drafter:
         texts = (self.plain.shape(old), self.plain.shape(new))
         ways = self.pair.was.of(key)
         if old.is_final != new.is_final:
-            kind, fails = ("constant-final", always(CALLS)) if new.is_final else ("constant-not-final", None)
-            self.add(kind, key, ways, fails, texts=texts)
+            kind = "constant-final" if new.is_final else "constant-not-final"
+            is_break = new.is_final or old.value not in {None, "..."}  # a final literal is its own type: that is lost
+            self.add(kind, key, ways, always(CALLS) if is_break else None, texts=texts)
         if self.before.type(old.type) != self.after.type(new.type):
             number = self.sheet.ask_type(old.type, new.type, Flow.IN)
             detail = {"from": self.plain.type(old.type), "to": self.plain.type(new.type)}

@@ -290,10 +290,6 @@ def _overridden(tree: TreeShape, shape: ClassShape, attribute: Attribute) -> Ite
     page = Page(tree, shape)
     _write_class(page, "Mine", page.cls(shape), [*abstract_members(tree, shape), attribute])
     yield page.text()
-    page = Page(tree, shape)
-    page.write(f"def use() -> {page.outline.type(attribute.type) or 'object'}:")
-    page.write(f"    return {page.symbol(shape.key)}.{attribute.name}")
-    yield page.text()
 
 
 def _patterns(tree: TreeShape, shape: ClassShape) -> Iterator[str]:

@@ -149,7 +149,7 @@ CHANGE_KINDS: Mapping[str, ChangeKind] = {
     "constant-changed": ChangeKind("`{name}` has another value", _FROM_TO),
     "constant-retyped": ChangeKind("`{name}` has another type", _FROM_TO),
     "constant-final": ChangeKind("`{name}` can no longer be set"),
-    "constant-not-final": ChangeKind("`{name}` can now be set", rewrite="none"),
+    "constant-not-final": ChangeKind("`{name}` can now be set, and is no longer its own literal type"),
     # what no stub shows
     "entry-point-group-changed": ChangeKind("the entry-point group is now `{to}`", _FROM_TO, "derived"),
     "contribution-added": ChangeKind("plugins may contribute `{to}`", ("to",), "none"),
