@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipelex.cogt.exceptions import InferenceRequestError, InferenceServerError
+from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError, InferenceServerError
 from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.llm.llm_job import (
@@ -453,6 +453,13 @@ def test_tokens_are_counted_with_the_tools(replay: Replay, sdk: str) -> None:
     assert replay.last.target.endswith("/count-tokens")
     body: Any = replay.last.json()
     assert {"messages", "toolConfig"} == set(body["input"]["converse"])
+
+
+@both_sdks
+def test_an_answer_without_a_count_is_an_error(replay: Replay, sdk: str) -> None:
+    replay.on("*", scripted.answer({}))
+    with pytest.raises(InferenceInvalidAnswerError, match="no count"):
+        caller(replay, sdk).llm(lambda worker: worker.count_tokens("Hello"))
 
 
 def test_what_a_cache_was_given_is_counted_at_once_and_streamed(replay: Replay) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.llm.llm_job import (
@@ -380,3 +380,9 @@ def test_tokens_are_counted_with_the_system_text_and_the_tools(replay: Replay) -
     request = body["generateContentRequest"]
     assert [{"role": "user", "parts": [{"text": job.prompt.user_text}]}] == request["contents"]
     assert "look" == request["tools"][0]["functionDeclarations"][0]["name"]
+
+
+def test_an_answer_without_a_count_is_an_error(replay: Replay) -> None:
+    replay.on("*", scripted.answer({}))
+    with pytest.raises(InferenceInvalidAnswerError, match="no count"):
+        caller(replay).llm(lambda worker: worker.count_tokens("Hello"))

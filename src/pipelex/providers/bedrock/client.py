@@ -37,8 +37,8 @@ class BedrockClient(Protocol):
         """Send a ConverseStream request and yield its events, the SDK's ``ResponseMetadata`` first."""
         ...
 
-    async def count_tokens(self, request: dict[str, object]) -> int:
-        """Send a CountTokens request and return the count."""
+    async def count_tokens(self, request: dict[str, object]) -> dict[str, Any]:
+        """Send a CountTokens request."""
         ...
 
     async def list_foundation_models(self) -> list[dict[str, Any]]:
@@ -141,10 +141,9 @@ class ThreadedBedrock:
         finally:
             pump.leave()
 
-    async def count_tokens(self, request: dict[str, object]) -> int:
-        """Send a CountTokens request and return the count."""
-        answer = await on_daemon_thread(lambda: self._client("bedrock-runtime").count_tokens(**request))
-        return int(answer["inputTokens"])
+    async def count_tokens(self, request: dict[str, object]) -> dict[str, Any]:
+        """Send a CountTokens request."""
+        return await on_daemon_thread(lambda: dict(self._client("bedrock-runtime").count_tokens(**request)))
 
     async def list_foundation_models(self) -> list[dict[str, Any]]:
         """Return the summaries of the models of the region."""
@@ -304,10 +303,10 @@ class LoopBedrock:
         finally:
             stream.close()
 
-    async def count_tokens(self, request: dict[str, object]) -> int:
-        """Send a CountTokens request and return the count."""
+    async def count_tokens(self, request: dict[str, object]) -> dict[str, Any]:
+        """Send a CountTokens request."""
         client = await (await self._runtimes.get()).client()
-        return int((await client.count_tokens(**request))["inputTokens"])
+        return dict(await client.count_tokens(**request))
 
     async def list_foundation_models(self) -> list[dict[str, Any]]:
         """Return the summaries of the models of the region."""

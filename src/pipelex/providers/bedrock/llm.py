@@ -122,10 +122,13 @@ class BedrockLLMWorker(SdkWorker[BedrockClient], LLMWorkerAbstract):
 
     async def _count_tokens(self, job: LLMJob) -> int:
         request = await self._request(job, self._schema(job.params))
-        counted = {name: request[name] for name in _COUNTED if name in request}
-        return await (await self._client()).count_tokens(
-            {"modelId": request["modelId"], "input": {"converse": counted}}
-        )
+        converse = {name: request[name] for name in _COUNTED if name in request}
+        client = await self._client()
+        answer = await client.count_tokens({"modelId": request["modelId"], "input": {"converse": converse}})
+        count = field_of(answer, "inputTokens")
+        if not isinstance(count, int):
+            raise InferenceInvalidAnswerError("The answer holds no count of tokens")
+        return count
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
         return classify(error)
