@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from codegen.source import SourceModule
     from codegen.spec import Spec
 
-MODULES = ("pipelex.exceptions", "pipelex.cogt.exceptions", "pipelex.plugins.exceptions")
+MODULES = ("pipelex.exceptions", "pipelex.cogt.exceptions", "pipelex.plugins.exceptions", "pipelex.bulk.exceptions")
 
 
 @dataclass(frozen=True)

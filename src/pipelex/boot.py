@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipelex.bulk.methods import MapMethods
 from pipelex.config.plugins_config import load_plugins_config
 from pipelex.hub import PipelexHub, drop_hub, push_hub
 from pipelex.plugins.discovery import survey_plugins
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 
-class Pipelex(WorkerMethods):
-    """A running system, with a method per family that returns the worker of a model.
+class Pipelex(WorkerMethods, MapMethods):
+    """A running system, with a method per family that returns the worker of a model, and ``map`` for many rows.
 
     Made by :meth:`setup`; used as a context manager, plain or async, which closes its clients.
 

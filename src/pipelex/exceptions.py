@@ -8,7 +8,7 @@ from pipelex.field_types import with_error_schema
 from pipelex.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["MissingDependencyError", "PipelexError"]
 
@@ -47,6 +47,26 @@ class PipelexError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.args, dict(vars(self)))
+
+
+def error_of(data: Mapping[str, object]) -> PipelexError:
+    """Return the error that ``to_dict`` was called on: its class, where it is loaded, its message and plain attributes.
+
+    Args:
+        data: What ``to_dict`` returned.
+    """
+    name = data.get("error")
+    kinds: list[type[PipelexError]] = [PipelexError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    cls = next((kind for kind in kinds if kind.__name__ == name), PipelexError)
+    attributes = {name: value for name, value in data.items() if name not in ("error", "page", "answer", "job")}
+    error = _rebuild(cls, (str(data.get("message", "")),), attributes)
+    if hasattr(error, "_text"):  # its message is the attribute, and its text more than that
+        error.args = (error._text(),)
+        attributes["answer"] = None
+    error.__dict__.update(attributes)
+    return error
 
 
 def _plain(value: object) -> object:

@@ -43,14 +43,21 @@ with_field_types: classmethod[object, [object, Callable[[object], object]], obje
 
 
 def _error_schema(cls: type, _source: object, _handler: Callable[[object], object]) -> object:
-    """Return pydantic's schema of an error that is a field of a record: an instance, written as its ``to_dict()``."""
+    """Return pydantic's schema of an error that is a field of a record: an instance, in JSON its ``to_dict()``."""
     from pydantic_core import core_schema
+
+    from pipelex.exceptions import error_of
 
     written = core_schema.plain_serializer_function_ser_schema(
         lambda error: error.to_dict(), return_schema=core_schema.dict_schema()
     )
-    return core_schema.is_instance_schema(cls, serialization=written)
+    instance = core_schema.is_instance_schema(cls)
+    restored = core_schema.no_info_after_validator_function(error_of, core_schema.dict_schema())
+    return core_schema.json_or_python_schema(restored, instance, serialization=written)
 
 
 with_error_schema: classmethod[object, [object, Callable[[object], object]], object] = classmethod(_error_schema)
 """To be ``__get_pydantic_core_schema__`` of the root of our errors."""
+
+BYTES_IN_JSON = {"ser_json_bytes": "base64", "val_json_bytes": "base64"}
+"""To be ``__pydantic_config__`` of the class of a record that holds the bytes of a file."""

@@ -42,6 +42,7 @@ LAYERS: dict[str, float] = {
     "pipelex.generated.families": 1,
     "pipelex.plugins.discovery": 4,
     "pipelex.config": 4,
+    "pipelex.bulk": 5,
     "pipelex.hub": 5,
     "pipelex.worker_factories": 5,
     "pipelex.boot": 5,

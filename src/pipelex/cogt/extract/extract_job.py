@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipelex.cogt.inference.media import MediaSource
-from pipelex.field_types import with_field_types
+from pipelex.field_types import BYTES_IN_JSON, with_field_types
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +65,18 @@ class ExtractJob:
         """Make a job of a document: its bytes, its path or its address. A job is returned as it is."""
         return source if isinstance(source, ExtractJob) else cls(document=MediaSource.of(source))
 
+    def fingerprint(self) -> str:
+        """Return the SHA-256 digest of the job: equal jobs have equal ones, in every process and version.
+
+        Fields with their defaults do not count. A file counts by its content, an address by itself.
+
+        Raises:
+            InferenceRequestError: The job holds a value that has no stable form.
+        """
+        from pipelex.cogt.inference.fingerprint import fingerprint_of
+
+        return fingerprint_of(self)
+
 
 @dataclass(frozen=True, kw_only=True)
 class BoundingBox:
@@ -93,6 +105,8 @@ class ExtractedImage:
         box: Its place on the page, where known.
         caption: Its caption, where the engine finds one.
     """
+
+    __pydantic_config__ = BYTES_IN_JSON
 
     data: bytes = field(repr=False)
     mime_type: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from pipelex.field_types import with_field_types
+from pipelex.field_types import BYTES_IN_JSON, with_field_types
 
 if TYPE_CHECKING:
     from pipelex.cogt.inference.media import MediaSource
@@ -70,6 +70,18 @@ class ImgGenJob:
         """Make a job of a text; a job is returned as it is."""
         return cls(prompt=ImgGenPrompt(text=source)) if isinstance(source, str) else source
 
+    def fingerprint(self) -> str:
+        """Return the SHA-256 digest of the job: equal jobs have equal ones, in every process and version.
+
+        Fields with their defaults do not count. A file counts by its content, an address by itself.
+
+        Raises:
+            InferenceRequestError: The job holds a value that has no stable form.
+        """
+        from pipelex.cogt.inference.fingerprint import fingerprint_of
+
+        return fingerprint_of(self)
+
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratedImage:
@@ -81,6 +93,8 @@ class GeneratedImage:
         width: Its width in pixels, where known.
         height: Its height in pixels, where known.
     """
+
+    __pydantic_config__ = BYTES_IN_JSON
 
     data: bytes = field(repr=False)
     mime_type: str

@@ -400,6 +400,18 @@ class LLMJob:
         prompt = LLMPrompt(user_text=source) if isinstance(source, str) else LLMPrompt(history=tuple(source))
         return cls(prompt=prompt)
 
+    def fingerprint(self) -> str:
+        """Return the SHA-256 digest of the job: equal jobs have equal ones, in every process and version.
+
+        Fields with their defaults do not count. A file counts by its content, an address by itself.
+
+        Raises:
+            InferenceRequestError: The job holds a value that has no stable form.
+        """
+        from pipelex.cogt.inference.fingerprint import fingerprint_of
+
+        return fingerprint_of(self)
+
     def then(self, *turns: PartialAnswer | UserMessage | AssistantMessage | UserPart | str) -> LLMJob:
         """Return the job that continues the conversation; this one stays as it is.
 

@@ -43,6 +43,16 @@ class SearchJob:
         """Make a job of a query; a job is returned as it is."""
         ...
 
+    def fingerprint(self) -> str:
+        """Return the SHA-256 digest of the job: equal jobs have equal ones, in every process and version.
+
+        Fields with their defaults do not count. A file counts by its content, an address by itself.
+
+        Raises:
+            InferenceRequestError: The job holds a value that has no stable form.
+        """
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSource:

@@ -54,6 +54,16 @@ class ExtractJob:
         """Make a job of a document: its bytes, its path or its address. A job is returned as it is."""
         ...
 
+    def fingerprint(self) -> str:
+        """Return the SHA-256 digest of the job: equal jobs have equal ones, in every process and version.
+
+        Fields with their defaults do not count. A file counts by its content, an address by itself.
+
+        Raises:
+            InferenceRequestError: The job holds a value that has no stable form.
+        """
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class BoundingBox:

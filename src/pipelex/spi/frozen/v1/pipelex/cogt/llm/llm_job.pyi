@@ -377,6 +377,16 @@ class LLMJob:
         """Make a job of a text or of messages; a job is returned as it is."""
         ...
 
+    def fingerprint(self) -> str:
+        """Return the SHA-256 digest of the job: equal jobs have equal ones, in every process and version.
+
+        Fields with their defaults do not count. A file counts by its content, an address by itself.
+
+        Raises:
+            InferenceRequestError: The job holds a value that has no stable form.
+        """
+        ...
+
     def then(self, *turns: PartialAnswer | UserMessage | AssistantMessage | UserPart | str) -> LLMJob:
         """Return the job that continues the conversation; this one stays as it is.
 

@@ -1,0 +1,313 @@
+"""The ledger of a run over many rows: an SQLite file that says of each row whether it was sent, and how it ended.
+
+Its schema is described in docs/many-rows.md. The version is in ``PRAGMA user_version``.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from pipelex.bulk.child import CAN_FORK
+from pipelex.bulk.exceptions import JobChangedError, LedgerError, LedgerInUseError, LedgerVersionError
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+_APPLICATION_ID = 0x7069706C  # "pipl": what the ``file`` command and we know a ledger by
+_MOST_UNCOMMITTED = 64
+_LONGEST_UNCOMMITTED_S = 0.25
+
+UPGRADES = (
+    """
+    CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE rows (
+        key PRIMARY KEY NOT NULL,
+        position INTEGER NOT NULL,
+        job TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('sent', 'interrupted', 'ok', 'failed')),
+        deaths INTEGER NOT NULL DEFAULT 0,
+        source TEXT,
+        answer TEXT,
+        error TEXT,
+        usage TEXT,
+        cost_usd REAL,
+        duration_s REAL,
+        attempts INTEGER
+    ) WITHOUT ROWID;
+    CREATE INDEX rows_by_position ON rows (position);
+    CREATE INDEX rows_under_way ON rows (state) WHERE state IN ('sent', 'interrupted');
+    """,
+)
+"""The scripts that make a ledger of version n one of version n + 1; the first one makes it of an empty file."""
+
+_COLUMNS = "key, position, job, state, deaths, source, answer, error, usage, cost_usd, duration_s, attempts"
+_INSERT = f"INSERT OR REPLACE INTO rows ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"  # noqa: S608 - no value in it
+_FIND = f"SELECT {_COLUMNS} FROM rows WHERE key = ?"  # noqa: S608 - no value in it
+_ALL = f"SELECT {_COLUMNS} FROM rows ORDER BY max(position, -1 - position)"  # noqa: S608 - no value in it
+_SEEN = f"SELECT {_COLUMNS} FROM rows WHERE position >= 0 AND position < ? ORDER BY position"  # noqa: S608 - as above
+_COUNT_DEATHS = """
+    UPDATE rows SET state = 'interrupted', deaths = CASE WHEN ? THEN 1 ELSE deaths + 1 END WHERE state = 'sent'
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row in a ledger: the columns of the table ``rows``.
+
+    Attributes:
+        key: The user's key, or the index of the row.
+        position: The index of the row in the input, counted from 0.
+        job: The fingerprint of its job.
+        state: ``sent``: its call is under way, or the process died; ``interrupted``: its call had no known end;
+            ``ok``; ``failed``.
+        deaths: In how many runs the process died while its call was under way.
+        source: The row of the input as JSON, where it is kept for the output.
+        answer: The answer as JSON.
+        error: The error as JSON.
+        usage: What the call used, as JSON.
+        cost_usd: What it cost in US dollars, where that is known.
+        duration_s: How long the call took, in seconds.
+        attempts: How many requests it took.
+    """
+
+    key: str | int
+    position: int
+    job: str
+    state: str
+    deaths: int = 0
+    source: str | None = None
+    answer: str | None = None
+    error: str | None = None
+    usage: str | None = None
+    cost_usd: float | None = None
+    duration_s: float | None = None
+    attempts: int | None = None
+
+
+class Ledger:
+    """A ledger that is open, for this process alone. Made by ``open_ledger``.
+
+    Args:
+        path: The file.
+        connection: The connection, which holds the lock.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+        self._ended: list[Entry] = []
+        self._committed_at = monotonic()
+
+    def check_job(self, job: Mapping[str, str]) -> None:
+        """Compare the job with that of the ledger, and enter it into a new one.
+
+        Args:
+            job: What the job consists of, as texts by name.
+
+        Raises:
+            JobChangedError: They differ.
+        """
+        with self._named():
+            before = dict(self._connection.execute("SELECT name, value FROM job"))
+            if not before:
+                self._connection.executemany("INSERT INTO job VALUES (?, ?)", job.items())
+        names = dict.fromkeys((*job, *before)) if before else ()
+        pairs = {name: (before.get(name, "nothing"), job.get(name, "nothing")) for name in names}
+        differences = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+        if differences:
+            raise JobChangedError(file=str(self.path), differences=differences)
+
+    def count_deaths(self) -> int:
+        """Count a death for each row that a run which died had sent.
+
+        Where rows that were under way at a death run in processes of their own, a further death is not theirs.
+
+        Returns:
+            For how many rows it is not known how their call ended.
+        """
+        with self._named():
+            self._connection.execute(_COUNT_DEATHS, (CAN_FORK,))
+            found = self._connection.execute("SELECT count(*) FROM rows WHERE state = 'interrupted'").fetchone()
+        return int(found[0])
+
+    def forget_positions(self) -> None:
+        """Mark all rows as not seen in this run: rows with keys may have moved, or be gone."""
+        with self._named():
+            self._connection.execute("UPDATE rows SET position = -1 - position WHERE position >= 0")
+
+    def find(self, key: str | int) -> Entry | None:
+        """Return a row; ``None`` where there is none with this key."""
+        with self._named():
+            found = self._connection.execute(_FIND, (key,)).fetchone()
+        return Entry(*found) if found else None
+
+    def move(self, key: str | int, position: int) -> None:
+        """Enter where a row is in the input of this run."""
+        with self._named():
+            self._connection.execute("UPDATE rows SET position = ? WHERE key = ?", (position, key))
+
+    def mark_sent(self, entries: Sequence[Entry]) -> None:
+        """Commit that rows are about to be sent, and all that has ended before.
+
+        Raises:
+            LedgerError: That cannot be written.
+        """
+        with self._transaction() as connection:
+            connection.executemany(_INSERT, [_values(entry) for entry in entries])
+
+    def save(self, entry: Entry) -> None:
+        """Enter how a row ended. It is committed with the next rows that are sent, or after 64 rows or 0.25 s.
+
+        Raises:
+            LedgerError: It cannot be written; it is kept for the next attempt.
+        """
+        self._ended.append(entry)
+        if len(self._ended) >= _MOST_UNCOMMITTED or monotonic() - self._committed_at >= _LONGEST_UNCOMMITTED_S:
+            self.commit()
+
+    def commit(self) -> None:
+        """Write what has ended.
+
+        Raises:
+            LedgerError: It cannot be written; it is kept for the next attempt.
+        """
+        if self._ended:
+            with self._transaction():
+                pass
+
+    def entries(self, *, before: int | None = None) -> Iterator[Entry]:
+        """Return the rows in the order of the input.
+
+        Args:
+            before: How many rows the input has, where that is known: rows that it no longer has are left out.
+        """
+        self.commit()
+        query, values = (_ALL, ()) if before is None else (_SEEN, (before,))
+        with self._named():
+            for found in self._connection.execute(query, values):
+                yield Entry(*found)
+
+    def cost_usd(self) -> float:
+        """Return what the rows cost as far as that is known, in US dollars."""
+        with self._named():
+            return float(self._connection.execute("SELECT total(cost_usd) FROM rows").fetchone()[0])
+
+    def job(self) -> dict[str, str]:
+        """Return what the job consists of, as texts by name."""
+        with self._named():
+            return dict(self._connection.execute("SELECT name, value FROM job"))
+
+    def close(self) -> None:
+        """Write what has ended, and release the lock.
+
+        Raises:
+            LedgerError: It cannot be written.
+        """
+        try:
+            self.commit()
+        finally:
+            self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        ended, connection = self._ended, self._connection
+        with self._named():
+            connection.execute("BEGIN")
+            try:
+                yield connection
+                connection.executemany(_INSERT, [_values(entry) for entry in ended])
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        self._ended = []
+        self._committed_at = monotonic()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        with _named_errors(self.path):
+            yield
+
+
+def _values(entry: Entry) -> tuple[object, ...]:
+    return tuple(vars(entry).values())
+
+
+@contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises into an error that names the ledger."""
+    import sqlite3
+
+    try:
+        yield
+    except sqlite3.Error as exc:
+        name = getattr(exc, "sqlite_errorname", "")
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise LedgerInUseError(file=str(path)) from exc
+        if name.startswith("SQLITE_NOTADB"):
+            reason = "it is no ledger. Name another output, or move the file away"
+        else:
+            reason = f"the ledger cannot be used: {exc}. What is committed is kept; the same call resumes"
+        raise LedgerError(file=str(path), reason=reason) from exc
+
+
+def open_ledger(path: Path, *, new: bool = False) -> Ledger:
+    """Open a ledger for this process alone, and make it where there is none. One of an older version is upgraded.
+
+    Args:
+        path: The file.
+        new: Whether to drop what it holds.
+
+    Raises:
+        LedgerInUseError: Another run has it open.
+        LedgerVersionError: A later version wrote it.
+        LedgerError: It is no ledger, or cannot be read or written.
+    """
+    import sqlite3
+
+    with _named_errors(path):
+        connection = sqlite3.connect(path, isolation_level=None, timeout=0.0, check_same_thread=False)
+    try:
+        with _named_errors(path):
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("BEGIN EXCLUSIVE")
+            _check_is_ledger(path, connection)
+            connection.execute("COMMIT")
+            if new:
+                _drop_all(connection)
+            for version in range(_version(connection), len(UPGRADES)):
+                connection.executescript(
+                    f"BEGIN; {UPGRADES[version]} PRAGMA application_id = {_APPLICATION_ID};"
+                    f" PRAGMA user_version = {version + 1}; COMMIT;"
+                )
+    except BaseException:
+        connection.close()
+        raise
+    return Ledger(path, connection)
+
+
+def _check_is_ledger(path: Path, connection: sqlite3.Connection) -> None:
+    found = connection.execute("PRAGMA application_id").fetchone()[0]
+    is_empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    if found != _APPLICATION_ID and not is_empty:
+        raise LedgerError(file=str(path), reason="it is another program's database. Name another output")
+    if _version(connection) > len(UPGRADES):
+        raise LedgerVersionError(file=str(path), found=_version(connection), known=len(UPGRADES))
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _drop_all(connection: sqlite3.Connection) -> None:
+    connection.executescript(
+        "BEGIN; DROP TABLE IF EXISTS rows; DROP TABLE IF EXISTS job; PRAGMA user_version = 0; COMMIT; VACUUM;"
+    )

@@ -1,0 +1,50 @@
+"""Errors and usage of a row as JSON, and back."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from pipelex.exceptions import error_of
+from pipelex.reporting.reporting_protocol import InferenceUsage
+
+if TYPE_CHECKING:
+    from pipelex.exceptions import PipelexError
+    from pipelex.reporting.reporting_protocol import InferenceRecord
+
+
+def error_to_json(error: PipelexError) -> str:
+    """Return an error as JSON."""
+    return json.dumps(error.to_dict(), ensure_ascii=False)
+
+
+def error_from_json(text: str) -> PipelexError:
+    """Return an error of the kind that was written, with its message and its plain attributes."""
+    return error_of(json.loads(text))
+
+
+def usage_to_json(usage: InferenceUsage | None) -> str | None:
+    """Return the known counts as JSON; ``None`` where there are none."""
+    known = {name: count for name, count in vars(usage).items() if count is not None} if usage is not None else {}
+    return json.dumps(known) if known else None
+
+
+def usage_from_json(text: str | None) -> InferenceUsage | None:
+    """Return the counts; those that this version does not know are left out."""
+    if text is None:
+        return None
+    known = vars(InferenceUsage())
+    return InferenceUsage(**{name: count for name, count in json.loads(text).items() if name in known})
+
+
+def usage_and_cost(records: list[InferenceRecord]) -> tuple[InferenceUsage | None, float | None]:
+    """Return what the calls of a row used and cost; the cost is unknown where that of one of them is."""
+    from pipelex.reporting.prices import cost_of
+
+    usage: InferenceUsage | None = None
+    costs = [cost_of(record) for record in records]
+    for record in records:
+        if record.usage is not None:
+            usage = record.usage.plus(usage)
+    known = [cost for cost in costs if cost is not None]
+    return usage, sum(known) if known and len(known) == len(costs) else None

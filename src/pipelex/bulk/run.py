@@ -1,0 +1,463 @@
+"""A run over many rows: a fixed number of workers draws rows, calls the model, and enters the outcome in the ledger.
+
+The promise: each row is run at least once. After a crash the calls that were under way are made again, and those of at
+most 64 rows that had ended less than 0.25 s before; never more, and no row is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from pipelex.bulk.calls import Caller, current_records, schema_text
+from pipelex.bulk.child import CAN_FORK, in_child
+from pipelex.bulk.exceptions import (
+    AmbiguousRowError,
+    AmbiguousRowsError,
+    DuplicateRowKeyError,
+    JobChangedError,
+    LedgerError,
+    MapLimitError,
+    RowKilledProcessError,
+)
+from pipelex.bulk.ledger import Entry, open_ledger
+from pipelex.bulk.options import MapRow, OnAmbiguous
+from pipelex.bulk.records import error_from_json, error_to_json, usage_and_cost, usage_from_json, usage_to_json
+from pipelex.cogt.exceptions import InferenceRateLimitError
+from pipelex.cogt.llm.llm_job import LLMJob
+from pipelex.exceptions import PipelexError
+
+if TYPE_CHECKING:
+    from asyncio import Future
+    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+    from pathlib import Path
+    from typing import TypeAlias
+
+    from pipelex.bulk.ledger import Ledger
+    from pipelex.bulk.options import MapOptions
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+    from pipelex.hub import PipelexHub
+    from pipelex.reporting.reporting_protocol import InferenceRecord
+
+    _Drawn: TypeAlias = tuple[int, object, object]
+    """The index of a row, the row, and its job."""
+
+ValueT_co = TypeVar("ValueT_co", covariant=True)
+
+_MOST_DEATHS = 2
+_MOST_CHILDREN = 8
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 5.0  # before a refused call is made again
+_MAYBE_CHARGED = ("InferenceAmbiguousError", "AmbiguousRowError")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapPlan:
+    """What a run is to do.
+
+    Attributes:
+        rows: The rows: an iterable, or an async one.
+        make_job: Makes the job of a row.
+        model: A name in the catalogue, ``"backend/model-id"``, or a resolved model record.
+        schema: The type of the answers; ``None`` for what the family returns by itself.
+        key: Returns the key of a row; ``None``: rows are known by their index.
+        ledger: The file of the ledger; ``None``: nothing is kept.
+        options: How it goes.
+        job: Further parts of the job, as texts by name: a change of one is an error that names it.
+        source: Returns what of a row is kept in the ledger, as JSON.
+    """
+
+    rows: Iterable[object] | AsyncIterable[object]
+    make_job: Callable[[object], object]
+    model: InferenceModelSpec | str
+    schema: object
+    key: Callable[[object], str] | None
+    ledger: Path | None
+    options: MapOptions
+    job: Mapping[str, str] | None = None
+    source: Callable[[object], str] | None = None
+
+
+@dataclass
+class MapProgress:
+    """How far a run is.
+
+    Attributes:
+        done: How many rows have an outcome, those of earlier runs included.
+        failed: How many of them failed.
+        resumed: How many of them earlier runs had done.
+        under_way: How many calls are under way.
+        cost_usd: What all runs of the ledger have cost as far as that is known, in US dollars.
+        unpriced: How many rows of this run have no known cost.
+        interrupted: How many rows were under way when an earlier run was interrupted.
+    """
+
+    done: int = 0
+    failed: int = 0
+    resumed: int = 0
+    under_way: int = 0
+    cost_usd: float = 0.0
+    unpriced: int = 0
+    interrupted: int = 0
+
+
+class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
+    """A run over many rows; iterating over it gives each row when it is done. To be iterated over once.
+
+    Args:
+        hub: Where the worker is made.
+        plan: What is to be done.
+
+    Attributes:
+        progress: How far it is.
+        seen: How many rows the input has; ``None`` where it was not read to its end.
+    """
+
+    def __init__(self, hub: PipelexHub, plan: MapPlan) -> None:
+        self.progress = MapProgress()
+        self.seen: int | None = None
+        self._hub = hub
+        self._plan = plan
+        self._source = _iterate(plan.rows)
+        self._drawn = 0
+        self._draws = asyncio.Lock()
+        self._ledger: Ledger | None = None
+        self._caller: Caller | None = None
+        self._stopped: BaseException | None = None
+        self._is_draining = False
+        self._failures = 0
+        self._unsent: list[Entry] = []
+        self._sending: Future[None] | None = None
+        self._children = asyncio.Semaphore(_MOST_CHILDREN)
+        self._rows = self._run()
+
+    def __aiter__(self) -> MapRun[ValueT_co]:
+        return self
+
+    async def __anext__(self) -> MapRow[ValueT_co]:
+        """Return the next row that is done.
+
+        Raises:
+            MapLimitError: A limit was reached, and all rows before it were returned.
+            PipelexError: The run cannot go on; the error says why.
+        """
+        return await anext(self._rows)
+
+    async def aclose(self) -> None:
+        """Stop: calls under way are cancelled. May be called again."""
+        await self._rows.aclose()
+
+    def drain(self) -> None:
+        """Draw no further rows: iteration ends when the calls under way have."""
+        self._is_draining = True
+
+    async def _run(self) -> AsyncGenerator[MapRow[ValueT_co], None]:
+        plan = self._plan
+        if plan.ledger is not None:
+            self._ledger = open_ledger(plan.ledger, new=plan.options.new)
+        try:
+            first = await self._draw()
+            if first is not None:
+                self._begin(first[2])
+                async for row in self._pooled(first):
+                    yield row
+            if self._stopped is not None:
+                raise self._stopped
+        finally:
+            if self._ledger is not None:
+                self._ledger.close()
+
+    def _begin(self, job: object) -> None:
+        """Make the worker, and compare the job with that of the ledger, before the first call."""
+        plan, options = self._plan, self._plan.options
+        caller = self._caller = Caller(self._hub, job, model=plan.model, schema=plan.schema, options=options)
+        ledger = self._ledger
+        if ledger is None:
+            return
+        described = {"family": caller.family.member.value, "model": caller.spec.name, **(plan.job or {})}
+        described["rows are known by"] = "their key" if plan.key else "their number"
+        if plan.schema is not None:
+            described.setdefault("schema", schema_text(plan.schema))
+        ledger.check_job(described)
+        self.progress.interrupted = ledger.count_deaths()
+        self.progress.cost_usd = ledger.cost_usd()
+        if self.progress.interrupted and self._on_ambiguous() is OnAmbiguous.FAIL:
+            raise AmbiguousRowsError(file=str(ledger.path), count=self.progress.interrupted)
+        if plan.key is not None:
+            ledger.forget_positions()
+
+    def _on_ambiguous(self) -> OnAmbiguous:
+        if self._plan.options.on_ambiguous is not None:
+            return self._plan.options.on_ambiguous
+        return OnAmbiguous.FAIL if self._begun.family.charged_on_arrival else OnAmbiguous.RETRY
+
+    @property
+    def _begun(self) -> Caller:
+        assert self._caller is not None, "the run has begun"
+        return self._caller
+
+    async def _pooled(self, first: _Drawn) -> AsyncGenerator[MapRow[ValueT_co], None]:
+        """Run the workers, and give what they put into a queue, which holds no more than they have under way."""
+        size = self._begun.spec.policy.max_concurrency
+        done: asyncio.Queue[MapRow[ValueT_co] | None] = asyncio.Queue(size)
+        firsts = [first]
+        workers = [asyncio.create_task(self._work(firsts, done)) for _ in range(size)]
+        running = size
+        try:
+            while running:
+                row = await done.get()
+                if row is None:
+                    running -= 1
+                else:
+                    yield row
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _work(self, firsts: list[_Drawn], done: asyncio.Queue[MapRow[ValueT_co] | None]) -> None:
+        """Settle row after row. What is no outcome of a row ends the run; the other workers end their calls."""
+        records: list[InferenceRecord] = []
+        current_records.set(records)
+        try:
+            while (drawn := firsts.pop() if firsts else await self._draw()) is not None:
+                records.clear()
+                await done.put(await self._settle(*drawn, records))
+        except Exception as exc:
+            self._stop(exc)
+        await done.put(None)
+
+    async def _draw(self) -> _Drawn | None:
+        """Return the index of the next row, the row, and its job; ``None`` where no further one is to be run."""
+        async with self._draws:
+            limit = self._plan.options.limit
+            if self._is_draining or self._stopped is not None or (limit is not None and self._drawn >= limit):
+                return None
+            try:
+                row = next(self._source) if isinstance(self._source, Iterator) else await anext(self._source)
+            except (StopIteration, StopAsyncIteration):
+                self.seen = self._drawn
+                return None
+            index, self._drawn = self._drawn, self._drawn + 1
+        job = self._plan.make_job(row)
+        return index, row, LLMJob.of(job) if isinstance(job, str) else job
+
+    async def _settle(self, index: int, row: object, job: object, records: list[InferenceRecord]) -> MapRow[ValueT_co]:
+        """Return the outcome of a row: that of the ledger, or that of a call."""
+        plan, ledger = self._plan, self._ledger
+        key: str | int = index if plan.key is None else plan.key(row)
+        entry = Entry(key, index, "", "sent")
+        if ledger is not None:
+            entry = Entry(key, index, _fingerprint(job), "sent", source=plan.source(row) if plan.source else None)
+            before = ledger.find(key)
+            if before is not None:
+                settled = self._settled(before, entry)
+                if settled is not None:
+                    return self._row(settled, is_from_ledger=True)
+                entry = replace(entry, deaths=before.deaths if before.state == "interrupted" else 0)
+        return await self._run_row(entry, job, records)
+
+    def _settled(self, before: Entry, now: Entry) -> Entry | None:
+        """Return the outcome that a row of the ledger has; ``None`` where it is to be run."""
+        ledger, plan = self._ledger, self._plan
+        assert ledger is not None, "the row is in it"
+        if plan.key is not None:
+            if before.position >= 0:
+                raise DuplicateRowKeyError(key=str(now.key), first=before.position, second=now.position)
+            ledger.move(now.key, now.position)
+        if before.state == "failed" and plan.options.retry_failed and self._may_retry(before):
+            return None
+        if before.job != now.job:
+            row = f"the job of row {now.position + 1}" + (f" (key {now.key!r})" if plan.key else "")
+            raise JobChangedError(file=str(ledger.path), differences={row: (before.job[:12], now.job[:12])})
+        before = replace(before, position=now.position)
+        if before.state in ("ok", "failed"):
+            return before
+        if before.deaths >= _MOST_DEATHS:
+            return self._failed(before, RowKilledProcessError(deaths=before.deaths))
+        if self._on_ambiguous() is OnAmbiguous.SKIP:
+            return self._failed(before, AmbiguousRowError())
+        return None
+
+    def _may_retry(self, failed: Entry) -> bool:
+        """Return whether a row that failed may be run again; one that may have been charged only if that is asked."""
+        name = json.loads(failed.error or "{}").get("error")
+        return name not in _MAYBE_CHARGED or self._on_ambiguous() is OnAmbiguous.RETRY
+
+    def _failed(self, entry: Entry, error: PipelexError) -> Entry:
+        failed = replace(entry, state="failed", error=error_to_json(error))
+        self._keep(failed)
+        return failed
+
+    async def _run_row(self, entry: Entry, job: object, records: list[InferenceRecord]) -> MapRow[ValueT_co]:
+        """Make the call of a row: in a process of its own where it was under way when a process died."""
+        self.progress.under_way += 1
+        try:
+            if self._ledger is not None:
+                await self._mark_sent(entry)
+            if entry.deaths and CAN_FORK:
+                ended = await self._ended_in_child(entry, job)
+                return self._row(self._kept(ended))
+            ended, value, error = await self._ended(entry, job, records)
+            return self._row(self._kept(ended), value=value, error=error)
+        except asyncio.CancelledError:
+            self._keep(replace(entry, state="interrupted"))
+            raise
+        finally:
+            self.progress.under_way -= 1
+
+    async def _ended(
+        self, entry: Entry, job: object, records: list[InferenceRecord]
+    ) -> tuple[Entry, object, PipelexError | None]:
+        """Make the call of a row, and return what is to be kept of it, its answer, and its error."""
+        caller, began = self._begun, monotonic()
+        value: object = None
+        error: PipelexError | None = None
+        try:
+            value = await self._call(job, records, until=began + caller.spec.policy.deadline_s)
+        except PipelexError as exc:
+            error = exc
+        usage, cost = usage_and_cost(records)
+        ended = replace(
+            entry,
+            state="ok" if error is None else "failed",
+            usage=usage_to_json(usage),
+            cost_usd=cost,
+            duration_s=monotonic() - began,
+            attempts=sum(record.attempts for record in records) or None,
+        )
+        if self._ledger is None:
+            return ended, value, error
+        if error is not None:
+            return replace(ended, error=error_to_json(error)), value, error
+        return replace(ended, answer=caller.to_json(value)), value, error
+
+    async def _call(self, job: object, records: list[InferenceRecord], *, until: float) -> object:
+        """Make a call, and make it again while the backend refuses it: many rows wait for a busy backend.
+
+        Raises:
+            PipelexError: The call failed in another way, or was refused until its deadline.
+        """
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                return await self._begun.call(job)
+            except InferenceRateLimitError as exc:
+                if not exc.retryable or monotonic() + pause_s > until:
+                    raise
+            records.clear()
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    async def _ended_in_child(self, entry: Entry, job: object) -> Entry:
+        async def work() -> str:
+            records: list[InferenceRecord] = []
+            current_records.set(records)
+            ended, _, _ = await self._ended(entry, job, records)
+            return json.dumps(vars(ended))
+
+        async with self._children:
+            text = await in_child(work)
+        if text is not None:
+            return Entry(**json.loads(text))
+        deaths = entry.deaths + 1
+        error = error_to_json(RowKilledProcessError(deaths=deaths))
+        return replace(entry, deaths=deaths, state="failed", error=error)
+
+    def _kept(self, ended: Entry) -> Entry:
+        self._keep(ended)
+        self._count(ended)
+        return ended
+
+    def _keep(self, entry: Entry) -> None:
+        """Enter an outcome in the ledger. Where that fails, the row is returned all the same, and the run ends."""
+        if self._ledger is None:
+            return
+        try:
+            self._ledger.save(entry)
+        except LedgerError as exc:
+            self._stop(exc)
+
+    def _count(self, ended: Entry) -> None:
+        """Add up what a call cost, and stop where a limit is reached."""
+        options, progress = self._plan.options, self.progress
+        progress.cost_usd += ended.cost_usd or 0.0
+        progress.unpriced += ended.cost_usd is None
+        self._failures += ended.state == "failed"
+        if options.max_failures is not None and self._failures > options.max_failures:
+            reason = f"{self._failures} rows failed, and {options.max_failures} may"
+            self._stop(MapLimitError(limit="max_failures", reason=reason))
+        if options.max_cost_usd is None:
+            return
+        if progress.cost_usd >= options.max_cost_usd:
+            reason = f"${progress.cost_usd:.4f} of ${options.max_cost_usd:g} are spent"
+            self._stop(MapLimitError(limit="max_cost", reason=reason))
+        elif ended.state == "ok" and ended.cost_usd is None:
+            reason = "the cost of this model's calls is unknown, so that no limit can be kept"
+            self._stop(MapLimitError(limit="max_cost", reason=reason))
+
+    def _stop(self, error: BaseException) -> None:
+        """End the run with an error when the calls under way have ended."""
+        if self._stopped is None:
+            self._stopped = error
+
+    async def _mark_sent(self, entry: Entry) -> None:
+        """Commit that a row is sent before it is: in one transaction with all that are ready in this turn."""
+        self._unsent.append(entry)
+        if self._sending is None:
+            loop = asyncio.get_running_loop()
+            self._sending = loop.create_future()
+            loop.call_soon(self._commit_sent)
+        await asyncio.shield(self._sending)
+
+    def _commit_sent(self) -> None:
+        sending, self._sending = self._sending, None
+        entries, self._unsent = self._unsent, []
+        assert sending is not None, "it was set where this call was scheduled"
+        assert self._ledger is not None, "rows are marked in a ledger only"
+        try:
+            self._ledger.mark_sent(entries)
+        except PipelexError as exc:
+            sending.set_exception(exc)
+            sending.exception()  # it is raised by whoever waits; none may be left
+        else:
+            sending.set_result(None)
+
+    def _row(
+        self,
+        entry: Entry,
+        *,
+        value: object = None,
+        error: PipelexError | None = None,
+        is_from_ledger: bool = False,
+    ) -> MapRow[ValueT_co]:
+        if value is None and error is None:
+            value = self._begun.from_json(entry.answer) if entry.answer is not None else None
+            error = error_from_json(entry.error) if entry.error is not None else None
+        progress = self.progress
+        progress.done += 1
+        progress.failed += error is not None
+        progress.resumed += is_from_ledger
+        return MapRow(
+            index=entry.position,
+            key=entry.key,
+            value=cast("ValueT_co | None", value),
+            error=error,
+            usage=usage_from_json(entry.usage),
+            cost_usd=entry.cost_usd,
+            duration_s=entry.duration_s,
+            attempts=entry.attempts,
+            is_from_ledger=is_from_ledger,
+        )
+
+
+def _iterate(rows: Iterable[object] | AsyncIterable[object]) -> Iterator[object] | AsyncIterator[object]:
+    return aiter(rows) if isinstance(rows, AsyncIterable) else iter(rows)
+
+
+def _fingerprint(job: object) -> str:
+    fingerprint = getattr(job, "fingerprint", None)
+    return str(fingerprint()) if fingerprint is not None else ""

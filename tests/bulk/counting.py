@@ -1,0 +1,131 @@
+"""A plugin whose workers count their calls in a file, as a server would: the counts outlive the process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelex.cogt.exceptions import InferenceAmbiguousError, InferenceRateLimitError, InferenceRequestError
+from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
+from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
+from pipelex.cogt.inference.inference_result import InferenceResult
+from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+from pipelex.plugins.contract import PLUGIN_API_VERSION
+from pipelex.plugins.inference_backend_registry import InferenceFamily
+from pipelex.reporting.reporting_protocol import InferenceUsage
+
+if TYPE_CHECKING:
+    from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
+    from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
+    from pipelex.cogt.llm.llm_job import LLMJob
+    from pipelex.cogt.model_backends.backend import InferenceBackend
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+    from pipelex.plugins.registrar import PluginRegistrar
+    from pipelex.plugins.sdk_client_registry import SdkClientRegistry
+    from pipelex.reporting.reporting_protocol import ReportingProtocol
+
+CONFIGURATION = """\
+[backends.counting]
+[backends.counting.llm]
+capabilities = ["structured_output", "system_text", "images", "documents", "temperature", "max_tokens", "seed", "stop"]
+[backends.counting.img_gen]
+capabilities = ["count"]
+"""
+MODEL = "counting/m"
+ENVIRONMENT = "COUNTED_CALLS"
+
+
+class CountingPlugin:
+    """Serves the sdk ``counting``.
+
+    Attributes:
+        calls: The file in which the calls are counted, a line each.
+        latency_s: How long an answer takes, in seconds.
+    """
+
+    name = "counting"
+    targets_api = PLUGIN_API_VERSION
+
+    def __init__(self, calls: Path, latency_s: float = 0.0) -> None:
+        self.calls = calls
+        self.latency_s = latency_s
+        self.running = self.most_running = 0
+        self.refusals_left = 0
+
+    def register(self, registrar: PluginRegistrar) -> None:
+        for family in (InferenceFamily.LLM, InferenceFamily.IMG_GEN):
+            registrar.add_inference_backend(family=family, sdk="counting", make_worker=self.make_worker)
+
+    def make_worker(
+        self,
+        *,
+        inference_model: InferenceModelSpec,
+        backend: InferenceBackend,
+        sdk_clients: SdkClientRegistry,
+        reporting_delegate: ReportingProtocol | None,
+    ) -> InferenceWorkerAbstract:
+        kind = CountingLLM if inference_model.family is InferenceFamily.LLM else CountingImgGen
+        worker = kind(inference_model=inference_model, reporting_delegate=reporting_delegate)
+        worker.plugin = self
+        return worker
+
+    def count(self, text: str) -> None:
+        descriptor = os.open(self.calls, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(descriptor, text.encode() + b"\n")
+        os.close(descriptor)
+
+    def counted(self) -> Counter[str]:
+        return Counter(self.calls.read_text(encoding="utf-8").split("\n")[:-1] if self.calls.exists() else ())
+
+    async def answer(self, text: str) -> str:
+        """Answer, fail, or die, as the text asks."""
+        if self.refusals_left:
+            self.refusals_left -= 1
+            raise InferenceRateLimitError("slow down", retry_after=0.0)
+        self.count(text)
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        try:
+            await asyncio.sleep(self.latency_s)
+        finally:
+            self.running -= 1
+        if "die" in text:
+            os._exit(9)
+        if "fail" in text:
+            raise InferenceRequestError("The request is wrong", status_code=400)
+        if "unknown end" in text:
+            raise InferenceAmbiguousError("No answer came")
+        return f"echo: {text}"
+
+
+class CountingLLM(LLMWorkerAbstract):
+    plugin: CountingPlugin
+
+    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
+        answer = await self.plugin.answer(job.prompt.user_text)
+        return InferenceResult(content=answer, usage=InferenceUsage(input_tokens=3, output_tokens=2))
+
+    async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> InferenceResult[str]:
+        answer = await self.plugin.answer(job.prompt.user_text)
+        return InferenceResult(content=json.dumps({"text": answer, "length": len(answer)}))
+
+
+class CountingImgGen(ImgGenWorkerAbstract):
+    plugin: CountingPlugin
+
+    async def _gen_image_list(self, job: ImgGenJob) -> InferenceResult[tuple[GeneratedImage, ...]]:
+        await self.plugin.answer(job.prompt.text)
+        return InferenceResult(content=(GeneratedImage(data=b"\x89PNG\xff", mime_type="image/png"),) * job.count)
+
+
+def install(plugin: CountingPlugin) -> None:
+    """Make the plugin the only built-in one of this process."""
+    from pipelex.generated import builtins
+    from pipelex.plugins import discovery
+
+    vars(builtins)["BUILTIN_PLUGINS"] = (plugin,)
+    vars(discovery)["installed_plugins"] = list  # no entry points

@@ -1,0 +1,44 @@
+"""Runs the command line, or ``map_sync``, with the counting plugin in a process of its own, which tests may kill.
+
+Arguments: the file of the counted calls, the latency in seconds, then ``cli`` and the command line, or ``map`` with the
+ledger, the number of rows, and the texts that replace rows, as ``INDEX=TEXT``.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.bulk.counting import MODEL, CountingPlugin, install
+
+
+def run_map(ledger: str, count: str, *changed: str) -> int:
+    from pipelex.boot import Pipelex
+    from pipelex.bulk.options import MapOptions
+
+    texts = {int(index): text for index, _, text in (change.partition("=") for change in changed)}
+    with Pipelex.setup() as px:
+        rows = px.map_sync(
+            range(int(count)),
+            lambda index: texts.get(index, str(index)),
+            model=MODEL,
+            ledger=ledger,
+            options=MapOptions(concurrency=16),
+        )
+        for row in rows:
+            print(row.index, row.value or type(row.error).__name__)
+    return 0
+
+
+def main() -> int:
+    calls, latency_s, what, *arguments = sys.argv[1:]
+    install(CountingPlugin(Path(calls), float(latency_s)))
+    if what == "map":
+        return run_map(*arguments)
+    from pipelex.cli.main import main as command_line
+
+    return command_line(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import os
+import random
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.bulk.conftest import Processes
+    from tests.bulk.counting import CountingPlugin
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are killed")
+
+ROWS = 200
+CONCURRENCY = 16
+
+
+def run_with_kills(processes: Processes, plugin: CountingPlugin, kills: int) -> None:
+    """Kill a run again and again, each time after a random share of the calls that are left, then let it end."""
+    rng = random.Random(kills)
+    for _ in range(kills):
+        before = plugin.counted().total()
+        process = processes.start("map", "job.db", str(ROWS), latency_s=0.02)
+        enough = before + rng.randint(1, 2 * ROWS // kills)
+        while plugin.counted().total() < enough and process.poll() is None:
+            time.sleep(0.005)
+        process.kill()
+        process.communicate()
+    done = processes.run("map", "job.db", str(ROWS))
+    assert (0, "") == (done.returncode, done.stderr)
+    answers = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    assert {str(index): f"echo: {index}" for index in range(ROWS)} == answers
+    counted = plugin.counted()
+    assert counted.total() - ROWS <= kills * (CONCURRENCY + 64)
+    assert len(counted) == ROWS
+
+
+def test_after_kills_at_random_moments_no_row_is_lost_and_few_are_repeated(
+    processes: Processes, plugin: CountingPlugin
+) -> None:
+    run_with_kills(processes, plugin, 3)
+
+
+@pytest.mark.heavy
+def test_after_fifty_kills_no_row_is_lost_and_few_are_repeated(processes: Processes, plugin: CountingPlugin) -> None:
+    run_with_kills(processes, plugin, 50)
+
+
+def test_a_row_that_kills_its_process_is_set_aside_after_two_deaths(
+    processes: Processes, plugin: CountingPlugin
+) -> None:
+    first = processes.run("map", "job.db", "40", "7=die")
+    assert 9 == first.returncode
+    second = processes.run("map", "job.db", "40", "7=die")
+    assert (0, "") == (second.returncode, second.stderr)
+    outcomes = dict(line.split(" ", 1) for line in second.stdout.splitlines())
+    assert "RowKilledProcessError" == outcomes.pop("7")
+    assert {str(index): f"echo: {index}" for index in range(40) if index != 7} == outcomes
+    assert 2 == plugin.counted()["die"]
