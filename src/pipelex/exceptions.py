@@ -9,6 +9,7 @@ from pipelex.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Self
 
 __all__ = ["MissingDependencyError", "PipelexError"]
 
@@ -45,28 +46,32 @@ class PipelexError(Exception):
         attributes = {name: _plain(value) for name, value in vars(self).items() if not name.startswith("_")}
         return {"error": type(self).__name__, "message": str(self), "page": self.page, **attributes}
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object]) -> Self:
+        """Return the error that ``to_dict`` was called on: its class, its message and its plain attributes.
+
+        Args:
+            data: What ``to_dict`` returned.
+
+        Returns:
+            An error of this class or of the subclass that is named; of this class where that one is not loaded.
+        """
+        kinds: list[type[Self]] = [cls]
+        for kind in kinds:
+            kinds += kind.__subclasses__()
+        named = next((kind for kind in kinds if kind.__name__ == data.get("error")), cls)
+        attributes = {name: value for name, value in data.items() if name not in ("error", "page", "answer", "job")}
+        error = _rebuild(named, (str(attributes.get("message", "")),), attributes)
+        assert isinstance(error, cls)
+        error._restore()
+        return error
+
+    def _restore(self) -> None:
+        """Complete an error whose attributes came from ``to_dict``."""
+        self.__dict__.pop("message", None)
+
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.args, dict(vars(self)))
-
-
-def error_of(data: Mapping[str, object]) -> PipelexError:
-    """Return the error that ``to_dict`` was called on: its class, where it is loaded, its message and plain attributes.
-
-    Args:
-        data: What ``to_dict`` returned.
-    """
-    name = data.get("error")
-    kinds: list[type[PipelexError]] = [PipelexError]
-    for kind in kinds:
-        kinds += kind.__subclasses__()
-    cls = next((kind for kind in kinds if kind.__name__ == name), PipelexError)
-    attributes = {name: value for name, value in data.items() if name not in ("error", "page", "answer", "job")}
-    error = _rebuild(cls, (str(data.get("message", "")),), attributes)
-    if hasattr(error, "_text"):  # its message is the attribute, and its text more than that
-        error.args = (error._text(),)
-        attributes["answer"] = None
-    error.__dict__.update(attributes)
-    return error
 
 
 def _plain(value: object) -> object:

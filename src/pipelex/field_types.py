@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pipelex.exceptions import PipelexError
+
 
 def _schema(cls: type, source: object, handler: Callable[[object], object]) -> object:
     """Return pydantic's schema of a record.
@@ -46,13 +48,12 @@ def _error_schema(cls: type, _source: object, _handler: Callable[[object], objec
     """Return pydantic's schema of an error that is a field of a record: an instance, in JSON its ``to_dict()``."""
     from pydantic_core import core_schema
 
-    from pipelex.exceptions import error_of
-
     written = core_schema.plain_serializer_function_ser_schema(
         lambda error: error.to_dict(), return_schema=core_schema.dict_schema()
     )
+    kind: type[PipelexError] = cls
     instance = core_schema.is_instance_schema(cls)
-    restored = core_schema.no_info_after_validator_function(error_of, core_schema.dict_schema())
+    restored = core_schema.no_info_after_validator_function(kind.from_dict, core_schema.dict_schema())
     return core_schema.json_or_python_schema(restored, instance, serialization=written)
 
 

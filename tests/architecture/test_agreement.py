@@ -216,7 +216,7 @@ def test_the_page_of_the_providers_says_what_each_backend_declares() -> None:
 
 
 def test_the_page_of_the_errors_lists_every_error() -> None:
-    modules = ("exceptions.py", "plugins/exceptions.py", "cogt/exceptions.py")
+    modules = ("exceptions.py", "plugins/exceptions.py", "cogt/exceptions.py", "bulk/exceptions.py")
     classes = [node for name in modules for node in ast.parse((PACKAGE / name).read_text(encoding="utf-8")).body]
     errors = {node.name for node in classes if isinstance(node, ast.ClassDef) and node.name.endswith("Error")}
     page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")

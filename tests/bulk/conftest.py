@@ -44,10 +44,12 @@ class Processes:
     def __init__(self, plugin: CountingPlugin) -> None:
         self._plugin = plugin
 
-    def start(self, *arguments: str, latency_s: float = 0.0) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "tests.bulk.process", str(self._plugin.calls), str(latency_s), *arguments]
+    def start(self, *arguments: str, latency_s: float = 0.0, kind: str = "") -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "tests.bulk.process", str(self._plugin.calls), str(latency_s)]
+        command += [kind, *arguments] if kind else arguments
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment)
 
     def run(self, *arguments: str, latency_s: float = 0.0) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments, latency_s=latency_s)

@@ -216,6 +216,7 @@ def test_git_knows_what_is_generated() -> None:
 
 def test_every_error_has_the_page_that_it_names() -> None:
     from pipelex import exceptions as of_all
+    from pipelex.bulk import exceptions as of_rows
     from pipelex.cogt import exceptions as of_calls
     from pipelex.plugins import exceptions as of_plugins
 
@@ -226,7 +227,7 @@ def test_every_error_has_the_page_that_it_names() -> None:
     }
     classes = {
         value
-        for module in (of_all, of_calls, of_plugins)
+        for module in (of_all, of_calls, of_plugins, of_rows)
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, of_all.PipelexError)
     }

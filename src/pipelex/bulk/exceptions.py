@@ -19,6 +19,7 @@ __all__ = [
     "LedgerVersionError",
     "MapError",
     "MapLimitError",
+    "MapUsageError",
     "MissingColumnError",
     "RowKilledProcessError",
     "RowsFormatError",
@@ -27,6 +28,10 @@ __all__ = [
 
 class MapError(PipelexError):
     """The root of the errors of ``pipelex map`` and ``Pipelex.map``."""
+
+
+class MapUsageError(MapError):
+    """The root of those that are found before the first call, or name what the caller has to correct."""
 
 
 class LedgerError(MapError):
@@ -70,7 +75,7 @@ class LedgerVersionError(LedgerError):
         super().__init__(file=file, reason=reason)
 
 
-class JobChangedError(MapError):
+class JobChangedError(MapUsageError):
     """A ledger belongs to a job that differs from the one to be run.
 
     Args:
@@ -88,7 +93,7 @@ class JobChangedError(MapError):
         )
 
 
-class DuplicateRowKeyError(MapError):
+class DuplicateRowKeyError(MapUsageError):
     """Two rows have the same key.
 
     Args:
@@ -107,7 +112,7 @@ class DuplicateRowKeyError(MapError):
         )
 
 
-class AmbiguousRowsError(MapError):
+class AmbiguousRowsError(MapUsageError):
     """Calls may have been carried out and charged when a run was interrupted, and it is not known whether they were.
 
     Args:
@@ -163,7 +168,7 @@ class MapLimitError(MapError):
         super().__init__(f"{limit}: {reason}. What was answered is kept; the same call resumes.")
 
 
-class MissingColumnError(MapError):
+class MissingColumnError(MapUsageError):
     """A template names a column that the rows do not have.
 
     Args:
@@ -180,7 +185,7 @@ class MissingColumnError(MapError):
         super().__init__(f"There is no column {column!r} in {where}.{listed} Write {{{{ and }}}} for plain braces.")
 
 
-class RowsFormatError(MapError):
+class RowsFormatError(MapUsageError):
     """A file of rows, or a template, cannot be parsed.
 
     Args:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from pipelex.exceptions import error_of
+from pipelex.exceptions import PipelexError
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
-    from pipelex.exceptions import PipelexError
     from pipelex.reporting.reporting_protocol import InferenceRecord
 
 
@@ -20,7 +19,7 @@ def error_to_json(error: PipelexError) -> str:
 
 def error_from_json(text: str) -> PipelexError:
     """Return an error of the kind that was written, with its message and its plain attributes."""
-    return error_of(json.loads(text))
+    return PipelexError.from_dict(json.loads(text))
 
 
 def usage_to_json(usage: InferenceUsage | None) -> str | None:

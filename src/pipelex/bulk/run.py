@@ -161,6 +161,8 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         try:
             first = await self._draw()
             if first is not None:
+                if isinstance(first[2], PipelexError):  # it is the first row that says what the job is
+                    raise first[2]
                 self._begin(first[2])
                 async for row in self._pooled(first):
                     yield row
@@ -242,7 +244,10 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
                 self.seen = self._drawn
                 return None
             index, self._drawn = self._drawn, self._drawn + 1
-        job = self._plan.make_job(row)
+        try:
+            job = self._plan.make_job(row)
+        except PipelexError as exc:  # the row alone is wrong, and fails with it
+            return index, row, exc
         return index, row, LLMJob.of(job) if isinstance(job, str) else job
 
     async def _settle(self, index: int, row: object, job: object, records: list[InferenceRecord]) -> MapRow[ValueT_co]:
@@ -258,6 +263,9 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
                 if settled is not None:
                     return self._row(settled, is_from_ledger=True)
                 entry = replace(entry, deaths=before.deaths if before.state == "interrupted" else 0)
+        if isinstance(job, PipelexError):
+            self._keep(replace(entry, state="failed", error=error_to_json(job)))
+            return self._row(entry, error=job)
         return await self._run_row(entry, job, records)
 
     def _settled(self, before: Entry, now: Entry) -> Entry | None:

@@ -55,7 +55,8 @@ class SchemaAnswer:
         """Accept any data, then validate it."""
         from pydantic_core import core_schema
 
-        return core_schema.no_info_after_validator_function(cls._checked, core_schema.any_schema())
+        plain = core_schema.plain_serializer_function_ser_schema(lambda answer: answer.value)
+        return core_schema.no_info_after_validator_function(cls._checked, core_schema.any_schema(), serialization=plain)
 
 
 def answer_type(schema: dict[str, object]) -> type[SchemaAnswer]:

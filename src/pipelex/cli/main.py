@@ -48,6 +48,7 @@ COMMANDS = {
         for member, family in FAMILIES.items()
     },
     "chat": CoreCommand("pipelex.cli.chat:chat", "Talk with a language model at the terminal."),
+    "map": CoreCommand("pipelex.cli.map:map_rows", "Ask a language model for each row of a file."),
     "plugins": CoreCommand("pipelex.cli.plugins:plugins", "See which plugins are there and what became of them."),
     "show": CoreCommand("pipelex.cli.show:show", "Show what the backends offer."),
     "doctor": CoreCommand("pipelex.cli.doctor:doctor", "Find what is wrong, and say how to fix it."),

@@ -72,7 +72,9 @@ def note(message: str) -> None:
 
 def exit_code_of(error: PipelexError) -> int:
     """Return the exit code that an error ends a command with."""
-    return MISUSED if isinstance(error, _CONFIGURATION_ERRORS) else FAILED
+    from pipelex.bulk.exceptions import MapUsageError
+
+    return MISUSED if isinstance(error, (*_CONFIGURATION_ERRORS, MapUsageError)) else FAILED
 
 
 def write_error(error: PipelexError, *, as_json: bool, about: str | None = None) -> None:

@@ -157,6 +157,10 @@ class InferenceError(CogtError):
             self.retryable = retryable
         super().__init__(self._text())
 
+    def _restore(self) -> None:
+        self.answer = None
+        self.args = (self._text(),)
+
     def _text(self) -> str:
         details = [f"model '{self.model}'"] if self.model else []
         if self.status_code is not None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["PluginRegistrar"]
 
 CORE_COMMANDS = frozenset(
-    {"chat", "completion", "doctor", "init", "plugins", "show", "spi", "trust"}.union(
+    {"chat", "completion", "doctor", "init", "map", "plugins", "show", "spi", "trust"}.union(
         family.command for family in FAMILIES.values()
     )
 )
