@@ -9,7 +9,7 @@ import pytest
 
 from pipelex.checking.check import check
 from pipelex.checking.examples import SAMPLE
-from pipelex.checking.rules import imports, packaging, register, shapes, types, waivers
+from pipelex.checking.rules import hooks, imports, packaging, register, shapes, types, waivers
 from pipelex.checking.rules.catalogue import GROUPS, RULES
 from tests.checking.written import write_example
 
@@ -69,5 +69,5 @@ def test_ids_and_names_are_unique() -> None:
 
 def test_the_rules_of_a_group_are_in_one_module_and_in_the_order_of_their_ids() -> None:
     assert sorted(IDS) == IDS
-    modules = (types, imports, register, packaging, shapes, waivers)
+    modules = (types, imports, register, packaging, shapes, hooks, waivers)
     assert list(GROUPS) == [group for module in modules for group in {rule.id[:3] for rule in module.RULES}]

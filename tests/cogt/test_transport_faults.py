@@ -10,6 +10,7 @@ from pipelex.cogt.exceptions import (
     InferenceConnectionError,
     InferenceError,
     InferenceInvalidAnswerError,
+    InferenceRequestError,
     InferenceServerError,
     InferenceTimeoutError,
 )
@@ -54,6 +55,23 @@ def test_a_fault_is_found_among_the_causes(fault: Exception, kind: type[Inferenc
         assert named is not None
         assert (kind, "acme", "small") == (type(named), named.provider, named.model)
         assert type(fault).__name__ in named.message
+
+
+class SSLError(OSError):
+    """As the standard library names it."""
+
+
+@pytest.mark.parametrize("reason", ["WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "TLSV1_ALERT_PROTOCOL_VERSION"])
+def test_a_server_without_tls_is_no_outage(reason: str) -> None:
+    named = InferenceError.from_transport(wrapped(SSLError(f"[SSL: {reason}] as OpenSSL words it")))
+    assert isinstance(named, InferenceRequestError)
+    assert not named.retryable
+    assert reason in named.message
+
+
+def test_a_tls_connection_that_ends_early_may_be_tried_again() -> None:
+    named = InferenceError.from_transport(wrapped(SSLError("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred")))
+    assert not isinstance(named, InferenceRequestError)
 
 
 def test_a_body_that_is_no_json_is_shown() -> None:

@@ -349,6 +349,8 @@ def test_half_a_name_is_no_model(folders: Folders, name: str) -> None:
         ("pipelex.toml", "[backends.x]\n\n[backends.x.lm]\n", 3, "backends.x.lm", "Did you mean 'llm'?"),
         ("pipelex.toml", "[backends.x]\nllm = 'y'\n", 2, "backends.x.llm", "expected a table"),
         ("pipelex.toml", "[backends.x]\nendpont = 'y'\n", 2, "backends.x.endpont", "Did you mean 'endpoint'?"),
+        ("pipelex.toml", "[backends.x]\nendpoint = ''\n", 2, "backends.x.endpoint", "Leave the line out"),
+        ("pipelex.toml", "[backends.x]\nendpoint = ' '\n", 2, "backends.x.endpoint", "expected an address"),
         ("pipelex.toml", "[backends.x]\nAPI-KEY = 'y'\n", 2, "backends.x.API-KEY", "Did you mean 'api_key'?"),
         ("pipelex.toml", "[backends.x]\nscopes = [['y']]\n", 2, "backends.x.scopes", "or a list of these"),
         ("pipelex.toml", "[backends.x.llm]\nskd = 'y'\n", 2, "backends.x.llm.skd", "Did you mean 'sdk'?"),

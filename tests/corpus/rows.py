@@ -63,6 +63,7 @@ LISTER_IMPORTS = (
     "from collections.abc import Sequence\nfrom pipelex.cogt.model_backends.listed_model import ListedModel\n"
 )
 CLASS = "\n\nclass Plugin:\n"
+HOOK = "    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:\n"
 MEMBERS = '    name = "NAME"\n    targets_api = 1\n'
 REGISTER = "    def register(self, registrar: PluginRegistrar) -> None:\n"
 ORDER = '        registrar.add_inference_backend(family=InferenceFamily.LLM, sdk="NAME", make_worker=make_worker)\n'
@@ -151,6 +152,16 @@ STANDARD_LIBRARY = (
 
 LEGAL: dict[str, Row] = {
     "plain": text(),
+    **{
+        f"a hook that blocks nothing: {title}": changed(HOOK, f"{HOOK}        {code}\n")
+        for title, code in {
+            "a thread": "import asyncio, time\n        await asyncio.to_thread(time.sleep, 0)",
+            "a lambda": "import asyncio, time\n        await asyncio.to_thread(lambda: time.sleep(0))",
+            "a function": "import time\n\n        def wait() -> None:\n            time.sleep(0)",
+            "a name of its own": "requests = {'a': 1}\n        requests.get('a')",
+            "an async client": "import httpx\n        async with httpx.AsyncClient() as http:\n            await http.get('https://a.test')",
+        }.items()
+    },
     **{
         f"imports {module}": top(f"import {module}")
         for module in ("copy", "ctypes", "dataclasses", "pickle", "tomllib")
@@ -465,6 +476,18 @@ BY_TYPES: dict[str, Row] = {
         "    async def _gen_text(",
         "    async def gen_text(self, job: object) -> str:\n        return 'blue'\n\n    async def _gen_text(",
     ),
+    **{
+        f"a hook that blocks by {title}": changed(HOOK, f"{HOOK}        {code}\n")
+        for title, code in {
+            "sleep": "import time as clock\n        clock.sleep(1)",
+            "urlopen": "from urllib import request\n        request.urlopen('https://a.test')",
+            "a dotted module": "import urllib.request\n        urllib.request.urlopen('https://a.test')",
+            "requests": "import requests\n        requests.post('https://a.test')",
+            "a session": "import requests\n        with requests.Session() as session:\n            session.get('https://a.test')",
+            "a process": "from subprocess import check_output as run\n        run(['true'])",
+            "an argument": "import asyncio, time\n        await asyncio.to_thread(print, time.sleep(1))",
+        }.items()
+    },
     "a misspelt hook": changed("_gen_text", "_generate_text"),
     "a field that is not there": changed("user_text.upper()", "usertext.upper()"),
     "a worker of another family": changed("InferenceFamily.LLM", "InferenceFamily.SEARCH"),

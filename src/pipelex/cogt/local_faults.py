@@ -26,6 +26,10 @@ _NAMES_OF_ADDRESS_FAULTS = {
 _NAMES_OF_PROXY_FAULTS = {"InvalidProxiesConfigError", "InvalidProxyURL", "ProxySchemeUnknown"}
 _NAMES_OF_CERTIFICATE_FAULTS = {"SSLCertVerificationError", "ClientConnectorCertificateError"}
 _REASONS_OF_BAD_FILE = ("NO_CERTIFICATE_OR_CRL_FOUND", "PEM", "BAD_BASE64_DECODE", "NO_START_LINE")  # of OpenSSL
+_REASONS_OF_NO_TLS = (  # of OpenSSL, by version and by the first bytes that came
+    *("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"),
+    *("UNSUPPORTED_PROTOCOL", "ALERT_PROTOCOL_VERSION", "HANDSHAKE_FAILURE", "NO_PROTOCOLS_AVAILABLE"),
+)
 _FILE_FAULTS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
@@ -57,7 +61,20 @@ def local_fault(error: BaseException) -> str | None:
     if "LocalProtocolError" in names or "InvalidHeader" in names:  # h11, httpcore, httpx; requests
         is_header = "header" in text.lower()
         return _HEADER if is_header else f"The request is none that HTTP allows ({text}). Nothing was sent whole"
-    return _certificate_fault(error, text)
+    return _tls_fault(names, text) or _certificate_fault(error, text)
+
+
+def _tls_fault(names: set[str], text: str) -> str | None:
+    """Return why no TLS connection can ever come about; ``None`` where it may the next time."""
+    if "SSLError" not in names or not any(reason in text for reason in _REASONS_OF_NO_TLS):
+        return None
+    proxies = _variables(_PROXIES)
+    beside = f" (or that of the proxy that is set in the environment: {proxies})" if proxies else ""
+    return (
+        f"The address of the backend{beside} begins with 'https://', and the server there speaks no TLS, or no version "
+        f"of it that is allowed here ({text}). Correct the endpoint: 'http://' where the server has no TLS, or its "
+        "other port. Nothing was sent"
+    )
 
 
 def _proxy_fault(*, is_socks: bool) -> str:

@@ -214,7 +214,7 @@ class Settings:
         try:
             backend = InferenceBackend(
                 name=name,
-                endpoint=values.get("endpoint") or None,
+                endpoint=values.get("endpoint"),
                 api_key=values.get("api_key") or None,
                 policy=_policy(table),
                 extras={key: value for key, value in values.items() if key not in SETTING_KEYS | BACKEND_KEYS},

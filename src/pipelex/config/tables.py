@@ -43,6 +43,13 @@ def _reference(value: object) -> Problems:
         yield (), reason
 
 
+def _address(value: object) -> Problems:
+    """Check an address, which may take values from environment variables."""
+    yield from _reference(value)
+    if isinstance(value, str) and not value.strip():
+        yield (), "expected an address, got an empty string. Leave the line out for the address of the sdk"
+
+
 def _name(value: object) -> Problems:
     if not isinstance(value, str) or not value:
         yield (), f"expected a name, got {_kind(value) if value != '' else 'an empty string'}"
@@ -176,7 +183,7 @@ SETTING_KEYS: dict[str, Check] = {
 _SETTINGS_OF_BACKEND = SETTING_KEYS | {"extra_headers": _headers(_reference)}
 
 BACKEND_KEYS: dict[str, Check] = {
-    "endpoint": _reference,
+    "endpoint": _address,
     "api_key": _reference,
     "price_provider": _text,
     "timeout_s": _seconds,

@@ -18,6 +18,7 @@ from pipelex.cogt.exceptions import (
     InferenceInvalidAnswerError,
     InferenceModelNotFoundError,
     InferenceRateLimitError,
+    InferenceRequestError,
     InferenceServerError,
     InferenceTimeoutError,
 )
@@ -139,6 +140,16 @@ def test_silence_becomes_its_kind_and_is_repeated_or_not(name: str, fault: Fault
 @pytest.mark.usefixtures("pauses")
 def test_a_connection_that_does_not_come_about_is_given_up_long_before_an_answer_is(name: str) -> None:
     assert expected(name, Fault.CONNECTION_REFUSED) == outcome_on_the_way(name, HASTY)
+
+
+@pytest.mark.parametrize("name", heavy_but("openai", "mistral llm", "bedrock_boto3", "bedrock_aioboto", "fal"))
+def test_an_https_address_of_a_server_without_tls_is_no_outage(name: str) -> None:
+    driver = DRIVERS[name]
+    with driver.vendor() as vendor:
+        url = vendor.endpoint.replace("http://", "https://")
+        error = play(driver, lambda _, worker: _failure(driver, worker), vendor=vendor, endpoint=url)
+    assert InferenceRequestError is type(error), error
+    assert "no TLS" in error.message
 
 
 @pytest.mark.usefixtures("pauses")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipelex.checking.rules import imports, packaging, register, shapes, types, waivers
+from pipelex.checking.rules import hooks, imports, packaging, register, shapes, types, waivers
 
 if TYPE_CHECKING:
     from pipelex.checking.rules.rule import Rule
@@ -15,6 +15,7 @@ GROUPS = {
     "PX3": "Purity of register",
     "PX4": "Packaging",
     "PX5": "Call shapes",
+    "PX6": "Async functions",
     "PX9": "Waivers",
 }
 """The groups of rules by the beginning of their ids."""
@@ -26,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     *register.RULES,
     *packaging.RULES,
     *shapes.RULES,
+    *hooks.RULES,
     *waivers.RULES,
 )
 
