@@ -146,7 +146,7 @@ def test_a_connection_that_does_not_come_about_is_given_up_long_before_an_answer
 def test_an_https_address_of_a_server_without_tls_is_no_outage(name: str) -> None:
     driver = DRIVERS[name]
     with driver.vendor() as vendor:
-        url = vendor.endpoint.replace("http://", "https://")
+        url = (vendor.endpoint or "").replace("http://", "https://")
         error = play(driver, lambda _, worker: _failure(driver, worker), vendor=vendor, endpoint=url)
     assert InferenceRequestError is type(error), error
     assert "no TLS" in error.message
