@@ -15,7 +15,8 @@ from pipelex.cogt.inference.answer_parts import field_of
 from pipelex.cogt.inference.http_answers import require_event_stream
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.answer_schemas import describe_keywords, has_free_keys, has_look_around, map_schema
-from pipelex.cogt.llm.llm_job import AnswerDone, LLMAnswer, ToolChoiceMode
+from pipelex.cogt.llm.function_tools import function_tools
+from pipelex.cogt.llm.llm_job import AnswerDone, LLMAnswer
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.providers.mistral.answers import StreamReader, answer_of
 from pipelex.providers.mistral.client import MistralClient
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from pipelex.cogt.exceptions import InferenceError
-    from pipelex.cogt.llm.llm_job import LLMEvent, LLMJob, LLMJobParams, ToolChoice
+    from pipelex.cogt.llm.llm_job import LLMEvent, LLMJob, LLMJobParams
 
 _SENT_AS = {
     "temperature": "temperature",
@@ -89,28 +90,7 @@ class MistralLLMWorker(SdkWorker[MistralClient], LLMWorkerAbstract):
             if params.prompt_cache.ttl is not None or params.prompt_cache.key is None:
                 raise InferenceRequestError("Mistral takes the 'key' of a prompt_cache, and no 'ttl'")
             request["prompt_cache_key"] = params.prompt_cache.key
-        return request | _tool_options(params) | _vendor_params(params)
-
-
-def _tool_options(params: LLMJobParams) -> dict[str, object]:
-    options: dict[str, object] = {}
-    if params.tools:
-        functions = (
-            {"name": tool.name, "description": tool.description, "parameters": dict(tool.json_schema)}
-            for tool in params.tools
-        )
-        options["tools"] = [{"type": "function", "function": function} for function in functions]
-    if params.tool_choice is not None:
-        options["tool_choice"] = _choice(params.tool_choice)
-    if params.single_tool_call:
-        options["parallel_tool_calls"] = False
-    return options
-
-
-def _choice(choice: ToolChoice) -> object:
-    if choice.name:
-        return {"type": "function", "function": {"name": choice.name}}
-    return "any" if choice.mode is ToolChoiceMode.REQUIRED else choice.mode.value
+        return request | function_tools(params, required="any") | _vendor_params(params)
 
 
 def _vendor_params(params: LLMJobParams) -> dict[str, object]:

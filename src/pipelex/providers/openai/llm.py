@@ -10,6 +10,7 @@ from openai import AsyncOpenAI
 from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.inference.http_answers import require_event_stream
 from pipelex.cogt.inference.sdk_worker import SdkWorker
+from pipelex.cogt.llm.function_tools import function_tools
 from pipelex.cogt.llm.llm_job import AnswerDone, LLMAnswer, PartDone
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.providers.openai.chat_answers import ChunkReader, answer_of
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionChunk
 
     from pipelex.cogt.exceptions import InferenceError
-    from pipelex.cogt.llm.llm_job import LLMEvent, LLMJob, LLMJobParams, ToolChoice
+    from pipelex.cogt.llm.llm_job import LLMEvent, LLMJob, LLMJobParams
 
 _SAME_NAME = ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty")
 
@@ -124,27 +125,8 @@ class OpenAICompletionsWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
             if params.prompt_cache.ttl is not None or params.prompt_cache.key is None:
                 raise InferenceRequestError("Chat completions take the 'key' of a prompt_cache, and no 'ttl'")
             options["prompt_cache_key"] = params.prompt_cache.key
-        return options | _tool_options(params)
+        return options | function_tools(params)
 
     def _limit_name(self) -> str:
         model = self.inference_model
         return model.choice("limit_name", dialect_of(model.sdk).limit_name, *LIMIT_NAMES)
-
-
-def _tool_options(params: LLMJobParams) -> dict[str, object]:
-    options: dict[str, object] = {}
-    if params.tools:
-        functions = (
-            {"name": tool.name, "description": tool.description, "parameters": dict(tool.json_schema)}
-            for tool in params.tools
-        )
-        options["tools"] = [{"type": "function", "function": function} for function in functions]
-    if params.tool_choice is not None:
-        options["tool_choice"] = _choice(params.tool_choice)
-    if params.single_tool_call:
-        options["parallel_tool_calls"] = False
-    return options
-
-
-def _choice(choice: ToolChoice) -> object:
-    return {"type": "function", "function": {"name": choice.name}} if choice.name else choice.mode.value
