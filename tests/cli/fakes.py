@@ -13,7 +13,7 @@ from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
 from pipelex.cogt.inference.inference_result import InferenceResult
-from pipelex.cogt.llm.llm_job import LLMTextChunk
+from pipelex.cogt.llm.llm_job import AnswerDone, LLMAnswer, TextDelta
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.cogt.search.search_job import SearchAnswer, SearchSource
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pipelex.cogt.extract.extract_job import ExtractJob
     from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
     from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
-    from pipelex.cogt.llm.llm_job import LLMJob
+    from pipelex.cogt.llm.llm_job import LLMEvent, LLMJob
     from pipelex.cogt.model_backends.backend import InferenceBackend
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
     from pipelex.cogt.search.search_job import SearchJob
@@ -154,15 +154,18 @@ class LLM(LLMWorkerAbstract):
             content=f"echo: {job.prompt.user_text}", usage=InferenceUsage(input_tokens=1, output_tokens=2)
         )
 
-    async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> InferenceResult[str]:
-        self.plugin.jobs.append(job)
-        self.plugin.schemas.append(json_schema)
-        return InferenceResult(content=json.dumps(self.plugin.answer))
+    async def _generate(self, job: LLMJob) -> LLMAnswer:
+        if job.params.structured_output is not None:
+            self.plugin.jobs.append(job)
+            self.plugin.schemas.append(dict(job.params.structured_output))
+            return LLMAnswer(text=json.dumps(self.plugin.answer))
+        result = await self._gen_text(job)
+        return LLMAnswer(text=result.content, usage=result.usage)
 
-    async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
+    async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
         for word in ("one ", "two"):
-            yield LLMTextChunk(text=word)
-        yield LLMTextChunk(text="", usage=InferenceUsage(output_tokens=2))
+            yield TextDelta(text=word)
+        yield AnswerDone(answer=LLMAnswer(usage=InferenceUsage(output_tokens=2)))
 
 
 class Extract(ExtractWorkerAbstract):

@@ -18,6 +18,7 @@ from pipelex.cli.output import show_warnings
 from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.extract.extract_job import ExtractedPage
 from pipelex.cogt.inference.inference_result import InferenceResult
+from pipelex.cogt.llm.llm_job import AnswerDone, LLMAnswer, TextDelta
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.cogt.search.search_job import SearchAnswer, SearchSource
 from pipelex.terminal import escaped
@@ -27,6 +28,7 @@ from tests.plugins.shapes import Plugin, installed
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from pipelex.cogt.llm.llm_job import LLMEvent
     from pipelex.plugins.registrar import PluginRegistrar
     from tests.cli.conftest import Terminal
 
@@ -82,14 +84,10 @@ class HostileLLM(fakes.LLM):
     async def _gen_text(self, job: object) -> InferenceResult[str]:
         return InferenceResult(content=HOSTILE)
 
-    async def _stream_text(self, job: object) -> AsyncIterator[object]:  # type: ignore[override]  # a script
-        from pipelex.cogt.llm.llm_job import LLMTextChunk
-
+    async def _stream(self, job: object) -> AsyncIterator[LLMEvent]:
         for piece in (HOSTILE[:4], HOSTILE[4:]):
-            yield LLMTextChunk(text=piece)
-        from pipelex.cogt.inference.inference_result import FinishReason
-
-        yield LLMTextChunk(text="", finish_reason=FinishReason.STOP)
+            yield TextDelta(text=piece)
+        yield AnswerDone(answer=LLMAnswer())
 
 
 class HostileExtract(fakes.Extract):
@@ -138,6 +136,8 @@ COMMANDS = [
     ("llm", "hi"),
     ("llm", "hi", "--stream"),
     ("llm", "hi", "--json"),
+    ("llm", "hi", "--tool", f"{HOSTILE}:f"),
+    ("chat", "--model", HOSTILE),
     ("llm", "hi", "--model", HOSTILE),
     ("llm", "hi", "--image", f"{HOSTILE}.png"),
     ("llm", "hi", "--image", f"data:{HOSTILE}"),

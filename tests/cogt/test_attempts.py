@@ -24,7 +24,7 @@ from pipelex.cogt.exceptions import (
 from pipelex.cogt.inference import attempts, gate
 from pipelex.cogt.inference.gate import pause_s
 from pipelex.cogt.inference.inference_result import InferenceResult, PartialAnswer
-from pipelex.cogt.llm.llm_job import LLMTextChunk
+from pipelex.cogt.llm.llm_job import TextDelta
 from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.plugins.sdk_client_registry import ClientClosedError
@@ -35,7 +35,7 @@ from tests.cogt.workers import USAGE, ScriptedImgGen, ScriptedLLM
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from pipelex.cogt.llm.llm_job import LLMJob
+    from pipelex.cogt.llm.llm_job import LLMEvent, LLMJob
     from tests.cogt.virtual_time import VirtualTime
 
 
@@ -151,9 +151,9 @@ def test_a_stream_that_breaks_before_its_first_piece_is_opened_again(pauses: lis
 
 def test_a_stream_that_breaks_after_its_first_piece_is_not(pauses: list[float]) -> None:
     class Breaking(ScriptedLLM):
-        async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
+        async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
             self.jobs.append(job)
-            yield LLMTextChunk(text="b")
+            yield TextDelta(text="b")
             raise transient()
 
     worker = Breaking("", Capability.STREAMING)

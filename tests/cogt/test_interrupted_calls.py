@@ -15,14 +15,14 @@ from pipelex.cogt.inference.iterators import close_iterator
 SLOW_TO_CANCEL = """
 import asyncio, sys
 from tests.cogt.workers import ScriptedLLM
-from pipelex.cogt.llm.llm_job import LLMTextChunk
+from pipelex.cogt.llm.llm_job import TextDelta
 from pipelex.cogt.model_backends.model_spec import Capability
 
 class Slow(ScriptedLLM):
-    async def _stream_text(self, job):
+    async def _stream(self, job):
         try:
             while True:
-                yield LLMTextChunk(text="x")
+                yield TextDelta(text="x")
                 await asyncio.sleep({pause})
         finally:
             for _ in range(20):

@@ -112,9 +112,9 @@ class TestTheDeadline:
 
     def test_it_ends_the_way_to_the_first_piece_of_a_stream_and_no_more(self, clock: VirtualTime) -> None:
         class Dripping(Served):
-            async def _stream_text(self, job: LLMJob) -> Any:
+            async def _stream(self, job: LLMJob) -> Any:
                 await self.serve()
-                async for piece in super()._stream_text(job):
+                async for piece in super()._stream(job):
                     await asyncio.sleep(0.9)
                     yield piece
 
@@ -149,7 +149,7 @@ class TestTheDeadline:
             await asyncio.sleep(6.0)
             return InferenceResult(content="no JSON", finish_reason=FinishReason.STOP)
 
-        worker._gen_object = wrong  # type: ignore[method-assign,assignment]  # never fits
+        worker._gen_text = wrong  # type: ignore[method-assign,assignment]  # never fits
         with pytest.raises(InferenceTimeoutError, match="deadline_s"):
             clock.run(worker.gen_object("x", int))
         assert 10.0 == pytest.approx(clock.took)

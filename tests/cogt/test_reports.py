@@ -13,7 +13,7 @@ import pytest
 from pipelex.cogt.exceptions import InferenceRateLimitError, InferenceRequestError, InferenceTruncatedError
 from pipelex.cogt.inference.http_answers import note_answer
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
-from pipelex.cogt.llm.llm_job import LLMJob, LLMTextChunk
+from pipelex.cogt.llm.llm_job import AnswerDone, AnswerUpdate, LLMAnswer, LLMEvent, LLMJob, TextDelta
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.reporting import observers
 from pipelex.reporting.reporting_protocol import CallOutcome, InferenceRecord, InferenceUsage
@@ -92,11 +92,12 @@ class Answering(ScriptedLLM):
         await self._request()
         return self._answer(job)
 
-    async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
+    async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
         await self._request()
-        yield LLMTextChunk(text="", usage=InferenceUsage(input_tokens=3))
-        yield LLMTextChunk(text="bl")
-        yield LLMTextChunk(text="ue", finish_reason=FinishReason.STOP)
+        yield AnswerUpdate(usage=InferenceUsage(input_tokens=3))
+        yield TextDelta(text="bl")
+        yield TextDelta(text="ue")
+        yield AnswerDone(answer=LLMAnswer(finish_reason=FinishReason.STOP))
 
 
 class Hanging(ScriptedLLM):

@@ -13,7 +13,7 @@ from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
-from pipelex.cogt.llm.llm_job import LLMTextChunk
+from pipelex.cogt.llm.llm_job import AnswerUpdate, LLMAnswer, TextDelta
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.listed_model import ListedModel
@@ -51,11 +51,20 @@ class Quip(LLMWorkerAbstract):
     async def _gen_text(self, job: object) -> Any:
         return self.value
 
-    async def _gen_object(self, job: object, json_schema: object) -> Any:
+
+class QuipAnswer(Quip):
+    """Likewise, an answer."""
+
+    async def _generate(self, job: object) -> Any:
         return self.value
 
-    async def _stream_text(self, job: object) -> Any:
-        yield LLMTextChunk(text="so far", usage=USAGE)
+
+class QuipStream(Quip):
+    """Likewise, an event."""
+
+    async def _stream(self, job: object) -> Any:
+        yield AnswerUpdate(usage=USAGE)
+        yield TextDelta(text="so far")
         yield self.value
 
 
@@ -106,8 +115,8 @@ def a_list(stream: Any) -> Any:
 
 
 GEN_TEXT: Callable[[Any], object] = lambda value: Quip(value).gen_text_sync("x")  # noqa: E731
-GEN_OBJECT: Callable[[Any], object] = lambda value: Quip(value).gen_object_sync("x", int)  # noqa: E731
-STREAM: Callable[[Any], object] = lambda value: a_list(Quip(value).stream_text_sync("x"))  # noqa: E731
+GEN_OBJECT: Callable[[Any], object] = lambda value: QuipAnswer(value).gen_object_sync("x", int)  # noqa: E731
+STREAM: Callable[[Any], object] = lambda value: a_list(QuipStream(value).stream_text_sync("x"))  # noqa: E731
 EXTRACT: Callable[[Any], object] = lambda value: Pages(value).extract_pages_sync(b"%PDF")  # noqa: E731
 STREAM_PAGES: Callable[[Any], object] = lambda value: a_list(Pages(value).stream_pages_sync(b"%PDF"))  # noqa: E731
 IMAGE: Callable[[Any], object] = lambda value: Images(value).gen_image_sync("x")  # noqa: E731
@@ -134,12 +143,18 @@ WRONG = {
         "'stop'",
     ),
     "a model that is a number": (GEN_TEXT, of("a", model_served=5), "'model_served'", "str or None", "5"),
-    "JSON that is parsed already": (GEN_OBJECT, of({"a": 1}), "_gen_object", "str", "a dict"),
-    "pieces that are text": (STREAM, "piece", "_stream_text", "LLMTextChunk", "'piece'"),
-    "a piece without text": (STREAM, LLMTextChunk(text=untyped(None)), "field 'text' of LLMTextChunk", "str", "None"),
+    "JSON that is parsed already": (GEN_OBJECT, LLMAnswer(text=untyped({"a": 1})), "_generate", "str", "a dict"),
+    "pieces that are text": (
+        STREAM,
+        "piece",
+        "_stream",
+        "an LLMEvent (TextDelta, PartDone, AnswerDone, ...)",
+        "'piece'",
+    ),
+    "a piece without text": (STREAM, TextDelta(text=untyped(None)), "field 'text' of TextDelta", "str", "None"),
     "a piece with a wrong count": (
         STREAM,
-        LLMTextChunk(text="", usage=InferenceUsage(output_tokens=untyped("7"))),
+        AnswerUpdate(usage=InferenceUsage(output_tokens=untyped("7"))),
         "'output_tokens'",
         "int or None",
         "'7'",
@@ -201,7 +216,7 @@ def test_what_a_wrong_value_cost_and_brought_is_on_the_error_and_in_the_report()
     assert USAGE == caught.value.answer.usage
     assert [(USAGE, "InvalidContributionError")] == [(record.usage, record.error) for record in worker.log.records]
     with pytest.raises(InvalidContributionError) as caught:
-        list(Quip("piece").stream_text_sync("x"))
+        list(QuipStream("piece").stream_text_sync("x"))
     assert caught.value.answer is not None
     assert ("so far", USAGE) == (caught.value.answer.text, caught.value.answer.usage)
 
@@ -211,15 +226,16 @@ def test_a_hook_that_is_no_coroutine_or_no_generator_is_named() -> None:
         def _gen_text(self, job: object) -> Any:
             return of("text")
 
-        async def _stream_text(self, job: object) -> Any:  # type: ignore[override]  # the mistake
+    class PlainStream(QuipStream):
+        async def _stream(self, job: object) -> Any:  # type: ignore[override]  # the mistake
             return ["text"]
 
     with pytest.raises(InvalidContributionError, match=r"_gen_text of .*Plain.*an awaitable"):
         Plain(None).gen_text_sync("x")
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a coroutine that nobody awaited
-        with pytest.raises(InvalidContributionError, match=r"_stream_text of .*Plain.*an async iterator"):
-            list(Plain(None).stream_text_sync("x"))
+        with pytest.raises(InvalidContributionError, match=r"_stream of .*PlainStream.*an async iterator"):
+            list(PlainStream(None).stream_text_sync("x"))
 
 
 @pytest.mark.parametrize("returned", [("rate limit", 429), "slow down", InferenceRateLimitError])

@@ -10,7 +10,7 @@ from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
-from pipelex.cogt.llm.llm_job import LLMTextChunk
+from pipelex.cogt.llm.llm_job import AnswerDone, LLMAnswer, TextDelta
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.cogt.model_backends.model_spec import Capability, InferenceModelSpec
 from pipelex.cogt.search.search_job import SearchAnswer
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.extract.extract_job import ExtractJob
     from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
-    from pipelex.cogt.llm.llm_job import LLMJob
+    from pipelex.cogt.llm.llm_job import LLMEvent, LLMJob
     from pipelex.cogt.search.search_job import SearchJob
 
 USAGE = InferenceUsage(input_tokens=3, output_tokens=5)
@@ -67,14 +67,22 @@ class ScriptedLLM(LLMWorkerAbstract):
     async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
         return self._answer(job)
 
-    async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> InferenceResult[str]:
-        self.schemas.append(json_schema)
-        return self._answer(job)
+    async def _generate(self, job: LLMJob) -> LLMAnswer:
+        if job.params.structured_output is not None:
+            self.schemas.append(dict(job.params.structured_output))
+        result = await self._gen_text(job)
+        return LLMAnswer(
+            text=result.content,
+            usage=result.usage,
+            finish_reason=result.finish_reason,
+            finish_detail=result.finish_detail,
+            model_served=result.model_served,
+        )
 
-    async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
+    async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
         for letter in self._answer(job).content:
-            yield LLMTextChunk(text=letter)
-        yield LLMTextChunk(text="", usage=USAGE, finish_reason=self.finish_reason, model_served="rocket-1.1")
+            yield TextDelta(text=letter)
+        yield AnswerDone(answer=LLMAnswer(usage=USAGE, finish_reason=self.finish_reason, model_served="rocket-1.1"))
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
         return self.named

@@ -11,6 +11,7 @@ from tests.upgrading.conftest import World, change
 
 REGISTRY = "pipelex.plugins.inference_backend_registry"
 LLM = "pipelex.cogt.llm.llm_worker_abstract"
+SEARCH = "pipelex.cogt.search.search_worker_abstract"
 RESULT = "pipelex.cogt.inference.inference_result"
 
 SHAPE = """
@@ -324,8 +325,8 @@ def test_a_moved_module_takes_all_its_names_along(world: World) -> None:
         targets_api = 1
 
         def f(worker: LLMWorkerAbstract, job: LLMJob) -> Prompt:
-            from pipelex.cogt.llm.llm_job import LLMTextChunk
-            print(worker, LLMTextChunk)
+            from pipelex.cogt.llm.llm_job import LLMAnswer
+            print(worker, LLMAnswer)
             return job.prompt
         """,
         """
@@ -335,8 +336,8 @@ def test_a_moved_module_takes_all_its_names_along(world: World) -> None:
         targets_api = 2
 
         def f(worker: LLMWorkerAbstract, job: LLMJob) -> Prompt:
-            from pipelex.cogt.llm.jobs import LLMTextChunk
-            print(worker, LLMTextChunk)
+            from pipelex.cogt.llm.jobs import LLMAnswer
+            print(worker, LLMAnswer)
             return job.prompt
         """,
     )
@@ -507,7 +508,7 @@ def test_a_hook_that_became_async_is_async_and_awaited(world: World) -> None:
 def test_a_wrapped_return_is_wrapped_in_every_return(world: World) -> None:
     """That of a nested function stays, and what the base has wrapped already."""
     world.edit(
-        LLM,
+        SEARCH,
         "json_schema: dict[str, object],\n    ) -> InferenceResult[str]",
         "json_schema: dict[str, object],\n    ) -> str",
         version=1,
@@ -515,7 +516,7 @@ def test_a_wrapped_return_is_wrapped_in_every_return(world: World) -> None:
     world.changes = [
         change(
             "return-wrapped",
-            f"{LLM}:LLMWorkerAbstract._gen_object",
+            f"{SEARCH}:SearchWorkerAbstract._search_structured",
             "str",
             "InferenceResult[str]",
             migration="InferenceResult(content={})",
@@ -526,18 +527,18 @@ def test_a_wrapped_return_is_wrapped_in_every_return(world: World) -> None:
         """
         from __future__ import annotations
         from typing import TYPE_CHECKING
-        from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+        from pipelex.cogt.search.search_worker_abstract import SearchWorkerAbstract
         if TYPE_CHECKING:
-            from pipelex.cogt.llm.llm_job import LLMJob
+            from pipelex.cogt.search.search_job import SearchJob
 
-        class Worker(LLMWorkerAbstract):
+        class Worker(SearchWorkerAbstract):
             targets_api = 1
 
-            async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> str:
+            async def _search_structured(self, job: SearchJob, json_schema: dict[str, object]) -> str:
                 def inner() -> str:
                     return "x"
                 if not json_schema:
-                    return await super()._gen_object(job, json_schema)
+                    return await super()._search_structured(job, json_schema)
                 return (
                     inner()
                 )
@@ -546,18 +547,18 @@ def test_a_wrapped_return_is_wrapped_in_every_return(world: World) -> None:
         from __future__ import annotations
         from typing import TYPE_CHECKING
         from pipelex.cogt.inference.inference_result import InferenceResult
-        from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+        from pipelex.cogt.search.search_worker_abstract import SearchWorkerAbstract
         if TYPE_CHECKING:
-            from pipelex.cogt.llm.llm_job import LLMJob
+            from pipelex.cogt.search.search_job import SearchJob
 
-        class Worker(LLMWorkerAbstract):
+        class Worker(SearchWorkerAbstract):
             targets_api = 2
 
-            async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> InferenceResult[str]:
+            async def _search_structured(self, job: SearchJob, json_schema: dict[str, object]) -> InferenceResult[str]:
                 def inner() -> str:
                     return "x"
                 if not json_schema:
-                    return await super()._gen_object(job, json_schema)
+                    return await super()._search_structured(job, json_schema)
                 return InferenceResult(content=(
                     inner()
                 ))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import random
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -52,6 +52,9 @@ def test_the_program_of_the_real_tree_asks_and_can_be_answered_with_no(real: Stu
     assert "pipelex.plugins.contract:PipelexPlugin" in refused
 
 
+FunctionT = TypeVar("FunctionT", ast.FunctionDef, ast.AsyncFunctionDef)
+
+
 class _Reordered(ast.NodeTransformer):
     """Puts into another order whatever has none: definitions, methods, keyword-only parameters, alternatives."""
 
@@ -73,6 +76,18 @@ class _Reordered(ast.NodeTransformer):
             rest = [one for one in node.body if one not in methods]
             self._random.shuffle(methods)
             node.body = [*rest, *methods]
+        return node
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AsyncFunctionDef:
+        return self._visit_function(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        return self._visit_function(node)
+
+    def _visit_function(self, node: FunctionT) -> FunctionT:
+        """Overloads stay as they are: several signatures are compared as one text."""
+        if not any(ast.unparse(decorator).endswith("overload") for decorator in node.decorator_list):
+            self.generic_visit(node)
         return node
 
     def visit_arguments(self, node: ast.arguments) -> ast.arguments:
@@ -116,8 +131,8 @@ def test_a_planted_rename_of_a_keyword_of_make_worker_is_a_proved_break(real: St
 
 
 def test_a_planted_required_hook_is_a_proved_break(real: StubTree, cache: Path) -> None:
-    hook = "    @abstractmethod\n    async def _count(self, job: LLMJob) -> int: ...\n\n    @abstractmethod"
-    new = edited(real, "cogt/llm/llm_worker_abstract", "    @abstractmethod", hook)
+    hook = "    @abstractmethod\n    async def _count(self, job: SearchJob) -> int: ...\n\n    @abstractmethod"
+    new = edited(real, "cogt/search/search_worker_abstract", "    @abstractmethod", hook)
     (finding,) = compare(real, new, cache=cache).findings
     assert ("abstract-added", True) == (finding.kind, finding.confirmed)
     assert finding.witness is not None
@@ -163,8 +178,9 @@ def test_every_symbol_and_member_of_the_real_tree_has_a_direction(real: StubTree
         ("pipelex.plugins.registrar:PluginRegistrar", Direction.CALLS),
         ("pipelex.plugins.registrar:PluginRegistrar.add_inference_backend", Direction.CALLS),
         ("pipelex.plugins.inference_backend_registry:require_sdk", Direction.CALLS),
-        ("pipelex.cogt.llm.llm_worker_abstract:LLMWorkerAbstract._gen_text", Direction.IMPLEMENTS),
-        ("pipelex.cogt.llm.llm_worker_abstract:LLMWorkerAbstract._stream_text", Direction.BOTH),
+        ("pipelex.cogt.search.search_worker_abstract:SearchWorkerAbstract._search", Direction.IMPLEMENTS),
+        ("pipelex.cogt.llm.llm_worker_abstract:LLMWorkerAbstract._gen_text", Direction.BOTH),
+        ("pipelex.cogt.llm.llm_worker_abstract:LLMWorkerAbstract._stream", Direction.BOTH),
         ("pipelex.cogt.llm.llm_worker_abstract:LLMWorkerAbstract.gen_text", Direction.CALLS),
         ("pipelex.cogt.exceptions:InferenceError", Direction.BOTH),
     ],

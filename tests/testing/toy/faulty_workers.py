@@ -13,7 +13,7 @@ from pipelex.cogt.exceptions import InferenceError, InferenceModelNotFoundError
 from pipelex.cogt.extract.extract_job import ExtractedPage, ExtractJob
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
-from pipelex.cogt.llm.llm_job import LLMJob, LLMMessage, LLMTextChunk
+from pipelex.cogt.llm.llm_job import AnswerDone, LLMAnswer, LLMEvent, LLMJob, LLMMessage, TextDelta
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from tests.testing.toy.sdk import ToyBroken, ToyClient, ToyTimeout
 from tests.testing.toy.workers import ToyExtract, ToyImgGen, ToyLLM, ToySearch
@@ -141,20 +141,20 @@ class Mixing(ToyLLM):
 
 
 class Trimming(ToyLLM):
-    async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
-        async for piece in super()._stream_text(job):
-            yield replace(piece, text=piece.text.strip())
+    async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
+        async for piece in super()._stream(job):
+            yield replace(piece, text=piece.text.strip()) if isinstance(piece, TextDelta) else piece
 
 
 class ReadingOn(ToyLLM):
     """Reads its stream in a task that nobody ends."""
 
-    async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
-        pieces: asyncio.Queue[LLMTextChunk | Exception | None] = asyncio.Queue()
+    async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
+        pieces: asyncio.Queue[LLMEvent | Exception | None] = asyncio.Queue()
 
         async def read() -> None:
             try:
-                async for piece in super(ReadingOn, self)._stream_text(job):
+                async for piece in super(ReadingOn, self)._stream(job):
                     await pieces.put(piece)
                 await pieces.put(None)
             except ToyTimeout:
@@ -170,19 +170,19 @@ class ReadingOn(ToyLLM):
 
 
 class EndingQuietly(ToyLLM):
-    async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
+    async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
         try:
-            async for piece in super()._stream_text(job):
+            async for piece in super()._stream(job):
                 yield piece
         except ToyBroken:
-            return
+            yield AnswerDone(answer=LLMAnswer())
 
 
 class MixingStreams(ToyLLM):
-    async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
+    async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
         self.job = job
         await asyncio.sleep(0)
-        async for piece in super()._stream_text(self.job):
+        async for piece in super()._stream(self.job):
             yield piece
 
 

@@ -27,7 +27,7 @@ from pipelex.cogt.inference.answer_parts import text_of, usage_of, word_of
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
 from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
 from pipelex.cogt.inference.media import MediaSource
-from pipelex.cogt.llm.llm_job import LLMJob, LLMTextChunk
+from pipelex.cogt.llm.llm_job import AnswerDone, AnswerUpdate, LLMAnswer, LLMEvent, LLMJob, TextDelta
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
 from pipelex.cogt.search.search_job import SearchAnswer, SearchJob, SearchSource
@@ -94,6 +94,7 @@ class ToyLLM(Toy, LLMWorkerAbstract):
     def fields(self, job: LLMJob) -> dict[str, Any]:
         params = asdict(job.params)
         params["stop"] = list(job.params.stop) or None
+        params["schema"] = params.pop("structured_output")
         media = [encoded(source) for source in (*job.prompt.images, *job.prompt.documents)]
         prompt = {"prompt": job.prompt.user_text, "system": job.prompt.system_text, "media": media or None}
         return {"model": self.inference_model.model_id, **prompt, **params}
@@ -109,15 +110,23 @@ class ToyLLM(Toy, LLMWorkerAbstract):
     async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
         return self.result(await self.client.call("llm", **self.fields(job)))
 
-    async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> InferenceResult[str]:
-        return self.result(await self.client.call("llm", schema=json_schema, **self.fields(job)))
+    async def _generate(self, job: LLMJob) -> LLMAnswer:
+        result = await self._gen_text(job)
+        return LLMAnswer(
+            text=result.content,
+            usage=result.usage,
+            finish_reason=result.finish_reason,
+            model_served=result.model_served,
+        )
 
-    async def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
+    async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
         answer = self.client.stream("llm", **self.fields(job))
         async with aclosing(answer):  # type: ignore[type-var]  # it is a generator
             async for piece in answer:
                 reason = reason_in(piece) if "finish" in piece else None
-                yield LLMTextChunk(text=text_of(piece.get("text")), usage=usage_in(piece), finish_reason=reason)
+                yield TextDelta(text=text_of(piece.get("text")))
+                yield AnswerUpdate(usage=usage_in(piece), finish_reason=reason)
+        yield AnswerDone(answer=LLMAnswer())
 
 
 class ToyImgGen(Toy, ImgGenWorkerAbstract):

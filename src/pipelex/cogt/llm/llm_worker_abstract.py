@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, partial
-from typing import TYPE_CHECKING, ClassVar, TypeVar, final, overload
+from typing import TYPE_CHECKING, TypeVar, final, overload
 
 from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.inference.inference_worker_abstract import (
@@ -17,19 +17,16 @@ from pipelex.cogt.inference.inference_worker_abstract import (
 )
 from pipelex.cogt.inference.iterators import close_iterator
 from pipelex.cogt.llm.llm_job import (
-    AnswerDone,
-    AnswerUpdate,
     AssistantMessage,
     LLMAnswer,
     LLMJob,
-    LLMTextChunk,
     TextDelta,
     ToolChoiceMode,
     UserMessage,
 )
 from pipelex.cogt.llm.llm_stream import LLMStream, LLMStreamSync
 from pipelex.cogt.model_backends.model_spec import Capability
-from pipelex.plugins.returned_values import Shape, check_record, fields_of, shown
+from pipelex.plugins.returned_values import Shape, shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
@@ -46,7 +43,7 @@ __all__ = ["LLMWorkerAbstract"]
 ObjectT = TypeVar("ObjectT")
 
 _LONGEST_SHOWN = 8_000  # characters of a wrong answer that the model is shown again
-_SHAPES = {hook: Shape(hook, str) for hook in ("_generate", "_stream", "_gen_text", "_gen_object", "_stream_text")}
+_SHAPES = {hook: Shape(hook, str) for hook in ("_generate", "_stream", "_gen_text")}
 _COUNT = Shape("_count_tokens", int)
 _MORE_THAN_TEXT = (
     Capability.HISTORY,
@@ -55,7 +52,6 @@ _MORE_THAN_TEXT = (
     Capability.SHOW_REASONING,
     Capability.TOP_LOGPROBS,
 )
-_CHUNK_FIELDS = fields_of(LLMTextChunk)
 
 
 class LLMWorkerAbstract(InferenceWorkerAbstract):
@@ -63,13 +59,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
 
     ``_gen_text`` is enough for texts. ``_stream`` serves everything, streamed or not: texts, conversations, tools, JSON
     that fits a schema. ``_generate`` answers at once, for a model that cannot stream, or says more when it does not.
-
-    Attributes:
-        streams_name_their_end: Whether every whole stream of the vendor says why the model stopped. A stream that
-            ends without is then an InferenceServerError, unless the model's extra ``stream_end_unnamed`` is true.
     """
-
-    streams_name_their_end: ClassVar[bool] = False
 
     @final
     async def gen_text(self, job: LLMJob | Sequence[LLMMessage] | str) -> str:
@@ -489,37 +479,6 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         """
         raise not_written(Capability.TOKEN_COUNTING)
 
-    async def _gen_object(
-        self,
-        job: LLMJob,  # noqa: ARG002 - for overriders
-        json_schema: dict[str, object],  # noqa: ARG002
-    ) -> InferenceResult[str]:
-        """Answer a job with JSON that fits a schema, by the vendor's own mechanism.
-
-        Called only for models that declare the capability ``structured_output``.
-
-        Args:
-            job: The job; the model declares everything that it asks for.
-            json_schema: The JSON schema of the answer.
-
-        Returns:
-            The answer as JSON text; the base validates it.
-        """
-        raise not_written(Capability.STRUCTURED_OUTPUT)
-
-    def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:  # noqa: ARG002 - for overriders
-        """Answer a job with a text in pieces; write it as an async generator.
-
-        Called only for models that declare the capability ``streaming``.
-
-        Args:
-            job: The job; the model declares everything that it asks for.
-
-        Returns:
-            The pieces; the last one carries usage and finish reason.
-        """
-        raise not_written(Capability.STREAMING)
-
 
 def _accept(
     worker: LLMWorkerAbstract,
@@ -607,12 +566,7 @@ def _report(worker: LLMWorkerAbstract, operation: str, job: LLMJob, *, is_stream
     """Make the frame of a call, which knows the hook that is run."""
     from pipelex.cogt.llm.answer_report import AnswerReport
 
-    kind = type(worker)
-    hook = _hook_of(kind)
-    if is_streamed:
-        hook = "_stream" if _is_written(kind, "_stream") else "_stream_text"
-    elif hook == "_gen_text" and job.params.structured_output is not None and _is_written(kind, "_gen_object"):
-        hook = "_gen_object"
+    hook = "_stream" if is_streamed else _hook_of(type(worker))
     return AnswerReport(worker, operation, _SHAPES[hook], job=job)
 
 
@@ -625,16 +579,8 @@ async def _ask(worker: LLMWorkerAbstract, job: LLMJob, report: AnswerReport) -> 
         return report.note_answer(await attempted(worker, partial(worker._generate, job), report))
     if hook == "_stream":
         return await attempted(worker, partial(report.collect, partial(worker._stream, job)), report)
-    if hook == "_gen_object":
-        schema, job = dict(job.params.structured_output or {}), _without_schema(job)
-        _refuse_more_than_text(job)
-        return report.note_text(await attempted(worker, partial(worker._gen_object, job, schema), report))
     _refuse_more_than_text(job)
     return report.note_text(await attempted(worker, partial(worker._gen_text, job), report))
-
-
-def _without_schema(job: LLMJob) -> LLMJob:
-    return replace(job, params=replace(job.params, structured_output=None))
 
 
 def _refuse_more_than_text(job: LLMJob) -> None:
@@ -653,10 +599,7 @@ def _raw_events(worker: LLMWorkerAbstract, job: LLMJob, report: AnswerReport) ->
     """Open a stream, and yield the events of the driver."""
     from pipelex.cogt.inference.attempts import streamed
 
-    if report.hook == "_stream":
-        return streamed(worker, partial(worker._stream, job), report)
-    _refuse_more_than_text(job)
-    return streamed(worker, partial(_events_of_chunks, worker, job, report), report)
+    return streamed(worker, partial(worker._stream, job), report)
 
 
 async def _events(worker: LLMWorkerAbstract, job: LLMJob, report: AnswerReport) -> AsyncIterator[LLMEvent]:
@@ -671,34 +614,6 @@ async def _events(worker: LLMWorkerAbstract, job: LLMJob, report: AnswerReport) 
             await close_iterator(events)
         for given in report.end():
             yield given
-
-
-async def _events_of_chunks(worker: LLMWorkerAbstract, job: LLMJob, report: AnswerReport) -> AsyncIterator[LLMEvent]:
-    """Say what the hook ``_stream_text`` yields in events."""
-    chunks = worker._stream_text(job)
-    if not hasattr(chunks, "__anext__"):
-        raise report.origin.error("an async iterator (write it as an async generator)", chunks)
-    is_named = not worker.streams_name_their_end
-    try:
-        async for chunk in chunks:
-            if type(chunk) is not LLMTextChunk or type(chunk.text) is not str:
-                check_record(report.origin, chunk, LLMTextChunk, _CHUNK_FIELDS)
-            report.has_reasoning |= chunk.has_reasoning
-            report.has_tool_calls |= chunk.has_tool_calls
-            is_named = is_named or chunk.finish_reason is not None
-            if chunk.usage is not None or chunk.finish_reason is not None or chunk.model_served is not None:
-                yield AnswerUpdate(
-                    usage=chunk.usage,
-                    finish_reason=chunk.finish_reason,
-                    finish_detail=chunk.finish_detail,
-                    model_served=chunk.model_served,
-                )
-            if chunk.text:
-                yield TextDelta(text=chunk.text)
-    finally:
-        await close_iterator(chunks)
-    if is_named:
-        yield AnswerDone(answer=LLMAnswer())
 
 
 def _ask_again(worker: LLMWorkerAbstract, job: LLMJob, answer: LLMAnswer, problems: str) -> LLMJob:

@@ -67,8 +67,7 @@ class AcmeLLMWorker(SdkWorker[AcmeClient], LLMWorkerAbstract):
                     end = LLMAnswer(
                         usage=_usage(piece), finish_reason=_finish_reason(piece), model_served=word_of(piece.model)
                     )
-        if end.finish_reason is not None:  # a stream that ends without one was broken off
-            yield AnswerDone(answer=end)
+        yield AnswerDone(answer=end)
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
         return classify(error)

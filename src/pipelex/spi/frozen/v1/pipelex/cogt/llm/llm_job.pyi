@@ -28,7 +28,6 @@ __all__ = [
     "LLMJobParams",
     "LLMMessage",
     "LLMPrompt",
-    "LLMTextChunk",
     "LLMTool",
     "PartDone",
     "PromptCache",
@@ -562,27 +561,3 @@ class AnswerDone:
     kind: Literal["answer_done"] = "answer_done"
 
 LLMEvent: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta | PartDone | AnswerUpdate | ToolDone | AnswerDone
-
-
-@dataclass(frozen=True, kw_only=True)
-class LLMTextChunk:
-    """A piece of a streamed answer. The worker base puts the pieces together; each one holds what it adds.
-
-    Attributes:
-        text: The new text; may be empty.
-        usage: What the whole call has used so far. A later count replaces an earlier one, but 0 replaces none.
-        finish_reason: Why the model stopped. Of several, the strongest counts: CONTENT_FILTER, then LENGTH,
-            UNFINISHED, OTHER, STOP.
-        finish_detail: The same in the vendor's own words. The pieces of a sentence are joined.
-        model_served: The model that answers, as the vendor names it.
-        has_reasoning: Whether the piece is, or holds, reasoning.
-        has_tool_calls: Whether the piece is, or holds, a tool call.
-    """
-
-    text: str
-    usage: InferenceUsage | None = None
-    finish_reason: FinishReason | None = None
-    finish_detail: str | None = None
-    model_served: str | None = None
-    has_reasoning: bool = False
-    has_tool_calls: bool = False

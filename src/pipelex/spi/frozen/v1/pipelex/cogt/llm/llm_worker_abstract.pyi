@@ -2,12 +2,12 @@
 """The base of LLM workers."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
-from typing import ClassVar, TypeVar, final, overload
+from typing import TypeVar, final, overload
 from typing_extensions import TypeForm
 
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
-from pipelex.cogt.llm.llm_job import LLMAnswer, LLMEvent, LLMJob, LLMMessage, LLMTextChunk
+from pipelex.cogt.llm.llm_job import LLMAnswer, LLMEvent, LLMJob, LLMMessage
 from pipelex.cogt.llm.llm_stream import LLMStream, LLMStreamSync
 from pipelex.cogt.llm.tools import PythonTool, ToolFunction, ToolLimits, ToolRun
 
@@ -21,13 +21,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
 
     ``_gen_text`` is enough for texts. ``_stream`` serves everything, streamed or not: texts, conversations, tools, JSON
     that fits a schema. ``_generate`` answers at once, for a model that cannot stream, or says more when it does not.
-
-    Attributes:
-        streams_name_their_end: Whether every whole stream of the vendor says why the model stopped. A stream that
-            ends without is then an InferenceServerError, unless the model's extra ``stream_end_unnamed`` is true.
     """
-
-    streams_name_their_end: ClassVar[bool] = False
 
     @final
     async def gen_text(self, job: LLMJob | Sequence[LLMMessage] | str) -> str:
@@ -316,36 +310,5 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
 
         Returns:
             How many tokens the model would read.
-        """
-        ...
-
-    async def _gen_object(
-        self,
-        job: LLMJob,
-        json_schema: dict[str, object],
-    ) -> InferenceResult[str]:
-        """Answer a job with JSON that fits a schema, by the vendor's own mechanism.
-
-        Called only for models that declare the capability ``structured_output``.
-
-        Args:
-            job: The job; the model declares everything that it asks for.
-            json_schema: The JSON schema of the answer.
-
-        Returns:
-            The answer as JSON text; the base validates it.
-        """
-        ...
-
-    def _stream_text(self, job: LLMJob) -> AsyncIterator[LLMTextChunk]:
-        """Answer a job with a text in pieces; write it as an async generator.
-
-        Called only for models that declare the capability ``streaming``.
-
-        Args:
-            job: The job; the model declares everything that it asks for.
-
-        Returns:
-            The pieces; the last one carries usage and finish reason.
         """
         ...
