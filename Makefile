@@ -34,6 +34,10 @@ test-servers: $(SDKS) ## the drivers against servers that others wrote for node,
 	$(BIN)/python -m pytest tests/servers -n 2 --dist loadfile
 	$(BIN)/python -m pytest -m heavy -n 2 --dist loadfile
 
+.PHONY: test-bulk
+test-bulk: $(SDKS) ## many rows: a million in flat memory, fifty kills
+	$(BIN)/python -m pytest -m heavy tests/bulk
+
 .PHONY: test-slow
 test-slow: $(SDKS) ## the gateway against a large proxy of another project
 	$(BIN)/python -m pytest tests/slow

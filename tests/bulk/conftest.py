@@ -51,9 +51,9 @@ class Processes:
         pipe = subprocess.PIPE
         return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment)
 
-    def run(self, *arguments: str, latency_s: float = 0.0) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, latency_s: float = 0.0, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments, latency_s=latency_s)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=timeout_s)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 

@@ -36,7 +36,7 @@ capabilities = ["structured_output", "system_text", "images", "documents", "temp
 capabilities = ["count"]
 """
 MODEL = "counting/m"
-ENVIRONMENT = "COUNTED_CALLS"
+NOT_COUNTED = Path("-")
 
 
 class CountingPlugin:
@@ -74,6 +74,8 @@ class CountingPlugin:
         return worker
 
     def count(self, text: str) -> None:
+        if self.calls == NOT_COUNTED:
+            return
         descriptor = os.open(self.calls, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(descriptor, text.encode() + b"\n")
         os.close(descriptor)

@@ -1,7 +1,7 @@
 """Runs the command line, or ``map_sync``, with the counting plugin in a process of its own, which tests may kill.
 
-Arguments: the file of the counted calls, the latency in seconds, then ``cli`` and the command line, or ``map`` with the
-ledger, the number of rows, and the texts that replace rows, as ``INDEX=TEXT``.
+Arguments: the file of the counted calls, the latency in seconds, then ``cli`` and the command line, ``map`` with the
+ledger, the number of rows, and the texts that replace rows, as ``INDEX=TEXT``, or ``scale`` with the first two of them.
 """
 
 from __future__ import annotations
@@ -30,11 +30,28 @@ def run_map(ledger: str, count: str, *changed: str) -> int:
     return 0
 
 
+def run_scale(ledger: str, count: str) -> int:
+    """Run rows without printing them; print the CPU seconds a row and the most memory, in MB."""
+    import resource
+    import time
+
+    from pipelex.boot import Pipelex
+
+    with Pipelex.setup() as px:
+        began = time.process_time()
+        rows = sum(row.error is None for row in px.map_sync(range(int(count)), str, model=MODEL, ledger=ledger))
+        cpu_s = (time.process_time() - began) / rows
+    print(rows, cpu_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return 0
+
+
 def main() -> int:
     calls, latency_s, what, *arguments = sys.argv[1:]
     install(CountingPlugin(Path(calls), float(latency_s)))
     if what == "map":
         return run_map(*arguments)
+    if what == "scale":
+        return run_scale(*arguments)
     from pipelex.cli.main import main as command_line
 
     return command_line(arguments)

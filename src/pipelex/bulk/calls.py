@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -51,6 +52,8 @@ _KINDS: dict[type, _Kind] = {
     ExtractJob: _Kind(EXTRACT, "extract_pages", None, list[ExtractedPage]),
     SearchJob: _Kind(SEARCH, "search", "search_structured", SearchAnswer),
 }
+
+_TEXT = json.JSONEncoder(ensure_ascii=False)  # kept: making one costs more than using it
 
 current_records: ContextVar[list[InferenceRecord] | None] = ContextVar("current_records", default=None)
 """Takes the records of the calls of the row that runs in this context."""
@@ -127,16 +130,12 @@ class Caller:
     def to_json(self, value: object) -> str:
         """Return an answer as JSON."""
         if type(value) is str and self._answer is str:
-            import json
-
-            return json.dumps(value, ensure_ascii=False)
+            return _TEXT.encode(value)
         return self._type_adapter().dump_json(value).decode()
 
     def from_json(self, text: str) -> object:
         """Return an answer that is kept as JSON."""
         if self._answer is str:
-            import json
-
             return json.loads(text)
         return self._type_adapter().validate_json(text)
 
@@ -150,8 +149,6 @@ class Caller:
 
 def schema_text(schema: object) -> str:
     """Return the JSON schema of the type of the answers as text, for comparison."""
-    import json
-
     from pipelex.cogt.inference.inference_worker_abstract import object_adapter
 
     return json.dumps(object_adapter(schema).json_schema(), sort_keys=True)  # type: ignore[arg-type]  # any type

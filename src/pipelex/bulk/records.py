@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from pipelex.exceptions import PipelexError
+from pipelex.reporting.prices import cost_of
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ def usage_from_json(text: str | None) -> InferenceUsage | None:
 
 def usage_and_cost(records: list[InferenceRecord]) -> tuple[InferenceUsage | None, float | None]:
     """Return what the calls of a row used and cost; the cost is unknown where that of one of them is."""
-    from pipelex.reporting.prices import cost_of
-
     usage: InferenceUsage | None = None
     costs = [cost_of(record) for record in records]
     for record in records:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pipelex.cogt.exceptions import InferenceRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _PLAIN = frozenset([str, int, float, bool, type(None)])
 
@@ -29,11 +29,17 @@ def fingerprint_of(job: object) -> str:
     Raises:
         InferenceRequestError: The job holds a value that has no stable form.
     """
-    import json
     from hashlib import sha256
 
-    text = json.dumps(_canonical(job), sort_keys=True, separators=(",", ":"))
-    return sha256(text.encode()).hexdigest()
+    return sha256(_encode()(_canonical(job)).encode()).hexdigest()
+
+
+@cache
+def _encode() -> Callable[[object], str]:
+    """Return the function that writes JSON; it is kept, since making one costs more than using it."""
+    from json import JSONEncoder
+
+    return JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def _canonical(value: object) -> object:  # noqa: PLR0911 - one line a kind of value
