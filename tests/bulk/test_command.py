@@ -193,3 +193,45 @@ def test_the_first_interrupt_lets_the_calls_under_way_finish(
     assert "Traceback" not in err
     assert plugin.counted().total() == len(results(tmp_path)) < 500
     assert all(row["answer"] for row in results(tmp_path))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="interrupts are signals")
+def test_the_second_interrupt_cancels_the_calls_and_the_same_command_resumes(
+    processes: Processes, plugin: CountingPlugin, tmp_path: Path
+) -> None:
+    write_rows(tmp_path, *map(str, range(8)))
+    command = ("map", "rows.jsonl", "--prompt", "{text}", "-m", MODEL, "-o", "out.jsonl", "--concurrency", "4")
+    process = processes.start(*command, latency_s=30, kind="cli")
+    while plugin.counted().total() < 4 and process.poll() is None:
+        time.sleep(0.01)
+    assert process.stderr is not None
+    process.send_signal(signal.SIGINT)
+    while "Ctrl-C again" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (130, False) == (process.returncode, "Traceback" in err), err
+    process = processes.start(*command, kind="cli")
+    _, err = process.communicate(timeout=60)
+    assert 0 == process.returncode, err
+    assert [f"echo: {index}" for index in range(8)] == [row["answer"] for row in results(tmp_path)]
+    assert 12 == plugin.counted().total()
+
+
+def test_an_image_comes_from_its_column_and_another_image_is_another_job(
+    run: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n one")
+    (tmp_path / "rows.jsonl").write_text('{"text": "a", "file": "a.png"}\n', encoding="utf-8")
+    assert [0, 0] == [run("--image-column", "file"), run("--image-column", "file")]
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n two")
+    assert 2 == run("--image-column", "file")
+    assert "the job of row 1" in capfd.readouterr().err
+
+
+def test_a_key_that_two_rows_have_is_an_error_that_names_both(
+    run: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_rows(tmp_path, "a", "b", "a")
+    assert 2 == run("--key", "text", "--concurrency", "1")
+    assert "Rows 1 and 3 have the same key 'a'" in capfd.readouterr().err
