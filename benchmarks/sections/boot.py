@@ -85,7 +85,7 @@ def section(bench: Bench) -> Section:
         [
             Row(PASS, "pass"),
             _ratio("import of contract, registrar and registries", "seam", 2.5),
-            _ratio("import of the whole published SPI", "spi", 5),
+            _ratio("import of the whole published SPI", "spi", 6),
             _ratio("`Pipelex.setup()`, all built-ins, no external plugin", "boot", 5),
             _ratio("`Pipelex.setup()`, all built-ins, 12 external plugins", "boot 12", 8),
             Row("`pipelex --help`", "help", "bare", base_title="the same commands in bare click", limit=1.3),

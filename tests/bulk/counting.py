@@ -13,6 +13,7 @@ from pipelex.cogt.exceptions import InferenceAmbiguousError, InferenceRateLimitE
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
 from pipelex.cogt.inference.inference_result import InferenceResult
+from pipelex.cogt.llm.llm_job import LLMAnswer
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.plugins.contract import PLUGIN_API_VERSION
 from pipelex.plugins.inference_backend_registry import InferenceFamily
@@ -107,13 +108,12 @@ class CountingPlugin:
 class CountingLLM(LLMWorkerAbstract):
     plugin: CountingPlugin
 
-    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
-        answer = await self.plugin.answer(job.prompt.user_text)
-        return InferenceResult(content=answer, usage=InferenceUsage(input_tokens=3, output_tokens=2))
-
-    async def _gen_object(self, job: LLMJob, json_schema: dict[str, object]) -> InferenceResult[str]:
-        answer = await self.plugin.answer(job.prompt.user_text)
-        return InferenceResult(content=json.dumps({"text": answer, "length": len(answer)}))
+    async def _generate(self, job: LLMJob) -> LLMAnswer:
+        text = await self.plugin.answer(job.prompt.user_text)
+        if job.params.structured_output is not None:
+            text = json.dumps({"text": text, "length": len(text)})
+            return LLMAnswer(text=text)
+        return LLMAnswer(text=text, usage=InferenceUsage(input_tokens=3, output_tokens=2))
 
 
 class CountingImgGen(ImgGenWorkerAbstract):
