@@ -6,9 +6,11 @@ import io
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pipelex.cogt.search.search_job import SearchSource
 from pipelex.testing import samples
+from pipelex.testing.loopback import HttpReply, HttpRequest
 from tests.providers.anthropic import wire as anthropic
 from tests.providers.bedrock import wire as bedrock
 from tests.providers.fal import wire as fal
@@ -51,6 +53,30 @@ class Stage:
 def _openai(replay: Replay) -> None:
     replay.on("POST /v1/chat/completions", answer(openai.completion(WHY)))
     replay.on("POST /v1/images/generations", answer(openai.images([PNG])))
+
+
+def openai_turn(request: HttpRequest) -> HttpReply:
+    """Answer a turn of chat completions: call the tool, or answer, streamed where that is asked for."""
+    asked: Any = request.json()
+    if asked.get("tools") and asked["messages"][-1]["role"] != "tool":
+        return answer(_calling(asked["tools"][0]["function"]["name"]))
+    return sse(openai.completion_chunks([WHY])) if asked.get("stream") else answer(openai.completion(WHY))
+
+
+def _calling(tool: str) -> dict[str, object]:
+    call = {"id": "call_1", "type": "function", "function": {"name": tool, "arguments": '{"city": "Rome"}'}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    return {**openai.completion(None), "choices": [choice]}
+
+
+def anthropic_turn(request: HttpRequest) -> HttpReply:
+    """Answer a turn of messages: call the tool, or answer, streamed where that is asked for."""
+    asked: Any = request.json()
+    if asked.get("tools") and "tool_result" not in str(asked["messages"][-1]):
+        use = {"type": "tool_use", "id": "toolu_1", "name": asked["tools"][0]["name"], "input": {"city": "Rome"}}
+        return answer({**anthropic.message("", stop_reason="tool_use"), "content": [use]})
+    return named_sse(anthropic.events(WHY)) if asked.get("stream") else answer(anthropic.message(WHY))
 
 
 def _gateway(replay: Replay) -> None:

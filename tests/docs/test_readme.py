@@ -60,6 +60,12 @@ def test_the_library_is_called_as_shown(tmp_path: Path) -> None:
     assert "Error" not in printed
 
 
+def test_the_first_block_is_a_call_in_python() -> None:
+    first = README.split("```", 2)[1]
+    assert first.startswith("python\n")
+    assert "gen_text_sync" in first
+
+
 def test_every_folder_of_the_package_has_its_place() -> None:
     folders = {path.parent.name for path in (ROOT / "src" / "pipelex").glob("*/__init__.py")}
     assert set() == {name for name in folders if f"{name}/`" not in README}
