@@ -79,12 +79,14 @@ class Row:
         seen: Who has to see its fault first: boot (and check and kit with it), the sandbox (check and kit), the types
             and the other static rules (the check), or the calls (the kit's checks that call a worker).
         boots: Whether boot is tried: not where the row ends the process, or makes a second one that answers, too.
+        build: What its ``pyproject.toml`` states about the build.
     """
 
     files: dict[str, str]
     entries: dict[str, str] = field(default_factory=lambda: {"NAME": "NAME:Plugin"})
     seen: Seen = "nobody"
     boots: bool = True
+    build: str = ""
 
 
 def slug(title: str) -> str:
@@ -99,6 +101,7 @@ def write_row(folder: Path, title: str, row: Row) -> Path:
     entries = "\n".join(f"{key} = '{value}'" for key, value in row.entries.items())
     project = (
         f'[project]\nname = "{name}"\nversion = "1"\n\n{EXTRA}[project.entry-points."pipelex.plugins"]\n{entries}\n'
+        f"{row.build}"
     )
     for path, text in {"pyproject.toml": project, **{f"src/{path}": text for path, text in row.files.items()}}.items():
         file = root / path.replace("NAME", name)
@@ -150,7 +153,15 @@ STANDARD_LIBRARY = (
     *("urllib.request", "uuid", "xml.etree.ElementTree", "zoneinfo"),
 )
 
+HATCHLING = """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[tool.hatch.build.targets.wheel]
+"""
 LEGAL: dict[str, Row] = {
+    "a wheel with the package": Row(PACKAGE, IN_PACKAGE, build=f'{HATCHLING}packages = ["src/NAME"]\n'),
     "plain": text(),
     **{
         f"a hook that blocks nothing: {title}": changed(HOOK, f"{HOOK}        {code}\n")
@@ -462,6 +473,7 @@ IN_SANDBOX["something else each time"].files["NAME.py"] = (
 
 # What works until a worker is called, and the static rules of the check see.
 BY_TYPES: dict[str, Row] = {
+    "a wheel without the package": Row(PACKAGE, IN_PACKAGE, "types", build=f'{HATCHLING}packages = ["NAME"]\n'),
     "a hook with another job": changed("job: LLMJob", "job: str"),
     "a hook that returns text": changed(
         "-> InferenceResult[str]:\n        return InferenceResult(content=", "-> str:\n        return ("

@@ -36,8 +36,13 @@ name = my-plugin
 
 [options]
 packages = find:
+package_dir =
+    = src
 install_requires =
     httpx
+
+[options.packages.find]
+where = src
 
 [options.extras_require]
 acme =

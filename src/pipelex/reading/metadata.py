@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipelex.installation import DISTRIBUTION
 from pipelex.plugins.installed import ENTRY_POINT_GROUP, EntryPoint
 from pipelex.reading.place import Place, UnreadableError
+from pipelex.reading.tables import assignments, strings, subtable, text_lines, texts
+from pipelex.reading.wheel import PACKAGE_ARGUMENTS, Wheel, wheel_of_pyproject, wheel_of_setup_cfg
 from pipelex.spi.names import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from importlib.metadata import Distribution
     from pathlib import Path
 
@@ -88,6 +90,7 @@ class Metadata(NamedTuple):
         extras: The requirements of each extra, by its canonical name.
         requirements: All requirements, those of the extras included.
         unknown: What only a build knows, and is not needed to find the plugin: ``dependencies``, or nothing.
+        wheel: What a build puts into the wheel, where the project states it.
     """
 
     name: str
@@ -97,6 +100,7 @@ class Metadata(NamedTuple):
     extras: dict[str, tuple[str, ...]]
     requirements: tuple[Requirement, ...] = ()
     unknown: tuple[str, ...] = ()
+    wheel: Wheel | None = None
 
     @property
     def declarations(self) -> tuple[Declaration, ...]:
@@ -206,13 +210,14 @@ def project_metadata(folder: Path) -> Metadata:
     _refuse_wrong_shapes(path, data)
     if "project" in data:
         found = _pep621(path, text, data)
-    elif "poetry" in _table(data, "tool"):
+    elif "poetry" in subtable(data, "tool"):
         found = _poetry(path, text, data)
     else:
         found = _setuptools(folder)
-    build = _requirements(_texts(_table(data, "build-system").get("requires")), "build-system")
+    build = _requirements(texts(subtable(data, "build-system").get("requires")), "build-system")
     groups = _group_requirements(data)
-    return found._replace(requirements=(*found.requirements, *build, *groups))
+    wheel = found.wheel or wheel_of_pyproject(folder, data)
+    return found._replace(requirements=(*found.requirements, *build, *groups), wheel=wheel)
 
 
 def _toml(path: Path) -> tuple[str, dict[str, object]]:
@@ -253,16 +258,16 @@ def _refuse_wrong_shapes(path: Path, data: dict[str, object]) -> None:
 
 
 def _pep621(path: Path, text: str, data: dict[str, object]) -> Metadata:
-    project = _table(data, "project")
-    dynamic = _texts(project.get("dynamic"))
+    project = subtable(data, "project")
+    dynamic = texts(project.get("dynamic"))
     for key in ("entry-points", "optional-dependencies"):
         if key in dynamic:
             raise _after_a_build(path, f"project.{key} is dynamic, so its value is known only after a build")
     poetry = _poetry_tables(data)  # used by Poetry where [project] does not state the same
-    groups = {group: _strings(entries) for group, entries in _table(project, "entry-points").items()}
-    optional = _table(project, "optional-dependencies")
-    extras = {canonical(name): tuple(_texts(lines)) for name, lines in optional.items()}
-    requirements = list(_requirements(_texts(project.get("dependencies")), "project.dependencies"))
+    groups = {group: strings(entries) for group, entries in subtable(project, "entry-points").items()}
+    optional = subtable(project, "optional-dependencies")
+    extras = {canonical(name): tuple(texts(lines)) for name, lines in optional.items()}
+    requirements = list(_requirements(texts(project.get("dependencies")), "project.dependencies"))
     for name, lines in extras.items():
         requirements += _requirements(lines, f"project.optional-dependencies.{name}")
     return Metadata(
@@ -282,16 +287,16 @@ class _PoetryTables(NamedTuple):
 
 
 def _poetry_tables(data: dict[str, object]) -> _PoetryTables:
-    poetry = _table(_table(data, "tool"), "poetry")
-    groups = {group: _strings(entries) for group, entries in _table(poetry, "plugins").items()}
-    extras = {canonical(name): tuple(_texts(lines)) for name, lines in _table(poetry, "extras").items()}
+    poetry = subtable(data, "tool", "poetry")
+    groups = {group: strings(entries) for group, entries in subtable(poetry, "plugins").items()}
+    extras = {canonical(name): tuple(texts(lines)) for name, lines in subtable(poetry, "extras").items()}
     return _PoetryTables(groups, extras)
 
 
 def _poetry(path: Path, text: str, data: dict[str, object]) -> Metadata:
-    poetry = _table(_table(data, "tool"), "poetry")
+    poetry = subtable(data, "tool", "poetry")
     groups, extras = _poetry_tables(data)
-    stated = _table(poetry, "dependencies")
+    stated = subtable(poetry, "dependencies")
     requirements = list(_poetry_requirements(stated, "tool.poetry.dependencies"))
     known = {requirement.name for requirement in requirements}
     for name, lines in extras.items():  # they name dependencies; a name that is none brings nothing
@@ -317,24 +322,25 @@ def _poetry_requirements(stated: Mapping[str, object], table: str, *, is_shipped
 
 def _group_requirements(data: dict[str, object]) -> Iterator[Requirement]:
     """Yield the requirements of dependency groups (PEP 735 and each tool's own): no user of the plugin gets them."""
-    tool = _table(data, "tool")
-    redirected = {canonical(name) for name in _table(_table(tool, "uv"), "sources")}
-    stated = {f"dependency-groups.{name}": lines for name, lines in _table(data, "dependency-groups").items()}
-    stated["tool.uv.dev-dependencies"] = _table(tool, "uv").get("dev-dependencies")
-    for name, lines in _table(_table(tool, "pdm"), "dev-dependencies").items():
+    tool = subtable(data, "tool")
+    redirected = {canonical(name) for name in subtable(tool, "uv", "sources")}
+    stated = {f"dependency-groups.{name}": lines for name, lines in subtable(data, "dependency-groups").items()}
+    stated["tool.uv.dev-dependencies"] = subtable(tool, "uv").get("dev-dependencies")
+    for name, lines in subtable(tool, "pdm", "dev-dependencies").items():
         stated[f"tool.pdm.dev-dependencies.{name}"] = lines
-    for name, environment in _table(_table(tool, "hatch"), "envs").items():
+    for name, environment in subtable(tool, "hatch", "envs").items():
         for key in ("dependencies", "extra-dependencies"):
             lines = environment.get(key) if isinstance(environment, dict) else None
             stated[f"tool.hatch.envs.{name}.{key}"] = lines
     for table, lines in stated.items():
-        for one in _requirements(_texts(lines), table):
+        for one in _requirements(texts(lines), table):
             yield one._replace(is_direct=one.is_direct or one.name in redirected, is_shipped=False)
-    poetry = _table(tool, "poetry")
+    poetry = subtable(tool, "poetry")
     groups = {
-        f"group.{name}.dependencies": _table(group, "dependencies") for name, group in _table(poetry, "group").items()
+        f"group.{name}.dependencies": subtable(group, "dependencies")
+        for name, group in subtable(poetry, "group").items()
     }
-    for name, group in {**groups, "dev-dependencies": _table(poetry, "dev-dependencies")}.items():
+    for name, group in {**groups, "dev-dependencies": subtable(poetry, "dev-dependencies")}.items():
         yield from _poetry_requirements(group, f"tool.poetry.{name}", is_shipped=False)
 
 
@@ -346,7 +352,7 @@ def _setuptools(folder: Path) -> Metadata:
     path = folder / SETUP_CFG
     sections = _setup_cfg(path)
     script = folder / SETUP_PY
-    computed = _setup_arguments(script) if script.is_file() else ()
+    computed = _setup_arguments(script, _DESCRIBING_ARGUMENTS)
     if computed:
         raise _after_a_build(script, f"setup() is called with {', '.join(computed)}, which a build alone evaluates")
     if not sections:
@@ -357,13 +363,13 @@ def _setuptools(folder: Path) -> Metadata:
     for key, value in stated.items():
         if value.strip().startswith(("file:", "attr:")):
             raise _after_a_build(path, f"{key} is read from elsewhere ({value.strip()})")
-    groups = {name: _assignments(value) for name, value in sections.get("options.entry_points", {}).items()}
+    groups = {name: assignments(value) for name, value in sections.get("options.entry_points", {}).items()}
     listed = sections.get("options.extras_require", {})
-    extras = {canonical(name.partition(":")[0].strip()): tuple(_lines(value)) for name, value in listed.items()}
-    requirements = list(_requirements(_lines(options.get("install_requires", "")), "options.install_requires"))
+    extras = {canonical(name.partition(":")[0].strip()): tuple(text_lines(value)) for name, value in listed.items()}
+    requirements = list(_requirements(text_lines(options.get("install_requires", "")), "options.install_requires"))
     for name, lines in extras.items():
         requirements += _requirements(lines, f"options.extras_require.{name}")
-    requirements += _requirements(_lines(options.get("setup_requires", "")), "options.setup_requires")
+    requirements += _requirements(text_lines(options.get("setup_requires", "")), "options.setup_requires")
     return Metadata(
         name=sections.get("metadata", {}).get("name", ""),
         file=path,
@@ -371,6 +377,7 @@ def _setuptools(folder: Path) -> Metadata:
         groups=groups,
         extras=extras,
         requirements=tuple(requirements),
+        wheel=None if _setup_arguments(script, PACKAGE_ARGUMENTS) else wheel_of_setup_cfg(folder, sections),
     )
 
 
@@ -395,28 +402,23 @@ def _setup_cfg(path: Path) -> dict[str, dict[str, str]]:
     return {name: dict(parser.items(name)) for name in parser.sections()}
 
 
-def _setup_arguments(path: Path) -> tuple[str, ...]:
-    """Return the arguments of ``setup()`` that may state entry points, extras or requirements."""
+_DESCRIBING_ARGUMENTS = frozenset({"entry_points", "extras_require", "install_requires", "pbr", None})
+"""The arguments of ``setup()`` that may state entry points, extras or requirements; pbr reads sections of its own."""
+
+
+def _setup_arguments(path: Path, wanted: Collection[str | None]) -> tuple[str, ...]:
+    """Return those of some arguments that ``setup()`` is called with; none where there is no such script."""
     import ast
 
     from pipelex.reading.source import read_module
 
-    wanted = {"entry_points", "extras_require", "install_requires", "pbr", None}  # pbr reads sections of its own
+    if not path.is_file():
+        return ()
     module = read_module("setup", path)
     names = {"setup", *(one.bound for one in module.imports if one.name == "setup")}
     calls = [node for node in ast.walk(module.tree) if isinstance(node, ast.Call)]
     called = [call for call in calls if ast.unparse(call.func).rpartition(".")[2] in names]
     return tuple(f"'{word.arg or '**'}'" for call in called for word in call.keywords if word.arg in wanted)
-
-
-def _assignments(text: str) -> dict[str, str]:
-    pairs = (line.partition("=") for line in _lines(text))
-    return {name.strip(): value.strip() for name, _, value in pairs}
-
-
-def _lines(text: str) -> list[str]:
-    stripped = (line.strip() for line in text.splitlines())
-    return [line for line in stripped if line and not line.startswith("#")]
 
 
 # --- shared --------------------------------------------------------------------------------------------
@@ -431,19 +433,6 @@ def _requirements(lines: Iterable[str], table: str) -> Iterator[Requirement]:
         match = _NAME.match(line)
         if match is not None:
             yield Requirement(canonical(match[1]), line, table, is_direct="@" in line.partition(";")[0])
-
-
-def _table(data: object, key: str) -> dict[str, object]:
-    value = data.get(key) if isinstance(data, dict) else None
-    return value if isinstance(value, dict) else {}
-
-
-def _strings(value: object) -> dict[str, str]:
-    return {str(name): str(text) for name, text in value.items()} if isinstance(value, dict) else {}
-
-
-def _texts(value: object) -> list[str]:
-    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
 def read_text(path: Path) -> str:

@@ -327,6 +327,56 @@ REQUIRES_PIPELEX = Rule(
 )
 
 
+_HATCHLING = """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[tool.hatch.build.targets.wheel]
+"""
+
+
+def _check_not_shipped(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    """Follow the imports from the entry points: what they reach has to be in the wheel, by the same name."""
+    metadata = subject.target.metadata
+    if metadata is None or metadata.wheel is None:
+        return
+    pending = {one.entry.module: "the entry point names" for one in subject.plugins}
+    seen: set[str] = set()
+    while pending:
+        name, needed = pending.popitem()
+        module = subject.target.modules.get(name)
+        if module is None or name in seen:
+            continue
+        seen.add(name)
+        shown = subject.shown(module.path)
+        shipped = metadata.wheel.module_of(module.path.relative_to(subject.target.root).as_posix())
+        if shipped != name:
+            instead = f"holds {shown} as '{shipped}'" if shipped else f"lacks {shown}"
+            message = f"the wheel {instead}, and {needed} '{name}'"
+            yield rule.finding(metadata.place(metadata.wheel.key), message)
+            continue
+        for one in module.imports:
+            if not one.type_only:
+                pending |= dict.fromkeys((one.module, f"{one.module}.{one.name}"), f"{shown} imports")
+        pending.setdefault(name.rpartition(".")[0], f"{shown} is imported by way of")
+
+
+NOT_SHIPPED = Rule(
+    id="PX409",
+    name="not-shipped",
+    reason=(
+        "A build packs the files that it is told to pack, and is silent about the others. A plugin whose package is "
+        "not in the wheel, or is there by another name, works in its own folder and is broken wherever it is installed."
+    ),
+    expected="each module that the plugin needs, in the wheel by the name that it is imported by",
+    fix='Name the folders of all packages, beginning at the project\'s: packages = ["src/my_pkg"] for hatchling.',
+    positive={"pyproject.toml": f'{PYPROJECT}{_HATCHLING}packages = ["my_pkg"]\n'},
+    near_miss={"pyproject.toml": f'{PYPROJECT}{_HATCHLING}packages = ["./src/my_pkg/"]\n'},
+    check=_check_not_shipped,
+)
+
+
 RULES = (
     WRONG_ENTRY_POINT_GROUP,
     NO_PLUGIN,
@@ -336,4 +386,5 @@ RULES = (
     EXTRA_MISSING,
     COLLISION,
     REQUIRES_PIPELEX,
+    NOT_SHIPPED,
 )
