@@ -173,7 +173,7 @@ def test_hatchling_selects_the_same(text: str, expected: set[str], tmp_path: Pat
 def test_setuptools_selects_the_same(
     text: str, expected: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from setuptools import Distribution
+    from setuptools import Distribution  # type: ignore[import-untyped]  # it ships no types
 
     monkeypatch.chdir(write(tmp_path, text))
     distribution = Distribution({"script_name": "setup.py"})
