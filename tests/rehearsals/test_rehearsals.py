@@ -68,6 +68,13 @@ def type_errors(project: Copy, *paths: str) -> set[str]:
     return set(re.findall(r"^(\S+?):\d+: error", done.stdout, re.MULTILINE))
 
 
+def pass_backend_as(project: Copy, keyword: str) -> None:
+    """Rename the keyword by which a plugin is passed the record of its backend."""
+    before = ("inference_model=spec,\n                ", "inference_model=model,\n        ")
+    for path, line in zip(WHERE_VALUES_COME_FROM, before, strict=True):
+        project.edit(path, (f"{line}backend=backend,", f"{line}{keyword}=backend,"))
+
+
 @pytest.mark.parametrize("default", [" = False", ""])
 def test_a_keyword_of_make_worker_is_added(project: Copy, default: str) -> None:
     """By an edit of the protocol alone; a keyword without a default is passed where the other values come from."""
@@ -101,8 +108,7 @@ def test_a_keyword_of_make_worker_is_renamed(project: Copy) -> None:
     assert "MakeWorkerFn: has no keyword 'backend'" in project.codegen(expected=2)
     project.edit("codegen/call_shapes.py", ('frozenset({"backend", "sdk', 'frozenset({"backend_config", "sdk'))
     project.edit("codegen/templates/builtins.py.j2", ("backend=backend),", "backend=backend_config),"))
-    for path in WHERE_VALUES_COME_FROM:
-        project.edit(path, ("backend=backend,\n", "backend_config=backend,\n"))
+    pass_backend_as(project, "backend_config")
     project.codegen()
     seen = finding(project, "parameter-renamed")
     assert ("both", True) == (seen["direction"], seen["breaking"])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.rehearsals.test_rehearsals import REGISTRY, RESULT, VERSION, all_is_green
+from tests.rehearsals.test_rehearsals import REGISTRY, RESULT, VERSION, all_is_green, pass_backend_as
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +23,8 @@ pytestmark = pytest.mark.rehearsal
 
 LISTERS = "src/pipelex/plugins/model_lister_registry.py"
 BUILTINS = "codegen/templates/builtins.py.j2"
+HUB = "src/pipelex/hub.py"
+CALLS = "src/pipelex/testing/calls.py"
 SHOW = "src/pipelex/cli/show.py"
 ATTEMPTS = "src/pipelex/cogt/inference/attempts.py"
 BASE = "src/pipelex/cogt/inference/inference_worker_abstract.py"
@@ -77,7 +79,6 @@ def _now(hook):
 """
 DELEGATE = "    reporting_delegate: ReportingProtocol | None"
 ANYWHERE = "if anywhere.\n\n"
-PASSED = "                reporting_delegate=reporting_delegate,"
 IMPORT_LIMITS = "from pipelex.plugins.inference_backend_registry import CallLimits"
 IMPORT_OPTIONS = "from pipelex.plugins.model_lister_registry import ListingOptions"
 IMPORT_LISTING = "from pipelex.plugins.model_lister_registry import Listing"
@@ -107,12 +108,6 @@ def version_two(project: Copy) -> None:
         ("            any_listed: Whether another sdk of this command was listed before; matters only likewise.\n", ""),
     )
     project.edit(
-        BUILTINS,
-        ("    flat: bool,  # noqa: ARG001\n    any_listed: bool,", "    options: ListingOptions,"),
-        (f"{DELEGATE},\n)", f"{DELEGATE},\n    limits: CallLimits,  # noqa: ARG001\n)"),
-        ("if TYPE_CHECKING:\n", f"if TYPE_CHECKING:\n    {IMPORT_LIMITS}\n    {IMPORT_OPTIONS}\n"),
-    )
-    project.edit(
         SHOW,
         ("flat=flat, any_listed=any_listed\n", "options=ListingOptions(flat=flat, any_listed=any_listed)\n"),
         ("    import asyncio\n", f"    import asyncio\n\n    {IMPORT_OPTIONS}\n"),
@@ -124,7 +119,27 @@ def version_two(project: Copy) -> None:
         ("class MakeWorkerFn", LIMITS),
         (f"{DELEGATE},\n    ) -> Inf", f"{DELEGATE},\n        limits: CallLimits,\n    ) -> Inf"),
         (f"{ANYWHERE}        Returns", f"{ANYWHERE[:-1]}            limits: What a call may cost.\n\n        Returns"),
-        (f"{PASSED}\n            )", f"{PASSED}\n                limits=CallLimits(),\n            )"),
+    )
+    project.edit(
+        HUB,
+        (
+            "        return self.inference_backends.make_worker(",
+            f"        {IMPORT_LIMITS}\n\n        return self.inference_backends.make_worker(",
+        ),
+        ("=self.reporting_delegate,\n", "=self.reporting_delegate,\n                limits=CallLimits(),\n"),
+    )
+    project.edit(
+        CALLS,
+        (
+            "    return _registered(plugin).inference_backends",
+            f"    {IMPORT_LIMITS}\n\n    return _registered(plugin).inference_backends",
+        ),
+        ("reporting_delegate=log,\n", "reporting_delegate=log,\n        limits=CallLimits(),\n"),
+        (
+            "    return _registered(plugin).model_listers",
+            f"    {IMPORT_OPTIONS}\n\n    return _registered(plugin).model_listers",
+        ),
+        ("flat=False, any_listed=False", "options=ListingOptions(flat=False, any_listed=False)"),
     )
     project.edit(RESULT, ("FinishReason = FinishReason.STOP", "FinishReason = FinishReason.OTHER"))
     project.edit("spi.toml", ('entry_point_group = "pipelex.plugins"', 'entry_point_group = "pipelex.inference"'))
@@ -173,13 +188,12 @@ def version_three(project: Copy) -> None:
     called = "{{ plugin.lister.function }}(sdk=sdk, backend=backend)"
     project.edit(
         BUILTINS,
-        (") -> Sequence[ListedModel]:", ") -> Listing:"),
         ("    with translate_errors", f"    {IMPORT_LISTING}\n\n    with translate_errors"),
         (f"return await {called}", f"return Listing(rows=await {called})"),
-        ("import ListingOptions\n", "import Listing, ListingOptions\n"),
-        ("ModelSpec,\n    backend: Inf", "ModelSpec,\n    backend_config: Inf"),
         ("backend=backend),\n    )", "backend=backend_config),\n    )"),
     )
+    project.edit("codegen/call_shapes.py", ('frozenset({"backend", "sdk', 'frozenset({"backend_config", "sdk'))
+    pass_backend_as(project, "backend_config")
     project.edit(
         SHOW,
         ("return await lister(", "return _rows(await lister("),
@@ -200,7 +214,6 @@ def version_three(project: Copy) -> None:
         REGISTRY,
         (f"        backend: InferenceBackend,\n{shape}", f"        backend_config: InferenceBackend,\n{shape}"),
         (f"            backend{argument}", f"            backend_config{argument}"),
-        ("                backend=backend,\n", "                backend_config=backend,\n"),
     )
     publish(project, "pipelex.plugins.model_lister_registry:Listing", "what a lister found")
     project.codegen()
