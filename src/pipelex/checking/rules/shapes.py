@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from pipelex.checking.call_shapes import shape_findings
-from pipelex.checking.examples import closures, plugin
+from pipelex.checking.examples import closures, plugin, worker
 from pipelex.checking.rules.rule import Rule
 
 if TYPE_CHECKING:
@@ -138,9 +138,54 @@ LISTER_NOT_ASYNC = Rule(
 )
 
 
+_LLM_HOOKS = ("_gen_text", "_generate", "_stream")
+
+
+def _check_hookless_worker(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for made in subject.contributions:
+        if made.kind != "backend" or made.function is None:
+            continue
+        for name in dict.fromkeys(name for _, name, _ in _built(subject, made)):
+            found = subject.resolve(made.module, name)
+            if found is None:
+                continue
+            where, node = found
+            if not isinstance(node, ast.ClassDef):
+                continue
+            if "LLMWorkerAbstract" not in subject.published_base(where, node):
+                continue
+            defined = {
+                inner.name
+                for _, current in subject.bases(where, node)
+                for inner in current.body
+                if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)
+            }
+            if not defined & set(_LLM_HOOKS):
+                yield rule.finding(where.place(node), f"the worker '{name}' defines none of {', '.join(_LLM_HOOKS)}")
+
+
+HOOKLESS_WORKER = Rule(
+    id="PX505",
+    name="hookless-worker",
+    reason=(
+        "An LLM worker answers by one of three hooks, so none of them is abstract, and no type checker misses one. A "
+        "worker without any of them raises at every call."
+    ),
+    expected="a method '_stream', '_generate' or '_gen_text'",
+    fix="Define one of the hooks; a misspelt name defines none.",
+    positive=worker("async def _gen_text(", "async def _gen_texts("),
+    near_miss=worker(
+        "class AcmeLLMWorker(LLMWorkerAbstract):",
+        "class AcmeBase(LLMWorkerAbstract):\n    pass\n\n\nclass AcmeLLMWorker(AcmeBase):",
+    ),
+    check=_check_hookless_worker,
+)
+
+
 RULES = (
     MAKE_WORKER_SHAPE,
     LISTER_SHAPE,
     FOREIGN_WORKER,
     LISTER_NOT_ASYNC,
+    HOOKLESS_WORKER,
 )
