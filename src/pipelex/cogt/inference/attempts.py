@@ -305,7 +305,7 @@ class _PatientCall(Generic[ResultT]):
         self._report.count_failure(error)
         self._latest = error
         if slot.verdict is not None:
-            raise self._last(slot.verdict) from error
+            raise self._last(slot.verdict) from (error.__cause__ or error)  # what the SDK raised, as of any error
         is_refusal = self._pool.is_refusal(error)
         if is_refusal:
             self._refused = slot.is_counted + (0 if slot.saw_answers else self._refused)

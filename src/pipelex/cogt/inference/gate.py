@@ -227,7 +227,7 @@ class Gate:
             msg = f"The backend refuses calls for {waited_s:.1f} s now, and for {delay_s:.1f} s more. {text}. "
             advice = "Set requests_per_minute or tokens_per_minute, or raise deadline_s and max_retry_after_s,"
             error = InferenceRateLimitError(f"{msg}{advice} {key}", retry_after=delay_s)
-        error.__cause__ = cause
+        error.__cause__ = (cause.__cause__ or cause) if cause is not None else None
         return error
 
     def announce(self) -> None:
