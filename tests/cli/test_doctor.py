@@ -378,7 +378,7 @@ def test_no_plugin_and_no_package_around_one_is_imported(tmp_path: Path) -> None
     (tmp_path / "acme_pkg" / "inner" / "plugin.py").write_text(deadly + PLUGIN)
     code = (
         "import sys\nfrom pipelex.cli.main import main\ncode = main(['doctor', '--json'])\n"
-        "own = ('acme', 'pipelex.providers', 'pipelex.generated')\n"
+        "own = ('acme', 'pipelex.providers', 'pipelex.generated.builtins')\n"
         "loaded = [name for name in sys.modules if name.startswith(own)]\n"
         "assert not loaded, loaded\nsys.exit(code)\n"
     )

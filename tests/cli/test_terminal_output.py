@@ -141,6 +141,7 @@ COMMANDS = [
     ("llm", "hi", "--model", HOSTILE),
     ("llm", "hi", "--image", f"{HOSTILE}.png"),
     ("llm", "hi", "--image", f"data:{HOSTILE}"),
+    ("map", HOSTILE, "--prompt", "hi"),
     ("extract", "page.pdf"),
     ("extract", "page.pdf", "--json"),
     ("extract", HOSTILE),

@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
     from pipelex.testing.loopback import HttpReply
 
-PATIENT = CallPolicy(timeout_s=20.0)
+PATIENT = CallPolicy(timeout_s=20.0, max_outage_s=0.0)  # outages that all calls share are tested elsewhere
 IMPATIENT = CallPolicy(timeout_s=0.3)
-HASTY = CallPolicy(timeout_s=20.0, connect_timeout_s=0.1)
+HASTY = CallPolicy(timeout_s=20.0, max_outage_s=0.0, connect_timeout_s=0.1)
 LONG_AGO, FAR_AHEAD = "Fri, 01 Jan 1999 00:00:00 GMT", "Tue, 01 Jan 2999 00:00:00 GMT"
 
 
