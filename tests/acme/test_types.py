@@ -60,8 +60,8 @@ def test_a_misspelt_keyword_of_make_worker_is_caught(plugin: Path, cache: Path) 
         (PLUGIN_MODULE, "api_key=backend.api_key", "api_key=backend.apikey", "[attr-defined]"),
         (
             "my_pkg/acme_llm_worker.py",
-            "async def _gen_text(self, job: LLMJob)",
-            "async def _gen_text(self)",
+            "async def _generate(self, job: LLMJob)",
+            "async def _generate(self)",
             "[override]",
         ),
         (

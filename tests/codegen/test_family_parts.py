@@ -35,7 +35,8 @@ PUBLISHED = """\
 MODULES = {
     "src/pipelex/cogt/embed/job.py": '__all__ = ["EmbedJob"]\n\n\nclass EmbedJob:\n    """One call."""\n',
     "src/pipelex/cogt/embed/worker.py": (
-        '__all__ = ["EmbedWorkerAbstract"]\n\n\nclass EmbedWorkerAbstract:\n    """The base."""\n'
+        'from pipelex.cogt.llm.worker import WorkerAbstract\n\n__all__ = ["EmbedWorkerAbstract"]\n\n\n'
+        'class EmbedWorkerAbstract(WorkerAbstract):\n    """The base."""\n'
     ),
 }
 OF_HAND = ("pipelex.testing.embed", "pipelex.cli.embed", *(f"embed/{name}" for name in ("capabilities", "protocol")))
