@@ -215,7 +215,7 @@ class Reducer:
         final = {child.name.value for child in functions if "final" in decorator_names(child)} & overloaded
         for child in functions:
             name = child.name.value
-            is_seen = name not in overloaded or is_overload(child)  # nobody calls the implementation
+            is_seen = name not in overloaded or is_overload(child)  # callers see the overloads alone
             if is_seen and _is_published_method(name, kind):
                 reduced = self._reduce_function(child, f"{where}.{name}", in_class=True)
                 if name in final:
@@ -324,7 +324,7 @@ def _arguments(call: cst.Call) -> dict[str, cst.BaseExpression]:
 
 
 def _field_call(call: cst.Call, default: cst.BaseExpression | None) -> cst.BaseExpression | None:
-    """Return what the stub gives a field: its default, in ``field(...)`` where that says how it is passed."""
+    """Return what the stub gives a field: its default, in ``field(...)`` where that states how it is passed."""
     if dotted_name(call.func).rpartition(".")[2] != "field":
         return default
     kept = {name: value for name, value in _arguments(call).items() if name in {"init", "kw_only"}}

@@ -104,9 +104,9 @@ class Job:
         self.program = self.sheet.program()
 
     def settle(self, errors: Mapping[str, Sequence[Diagnostic]]) -> list[Draft]:
-        """Return the drafts that stand, given what the type checker says.
+        """Return the drafts that are confirmed, given what the type checker reports.
 
-        A symbol that it cannot read is undecided if it changed. One that did not change says nothing of its own, and
+        A symbol that it cannot read is undecided if it changed. One that did not change has no finding of its own, and
         what it mentions is judged where that is.
 
         Args:

@@ -74,7 +74,7 @@ class CompatFinding:
 
     @property
     def undecided(self) -> bool:
-        """Whether no rule judges the change. It counts as a break until an entry says what plugins have to do."""
+        """Whether no rule judges the change. It counts as a break until an entry states what plugins have to do."""
         return self.kind == "undecided"
 
     @property

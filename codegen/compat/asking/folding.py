@@ -34,7 +34,7 @@ def fold(pair: Pair, drafts: list[Draft], symbols: Mapping[int, tuple[str, str]]
         failed: The questions that were answered with no.
 
     Returns:
-        The drafts that stand. A symbol that is broken and that no root explains gets one of its own.
+        The drafts that are confirmed. A symbol that is broken and that no root explains gets one of its own.
     """
     for draft in drafts:
         draft.broken = draft.fails(failed)

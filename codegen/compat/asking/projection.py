@@ -9,10 +9,11 @@ that supplies C does, and identical trees fit both ways.
 What a class *is* goes into a marker method: a class projected without a base that it had does not fit where the base
 is asked for. Enums and new types are merged, one for both trees, and judged by rules.
 
-From tree to tree, mutable containers stand in as covariant ones: an added field of an element breaks nobody who holds a
-list. Within one tree, where single changes are asked about, a projector is *exact*: containers are what they are, and
-``Any``, which fits everything, is a type of its own. What a plugin passed as ``Any`` may be anything, so it fits where
-anything is taken; what it received as ``Any`` it may have used as anything, so nothing but ``Any`` stands in for that.
+From tree to tree, mutable containers are replaced by covariant ones: an added field of an element breaks no plugin
+that holds a list. Within one tree, where single changes are asked about, a projector is *exact*: containers are what
+they are, and ``Any``, which fits everything, is a type of its own. What a plugin passed as ``Any`` may be anything,
+so it fits where anything is taken; what it received as ``Any`` it may have used as anything, so nothing but ``Any``
+replaces that.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class _More(TypedDict, total=False):
 
 
 _MOVING = {"parameter-added", "parameter-reordered", "parameter-kind-changed"}
-"""The changes of a field by which others may stand in its place."""
+"""The changes of a field by which other fields may replace it."""
 
 
 _DERIVED = {ClassKind.PLAIN, ClassKind.RECORD}
