@@ -123,8 +123,9 @@ def test_the_stubs_are_strictly_typed_by_themselves(tmp_path: Path) -> None:
 
 
 def test_the_stubs_agree_with_the_running_code() -> None:
-    """By mypy's stubtest, with an empty allowlist."""
-    done = _stubtest(_stub_tree(), *_spec().published())
+    """By mypy's stubtest. Left out is what only pydantic reads, and only at run time."""
+    allowed = str(Path(__file__).parent / "stubtest_allowlist.txt")
+    done = _stubtest(_stub_tree(), "--allowlist", allowed, *_spec().published())
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -139,9 +140,9 @@ def test_a_stub_that_disagrees_with_the_running_code_is_found(tmp_path: Path) ->
     assert "make_for_inference_model is inconsistent" in done.stdout
 
 
-def _stubtest(tree: Path, *modules: str) -> subprocess.CompletedProcess[str]:
+def _stubtest(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return _run(
-        *(sys.executable, "-m", "mypy.stubtest", *modules),
+        *(sys.executable, "-m", "mypy.stubtest", *arguments),
         cwd=tree.parent,
         MYPYPATH=str(tree),
         PYTHONPATH=str(ROOT / "src"),

@@ -208,6 +208,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         job: LLMJob | Sequence[LLMMessage] | str,
         tools: Sequence[ToolFunction | PythonTool],
         *,
+        schema: None = None,
         limits: ToolLimits | None = None,
         on_event: Callable[[LLMEvent], None] | None = None,
     ) -> ToolRun[str]: ...
@@ -274,6 +275,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         job: LLMJob | Sequence[LLMMessage] | str,
         tools: Sequence[ToolFunction | PythonTool],
         *,
+        schema: None = None,
         limits: ToolLimits | None = None,
         on_event: Callable[[LLMEvent], None] | None = None,
     ) -> ToolRun[str]: ...

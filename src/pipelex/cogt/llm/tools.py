@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
 
@@ -9,7 +10,7 @@ from pipelex.cogt.llm.llm_job import DocumentPart, ImagePart, LLMTool, TextPart
 from pipelex.field_types import with_field_types
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
     from pipelex.cogt.llm.llm_job import LLMAnswer, LLMJob
     from pipelex.reporting.reporting_protocol import InferenceUsage
@@ -18,8 +19,8 @@ __all__ = ["PythonTool", "ToolContent", "ToolFunction", "ToolLimits", "ToolRun"]
 
 OutputT_co = TypeVar("OutputT_co", covariant=True)
 
-ToolContent: TypeAlias = "str | tuple[TextPart | ImagePart | DocumentPart, ...]"
-ToolFunction: TypeAlias = "Callable[..., object]"
+ToolContent: TypeAlias = str | tuple[TextPart | ImagePart | DocumentPart, ...]
+ToolFunction: TypeAlias = Callable[..., object]
 _PARTS = (TextPart, ImagePart, DocumentPart)
 
 

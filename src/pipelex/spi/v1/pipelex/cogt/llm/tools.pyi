@@ -12,9 +12,9 @@ __all__ = ["PythonTool", "ToolContent", "ToolFunction", "ToolLimits", "ToolRun"]
 
 OutputT_co = TypeVar("OutputT_co", covariant=True)
 
-ToolContent: TypeAlias = "str | tuple[TextPart | ImagePart | DocumentPart, ...]"
+ToolContent: TypeAlias = str | tuple[TextPart | ImagePart | DocumentPart, ...]
 
-ToolFunction: TypeAlias = "Callable[..., object]"
+ToolFunction: TypeAlias = Callable[..., object]
 
 
 class PythonTool:

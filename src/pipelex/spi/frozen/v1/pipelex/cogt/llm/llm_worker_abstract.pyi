@@ -128,6 +128,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         job: LLMJob | Sequence[LLMMessage] | str,
         tools: Sequence[ToolFunction | PythonTool],
         *,
+        schema: None = None,
         limits: ToolLimits | None = None,
         on_event: Callable[[LLMEvent], None] | None = None,
     ) -> ToolRun[str]: ...
@@ -150,6 +151,7 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         job: LLMJob | Sequence[LLMMessage] | str,
         tools: Sequence[ToolFunction | PythonTool],
         *,
+        schema: None = None,
         limits: ToolLimits | None = None,
         on_event: Callable[[LLMEvent], None] | None = None,
     ) -> ToolRun[str]: ...
