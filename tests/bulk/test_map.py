@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +18,7 @@ from pipelex.bulk.exceptions import (
 )
 from pipelex.bulk.ledger import open_ledger
 from pipelex.bulk.options import MapOptions, MapRow, OnAmbiguous
+from pipelex.bulk.run import MapPlan, MapRun
 from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob
 from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams, LLMPrompt
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipelex.boot import Pipelex
+    from pipelex.hub import PipelexHub
     from tests.bulk.counting import CountingPlugin
 
 
@@ -109,6 +111,23 @@ def test_a_changed_job_is_an_error_that_names_the_difference(
     assert "--new" in str(raised.value)
     call["options"] = MapOptions(new=True)
     assert 1 == len(list(px.map_sync(**call)))  # type: ignore[call-overload]  # as above
+
+
+def test_a_ledger_without_rows_takes_another_job(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path / "job.db")
+    ledger.check_job({"model": "one whose key is missing"})
+    ledger.check_job({"model": "another"})
+    assert {"model": "another"} == ledger.job()
+    ledger.close()
+
+
+def test_an_engine_gets_what_is_to_be_done(px: Pipelex) -> None:
+    class Engine:
+        def run(self, hub: PipelexHub, plan: MapPlan) -> MapRun[object]:
+            return MapRun(hub, replace(plan, options=MapOptions(limit=1)))
+
+    rows = list(px.map_sync(["a", "b"], str, model=MODEL, engine=Engine()))
+    assert ["echo: a"] == [row.value for row in rows]
 
 
 def test_rows_with_keys_may_move(px: Pipelex, plugin: CountingPlugin) -> None:

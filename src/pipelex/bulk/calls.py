@@ -89,8 +89,10 @@ class Caller:
 
     Raises:
         InferenceRequestError: The job is of no family, or its family has no answers of a given type.
-        PipelexError: The worker cannot be made.
+        PipelexError: The model cannot be resolved.
     """
+
+    _call: Callable[..., Awaitable[object]]
 
     def __init__(
         self, hub: PipelexHub, job: object, *, model: InferenceModelSpec | str, schema: object, options: MapOptions
@@ -107,14 +109,21 @@ class Caller:
         self.job_type = type(job)
         spec = hub.resolve(model, kind.family.member)[1] if isinstance(model, str) else model
         self.spec = _limited(spec, options)
-        worker = hub.worker(kind.family, self.spec)
-        worker.reporting_delegate = _RowReporter(worker.reporting_delegate)
-        self._call: Callable[..., Awaitable[object]] = getattr(
-            worker, kind.method if schema is None else str(kind.object_method)
-        )
+        self._hub = hub
+        self._method = kind.method if schema is None else str(kind.object_method)
         self._schema = schema
         self._answer = kind.answer if schema is None else schema
         self._adapter: TypeAdapter[object] | None = None
+
+    def connect(self) -> None:
+        """Make the worker, before the first call. A process that leaves the calls to others needs none, and no key.
+
+        Raises:
+            PipelexError: The worker cannot be made.
+        """
+        worker = self._hub.worker(self.family, self.spec)
+        worker.reporting_delegate = _RowReporter(worker.reporting_delegate)
+        self._call = getattr(worker, self._method)
 
     def call(self, job: object) -> Awaitable[object]:
         """Start the call of a job.

@@ -104,7 +104,7 @@ class Ledger:
         self._committed_at = monotonic()
 
     def check_job(self, job: Mapping[str, str]) -> None:
-        """Compare the job with that of the ledger, and enter it into a new one.
+        """Compare the job with that of the ledger, and enter it into one that has no rows.
 
         Args:
             job: What the job consists of, as texts by name.
@@ -113,6 +113,8 @@ class Ledger:
             JobChangedError: They differ.
         """
         with self._named():
+            if self._connection.execute("SELECT 1 FROM rows LIMIT 1").fetchone() is None:
+                self._connection.execute("DELETE FROM job")
             before = dict(self._connection.execute("SELECT name, value FROM job"))
             if not before:
                 self._connection.executemany("INSERT INTO job VALUES (?, ?)", job.items())

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm
 
     from pipelex.bulk.options import MapOptions, MapRow
-    from pipelex.bulk.run import MapRun
+    from pipelex.bulk.run import MapEngine, MapRun
     from pipelex.cogt.extract.extract_job import ExtractedPage, ExtractJob
     from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob
     from pipelex.cogt.llm.llm_job import LLMJob
@@ -43,6 +43,7 @@ class MapMethods:
         key: Callable[[RowT], str] | None = None,
         ledger: Path | str | None = None,
         options: MapOptions | None = None,
+        engine: MapEngine | None = None,
     ) -> MapRun[ObjectT]: ...
 
     @overload
@@ -55,6 +56,7 @@ class MapMethods:
         key: Callable[[RowT], str] | None = None,
         ledger: Path | str | None = None,
         options: MapOptions | None = None,
+        engine: MapEngine | None = None,
     ) -> MapRun[str]: ...
 
     @overload
@@ -67,6 +69,7 @@ class MapMethods:
         key: Callable[[RowT], str] | None = None,
         ledger: Path | str | None = None,
         options: MapOptions | None = None,
+        engine: MapEngine | None = None,
     ) -> MapRun[SearchAnswer]: ...
 
     @overload
@@ -79,6 +82,7 @@ class MapMethods:
         key: Callable[[RowT], str] | None = None,
         ledger: Path | str | None = None,
         options: MapOptions | None = None,
+        engine: MapEngine | None = None,
     ) -> MapRun[list[ExtractedPage]]: ...
 
     @overload
@@ -91,6 +95,7 @@ class MapMethods:
         key: Callable[[RowT], str] | None = None,
         ledger: Path | str | None = None,
         options: MapOptions | None = None,
+        engine: MapEngine | None = None,
     ) -> MapRun[list[GeneratedImage]]: ...
 
     def map(
@@ -103,6 +108,7 @@ class MapMethods:
         key: Callable[[RowT], str] | None = None,
         ledger: Path | str | None = None,
         options: MapOptions | None = None,
+        engine: MapEngine | None = None,
     ) -> MapRun[object]:
         """Run a job for each row: so many at once as the backend takes, in memory that does not grow.
 
@@ -117,6 +123,7 @@ class MapMethods:
             key: Returns the key of a row, which no other row has; by default a row is known by its index.
             ledger: The SQLite file that keeps the outcome of each row; by default nothing is kept.
             options: Limits, and what becomes of rows that failed or were interrupted.
+            engine: Where the calls are made, such as ``Ray(...)``; by default in this process.
 
         Returns:
             The run, to iterate over once: each row when it is done, with its answer or its error. ``drain()`` ends it
@@ -130,7 +137,9 @@ class MapMethods:
             >>> async for row in px.map(reviews, lambda text: f"Sentiment of: {text}", model="smollm2"):
             ...     print(row.index, row.error or row.value)
         """
-        return _new_run(self.hub, rows, make_job, model=model, schema=schema, key=key, ledger=ledger, options=options)
+        return _new_run(
+            self.hub, rows, make_job, model=model, schema=schema, key=key, ledger=ledger, options=options, engine=engine
+        )
 
     @overload
     def map_sync(
@@ -143,6 +152,7 @@ class MapMethods:
         key: Callable[[RowT], str] | None = None,
         ledger: Path | str | None = None,
         options: MapOptions | None = None,
+        engine: MapEngine | None = None,
     ) -> Iterator[MapRow[ObjectT]]: ...
 
     @overload
@@ -155,6 +165,7 @@ class MapMethods:
         key: Callable[[RowT], str] | None = None,
         ledger: Path | str | None = None,
         options: MapOptions | None = None,
+        engine: MapEngine | None = None,
     ) -> Iterator[MapRow[str]]: ...
 
     @overload
@@ -167,6 +178,7 @@ class MapMethods:
         key: Callable[[RowT], str] | None = None,
         ledger: Path | str | None = None,
         options: MapOptions | None = None,
+        engine: MapEngine | None = None,
     ) -> Iterator[MapRow[SearchAnswer]]: ...
 
     @overload
@@ -179,6 +191,7 @@ class MapMethods:
         key: Callable[[RowT], str] | None = None,
         ledger: Path | str | None = None,
         options: MapOptions | None = None,
+        engine: MapEngine | None = None,
     ) -> Iterator[MapRow[list[ExtractedPage]]]: ...
 
     @overload
@@ -191,6 +204,7 @@ class MapMethods:
         key: Callable[[RowT], str] | None = None,
         ledger: Path | str | None = None,
         options: MapOptions | None = None,
+        engine: MapEngine | None = None,
     ) -> Iterator[MapRow[list[GeneratedImage]]]: ...
 
     def map_sync(
@@ -203,6 +217,7 @@ class MapMethods:
         key: Callable[[RowT], str] | None = None,
         ledger: Path | str | None = None,
         options: MapOptions | None = None,
+        engine: MapEngine | None = None,
     ) -> Iterator[MapRow[object]]:
         """Do what :meth:`map` does, from code that runs no event loop.
 
@@ -214,6 +229,7 @@ class MapMethods:
             key: Returns the key of a row.
             ledger: The SQLite file that keeps the outcome of each row.
             options: Limits, and what becomes of rows that failed or were interrupted.
+            engine: Where the calls are made.
 
         Raises:
             SyncCallInRunningLoopError: An event loop runs on this thread.
@@ -221,7 +237,9 @@ class MapMethods:
         """
         from pipelex.cogt.inference.sync_calls import iterate_sync
 
-        run = _new_run(self.hub, rows, make_job, model=model, schema=schema, key=key, ledger=ledger, options=options)
+        run = _new_run(
+            self.hub, rows, make_job, model=model, schema=schema, key=key, ledger=ledger, options=options, engine=engine
+        )
         return iterate_sync("map", run)
 
 
@@ -235,6 +253,7 @@ def _new_run(
     key: Callable[[RowT], str] | None,
     ledger: Path | str | None,
     options: MapOptions | None,
+    engine: MapEngine | None,
 ) -> MapRun[object]:
     from pathlib import Path
 
@@ -250,4 +269,4 @@ def _new_run(
         ledger=Path(ledger) if ledger is not None else None,
         options=options if options is not None else MapOptions(),
     )
-    return MapRun(hub, plan)
+    return MapRun(hub, plan) if engine is None else engine.run(hub, plan)

@@ -11,7 +11,7 @@ import json
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from time import monotonic
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
 from pipelex.bulk.calls import Caller, current_records, schema_text
 from pipelex.bulk.child import CAN_FORK, in_child
@@ -104,6 +104,19 @@ class MapProgress:
     interrupted: int = 0
 
 
+class MapEngine(Protocol):
+    """Makes the calls of a run elsewhere than in this process."""
+
+    def run(self, hub: PipelexHub, plan: MapPlan) -> MapRun[object]:
+        """Return a run whose calls the engine makes.
+
+        Args:
+            hub: Where models are resolved.
+            plan: What is to be done.
+        """
+        ...
+
+
 class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
     """A run over many rows; iterating over it gives each row when it is done. To be iterated over once.
 
@@ -173,7 +186,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
                 self._ledger.close()
 
     def _begin(self, job: object) -> None:
-        """Make the worker, and compare the job with that of the ledger, before the first call."""
+        """Compare the job with that of the ledger, before the first call."""
         plan, options = self._plan, self._plan.options
         caller = self._caller = Caller(self._hub, job, model=plan.model, schema=plan.schema, options=options)
         ledger = self._ledger
@@ -203,6 +216,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
 
     async def _pooled(self, first: _Drawn) -> AsyncGenerator[MapRow[ValueT_co], None]:
         """Run the workers, and give what they put into a queue, which holds no more than they have under way."""
+        self._begun.connect()
         size = self._begun.spec.policy.max_concurrency
         done: asyncio.Queue[MapRow[ValueT_co] | None] = asyncio.Queue(size)
         firsts = [first]
@@ -252,6 +266,11 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
 
     async def _settle(self, index: int, row: object, job: object, records: list[InferenceRecord]) -> MapRow[ValueT_co]:
         """Return the outcome of a row: that of the ledger, or that of a call."""
+        found = self._look_up(index, row, job)
+        return found if isinstance(found, MapRow) else await self._run_row(found, job, records)
+
+    def _look_up(self, index: int, row: object, job: object) -> MapRow[ValueT_co] | Entry:
+        """Return the outcome that a row has without a call, or what is to be entered of one that is to be run."""
         plan, ledger = self._plan, self._ledger
         key: str | int = index if plan.key is None else plan.key(row)
         entry = Entry(key, index, "", "sent")
@@ -266,7 +285,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         if isinstance(job, PipelexError):
             self._keep(replace(entry, state="failed", error=error_to_json(job)))
             return self._row(entry, error=job)
-        return await self._run_row(entry, job, records)
+        return entry
 
     def _settled(self, before: Entry, now: Entry) -> Entry | None:
         """Return the outcome that a row of the ledger has; ``None`` where it is to be run."""
