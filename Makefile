@@ -10,6 +10,9 @@ SDKS   := $(VENV)/.sdks
 EXTRAS := anthropic,azure,bedrock,docling,fal,gateway,google,huggingface,linkup,local,mistral,openai,openrouter,portkey
 MINISTACK := hypercorn pyyaml defusedxml jsonata-python graphql-core==3.2.12
 
+# Many tests start processes: without compiled modules at hand each would compile the project anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 

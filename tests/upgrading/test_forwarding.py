@@ -6,6 +6,7 @@ from textwrap import dedent
 
 import pytest
 
+from tests.heavy import heavy_but
 from tests.upgrading.conftest import World, change
 from tests.upgrading.test_rewrites import REGISTRY, SHAPE, check
 
@@ -212,7 +213,7 @@ REGROUPED = {
 }
 
 
-@pytest.mark.parametrize("case", REGROUPED)
+@pytest.mark.parametrize("case", heavy_but("a router", names=REGROUPED))
 def test_a_regrouped_parameter_is_passed_on(world: World, case: str) -> None:
     regroup(world)
     before, after = REGROUPED[case]
@@ -359,7 +360,7 @@ ADDED = {
 }
 
 
-@pytest.mark.parametrize("case", ADDED)
+@pytest.mark.parametrize("case", heavy_but("a decorator", "a caller that is none", names=ADDED))
 @pytest.mark.parametrize("to", ["timeout_s: float | None", "timeout_s: float | None = None"], ids=["must", "may"])
 def test_an_added_parameter_is_passed_on(world: World, case: str, to: str) -> None:
     add_timeout(world, to)
@@ -428,7 +429,7 @@ WRAPPED = {
 }
 
 
-@pytest.mark.parametrize("case", WRAPPED)
+@pytest.mark.parametrize("case", heavy_but("one of two", names=WRAPPED))
 def test_what_is_wrapped_already_is_not_wrapped_again(world: World, case: str) -> None:
     wrap_rows(world)
     before, after = (body.format(PASS_OLD) for body in WRAPPED[case])

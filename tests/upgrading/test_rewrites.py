@@ -7,6 +7,7 @@ from textwrap import dedent
 import pytest
 
 from pipelex.upgrading.errors import UpgradeError
+from tests.heavy import heavy_but
 from tests.upgrading.conftest import World, change
 
 REGISTRY = "pipelex.plugins.inference_backend_registry"
@@ -871,7 +872,7 @@ UNDECIDED = {
 }
 
 
-@pytest.mark.parametrize("case", UNDECIDED)
+@pytest.mark.parametrize("case", heavy_but("the new name is taken", names=UNDECIDED))
 def test_what_cannot_be_decided_is_marked_and_left(world: World, case: str) -> None:
     """A second run changes nothing, and still tells of it."""
     source, reason = UNDECIDED[case]

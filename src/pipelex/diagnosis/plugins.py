@@ -84,6 +84,9 @@ def installed_faults(plugins: Sequence[ExternalPlugin]) -> Iterator[Finding]:
     enabled = {canonical(plugin.distribution) for plugin in plugins if not plugin.is_disabled}
     for dist in distributions_in_use():
         try:
+            groups = {entry.group for entry in dist.entry_points}
+            if ENTRY_POINT_GROUP not in groups and not near_groups(groups):
+                continue  # hundreds are no plugin: reading the list of files of each takes most of a second
             metadata = installed_metadata(dist)
         except Exception:  # noqa: S112 - third-party metadata can fail in any way; a plugin's is reported above
             continue

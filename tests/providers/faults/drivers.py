@@ -10,8 +10,6 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import pytest
-
 from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
 from pipelex.generated.builtins import GatewayPlugin, LinkupPlugin, OpenrouterPlugin, PortkeyPlugin
@@ -33,7 +31,7 @@ from tests.providers.openrouter.test_openrouter import TestOpenRouterImages
 from tests.providers.portkey.test_portkey import TestPortkey
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable
 
     from pipelex.cogt.extract.extract_job import ExtractedPage
     from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
@@ -169,11 +167,6 @@ DRIVERS: dict[str, AnyDriver] = {
     "linkup": TestLinkup(),
     "linkup_fetch": _LinkupFetch(),
 }
-
-
-def heavy_but(*quick: str, names: Iterable[str] = DRIVERS) -> list[object]:
-    """Return the rows of a test over drivers: those that are quick run every time, the others with what takes long."""
-    return [name if name in quick else pytest.param(name, marks=pytest.mark.heavy) for name in names]
 
 
 def play(

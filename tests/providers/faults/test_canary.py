@@ -26,7 +26,8 @@ from pipelex.testing.conformance import new_token
 from pipelex.testing.loopback import LoopbackVendor
 from pipelex.testing.secrets import CANARY, EXTRA_CANARY, SecretHunt
 from pipelex.testing.vendor import Fault
-from tests.providers.faults.drivers import DRIVERS, IMPATIENT, PATIENT, heavy_but, play
+from tests.heavy import heavy_but
+from tests.providers.faults.drivers import DRIVERS, IMPATIENT, PATIENT, play
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,7 +81,7 @@ def leaks_of(name: str, capfd: pytest.CaptureFixture[str]) -> list[str]:
     return hunt.found
 
 
-@pytest.mark.parametrize("name", heavy_but("openai", "mistral llm"))
+@pytest.mark.parametrize("name", heavy_but("openai", "mistral llm", names=DRIVERS))
 def test_the_key_is_seen_nowhere(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert [] == leaks_of(name, capfd)
 
@@ -90,7 +91,7 @@ def test_a_planted_leak_is_found(monkeypatch: pytest.MonkeyPatch, capfd: pytest.
     assert ["the worker"] == leaks_of("openai", capfd)
 
 
-@pytest.mark.parametrize("name", heavy_but("openai", "mistral llm"))
+@pytest.mark.parametrize("name", heavy_but("openai", "mistral llm", names=DRIVERS))
 def test_the_command_line_shows_no_key(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

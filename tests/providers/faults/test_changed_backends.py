@@ -20,7 +20,8 @@ from pipelex.reporting.usage_log import UsageLog
 from pipelex.testing.conformance import new_token
 from pipelex.testing.loopback import HttpReply, HttpRequest, LoopbackVendor
 from pipelex.testing.vendor import Fault
-from tests.providers.faults.drivers import DRIVERS, PATIENT, heavy_but
+from tests.heavy import heavy_but
+from tests.providers.faults.drivers import DRIVERS, PATIENT
 from tests.providers.faults.test_every_driver import REQUEST_ID_HEADERS
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def open_vendor(name: str) -> Iterator[LoopbackVendor[Any]]:
         yield vendor
 
 
-@pytest.mark.parametrize("name", heavy_but("openai", "bedrock_aioboto", "mistral llm"))
+@pytest.mark.parametrize("name", heavy_but("openai", "bedrock_aioboto", "mistral llm", names=DRIVERS))
 def test_a_new_key_and_a_new_endpoint_are_those_of_the_next_call(name: str) -> None:
     with open_vendor(name) as first, open_vendor(name) as second:
         system = System(DRIVERS[name], first, second)
@@ -139,7 +140,7 @@ def test_a_variable_that_changes_is_read_by_the_next_call(tmp_path: Path, monkey
         assert [OLD, OLD, NEW] == sent(vendor)
 
 
-@pytest.mark.parametrize("name", heavy_but("openai"))
+@pytest.mark.parametrize("name", heavy_but("openai", names=DRIVERS))
 def test_two_records_of_one_name_never_share_a_client_while_both_call(name: str) -> None:
     with open_vendor(name) as first, open_vendor(name) as second:
         system = System(DRIVERS[name], first, second)
@@ -185,7 +186,9 @@ def test_a_client_that_is_closed_during_a_call_ends_it_with_the_first_cause(name
         system.run(scene)
 
 
-@pytest.mark.parametrize("name", heavy_but("openai", "anthropic", "mistral llm", "google llm", "fal", "linkup"))
+@pytest.mark.parametrize(
+    "name", heavy_but("openai", "anthropic", "mistral llm", "google llm", "fal", "linkup", names=DRIVERS)
+)
 def test_a_record_names_the_request_as_its_vendor_does(name: str) -> None:
     header = next((header for vendor, header in REQUEST_ID_HEADERS.items() if name.startswith(vendor)), "x-request-id")
     with open_vendor(name) as vendor:

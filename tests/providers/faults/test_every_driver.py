@@ -30,7 +30,8 @@ from pipelex.testing.conformance import new_token
 from pipelex.testing.fault_kinds import check_kind
 from pipelex.testing.loopback import LoopbackVendor
 from pipelex.testing.vendor import Fault
-from tests.providers.faults.drivers import DRIVERS, HASTY, IMPATIENT, PATIENT, heavy_but, play
+from tests.heavy import heavy_but
+from tests.providers.faults.drivers import DRIVERS, HASTY, IMPATIENT, PATIENT, play
 from tests.providers.replay import Deaf
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def test_a_fault_becomes_its_kind_and_is_repeated_or_not(name: str, fault: Fault
 
 
 @pytest.mark.parametrize("fault", SILENT)
-@pytest.mark.parametrize("name", heavy_but("openai", "bedrock_boto3"))
+@pytest.mark.parametrize("name", heavy_but("openai", "bedrock_boto3", names=DRIVERS))
 @pytest.mark.usefixtures("pauses")
 def test_silence_becomes_its_kind_and_is_repeated_or_not(name: str, fault: Fault) -> None:
     assert expected(name, fault) == outcome_of(name, fault)
@@ -142,7 +143,9 @@ def test_a_connection_that_does_not_come_about_is_given_up_long_before_an_answer
     assert expected(name, Fault.CONNECTION_REFUSED) == outcome_on_the_way(name, HASTY)
 
 
-@pytest.mark.parametrize("name", heavy_but("openai", "mistral llm", "bedrock_boto3", "bedrock_aioboto", "fal"))
+@pytest.mark.parametrize(
+    "name", heavy_but("openai", "mistral llm", "bedrock_boto3", "bedrock_aioboto", "fal", names=DRIVERS)
+)
 def test_an_https_address_of_a_server_without_tls_is_no_outage(name: str) -> None:
     driver = DRIVERS[name]
     with driver.vendor() as vendor:

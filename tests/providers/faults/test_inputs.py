@@ -16,7 +16,8 @@ from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.testing import samples
-from tests.providers.faults.drivers import DRIVERS, heavy_but, play
+from tests.heavy import heavy_but
+from tests.providers.faults.drivers import DRIVERS, play
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,8 @@ from pipelex.testing.conformance import new_token
 from pipelex.testing.loopback import LoopbackVendor
 from pipelex.testing.stage import leaks
 from pipelex.testing.vendor import Fault
-from tests.providers.faults.drivers import DRIVERS, PATIENT, heavy_but, play
+from tests.heavy import heavy_but
+from tests.providers.faults.drivers import DRIVERS, PATIENT, play
 
 if TYPE_CHECKING:
     from pipelex.testing.loopback import HttpReply, HttpRequest

@@ -17,8 +17,9 @@ from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.testing.conformance import new_token
 from pipelex.testing.loopback import HttpReply, LoopbackVendor
 from pipelex.testing.odd_answers import Oddity, is_part_of, made_odd, oddities_of, reason_for
+from tests.heavy import heavy_but
 from tests.providers.calls import ONCE
-from tests.providers.faults.drivers import DRIVERS, heavy_but, play
+from tests.providers.faults.drivers import DRIVERS, play
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
