@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SDKS   := $(VENV)/.sdks
 # Every driver's SDK. ministack pins an older botocore than aiobotocore takes, so it comes without its own wishes.
-EXTRAS := anthropic,azure,bedrock,docling,fal,gateway,google,huggingface,linkup,local,mistral,openai,openrouter,portkey
+EXTRAS := anthropic,azure,bedrock,docling,fal,gateway,google,huggingface,linkup,local,mistral,openai,openrouter,portkey,tables
 MINISTACK := hypercorn pyyaml defusedxml jsonata-python graphql-core==3.2.12
 
 # Many tests start processes: without compiled modules at hand each would compile the project anew.

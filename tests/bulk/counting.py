@@ -6,25 +6,39 @@ import asyncio
 import json
 import os
 from collections import Counter
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelex.cogt.exceptions import InferenceAmbiguousError, InferenceRateLimitError, InferenceRequestError
+from pipelex.cogt.exceptions import (
+    InferenceAmbiguousError,
+    InferenceError,
+    InferenceRateLimitError,
+    InferenceRequestError,
+)
+from pipelex.cogt.extract.extract_job import ExtractedImage, ExtractedPage
+from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.llm.llm_job import LLMAnswer
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+from pipelex.cogt.search.search_job import SearchAnswer, SearchSource
+from pipelex.cogt.search.search_worker_abstract import SearchWorkerAbstract
 from pipelex.plugins.contract import PLUGIN_API_VERSION
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipelex.cogt.extract.extract_job import ExtractJob
     from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
     from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
     from pipelex.cogt.llm.llm_job import LLMJob
     from pipelex.cogt.model_backends.backend import InferenceBackend
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+    from pipelex.cogt.search.search_job import SearchJob
     from pipelex.plugins.registrar import PluginRegistrar
     from pipelex.plugins.sdk_client_registry import SdkClientRegistry
     from pipelex.reporting.reporting_protocol import ReportingProtocol
@@ -34,7 +48,11 @@ CONFIGURATION = """\
 [backends.counting.llm]
 capabilities = ["structured_output", "system_text", "images", "documents", "temperature", "max_tokens", "seed", "stop"]
 [backends.counting.img_gen]
-capabilities = ["count"]
+capabilities = ["count", "seed", "quality", "negative_text"]
+[backends.counting.extract]
+capabilities = ["pages", "embedded_images"]
+[backends.counting.search]
+capabilities = ["structured_output", "max_results", "include_domains"]
 """
 MODEL = "counting/m"
 NOT_COUNTED = Path("-")
@@ -58,7 +76,7 @@ class CountingPlugin:
         self.refusals_left = 0
 
     def register(self, registrar: PluginRegistrar) -> None:
-        for family in (InferenceFamily.LLM, InferenceFamily.IMG_GEN):
+        for family in InferenceFamily:
             registrar.add_inference_backend(family=family, sdk="counting", make_worker=self.make_worker)
 
     def make_worker(
@@ -69,7 +87,7 @@ class CountingPlugin:
         sdk_clients: SdkClientRegistry,
         reporting_delegate: ReportingProtocol | None,
     ) -> InferenceWorkerAbstract:
-        kind = CountingLLM if inference_model.family is InferenceFamily.LLM else CountingImgGen
+        kind = _WORKERS[inference_model.family]
         worker = kind(inference_model=inference_model, reporting_delegate=reporting_delegate)
         worker.plugin = self
         return worker
@@ -122,6 +140,39 @@ class CountingImgGen(ImgGenWorkerAbstract):
     async def _gen_image_list(self, job: ImgGenJob) -> InferenceResult[tuple[GeneratedImage, ...]]:
         await self.plugin.answer(job.prompt.text)
         return InferenceResult(content=(GeneratedImage(data=b"\x89PNG\xff", mime_type="image/png"),) * job.count)
+
+
+class CountingExtract(ExtractWorkerAbstract):
+    plugin: CountingPlugin
+
+    async def _extract_pages(self, job: ExtractJob) -> InferenceResult[tuple[ExtractedPage, ...]]:
+        text = await self.plugin.answer(job.document.read().decode())
+        image = ExtractedImage(data=b"GIF89a", mime_type="image/gif")
+        first = ExtractedPage(number=1, text=text, images=(image,) if job.params.embedded_images else ())
+        return InferenceResult(
+            content=(first, ExtractedPage(number=2, text="", error=InferenceError("The page is damaged")))
+        )
+
+
+class CountingSearch(SearchWorkerAbstract):
+    plugin: CountingPlugin
+
+    async def _search(self, job: SearchJob) -> InferenceResult[SearchAnswer]:
+        text = await self.plugin.answer(job.query)
+        source = SearchSource(url="https://example.org", published_on=date(2026, 1, 2))
+        return InferenceResult(content=SearchAnswer(text=text, sources=(source,) * (job.params.max_results or 1)))
+
+    async def _search_structured(self, job: SearchJob, json_schema: dict[str, object]) -> InferenceResult[str]:
+        text = await self.plugin.answer(job.query)
+        return InferenceResult(content=json.dumps({"text": text, "length": len(text)}))
+
+
+_WORKERS: dict[InferenceFamily, Callable[..., CountingLLM | CountingImgGen | CountingExtract | CountingSearch]] = {
+    InferenceFamily.LLM: CountingLLM,
+    InferenceFamily.IMG_GEN: CountingImgGen,
+    InferenceFamily.EXTRACT: CountingExtract,
+    InferenceFamily.SEARCH: CountingSearch,
+}
 
 
 def install(plugin: CountingPlugin) -> None:

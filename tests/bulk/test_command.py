@@ -95,7 +95,7 @@ def test_the_same_command_resumes_and_failed_rows_are_retried_on_request(
         ((), {"rows": "half.jsonl"}, "half.jsonl:2: it is not JSON"),
         ((), {"rows": "list.jsonl"}, "list.jsonl:1: expected a JSON object, got list"),
         ((), {"rows": "short.csv"}, "short.csv:3: expected 2 cells, as in the first line, got 1"),
-        ((), {"out": "out.txt"}, ".jsonl, .csv, .tsv"),
+        ((), {"out": "out.txt"}, ".jsonl, .ndjson, .csv, .tsv, .parquet"),
         (("--answer-column", "text"), {}, "--answer-column"),
     ],
 )

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
 from pipelex.cogt.inference.token_estimate import estimated_tokens
+from pipelex.cogt.llm.llm_job import LLMJob
+from pipelex.cogt.search.search_job import SearchJob
+from pipelex.generated.families import IMG_GEN, LLM, SEARCH
 from pipelex.reporting.prices import cost_of
 from pipelex.reporting.reporting_protocol import InferenceRecord, InferenceUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from pipelex.cogt.llm.llm_job import LLMJob
+    from pipelex.cogt.extract.extract_job import ExtractJob
+    from pipelex.cogt.inference.media import MediaSource
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
 
 __all__ = ["MapEstimate"]
@@ -26,44 +31,54 @@ class MapEstimate:
 
     Attributes:
         rows: How many rows there are.
-        prompts: The first prompts as they would be sent.
-        input_tokens: About how many tokens are read: characters / 4.
-        most_output_tokens: How many tokens are written at most, where the job limits them.
+        empty: In how many of them a column that the jobs use is empty, by column.
+        prompts: The first texts as they would be sent; the names of the files, where there is no text.
+        input_tokens: About how many tokens a language model reads: characters / 4. ``None`` for other families.
+        most_output_tokens: How many tokens it writes at most, where the job limits them.
         input_cost_usd: What the tokens that are read cost, in US dollars.
         most_cost_usd: What all of it costs at most.
     """
 
     rows: int
+    empty: Mapping[str, int]
     prompts: tuple[str, ...]
-    input_tokens: int
+    input_tokens: int | None
     most_output_tokens: int | None
     input_cost_usd: float | None
     most_cost_usd: float | None
 
     def to_dict(self) -> dict[str, object]:
         """Return the estimate as plain data, ready for JSON."""
-        return dict(vars(self))
+        return {**vars(self), "empty": dict(self.empty)}
 
     def lines(self) -> list[str]:
         """Return the estimate as lines of text."""
-        most = self.most_output_tokens
+        most, total = self.most_output_tokens, _dollars(self.most_cost_usd, "at most ")
+        empty = [f"column {column!r} is empty in {count:,}" for column, count in sorted(self.empty.items())]
+        shown = [f"--- row {number}\n{prompt}" for number, prompt in enumerate(self.prompts, start=1)]
+        counted = f"{self.rows:,} rows{''.join(f'; {text}' for text in empty)}."
+        if self.input_tokens is None:
+            return [*shown, "---", counted, f"cost: {total}"]
         written = f"at most {most:,} out" if most is not None else "out unknown (limit it with --max-tokens)"
-        spent = f"${self.input_cost_usd:.6f}" if self.input_cost_usd is not None else "unknown"
-        total = f"at most ${self.most_cost_usd:.6f}" if self.most_cost_usd is not None else "unknown"
         return [
-            *(f"--- row {number}\n{prompt}" for number, prompt in enumerate(self.prompts, start=1)),
+            *shown,
             "---",
-            f"{self.rows:,} rows. About {self.input_tokens:,} tokens in, {written}.",
-            f"cost of the input: {spent}; in all: {total}",
+            f"{counted} About {self.input_tokens:,} tokens in, {written}.",
+            f"cost of the input: {_dollars(self.input_cost_usd)}; in all: {total}",
         ]
 
 
-def estimate(jobs: Iterable[LLMJob], spec: InferenceModelSpec) -> MapEstimate:
-    """Estimate what some jobs use and cost. Images and documents do not count.
+def _dollars(amount: float | None, prefix: str = "") -> str:
+    return "unknown" if amount is None else f"{prefix}${amount:.6f}"
+
+
+def estimate(jobs: Iterable[object], spec: InferenceModelSpec, *, empty: Mapping[str, int]) -> MapEstimate:
+    """Estimate what some jobs use and cost. What images and documents hold does not count.
 
     Args:
-        jobs: The jobs.
+        jobs: The jobs, of any family.
         spec: The model.
+        empty: In how many rows a column is empty, by column; read when the jobs are through.
     """
     rows, input_tokens, output_tokens = 0, 0, 0
     prompts: list[str] = []
@@ -71,25 +86,57 @@ def estimate(jobs: Iterable[LLMJob], spec: InferenceModelSpec) -> MapEstimate:
     bare = replace(spec, max_output_tokens=None)
     for job in jobs:
         rows += 1
-        longest = job.params.max_tokens
+        longest: int | None = getattr(getattr(job, "params", None), "max_tokens", None)
         input_tokens += estimated_tokens(job, bare) - (longest or 0)
         output_tokens += longest or 0
         is_limited = is_limited and longest is not None
         if len(prompts) < _SHOWN:
-            system = f"[{job.prompt.system_text}]\n" if job.prompt.system_text else ""
-            prompts.append(f"{system}{job.prompt.user_text}")
+            prompts.append(_shown(job))
+    if spec.family is not LLM.member:
+        unit = {SEARCH.member: InferenceUsage(searches=rows), IMG_GEN.member: InferenceUsage(images=rows)}
+        used = unit.get(spec.family, InferenceUsage())
+        return MapEstimate(
+            rows=rows,
+            empty=empty,
+            prompts=tuple(prompts),
+            input_tokens=None,
+            most_output_tokens=None,
+            input_cost_usd=None,
+            most_cost_usd=_cost(spec, used),
+        )
     most = output_tokens if is_limited else None
     return MapEstimate(
         rows=rows,
+        empty=empty,
         prompts=tuple(prompts),
         input_tokens=input_tokens,
         most_output_tokens=most,
-        input_cost_usd=_cost(spec, input_tokens, 0),
-        most_cost_usd=_cost(spec, input_tokens, most) if most is not None else None,
+        input_cost_usd=_cost(spec, InferenceUsage(input_tokens=input_tokens, output_tokens=0)),
+        most_cost_usd=_cost(spec, InferenceUsage(input_tokens=input_tokens, output_tokens=most or 0))
+        if most is not None
+        else None,
     )
 
 
-def _cost(spec: InferenceModelSpec, input_tokens: int, output_tokens: int) -> float | None:
+def _shown(job: object) -> str:
+    """Return the texts of a job, and the files that are sent with it."""
+    if isinstance(job, LLMJob):
+        prompt = job.prompt
+        lines = [f"[{prompt.system_text}]"] if prompt.system_text else []
+        return "\n".join([*lines, prompt.user_text, *map(_file, (*prompt.images, *prompt.documents))])
+    if isinstance(job, ImgGenJob):
+        negative = [f"[not: {job.prompt.negative_text}]"] if job.prompt.negative_text else []
+        return "\n".join([job.prompt.text, *negative, *map(_file, job.prompt.images)])
+    return job.query if isinstance(job, SearchJob) else _file(cast("ExtractJob", job).document)
+
+
+def _file(source: MediaSource) -> str:
+    if source.data is not None:
+        return f"[{len(source.data):,} bytes]"
+    return f"[{source.path if source.path is not None else source.url}]"
+
+
+def _cost(spec: InferenceModelSpec, usage: InferenceUsage) -> float | None:
     record = InferenceRecord(
         operation="gen_text",
         family=spec.family,
@@ -98,7 +145,7 @@ def _cost(spec: InferenceModelSpec, input_tokens: int, output_tokens: int) -> fl
         model=spec.name,
         model_id=spec.model_id,
         duration_s=0.0,
-        usage=InferenceUsage(input_tokens=input_tokens, output_tokens=output_tokens),
+        usage=usage,
         price_provider=spec.price_provider,
     )
     return cost_of(record)

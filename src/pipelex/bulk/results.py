@@ -6,65 +6,110 @@ import csv
 import json
 from typing import TYPE_CHECKING
 
-from pipelex.bulk.rows import DELIMITERS
-from pipelex.bulk.template import cell_text
+from pipelex.bulk.cells import cell_text, json_text
+from pipelex.bulk.formats import DELIMITERS, TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+    from typing import TypeAlias
 
+    from pyarrow import Schema
+
+    from pipelex.bulk.formats import FileFormat
     from pipelex.bulk.ledger import Entry, Ledger
 
-RESULT_FORMATS = (".jsonl", ".csv", ".tsv")
+    Shape: TypeAlias = Callable[[Entry, object], dict[str, object]]
+    """Returns the columns of an answer, of its entry and its value."""
+
+ANSWER = "answer"
+"""The name of an answer that is one value, in what a shape returns; its column may be called otherwise."""
 
 
-def write_results(
-    path: Path, ledger: Ledger, *, suffix: str, before: int | None, answer: str, with_usage: bool
-) -> None:
-    """Write the rows that have an outcome.
+class ResultWriter:
+    """Writes the rows of a ledger that have an outcome.
 
     Args:
-        path: The file.
         ledger: Where the rows are.
-        suffix: The ending that says the format.
         before: How many rows the input has; ``None`` where it was not read to its end.
-        answer: The column of an answer that is no object.
+        columns: The columns of the input.
+        types: Their types, where the input states them.
+        answer_column: The column of an answer that is one value.
+        shape: Returns the columns of an answer.
         with_usage: Whether to write what each call used and cost.
-
-    Raises:
-        OSError: It cannot be written.
     """
 
-    def rows() -> Iterator[dict[str, object]]:
-        for entry in ledger.entries(before=before):
-            if entry.state in ("ok", "failed"):
-                yield _result(entry, answer=answer, with_usage=with_usage)
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        before: int | None,
+        columns: Sequence[str],
+        types: Schema | None,
+        answer_column: str,
+        shape: Shape,
+        with_usage: bool,
+    ) -> None:
+        self._ledger = ledger
+        self._before = before
+        self._columns = columns
+        self._types = types
+        self._answer_column = answer_column
+        self._shape = shape
+        self._with_usage = with_usage
 
-    with path.open("w", encoding="utf-8", newline="") as file:
-        if suffix not in DELIMITERS:
-            for row in rows():
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    def write(self, path: Path, file_format: FileFormat) -> None:
+        """Write the rows to a file.
+
+        Raises:
+            MissingDependencyError: The format needs pyarrow, which is not installed.
+            OSError: It cannot be written.
+        """
+        if file_format in TABLES:
+            from pipelex.bulk.tables import write_table
+
+            write_table(path, self._flat_rows, file_format=file_format, columns=self._columns, known=self._types)
             return
-        columns = dict.fromkeys(column for row in rows() for column in row)
-        writer = csv.writer(file, delimiter=DELIMITERS[suffix], lineterminator="\n")
-        writer.writerow(columns)
-        for row in rows():
-            writer.writerow([cell_text(row.get(column)) for column in columns])
+        with path.open("w", encoding="utf-8", newline="") as file:
+            if file_format not in DELIMITERS:
+                file.writelines(f"{json_text(row)}\n" for row in self._rows())
+                return
+            columns = dict.fromkeys((*self._columns, *(column for row in self._rows() for column in row)))
+            writer = csv.writer(file, delimiter=DELIMITERS[file_format], lineterminator="\n")
+            writer.writerow(columns)
+            for row in self._rows():
+                writer.writerow([cell_text(row.get(column)) for column in columns])
+
+    def _rows(self) -> Iterator[dict[str, object]]:
+        for entry in self._ledger.entries(before=self._before):
+            if entry.state in ("ok", "failed"):
+                yield self._result(entry)
+
+    def _flat_rows(self) -> Iterator[dict[str, object]]:
+        """Return the rows with errors and usage as JSON: their column then has one type in every table."""
+        for row in self._rows():
+            flat = {name: json_text(row[name]) for name in ("_error", "_usage") if row.get(name) is not None}
+            yield {**row, **flat}
+
+    def _result(self, entry: Entry) -> dict[str, object]:
+        """Return the columns of the input, those of the answer, and the error; an answer's column never hides one."""
+        row: dict[str, object] = json.loads(entry.source or "{}")
+        answer: dict[str, object] = {ANSWER: None}
+        if entry.answer is not None:
+            answer = self._shape(entry, json.loads(entry.answer))
+        for name, cell in answer.items():
+            column = self._answer_column if name == ANSWER else name
+            row[f"{self._answer_column}.{name}" if column in row else column] = cell
+        row["_error"] = _short(json.loads(entry.error)) if entry.error is not None else None
+        if self._with_usage:
+            row["_usage"] = json.loads(entry.usage) if entry.usage is not None else None
+            row["_cost_usd"] = entry.cost_usd
+        return row
 
 
-def _result(entry: Entry, *, answer: str, with_usage: bool) -> dict[str, object]:
-    """Return the columns of the input, those of the answer, and the error; an answer's column never hides one."""
-    row: dict[str, object] = json.loads(entry.source or "{}")
-    value = json.loads(entry.answer) if entry.answer is not None else None
-    if isinstance(value, dict):
-        row.update({f"{answer}.{name}" if name in row else name: field for name, field in value.items()})
-    else:
-        row[answer] = value
-    row["_error"] = _short(json.loads(entry.error)) if entry.error is not None else None
-    if with_usage:
-        row["_usage"] = json.loads(entry.usage) if entry.usage is not None else None
-        row["_cost_usd"] = entry.cost_usd
-    return row
+def value_columns(_entry: Entry, value: object) -> dict[str, object]:
+    """Return the columns of an answer: the fields of an object, or one column."""
+    return value if isinstance(value, dict) else {ANSWER: value}
 
 
 def _short(error: dict[str, object]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Rows of a file or of standard input: JSON Lines, CSV and TSV."""
+"""Rows of a file or of standard input: JSON Lines, CSV, TSV, Parquet and Arrow."""
 
 from __future__ import annotations
 
@@ -11,48 +11,64 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from pipelex.bulk.exceptions import RowsFormatError
+from pipelex.bulk.formats import DELIMITERS, FORMATS, TABLES, format_of
 from pipelex.exceptions import InputFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import TypeAlias
+
+    from pyarrow import Schema
+
+    from pipelex.bulk.formats import FileFormat
+    from pipelex.bulk.tables import TableReader
 
     Row: TypeAlias = Mapping[str, object]
 
+__all__ = ["RowSource"]
+
 STDIN = "-"
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
-_JSON_LINES = (".jsonl", ".ndjson")
 _LONGEST_CELL = 2**31 - 1  # csv refuses cells of more than 128 KiB otherwise
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_CONVERT = "convert it first (iconv -f {encoding} -t UTF-8)"
 
 
 class RowSource:
-    """The rows of a file, read one by one.
+    """The rows of a file, read one by one: an iterable for ``px.map``, to be iterated over once.
 
     Args:
-        name: The path; ``-`` for JSON Lines on standard input.
+        name: The path; ``-`` for standard input.
+        file_format: The format (``"jsonl"``, ``"csv"``, ``"tsv"``, ``"parquet"``, ``"arrow"``); by default the ending
+            of the name states it, and standard input holds JSON Lines.
 
     Attributes:
         name: The path.
-        columns: The columns, as the first row has them.
+        columns: The columns: those of the header, of the schema, or of the first JSON object.
+        types: The types of the columns, where the file states them.
 
     Raises:
         InputFileError: There is no such file, or it cannot be read.
         RowsFormatError: It is of no known format, or its first row cannot be parsed.
+        MissingDependencyError: The format needs pyarrow, which is not installed.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, file_format: FileFormat | None = None) -> None:
         self.name = name
-        self._suffix = Path(name).suffix.lower() if name != STDIN else _JSON_LINES[0]
-        if self._suffix not in (*_JSON_LINES, *DELIMITERS):
-            known = ", ".join((*_JSON_LINES, *DELIMITERS))
-            raise RowsFormatError(file=name, reason=f"rows are read from files that end in {known}")
+        found = file_format or ("jsonl" if name == STDIN else format_of(name))
+        if found is None:
+            known = ", ".join(FORMATS)
+            raise RowsFormatError(file=name, reason=f"rows are read from files that end in {known}; or pass --format")
+        self._format: FileFormat = found
+        if found == "parquet" and not self._is_file():
+            raise RowsFormatError(file=name, reason="Parquet is read from a file, not from a pipe")
+        self.columns: tuple[str, ...] = ()
+        self.types: Schema | None = None
         self._rows = self._read()
         first = next(self._rows, None)
-        self.columns = tuple(first) if first is not None else ()
         self._first = [first] if first is not None else []
 
     def __iter__(self) -> Iterator[Row]:
-        """Return the rows; to be iterated over once.
+        """Return the rows.
 
         Raises:
             RowsFormatError: A row cannot be parsed.
@@ -60,32 +76,88 @@ class RowSource:
         return chain(self._first, self._rows)
 
     def count(self) -> int | None:
-        """Return how many rows there are; ``None`` for standard input, which is read once."""
-        return sum(1 for _ in self._read()) if self.name != STDIN else None
+        """Return how many rows there are; ``None`` for standard input and pipes, which are read once."""
+        if not self._is_file():
+            return None
+        if self._format in TABLES:
+            with _named_errors(self.name):
+                return self._table().count()
+        return sum(1 for _ in self._read())
+
+    def _is_file(self) -> bool:
+        return self.name != STDIN and (Path(self.name).is_file() or not Path(self.name).exists())
+
+    def _table(self) -> TableReader:
+        from pipelex.bulk.tables import TableReader
+
+        return TableReader(self.name, self._format)
 
     def _read(self) -> Iterator[Row]:
-        with _opened(self.name) as file:
-            if self._suffix in DELIMITERS:
-                yield from _csv_rows(self.name, file, DELIMITERS[self._suffix])
-            else:
-                yield from _json_rows(self.name, file)
+        with _named_errors(self.name):
+            if self._format in TABLES:
+                yield from self._table().rows(self._note_types)
+                return
+            with _opened(self.name) as file:
+                if self._format in DELIMITERS:
+                    yield from _csv_rows(self.name, file, DELIMITERS[self._format], self._note_columns)
+                else:
+                    yield from _json_rows(self.name, file, self._note_columns)
+
+    def _note_columns(self, columns: Sequence[str]) -> None:
+        """Keep the columns, and check that their names differ."""
+        twice = next((column for column in columns if columns.count(column) > 1), None)
+        if twice is not None:
+            raise RowsFormatError(file=self.name, reason=f"two columns are called {twice!r}. Rename one of them")
+        self.columns = tuple(columns)
+
+    def _note_types(self, types: Schema) -> None:
+        self._note_columns(types.names)
+        self.types = types
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[TextIO]:
+def _named_errors(name: str) -> Iterator[None]:
     try:
-        if name == STDIN:
-            yield sys.stdin
-        else:
-            with Path(name).open(encoding="utf-8-sig", newline="") as file:
-                yield file
+        yield
     except UnicodeDecodeError as exc:
-        raise RowsFormatError(file=name, reason=f"it is not UTF-8 text (byte {exc.start} of a part)") from exc
+        raise _not_utf8(name) from exc
     except OSError as exc:
         raise InputFileError(file=name, reason=f"{name}: it cannot be read: {exc.strerror or exc}") from exc
 
 
-def _json_rows(name: str, lines: Iterable[str]) -> Iterator[Row]:
+@contextmanager
+def _opened(name: str) -> Iterator[TextIO]:
+    if name == STDIN:
+        sys.stdin.reconfigure(encoding="utf-8-sig", newline="")  # type: ignore[union-attr]  # it is a text file
+        yield sys.stdin
+        return
+    with Path(name).open(encoding="utf-8-sig", newline="") as file:
+        yield file
+
+
+def _not_utf8(name: str) -> RowsFormatError:
+    """Return the error for a file in another encoding, with its first line that is not UTF-8."""
+    if name == STDIN or not Path(name).is_file():
+        return RowsFormatError(file=name, reason="it is not UTF-8 text. Convert it first")
+    with Path(name).open("rb") as file:
+        if file.read(2) in _UTF16_MARKS:
+            return RowsFormatError(file=name, reason=f"it is UTF-16 text: {_CONVERT.format(encoding='UTF-16')}")
+        file.seek(0)
+        number = next((number for number, line in enumerate(file, start=1) if not _is_utf8(line)), None)
+    reason = f"it is not UTF-8 text: {_CONVERT.format(encoding='WINDOWS-1252')}, or whatever it is encoded in"
+    return RowsFormatError(file=name, line=number, reason=reason)
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _json_rows(name: str, lines: Iterable[str], note_columns: Callable[[Sequence[str]], None]) -> Iterator[Row]:
+    is_first = True
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -97,22 +169,29 @@ def _json_rows(name: str, lines: Iterable[str]) -> Iterator[Row]:
         if not isinstance(row, dict):
             reason = f"expected a JSON object, got {type(row).__name__}. Each line is one JSON object"
             raise RowsFormatError(file=name, line=number, reason=reason)
+        if is_first:
+            note_columns(list(row))
+            is_first = False
         yield row
 
 
-def _csv_rows(name: str, lines: Iterable[str], delimiter: str) -> Iterator[Row]:
+def _csv_rows(
+    name: str, lines: Iterable[str], delimiter: str, note_columns: Callable[[Sequence[str]], None]
+) -> Iterator[Row]:
     csv.field_size_limit(_LONGEST_CELL)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    began = 1  # the line at which a row begins: an open quote runs on to the end of the file
     try:
         header = next(reader, [])
-        twice = next((column for column in header if header.count(column) > 1), None)
-        if twice is not None:
-            raise RowsFormatError(file=name, line=1, reason=f"two columns are called {twice!r}. Rename one of them")
+        note_columns(header)
+        began = reader.line_num + 1
         for cells in reader:
             if cells and len(cells) != len(header):
                 reason = f"expected {len(header)} cells, as in the first line, got {len(cells)}"
-                raise RowsFormatError(file=name, line=reader.line_num, reason=reason)
+                raise RowsFormatError(file=name, line=began, reason=reason)
             if cells:
                 yield dict(zip(header, cells, strict=True))
+            began = reader.line_num + 1
     except csv.Error as exc:
-        raise RowsFormatError(file=name, line=reader.line_num, reason=f"it cannot be parsed: {exc}") from exc
+        reason = f"the row that begins here cannot be parsed: {exc}"
+        raise RowsFormatError(file=name, line=began, reason=reason) from exc

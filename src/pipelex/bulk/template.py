@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from string import Formatter
 from typing import TYPE_CHECKING
 
+from pipelex.bulk.cells import cell_text
 from pipelex.bulk.exceptions import MissingColumnError, RowsFormatError
 
 if TYPE_CHECKING:
@@ -61,10 +61,3 @@ def check_columns(wanted: Iterable[str], known: Iterable[str], *, where: str = "
 
             near = get_close_matches(column, known, n=3)
             raise MissingColumnError(column=column, known=tuple(dict.fromkeys((*near, *known))), where=where)
-
-
-def cell_text(value: object) -> str:
-    """Return a cell as text: none as nothing, what is no text as JSON."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False)

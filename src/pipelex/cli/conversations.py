@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from pipelex.cogt.llm.llm_job import LLMJobParams, LLMMessage
+    from _typeshed import DataclassInstance
+
+    from pipelex.cogt.llm.llm_job import LLMMessage
     from pipelex.cogt.llm.tools import PythonTool
+
+ParamsT = TypeVar("ParamsT", bound="DataclassInstance")
 
 tool_option: Callable[[Callable[..., int]], Callable[..., int]] = click.option(
     "--tool",
@@ -60,8 +64,8 @@ def _tool_named(name: str) -> PythonTool:
         raise click.BadParameter(msg, param_hint="--tool") from exc
 
 
-def with_named(params: LLMJobParams, named: Sequence[str]) -> LLMJobParams:
-    """Return parameters with those that ``--param`` names; a value is JSON, or else a text.
+def with_named(params: ParamsT, named: Sequence[str]) -> ParamsT:
+    """Return the parameters of a job with those that ``--param`` names; a value is JSON, or else a text.
 
     Raises:
         click.BadParameter: There is no such parameter, or the value does not fit.

@@ -1,0 +1,137 @@
+"""The results of ``pipelex map``: where they go, whether they may go there, and the files beside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipelex.bulk.formats import FileFormat
+    from pipelex.bulk.rows import RowSource
+    from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
+    from pipelex.plugins.family import Family
+
+
+def ledger_of(out: Path) -> Path:
+    """Return the ledger of a file of results: beside it."""
+    return out.with_name(f"{out.name}.ledger")
+
+
+class MapResults:
+    """The results of one command.
+
+    Args:
+        out: Their file.
+        source: The rows of the input.
+        family: The family of the answers.
+        answer_column: The column of an answer that is one value.
+        is_object: Whether the answers are objects of a schema.
+        with_usage: Whether to write what each row used and cost.
+
+    Attributes:
+        out: Their file.
+        ledger: The ledger beside it.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        source: RowSource,
+        family: Family[InferenceWorkerAbstract],
+        *,
+        answer_column: str,
+        is_object: bool,
+        with_usage: bool,
+    ) -> None:
+        self.out = out
+        self.ledger = ledger_of(out)
+        self._source = source
+        self._family = family
+        self._answer_column = answer_column
+        self._is_object = is_object
+        self._with_usage = with_usage
+
+    @property
+    def _folder(self) -> Path:
+        return self.out.with_name(f"{self.out.name}.files")
+
+    def _format(self) -> FileFormat:
+        from pipelex.bulk.formats import FORMATS, format_of
+
+        found = format_of(self.out.name)
+        if found is None:
+            msg = f"{self.out}: results are written to files that end in {', '.join(FORMATS)}."
+            raise click.UsageError(msg)
+        return found
+
+    def check(self, *, new: bool) -> None:
+        """Check before the first call whether the results can be written.
+
+        Args:
+            new: Whether what is there may be dropped.
+
+        Raises:
+            click.UsageError: The name has no known ending, or names the input; or the answers' column is taken.
+            OutputFileError: There is no such folder, it cannot be written to, or other files are there.
+            MissingDependencyError: The format needs a package that is not installed.
+        """
+        import os
+
+        from pipelex.bulk.formats import TABLES
+        from pipelex.exceptions import OutputFileError
+
+        out = self.out
+        if self._format() in TABLES:
+            from pipelex.bulk.tables import check_installed
+
+            check_installed()
+        if self._answer_column in self._source.columns:
+            msg = f"The rows have a column {self._answer_column!r} already: name another one with --answer-column."
+            raise click.UsageError(msg)
+        if out.exists() and os.path.exists(self._source.name) and os.path.samefile(out, self._source.name):
+            msg = f"{out} is the file of the rows: name another one for the results."
+            raise click.UsageError(msg)
+        if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
+            what = "it cannot be written to" if out.parent.is_dir() else "there is no such folder"
+            raise OutputFileError(file=str(out), reason=f"{out.parent}: {what}")
+        if self.ledger.exists() or new:
+            return
+        for taken in (out, self._folder):
+            if taken.exists():
+                reason = "it exists already, and no run of this command wrote it. Name another file, or pass --new"
+                raise OutputFileError(file=str(taken), reason=reason)
+
+    def write(self, *, seen: int | None) -> None:
+        """Write all rows of the ledger that have an outcome, or nothing.
+
+        Args:
+            seen: How many rows the input has; ``None`` where it was not read to its end.
+
+        Raises:
+            OutputFileError: They cannot be written; the ledger keeps them.
+        """
+        from pipelex.bulk.ledger import open_ledger
+        from pipelex.bulk.results import ResultWriter
+        from pipelex.cli.map_answers import AnswerShaper
+        from pipelex.cli.written_files import staged_files
+
+        ledger = open_ledger(self.ledger)
+        try:
+            with staged_files(self.out.parent, overwrite=True) as files:
+                shaper = AnswerShaper(self._folder.name, files)
+                writer = ResultWriter(
+                    ledger,
+                    before=seen,
+                    columns=self._source.columns,
+                    types=self._source.types,
+                    answer_column=self._answer_column,
+                    shape=shaper.shape_of(self._family, is_object=self._is_object),
+                    with_usage=self._with_usage,
+                )
+                writer.write(files.add(self.out.name), self._format())
+                files.place()
+        finally:
+            ledger.close()
