@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 WorkerT_co = TypeVar("WorkerT_co", bound="InferenceWorkerAbstract", covariant=True)
 
 
-class Family(NamedTuple, Generic[WorkerT_co]):
+class Family(Generic[WorkerT_co]):
     """A family, typed by the base of its workers: a function that takes the token returns that base, without a cast.
+
+    A plain class: a dataclass takes ``inspect`` into every start, and ty solves no type variable of a named tuple.
 
     Attributes:
         member: Its member of :class:`InferenceFamily`.
@@ -27,15 +29,28 @@ class Family(NamedTuple, Generic[WorkerT_co]):
         worker: The base of its workers, as ``module:Class``.
     """
 
-    member: InferenceFamily
-    words: str
-    class_part: str
-    command: str
-    help: str
-    first_call: str
-    charged_on_arrival: bool
-    capabilities: tuple[str, ...]
-    worker: str
+    def __init__(
+        self,
+        *,
+        member: InferenceFamily,
+        words: str,
+        class_part: str,
+        command: str,
+        help: str,
+        first_call: str,
+        charged_on_arrival: bool,
+        capabilities: tuple[str, ...],
+        worker: str,
+    ) -> None:
+        self.member = member
+        self.words = words
+        self.class_part = class_part
+        self.command = command
+        self.help = help
+        self.first_call = first_call
+        self.charged_on_arrival = charged_on_arrival
+        self.capabilities = capabilities
+        self.worker = worker
 
     def load_base(self) -> type[WorkerT_co]:
         """Import the base of its workers: when a worker is made, since a base imports more than the contract does."""
