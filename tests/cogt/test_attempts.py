@@ -24,13 +24,14 @@ from pipelex.cogt.exceptions import (
 from pipelex.cogt.inference import attempts, gate
 from pipelex.cogt.inference.gate import pause_s
 from pipelex.cogt.inference.inference_result import InferenceResult, PartialAnswer
-from pipelex.cogt.llm.llm_job import TextDelta
+from pipelex.cogt.llm.llm_job import AnswerDone, LLMAnswer, TextDelta
+from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.plugins.sdk_client_registry import ClientClosedError
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from tests.cogt.virtual_time import virtual_time
-from tests.cogt.workers import USAGE, ScriptedImgGen, ScriptedLLM
+from tests.cogt.workers import USAGE, ScriptedImgGen, ScriptedLLM, spec
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -174,6 +175,47 @@ def test_an_attempt_that_takes_too_long_is_a_timeout_that_names_the_setting() ->
     worker._gen_text = hang  # type: ignore[method-assign]  # a call that never ends
     with pytest.raises(InferenceTimeoutError, match=r"timeout_s in \[backends.acme\]"):
         worker.gen_text_sync("x")
+
+
+class Slow(LLMWorkerAbstract):
+    """Writes ``_stream`` alone; a piece comes every so many seconds."""
+
+    def __init__(self, policy: CallPolicy, *pauses_s: float) -> None:
+        model = replace(spec(InferenceFamily.LLM, *Capability), policy=policy)
+        super().__init__(inference_model=model, reporting_delegate=None)
+        self.pauses_s = pauses_s
+
+    async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
+        for pause in self.pauses_s:
+            await asyncio.sleep(pause)
+            yield TextDelta(text=".")
+        yield AnswerDone(answer=LLMAnswer())
+
+
+class TestTheTimeOfACollectedStream:
+    """The answer of a driver that streams, for a caller who wants it whole."""
+
+    def test_is_limited_from_piece_to_piece(self, clock: VirtualTime) -> None:
+        policy = CallPolicy(timeout_s=10, deadline_s=60, max_attempts=1)
+        assert "....." == clock.run(Slow(policy, *[9.0] * 5).gen_text("x"))
+        with pytest.raises(InferenceTimeoutError, match=r"within 10 s. Set timeout_s in \[backends.acme\]") as caught:
+            clock.run(Slow(policy, 9.0, 11.0).gen_text("x"))
+        assert 19.0 == pytest.approx(clock.took)
+        assert caught.value.answer is not None
+        assert "." == caught.value.answer.text
+
+    @pytest.mark.parametrize("attempts", [1, 3])
+    def test_is_limited_by_the_deadline_as_a_whole(self, attempts: int, clock: VirtualTime) -> None:
+        policy = CallPolicy(timeout_s=10, deadline_s=60, max_attempts=attempts)
+        with pytest.raises(InferenceTimeoutError, match="deadline_s"):
+            clock.run(Slow(policy, *[9.0] * 9).gen_text("x"))
+        assert 60.0 == pytest.approx(clock.took)
+
+    def test_is_limited_by_the_deadline_when_an_object_is_asked_for_again(self, clock: VirtualTime) -> None:
+        policy = CallPolicy(timeout_s=10, deadline_s=60)
+        with pytest.raises(InferenceTimeoutError, match="deadline_s"):
+            clock.run(Slow(policy, *[9.0] * 5).gen_object("x", int))
+        assert 60.0 == pytest.approx(clock.took)
 
 
 class TestWhatMayHaveBeenCharged:

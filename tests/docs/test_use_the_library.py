@@ -27,6 +27,8 @@ def reply(request: HttpRequest) -> HttpReply:
     """Answer as the page shows it."""
     body: Any = request.json()
     last = body["messages"][-1]
+    if body.get("stream") and "response_format" in body:
+        return sse(wire.completion_chunks(['{"name": "Ro', 'me", "people": 28', "00000}"]))
     if body.get("stream"):
         return sse(wire.completion_chunks(["Blue light is ", "scattered most."]))
     if last["role"] == "tool":
@@ -40,7 +42,7 @@ def reply(request: HttpRequest) -> HttpReply:
         return answer(wire.completion('{"name": "Rome", "people": 2800000}'))
     if body.get("max_completion_tokens") == 3:
         return answer(wire.completion("Blue light is", finish_reason="length"))
-    return answer(wire.completion(WHY))
+    return answer(wire.completion(WHY, model="gpt-4.1-mini"))
 
 
 @pytest.mark.parametrize("place", PROGRAMS)

@@ -14,6 +14,7 @@ from pipelex.cogt.extract.extract_job import ExtractedPage
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
+from pipelex.cogt.llm.llm_stream import LLMObjectStream, LLMObjectStreamSync
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
@@ -89,12 +90,18 @@ async def streams_that_are_closed(llm: LLMWorkerAbstract, extract: ExtractWorker
         assert_type(await anext(pieces), str)
     async with aclosing(llm.stream_answer("x").text()) as pieces:
         assert_type(await anext(pieces), str)
+    async with llm.stream_object("x", City | None) as objects:
+        assert_type(objects, LLMObjectStream[City | None])
+        assert_type(await objects.output(), City | None)
     async with aclosing(extract.stream_pages(b"%PDF")) as pages:
         assert_type(await anext(pages), ExtractedPage)
     with closing(llm.stream_text_sync("x")) as lines:
         assert_type(next(lines), str)
     with closing(llm.stream_answer_sync("x").text()) as lines:
         assert_type(next(lines), str)
+    with llm.stream_object_sync("x", list[int]) as lists:
+        assert_type(lists, LLMObjectStreamSync[list[int]])
+        assert_type(lists.output(), list[int])
     with closing(extract.stream_pages_sync(b"%PDF")) as sheets:
         assert_type(next(sheets), ExtractedPage)
 

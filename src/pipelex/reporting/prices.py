@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pipelex.reporting.reporting_protocol import InferenceRecord, InferenceUsage
 
 
-__all__ = ["cost_of"]
+__all__ = ["cost_of", "price_of"]
 
 
 class _Unit(NamedTuple):
@@ -56,13 +56,22 @@ def cost_of(record: InferenceRecord) -> float | None:
     """
     if record.cost_usd is not None:
         return record.cost_usd
-    model = record.model_served or record.model_id
-    if record.price_provider is None or record.usage is None or model is None:
+    return price_of(record.usage, record.model_served or record.model_id, record.price_provider)
+
+
+def price_of(usage: InferenceUsage | None, model: str | None, price_provider: str | None) -> float | None:
+    """Return what some usage costs in US dollars, at today's price of the standard tier.
+
+    Args:
+        usage: The counts.
+        model: The model, by its name in the price list.
+        price_provider: Whose price list it is.
+
+    Returns:
+        ``None`` where the cost is unknown, as of :func:`cost_of`.
+    """
+    if usage is None or model is None or price_provider is None:
         return None
-    return _price(record.usage, model, record.price_provider)
-
-
-def _price(usage: InferenceUsage, model: str, price_provider: str) -> float | None:
     if (usage.input_tokens is None) != (usage.output_tokens is None):
         return None
     counts = {unit: count for name, unit in _UNITS.items() if (count := getattr(usage, name))}

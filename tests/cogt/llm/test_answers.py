@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipelex.cogt.exceptions import (
+    InferenceCapacityError,
     InferenceError,
     InferenceInvalidAnswerError,
     InferenceRequestError,
@@ -25,6 +26,7 @@ from pipelex.cogt.llm.llm_job import (
     LLMEvent,
     LLMJob,
     LLMJobParams,
+    LLMPrompt,
     LLMTool,
     PartDone,
     ReasoningDelta,
@@ -35,6 +37,7 @@ from pipelex.cogt.llm.llm_job import (
     ToolCallPart,
     ToolChoice,
     ToolChoiceMode,
+    ToolResultPart,
     UserMessage,
 )
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
@@ -410,3 +413,66 @@ def test_an_answer_without_text_says_what_came_in_its_place() -> None:
     worker.answer = LLMAnswer(parts=(ReasoningPart(text="hm"),))
     with pytest.raises(InferenceInvalidAnswerError, match="what came is reasoning"):
         worker.gen_text_sync("x")
+
+
+def test_a_schema_beside_tools_needs_a_capability_of_its_own() -> None:
+    worker = AtOnce(*(set(Capability) - {Capability.STRUCTURED_OUTPUT_WITH_TOOLS}))
+    none = ToolChoice(mode=ToolChoiceMode.NONE)
+    for call in (
+        lambda: worker.gen_answer_sync(asking(tools=(LOOK,), structured_output={"type": "object"})),
+        lambda: worker.gen_object_sync(asking(tools=(LOOK,), tool_choice=none), list[str]),
+    ):
+        with pytest.raises(UnsupportedCapabilityError) as caught:
+            call()
+        assert "structured_output_with_tools" == caught.value.capability
+    assert [] == worker.jobs
+    assert "blue" == worker.gen_answer_sync(asking(tools=(LOOK,))).text
+
+
+LONG = "word " * 200
+TOO_LONG: dict[str, LLMJob] = {
+    "its text": LLMJob.of(LONG),
+    "its instruction": LLMJob(prompt=LLMPrompt(user_text="x", system_text=LONG)),
+    "its conversation": LLMJob.of("a").then(LLMAnswer(text=LONG), "b"),
+    "the result of a tool": LLMJob.of("a").then(
+        LLMAnswer(parts=(ToolCallPart(id="a", name="look", arguments="{}"),), finish_reason=FinishReason.TOOL_CALLS),
+        ToolResultPart(call_id="a", content=(TextPart(text=LONG),)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TOO_LONG)
+def test_a_prompt_that_cannot_fit_the_context_window_is_not_sent(name: str) -> None:
+    worker = AtOnce()
+    worker.gen_answer_sync(TOO_LONG[name])
+    worker.inference_model = replace(worker.inference_model, context_window=100)
+    for call in (worker.gen_answer_sync, worker.gen_text_sync, lambda job: list(worker.stream_answer_sync(job))):
+        with pytest.raises(InferenceCapacityError, match=r"context window has 100 .*Nothing was sent"):
+            call(TOO_LONG[name])
+    worker.gen_answer_sync("word " * 160)
+    assert 2 == len(worker.jobs)
+
+
+def test_the_context_window_does_not_limit_the_counting_of_tokens_nor_what_is_opaque() -> None:
+    class Counting(AtOnce):
+        async def _count_tokens(self, job: LLMJob) -> int:
+            return len(job.prompt.user_text)
+
+    worker = Counting()
+    worker.inference_model = replace(worker.inference_model, context_window=100)
+    assert len(LONG) == worker.count_tokens_sync(LONG)
+    signed = LLMAnswer(parts=(ReasoningPart(opaque=LONG), TextPart(text="a")), backend_name="acme")
+    worker.gen_answer_sync(LLMJob.of("a").then(signed, "b"))
+
+
+def test_the_cost_of_an_answer_is_known_where_its_price_is() -> None:
+    worker = AtOnce()
+    answer = worker.gen_answer_sync("x")
+    assert worker.cost_of(answer) is None
+    priced = replace(worker.inference_model, price_provider="openai", model_id="gpt-4.1-mini")
+    worker.inference_model = priced
+    expected = (USAGE.input_tokens or 0) * 0.4e-6 + (USAGE.output_tokens or 0) * 1.6e-6
+    assert expected == pytest.approx(worker.cost_of(USAGE))
+    assert expected == pytest.approx(worker.cost_of(replace(answer, model_served="gpt-4.1-mini-2025-04-14")))
+    assert worker.cost_of(replace(answer, model_served="a model without a price")) is None
+    assert worker.cost_of(replace(answer, usage=None)) is None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 from types import CoroutineType
-from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, NoReturn, TypeAlias, TypeVar
 
 from pipelex.cogt.exceptions import (
     InferenceAmbiguousError,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 ResultT = TypeVar("ResultT")
 ItemT = TypeVar("ItemT")
+TimeSetting: TypeAlias = Literal["timeout_s", "deadline_s"]
 
 _KNOWN_NOT_CARRIED_OUT = (InferenceConnectionError, InferenceRateLimitError)
 
@@ -50,6 +51,8 @@ async def attempted(
     worker: InferenceWorkerAbstract,
     hook: Callable[[], Awaitable[ResultT]],
     report: CallReport,
+    *,
+    setting: TimeSetting = "timeout_s",
 ) -> ResultT:
     """Run a hook until it succeeds, or fails for good.
 
@@ -57,6 +60,8 @@ async def attempted(
         worker: Whose hook it is; its model's policy sets limits.
         hook: Makes one attempt; called again for each.
         report: Counts each attempt that failed, and so what it used; knows when the call began.
+        setting: What limits the time of an attempt: the deadline alone, where the hook limits the time from piece to
+            piece itself.
 
     Raises:
         InferenceError: The last attempt's failure; ``attempts`` says how many there were.
@@ -65,14 +70,15 @@ async def attempted(
     pool = limiter_of(worker).pool(worker.inference_model)
     tokens = report.reserve_tokens(pool) if policy.tokens_per_minute is not None else 0
     slot = failed = None
-    if policy.timeout_s <= policy.deadline_s - report.elapsed_s():  # else the deadline ends the first attempt
+    spent_s = report.elapsed_s() if report.attempts else 0.0
+    if _limit_s(worker.inference_model, setting) <= policy.deadline_s - spent_s:  # else the deadline ends the attempt
         slot = pool.take(tokens)
         if slot is not None:
             try:
-                return await _attempt(worker, hook, report, slot)
+                return await _attempt(worker, hook, report, slot, setting)
             except InferenceError as error:
                 failed = error
-    return await _PatientCall(worker, hook, report, pool).run(tokens, slot, failed)
+    return await _PatientCall(worker, hook, report, pool, setting).run(tokens, slot, failed)
 
 
 async def streamed(
@@ -123,7 +129,7 @@ async def streamed(
             except StopAsyncIteration:
                 return
             except BaseException as exc:
-                _raise_named(worker, exc, is_late=limit.is_over)
+                _raise_named(worker, exc, late="timeout_s" if limit.is_over else None)
     finally:
         try:
             if stream is not None:
@@ -134,10 +140,14 @@ async def streamed(
 
 
 async def _attempt(
-    worker: InferenceWorkerAbstract, hook: Callable[[], Awaitable[ResultT]], report: CallReport, slot: Slot
+    worker: InferenceWorkerAbstract,
+    hook: Callable[[], Awaitable[ResultT]],
+    report: CallReport,
+    slot: Slot,
+    setting: TimeSetting,
 ) -> ResultT:
     """Run a hook once, under its time limit, and give its slot back unless a stream or a thread keeps it."""
-    limit = time_limit(worker.inference_model.policy.timeout_s)
+    limit = time_limit(_limit_s(worker.inference_model, setting))
     report.attempts += 1
     outer = current_slot.get()
     current_slot.set(slot)
@@ -150,7 +160,7 @@ async def _attempt(
             result = await coming
     except BaseException as exc:
         try:
-            _raise_named(worker, exc, is_late=limit.is_over)
+            _raise_named(worker, exc, late=setting if limit.is_over else None)
         except InferenceError as error:
             slot.note_failure(error)
             raise
@@ -164,18 +174,18 @@ async def _attempt(
             slot.release()
 
 
-def _raise_named(worker: InferenceWorkerAbstract, error: BaseException, *, is_late: bool) -> NoReturn:
+def _raise_named(worker: InferenceWorkerAbstract, error: BaseException, *, late: TimeSetting | None) -> NoReturn:
     """Raise what a hook raised as one of our errors; an SDK's own exception leaves as an InferenceError."""
     if _ends_the_call(error):
         raise error
     cancelled = error.__context__
-    if isinstance(cancelled, asyncio.CancelledError) and not is_late and _ends_the_call(cancelled):
+    if isinstance(cancelled, asyncio.CancelledError) and not late and _ends_the_call(cancelled):
         raise cancelled from error  # what the hook's clean-up raised does not replace the cancellation
     if isinstance(error, PipelexError):
         raise _of_family(worker, error) from error.__cause__
     scrub(error)
-    if is_late and isinstance(error, TimeoutError):
-        raise _of_family(worker, _timed_out(worker.inference_model)) from error
+    if late and isinstance(error, TimeoutError):
+        raise _of_family(worker, timed_out(worker.inference_model, late)) from error
     raise _of_family(worker, _classified(worker, error)) from error
 
 
@@ -207,9 +217,19 @@ def _classified(worker: InferenceWorkerAbstract, error: BaseException) -> Infere
     return named
 
 
-def _timed_out(model: InferenceModelSpec) -> InferenceTimeoutError:
-    msg = f"No answer within {model.policy.timeout_s:g} s. Set timeout_s in [backends.{model.backend_name}] for more"
-    return InferenceTimeoutError(msg)
+def _limit_s(model: InferenceModelSpec, setting: TimeSetting) -> float:
+    return model.policy.timeout_s if setting == "timeout_s" else model.policy.deadline_s
+
+
+def timed_out(model: InferenceModelSpec, setting: TimeSetting = "timeout_s") -> InferenceTimeoutError:
+    """Return the error for a wait that took too long.
+
+    Args:
+        model: The model whose answer, or the next piece of it, did not come.
+        setting: The setting of its backend that limits the wait.
+    """
+    waited = f"No answer within {_limit_s(model, setting):g} s"
+    return InferenceTimeoutError(f"{waited}. Set {setting} in [backends.{model.backend_name}] for more")
 
 
 def _of_family(worker: InferenceWorkerAbstract, error: PipelexError) -> PipelexError:
@@ -239,6 +259,7 @@ class _PatientCall(Generic[ResultT]):
         hook: Makes one attempt.
         report: Knows when the call began, and counts what failed attempts used.
         pool: The slots of the backend.
+        setting: What limits the time of an attempt.
     """
 
     def __init__(
@@ -247,11 +268,13 @@ class _PatientCall(Generic[ResultT]):
         hook: Callable[[], Awaitable[ResultT]],
         report: CallReport,
         pool: SlotPool,
+        setting: TimeSetting,
     ) -> None:
         self._worker = worker
         self._hook = hook
         self._report = report
         self._pool = pool
+        self._setting = setting
         self._model = worker.inference_model
         self._until = monotonic() + self._model.policy.deadline_s - report.elapsed_s()
         self._failed = self._refused = 0  # the attempts that count; those refused, since the backend answered others
@@ -279,7 +302,7 @@ class _PatientCall(Generic[ResultT]):
                     slot = await self._slot(tokens, goes_first=slot is not None and not slot.is_probe)
                     self._runs = True
                     try:
-                        return await _attempt(self._worker, self._hook, self._report, slot)
+                        return await _attempt(self._worker, self._hook, self._report, slot, self._setting)
                     except InferenceError as error:
                         failed = error
                     self._runs = False

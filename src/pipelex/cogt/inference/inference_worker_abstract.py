@@ -7,7 +7,7 @@ from contextvars import copy_context
 from functools import lru_cache, partial
 from math import isfinite
 from time import perf_counter, time
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast, final
 
 from pipelex.cogt.exceptions import (
     InferenceError,
@@ -66,6 +66,24 @@ class InferenceWorkerAbstract(ABC):  # noqa: B024 - each family's base adds its 
     def __init__(self, *, inference_model: InferenceModelSpec, reporting_delegate: ReportingProtocol | None) -> None:
         self.inference_model = inference_model
         self.reporting_delegate = reporting_delegate
+
+    @final
+    def cost_of(self, spent: PartialAnswer | InferenceUsage) -> float | None:
+        """Return what an answer of this worker's model cost in US dollars, by the price list of its vendor.
+
+        Args:
+            spent: The answer, that of an error (``error.answer``), or what several answers used together.
+
+        Returns:
+            The cost at today's price of the standard tier; ``None`` where it is unknown: what was used, the model or
+            its price. What is unknown is never zero.
+        """
+        from pipelex.reporting.prices import price_of
+
+        model = self.inference_model
+        if isinstance(spent, PartialAnswer):
+            return price_of(spent.usage, spent.model_served or model.model_id, model.price_provider)
+        return price_of(spent, model.model_id, model.price_provider)
 
     def _classify_error(self, error: Exception) -> InferenceError | None:  # noqa: ARG002 - for overriders
         """Name what an exception of the SDK means; override it with the vendor's table.
@@ -273,7 +291,7 @@ class CallReport:
             InvalidContributionError: The hook returned something else.
         """
         check_record(self.origin, result, InferenceResult, _RESULT_FIELDS)
-        self._start_over()
+        self.start_over()
         self._set(result.usage, result.finish_reason, result.finish_detail)
         self.model_served = result.model_served
         self.has_reasoning, self.has_tool_calls = result.has_reasoning, result.has_tool_calls
@@ -283,7 +301,7 @@ class CallReport:
             check_content(self.origin, result.content, self._shape)
         return result.content
 
-    def _start_over(self) -> None:
+    def start_over(self) -> None:
         """Forget an answer that another one takes the place of, but not what it used."""
         self._spent = self.total_usage()
         self.usage = self.finish_reason = self.finish_detail = None

@@ -93,6 +93,14 @@ class TimeLimit:
         elif self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
 
+    def restart(self) -> None:
+        """Begin the wait anew: what was waited for came, and the next of its kind may take as long."""
+        if not self.is_over:
+            limits = self._limits
+            del limits.waits[self]
+            self.due = limits.loop.time() + limits.limit_s
+            limits.waits[self] = None
+
     def cancel(self) -> None:
         """Cancel the wait: it is over."""
         self.is_over = True

@@ -107,14 +107,27 @@ class AnswerReport(CallReport):
 
         Args:
             open_stream: The hook.
+
+        Raises:
+            InferenceTimeoutError: The next event took too long.
         """
-        self._start_over()
+        from pipelex.cogt.inference.attempts import timed_out
+        from pipelex.cogt.inference.time_limit import time_limit
+
+        self.start_over()
         events = open_stream()
         if not hasattr(events, "__anext__"):
             raise self.origin.error("an async iterator (write it as an async generator)", events)
+        limit = time_limit(self._worker.inference_model.policy.timeout_s)
         try:
-            async for event in events:
-                self.take(event)
+            with limit:
+                async for event in events:
+                    self.take(event)
+                    limit.restart()
+        except TimeoutError as exc:
+            if limit.is_over:
+                raise timed_out(self._worker.inference_model) from exc
+            raise
         finally:
             await close_iterator(events)
         self.end()
@@ -126,7 +139,7 @@ class AnswerReport(CallReport):
         Raises:
             InvalidContributionError: It is no LLMAnswer, or a field of it is of another type.
         """
-        self._start_over()
+        self.start_over()
         self._take_answer(answer)
         tuple(self._assembler.close())
         return self._whole()
@@ -193,8 +206,9 @@ class AnswerReport(CallReport):
         if news.logprobs:
             self._logprobs += tuple(news.logprobs)
 
-    def _start_over(self) -> None:
-        super()._start_over()
+    def start_over(self) -> None:
+        """Forget an answer that another one takes the place of, but not what it used."""
+        super().start_over()
         self._assembler = Assembler()
         self._logprobs, self._is_ended = (), False
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.exceptions import InferenceCapacityError, InferenceRequestError
 from pipelex.cogt.llm.llm_job import (
     AssistantMessage,
     DocumentPart,
@@ -25,12 +25,14 @@ from pipelex.cogt.model_backends.model_spec import Capability
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pipelex.cogt.llm.llm_job import AssistantPart, LLMJobParams, LLMMessage, LLMTool, UserPart
+    from pipelex.cogt.llm.llm_job import AssistantPart, LLMJobParams, LLMMessage, LLMPrompt, LLMTool, UserPart
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
 
 __all__ = ["repair_messages", "tools_named_in"]
 
 _Part: TypeAlias = "UserPart | AssistantPart"
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MOST_CHARACTERS_PER_TOKEN = 8  # of a text in a natural language or in code: 4 to 5 in English, less in others
 _NO_OUTPUT = "(no output)"
 _INTERRUPTED = "The call was interrupted: it has no result."
 
@@ -105,6 +107,46 @@ def refuse_wrong_tools(params: LLMJobParams) -> None:
         raise InferenceRequestError(
             f"{msg}; expected the mode 'required' and one of {', '.join(names)}. Nothing was sent"
         )
+
+
+def refuse_too_long(prompt: LLMPrompt, model: InferenceModelSpec) -> None:
+    """Refuse a prompt whose texts alone are certain to be longer than the context window; the vendor counts exactly.
+
+    Raises:
+        InferenceCapacityError: Naming both lengths.
+    """
+    window = model.context_window
+    characters = len(prompt.user_text) + len(prompt.system_text or "") + _characters(prompt.history)
+    if window is None or characters <= window * _MOST_CHARACTERS_PER_TOKEN:
+        return
+    msg = (
+        f"The prompt is too long: its {characters} characters are more than {characters // _MOST_CHARACTERS_PER_TOKEN}"
+    )
+    raise InferenceCapacityError(
+        f"{msg} tokens, and the context window has {window} (context_window of the model). Shorten it, or choose "
+        "another model. Nothing was sent",
+        provider=model.backend_name,
+        model=model.name,
+    )
+
+
+def _characters(messages: Iterable[LLMMessage]) -> int:
+    """Count the characters that the model reads of a conversation: not what is opaque, and no files."""
+    counted = 0
+    for message in messages:
+        for part in message.parts:
+            if isinstance(part, TextPart):
+                counted += len(part.text)
+            elif isinstance(part, ToolCallPart):
+                counted += len(part.arguments)
+            elif isinstance(part, ToolResultPart):
+                texts = (part.content,) if isinstance(part.content, str) else map(_text_of, part.content)
+                counted += sum(map(len, texts))
+    return counted
+
+
+def _text_of(part: _Part) -> str:
+    return part.text if isinstance(part, TextPart) else ""
 
 
 def capabilities_of(messages: Iterable[LLMMessage]) -> Iterator[Capability]:

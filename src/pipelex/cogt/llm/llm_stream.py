@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pipelex.cogt.llm.llm_job import AnswerDone, TextDelta
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
     from types import TracebackType
+    from typing import Self
 
     from pipelex.cogt.llm.llm_job import LLMAnswer, LLMEvent
 
-__all__ = ["LLMStream", "LLMStreamSync"]
+__all__ = ["LLMObjectStream", "LLMObjectStreamSync", "LLMStream", "LLMStreamSync"]
+
+ObjectT_co = TypeVar("ObjectT_co", covariant=True)
 
 
 class LLMStream:
@@ -38,7 +41,7 @@ class LLMStream:
         self._answer: LLMAnswer | None = None
         self._error: Exception | None = None
 
-    async def __aenter__(self) -> LLMStream:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -47,7 +50,7 @@ class LLMStream:
         """Close the stream."""
         await self.aclose()
 
-    def __aiter__(self) -> LLMStream:
+    def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> LLMEvent:
@@ -99,6 +102,65 @@ class LLMStream:
         await close_iterator(self._events)
 
 
+class LLMObjectStream(LLMStream, Generic[ObjectT_co]):
+    """What :class:`LLMStream` is, for an answer that is an object: the object as far as it came, and whole at the end.
+
+    Example:
+        >>> async with worker.stream_object("Three cities of Italy", list[City]) as stream:
+        ...     async for partial in stream.partials():
+        ...         print(partial)  # [{'name': 'Ro'}], [{'name': 'Rome', 'people': 28}], ...
+        ...     cities = await stream.output()
+
+    Args:
+        events: The events; the last one is an AnswerDone, whose answer fits the type.
+        so_far: Returns the answer as far as it came.
+        output: Returns the validated object, once the last event came.
+    """
+
+    def __init__(
+        self,
+        events: AsyncIterator[LLMEvent],
+        so_far: Callable[[], LLMAnswer],
+        output: Callable[[], ObjectT_co],
+    ) -> None:
+        super().__init__(events, so_far)
+        self._output = output
+
+    async def partials(self) -> AsyncGenerator[object, None]:
+        """Yield the object as far as it came, each time that there is more of it; the last one is the whole.
+
+        Yields:
+            The JSON value, as ``json.loads`` returns one, not validated: fields that have not come are missing, and the
+            last text and the last number may be a part of theirs. After an answer that does not fit, it begins anew.
+
+        Raises:
+            InferenceError: The call failed; its ``answer`` holds what came.
+        """
+        from pipelex.cogt.llm.object_question import partial_value
+
+        latest: object = self  # equal to no value
+        async for event in self:
+            if type(event) is TextDelta:
+                try:
+                    value = partial_value(self.so_far.text)
+                except ValueError:  # no value yet
+                    continue
+                if value != latest:
+                    latest = value
+                    yield value
+
+    async def output(self) -> ObjectT_co:
+        """Return the whole object. Events that are still to come are skipped.
+
+        Raises:
+            InferenceInvalidAnswerError: The answer does not fit the type.
+            InferenceError: The call failed, or the answer was cut off or refused; ``answer`` holds what came.
+            StreamClosedError: The stream was closed before its end.
+        """
+        await self.answer()
+        return self._output()
+
+
 class LLMStreamSync:
     """What :class:`LLMStream` is, for code that runs no event loop.
 
@@ -106,10 +168,12 @@ class LLMStreamSync:
         stream: The stream.
     """
 
+    _method = "stream_answer"
+
     def __init__(self, stream: LLMStream) -> None:
         self._stream = stream
 
-    def __enter__(self) -> LLMStreamSync:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -126,7 +190,7 @@ class LLMStreamSync:
         """
         from pipelex.cogt.inference.sync_calls import iterate_sync
 
-        return iterate_sync("stream_answer", self._stream)
+        return iterate_sync(self._method, self._stream)
 
     def text(self) -> Generator[str, None, None]:
         """Return an iterator over the pieces of the text that are still to come.
@@ -136,7 +200,7 @@ class LLMStreamSync:
         """
         from pipelex.cogt.inference.sync_calls import iterate_sync
 
-        return iterate_sync("stream_answer", self._stream.text())
+        return iterate_sync(self._method, self._stream.text())
 
     def answer(self) -> LLMAnswer:
         """Do what :meth:`LLMStream.answer` does.
@@ -159,6 +223,41 @@ class LLMStreamSync:
         from pipelex.cogt.inference.sync_calls import call_sync
 
         call_sync(self._stream.aclose)
+
+
+class LLMObjectStreamSync(LLMStreamSync, Generic[ObjectT_co]):
+    """What :class:`LLMObjectStream` is, for code that runs no event loop.
+
+    Args:
+        stream: The stream.
+    """
+
+    _method = "stream_object"
+
+    def __init__(self, stream: LLMObjectStream[ObjectT_co]) -> None:
+        super().__init__(stream)
+        self._object_stream = stream
+
+    def partials(self) -> Generator[object, None, None]:
+        """Return an iterator over what :meth:`LLMObjectStream.partials` yields.
+
+        Raises:
+            SyncCallInRunningLoopError: An event loop runs on this thread.
+        """
+        from pipelex.cogt.inference.sync_calls import iterate_sync
+
+        return iterate_sync(self._method, self._object_stream.partials())
+
+    def output(self) -> ObjectT_co:
+        """Do what :meth:`LLMObjectStream.output` does.
+
+        Raises:
+            SyncCallInRunningLoopError: An event loop runs on this thread.
+            InferenceError: The call failed; its ``answer`` holds what came.
+        """
+        from pipelex.cogt.inference.sync_calls import call_sync
+
+        return call_sync(self._object_stream.output)
 
 
 def _whole(answer: LLMAnswer | None, error: Exception | None) -> LLMAnswer:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar, final, overload
 
-from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
+from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.inference.inference_worker_abstract import (
     CallReport,
     InferenceWorkerAbstract,
@@ -24,7 +24,7 @@ from pipelex.cogt.llm.llm_job import (
     ToolChoiceMode,
     UserMessage,
 )
-from pipelex.cogt.llm.llm_stream import LLMStream, LLMStreamSync
+from pipelex.cogt.llm.llm_stream import LLMObjectStream, LLMObjectStreamSync, LLMStream, LLMStreamSync
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.plugins.returned_values import Shape, shown
 
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from pipelex.cogt.inference.inference_result import InferenceResult
     from pipelex.cogt.llm.answer_report import AnswerReport
     from pipelex.cogt.llm.llm_job import LLMEvent, LLMMessage
+    from pipelex.cogt.llm.object_question import ObjectQuestion
     from pipelex.cogt.llm.tools import PythonTool, ToolFunction, ToolLimits, ToolRun
 
 __all__ = ["LLMWorkerAbstract"]
 
 ObjectT = TypeVar("ObjectT")
 
-_LONGEST_SHOWN = 8_000  # characters of a wrong answer that the model is shown again
 _SHAPES = {hook: Shape(hook, str) for hook in ("_generate", "_stream", "_gen_text")}
 _COUNT = Shape("_count_tokens", int)
 _MORE_THAN_TEXT = (
@@ -117,22 +117,14 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
             InferenceInvalidAnswerError: The answer does not fit the type.
             InferenceError: The call failed; its subclass says how.
         """
+        from pipelex.cogt.llm.object_question import ObjectQuestion
+
         job = _accept(self, job, Capability.STRUCTURED_OUTPUT, texts_alone="gen_object")
-        adapter = object_adapter(schema)
-        job = replace(job, params=replace(job.params, structured_output=adapter.json_schema()))
-        retries = self.inference_model.policy.max_validation_retries
-        with _report(self, "gen_object", job) as report:
-            while True:
-                answer = await _ask(self, job, report)
-                report.refuse_half_answer()
-                report.refuse_empty_answer()
-                try:
-                    return adapter.validate(answer.text)
-                except InferenceInvalidAnswerError as error:
-                    if retries == 0:
-                        raise
-                    retries -= 1
-                    report.job = job = _ask_again(self, job, answer, error.message)
+        question = ObjectQuestion(self, job, schema)
+        with _report(self, "gen_object", question.job) as report:
+            while not question.is_answered_by(await _ask(self, question.job, report), report):
+                pass
+            return question.output
 
     @final
     async def stream_text(self, job: LLMJob | Sequence[LLMMessage] | str) -> AsyncGenerator[str, None]:
@@ -178,6 +170,35 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         job = _accept(self, job, Capability.STREAMING)
         report = _report(self, "stream_answer", job, is_streamed=True)
         return LLMStream(_events(self, job, report), report.so_far)
+
+    @final
+    def stream_object(
+        self, job: LLMJob | Sequence[LLMMessage] | str, schema: TypeForm[ObjectT]
+    ) -> LLMObjectStream[ObjectT]:
+        """Ask for an object and get it as far as it came while it is made, and validated at the end.
+
+        An answer that does not fit is asked for again, as ``gen_object`` does: its pieces then come anew, from the
+        beginning.
+
+        Args:
+            job: The job, or messages, or simply the user's text.
+            schema: The type of the answer: any type that pydantic can validate.
+
+        Returns:
+            The stream, for ``async with``; nothing is sent before it is read. Reading it raises what ``gen_object``
+            raises; ``answer`` of the error holds what came.
+
+        Raises:
+            UnsupportedCapabilityError: The job asks for what the model does not declare.
+            InferenceRequestError: No JSON schema can be made of the type.
+        """
+        from pipelex.cogt.llm.object_question import ObjectQuestion
+
+        job = _accept(self, job, Capability.STRUCTURED_OUTPUT, Capability.STREAMING, texts_alone="stream_object")
+        question = ObjectQuestion(self, job, schema)
+        report = _report(self, "stream_object", question.job, is_streamed=True)
+        events = _events(self, question.job, report, question)
+        return LLMObjectStream(events, report.so_far, lambda: question.output)
 
     @final
     async def count_tokens(self, job: LLMJob | Sequence[LLMMessage] | str) -> int:
@@ -412,6 +433,25 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
         return LLMStreamSync(self.stream_answer(job))
 
     @final
+    def stream_object_sync(
+        self, job: LLMJob | Sequence[LLMMessage] | str, schema: TypeForm[ObjectT]
+    ) -> LLMObjectStreamSync[ObjectT]:
+        """Do what :meth:`stream_object` does, from code that runs no event loop.
+
+        Args:
+            job: The job, or messages, or simply the user's text.
+            schema: The type of the answer: any type that pydantic can validate.
+
+        Returns:
+            The stream, for ``with``; nothing is sent before it is read.
+
+        Raises:
+            UnsupportedCapabilityError: The job asks for what the model does not declare.
+            InferenceRequestError: No JSON schema can be made of the type.
+        """
+        return LLMObjectStreamSync(self.stream_object(job, schema))
+
+    @final
     def count_tokens_sync(self, job: LLMJob | Sequence[LLMMessage] | str) -> int:
         """Do what :meth:`count_tokens` does, from code that runs no event loop.
 
@@ -499,10 +539,13 @@ def _accept(
     Raises:
         UnsupportedCapabilityError: The model does not declare what the job needs.
         InferenceRequestError: The job is none that any backend could be sent.
+        InferenceCapacityError: Its texts are longer than the model's context window.
     """
     job = _job_of(source)
     prompt, params = job.prompt, job.params
     refuse_undeclared(worker, needed, prompt, params)
+    if params.tools and (params.structured_output is not None or Capability.STRUCTURED_OUTPUT in needed):
+        refuse_undeclared(worker, (Capability.STRUCTURED_OUTPUT_WITH_TOOLS,))
     if params.tools or params.tool_choice is not None:
         from pipelex.cogt.llm.history import refuse_wrong_tools
 
@@ -527,6 +570,10 @@ def _accept(
             has_tool_result_files=Capability.TOOL_RESULT_FILES in model.capabilities,
         )
         prompt = replace(prompt, user_text="", images=(), documents=(), history=history)
+    if worker.inference_model.context_window is not None and Capability.TOKEN_COUNTING not in needed:
+        from pipelex.cogt.llm.history import refuse_too_long
+
+        refuse_too_long(prompt, worker.inference_model)
     return job if prompt is job.prompt else replace(job, prompt=prompt)
 
 
@@ -580,7 +627,8 @@ async def _ask(worker: LLMWorkerAbstract, job: LLMJob, report: AnswerReport) -> 
     if hook == "_generate":
         return report.note_answer(await attempted(worker, partial(worker._generate, job), report))
     if hook == "_stream":
-        return await attempted(worker, partial(report.collect, partial(worker._stream, job)), report)
+        hook_of_pieces = partial(report.collect, partial(worker._stream, job))
+        return await attempted(worker, hook_of_pieces, report, setting="deadline_s")
     _refuse_more_than_text(job)
     return report.note_text(await attempted(worker, partial(worker._gen_text, job), report))
 
@@ -604,24 +652,27 @@ def _raw_events(worker: LLMWorkerAbstract, job: LLMJob, report: AnswerReport) ->
     return streamed(worker, partial(worker._stream, job), report)
 
 
-async def _events(worker: LLMWorkerAbstract, job: LLMJob, report: AnswerReport) -> AsyncIterator[LLMEvent]:
-    """Yield the events that the caller of ``stream_answer`` gets."""
+async def _events(
+    worker: LLMWorkerAbstract, job: LLMJob, report: AnswerReport, question: ObjectQuestion[ObjectT] | None = None
+) -> AsyncIterator[LLMEvent]:
+    """Yield the events that the caller of a stream gets; an answer that does not fit its question is asked for again.
+
+    One generator does it all: each one between the SDK and the caller costs time with every piece.
+    """
     with report:
-        events = _raw_events(worker, job, report)
-        try:
-            async for event in events:
-                for given in report.take(event):
-                    yield given
-        finally:
-            await close_iterator(events)
-        for given in report.end():
-            yield given
-
-
-def _ask_again(worker: LLMWorkerAbstract, job: LLMJob, answer: LLMAnswer, problems: str) -> LLMJob:
-    """Show the model its answer and what is wrong with it: as turns, where it takes a conversation."""
-    wish = "Answer once more, with JSON that fits and nothing else: no fence around it, no words before or after it."
-    if Capability.HISTORY in worker.inference_model.capabilities:
-        return job.then(answer, f"{problems}\n{wish}")
-    user_text = f"{job.prompt.user_text}\n\nYou answered:\n{answer.text[:_LONGEST_SHOWN]}\n\n{problems}\n{wish}"
-    return replace(job, prompt=replace(job.prompt, user_text=user_text))
+        while True:
+            events = _raw_events(worker, job, report)
+            try:
+                async for event in events:
+                    for given in report.take(event):
+                        yield given
+            finally:
+                await close_iterator(events)
+            *closing, done = report.end()
+            for given in closing:
+                yield given
+            if question is None or question.is_answered_by(report.so_far(), report):
+                yield done
+                return
+            job = question.job
+            report.start_over()

@@ -90,8 +90,8 @@ class CallPolicy:
     """Time-outs, retries and limits of the calls to a backend: the same for all its models, set in its table.
 
     Attributes:
-        timeout_s: How long one attempt may take, in seconds, from request to whole answer. While an answer is
-            streamed: from one piece to the next. Also how long a call waits for a slot while all are taken.
+        timeout_s: How long one attempt may take, in seconds, from request to whole answer. Where the answer comes in
+            pieces, for the caller or for the worker base: from one piece to the next. Also how long a call waits for a slot while all are taken.
         connect_timeout_s: How long it may take to reach the backend, in seconds. A request that did not get there is
             known not to have arrived: it is sent again, and never taken for one that may be charged. For the driver's
             SDK to keep; without effect where ``timeout_s`` is shorter.
@@ -134,7 +134,8 @@ class InferenceModelSpec:
         sdk: The sdk that serves it.
         model_id: The vendor's id of it, sent on the wire.
         capabilities: What it declares to be able to do.
-        context_window: Its context window in tokens, where known.
+        context_window: Its context window in tokens, where known. A prompt of more than 8 times as many characters is
+            refused before it is sent.
         max_output_tokens: The longest answer in tokens to ask for where the job does not say.
         policy: How patient the calls to its backend are.
         endpoint: The base URL of its backend, where one is configured.
