@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +16,12 @@ from pipelex.cogt.llm.answer_schemas import (
     map_schema,
     schemas_in,
 )
+from pipelex.cogt.llm.llm_job import AnswerDone, LLMAnswer, PartDone, ReasoningDelta, TextDelta, TextPart
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pipelex.cogt.llm.llm_job import LLMEvent
 
 KEYWORDS = ("additionalProperties", "properties", "$ref", "items", "pattern", "anyOf", "$defs", "minimum")
 NAMED: dict[str, object] = {"type": "object", "properties": {name: {"type": "string"} for name in KEYWORDS}}
@@ -79,3 +86,46 @@ def test_a_root_that_is_no_object_is_wrapped_and_unwrapped() -> None:
     assert "[1]" == root.unwrapped('{"answer": [1]}')
     assert "no JSON" == root.unwrapped("no JSON")
     assert not RootObject.of(NAMED).is_wrapped
+
+
+WRAPPED = {
+    '{"answer": [1, {"a": "}"}]}': '[1, {"a": "}"}]',
+    ' { "answer" : "b}}" }\n': '"b}}"',
+    '```json\n{"answer": 12}\n```': "12",
+    '{"answer": [{"a": 1}': '[{"a": 1}',
+    'Here it is: {"answer": [1]}': "[1]",
+    "no JSON": "no JSON",
+}
+
+
+@pytest.mark.parametrize("text", WRAPPED)
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_a_streamed_answer_is_unwrapped_piece_by_piece_to_the_same_text(text: str, size: int) -> None:
+    root = RootObject.of({"type": "array"})
+    assert WRAPPED[text] == root.unwrapped(text)
+
+    async def pieces() -> AsyncIterator[LLMEvent]:
+        yield ReasoningDelta(text='{"answer": hm}')
+        for start in range(0, len(text), size):
+            yield TextDelta(text=text[start : start + size])
+        yield PartDone(part=TextPart(text=text, opaque="SIGNED"))
+        yield AnswerDone(answer=LLMAnswer())
+
+    async def unwrapped() -> list[LLMEvent]:
+        return [event async for event in root.unwrapped_events(pieces())]
+
+    thought, *deltas, done, _ = asyncio.run(unwrapped())
+    assert ReasoningDelta(text='{"answer": hm}') == thought
+    assert WRAPPED[text] == "".join(event.text for event in deltas if isinstance(event, TextDelta))
+    assert PartDone(part=TextPart(text=WRAPPED[text], opaque="SIGNED")) == done
+
+
+def test_the_answer_in_a_wrapper_comes_before_the_wrapper_is_closed() -> None:
+    async def pieces() -> AsyncIterator[LLMEvent]:
+        for piece in ('{"ans', 'wer": [', "1", "2, 3"):
+            yield TextDelta(text=piece)
+
+    async def given() -> list[LLMEvent]:
+        return [event async for event in RootObject.of({"type": "array"}).unwrapped_events(pieces())]
+
+    assert [TextDelta(text="["), TextDelta(text="1"), TextDelta(text="2, 3")] == asyncio.run(given())

@@ -41,6 +41,7 @@ class Caller:
         family: The family.
         sdk: The sdk.
         endpoint: The backend's endpoint.
+        name: The backend's name.
         api_key: The backend's key.
         extras: The backend's extras.
         policy: The policy, of the backend and of the model.
@@ -57,6 +58,7 @@ class Caller:
     family: InferenceFamily
     sdk: str
     endpoint: str | None
+    name: str = "vendor"
     api_key: str | None = KEY
     extras: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     policy: CallPolicy = ONCE
@@ -74,7 +76,7 @@ class Caller:
         """The backend's record."""
         policy = self.client_policy or self.policy
         return InferenceBackend(
-            name="vendor",
+            name=self.name,
             endpoint=self.endpoint,
             api_key=self.api_key,
             policy=policy,
@@ -88,7 +90,7 @@ class Caller:
         return InferenceModelSpec(
             name="the-model",
             family=self.family,
-            backend_name="vendor",
+            backend_name=self.name,
             endpoint=self.endpoint,
             sdk=self.sdk,
             model_id=self.model_id,

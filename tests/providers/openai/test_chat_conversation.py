@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.testing import samples
 from tests.providers import replay as scripted
 from tests.providers.calls import ONCE, Caller
-from tests.providers.conversations import answered, asking, continued, made_elsewhere, streamed
+from tests.providers.conversations import LOOK, answered, asking, continued, made_elsewhere, streamed
 from tests.providers.openai import wire
 from tests.providers.replay import Replay
 
@@ -292,3 +293,40 @@ def test_a_failed_tool_says_so_and_its_image_is_an_image(replay: Replay) -> None
     result = ToolResultPart(call_id="call_a", content=(TextPart(text="a picture"), png))
     answered(made, asking().then(answer, result))
     assert b"data:image/png;base64" in replay.last.body
+
+
+LIST_OF_TEXTS: dict[str, object] = {"type": "array", "items": {"type": "string"}}
+
+
+@pytest.mark.parametrize("way", ["json_schema", "json_object", "tool"])
+def test_calls_and_thoughts_beside_the_schema_of_a_list_are_kept(replay: Replay, way: str) -> None:
+    message = {"reasoning_content": "hmm", "content": None, "tool_calls": [call("call_a", ROME)]}
+    replay.on(CHAT, scripted.answer(whole(message, "tool_calls")))
+    job = asking(structured_output=LIST_OF_TEXTS)
+    answer = answered(caller(replay, structured_by=way), job)
+    assert ("hmm", TWO_CALLS[:1]) == (answer.reasoning, answer.tool_calls)
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        (None, "required"),
+        (ToolChoice(mode=ToolChoiceMode.REQUIRED, name="look"), {"type": "function", "function": {"name": "look"}}),
+        (ToolChoice(mode=ToolChoiceMode.NONE), {"type": "function", "function": {"name": "answer"}}),
+    ],
+)
+def test_the_tool_of_the_answer_stands_beside_those_of_the_job(
+    replay: Replay, choice: ToolChoice | None, sent: object
+) -> None:
+    replay.on(CHAT, scripted.answer(whole({"tool_calls": [call("a", '{"answer": ["x"]}', "answer")]}, "tool_calls")))
+    job = asking(structured_output=LIST_OF_TEXTS, tool_choice=choice)
+    assert '["x"]' == answered(caller(replay, structured_by="tool"), job).text
+    body: Any = replay.last.json()
+    assert ["look", "answer"] == [tool["function"]["name"] for tool in body["tools"]]
+    assert sent == body["tool_choice"]
+
+
+def test_a_tool_with_the_name_of_the_answer_s_is_refused(replay: Replay) -> None:
+    job = asking(tools=(replace(LOOK, name="answer"),), structured_output=LIST_OF_TEXTS)
+    with pytest.raises(InferenceRequestError, match="give yours another name"):
+        answered(caller(replay, structured_by="tool"), job)

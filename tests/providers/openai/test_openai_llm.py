@@ -167,6 +167,24 @@ def test_a_type_that_is_no_object_is_wrapped_and_unwrapped(replay: Replay) -> No
     assert [1, 2] == caller(replay).llm(lambda worker: worker.gen_object("Which?", list[int]))
 
 
+LIST = ('{"ans', 'wer":[{"name": "Ro', 'me", "people": 3}', "]}")
+GROWING = [[{"name": "Ro"}], [{"name": "Rome", "people": 3}]]
+
+
+@pytest.mark.parametrize("sdk", ["openai", "openai_responses"])
+def test_a_list_is_streamed_as_it_grows_although_it_is_wrapped(replay: Replay, sdk: str) -> None:
+    replay.on(CHAT, scripted.sse(wire.completion_chunks(LIST)))
+    replay.on(RESPONSES, wire.response_events(LIST, wire.response("".join(LIST))))
+
+    async def both(worker: LLMWorkerAbstract) -> tuple[list[object], list[City]]:
+        async with worker.stream_object("Which?", list[City]) as stream:
+            return [partial async for partial in stream.partials()], await stream.output()
+
+    partials, cities = caller(replay, sdk).llm(both)
+    assert [City(name="Rome", people=3)] == cities
+    assert GROWING == partials
+
+
 def test_a_wrong_object_is_asked_for_again_with_what_is_wrong(replay: Replay) -> None:
     replay.on(
         CHAT,

@@ -97,7 +97,7 @@ def test_a_type_that_strict_mode_cannot_hold_is_sent_as_it_is(kind: object) -> N
     ],
 )
 def test_what_was_wrapped_is_unwrapped(kind: object, text: str, expected: str) -> None:
-    assert expected == fitted(kind).unwrapped(text)
+    assert expected == fitted(kind).root.unwrapped(text)
 
 
 def test_a_recursive_type_refers_to_itself_from_the_root() -> None:

@@ -270,3 +270,10 @@ def test_tokens_are_counted(replay: Replay) -> None:
     replay.on("POST /v1/responses/input_tokens", scripted.answer(counted))
     assert 42 == caller(replay).llm(lambda worker: worker.count_tokens(asking()))
     assert {"model", "input", "tools"} == set(replay.last.json())
+
+
+def test_calls_and_thoughts_beside_the_schema_of_a_list_are_kept(replay: Replay) -> None:
+    replay.on(RESPONSES, scripted.answer({**wire.response(""), "output": [THOUGHT, call("a", '{"city": "Rome"}')]}))
+    job = asking(structured_output={"type": "array", "items": {"type": "string"}})
+    answer = answered(caller(replay), job)
+    assert ("hmm", ["look"]) == (answer.reasoning, [made.name for made in answer.tool_calls])

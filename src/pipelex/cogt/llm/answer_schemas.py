@@ -7,12 +7,16 @@ https://json-schema.org/draft/2020-12/json-schema-validation
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipelex.cogt.inference.answer_parts import bare_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+
+    from pipelex.cogt.llm.llm_job import AssistantPart, LLMAnswer, LLMEvent
 
 __all__ = ["RootObject", "describe_keywords", "has_free_keys", "has_look_around", "map_schema", "schemas_in"]
 
@@ -26,6 +30,8 @@ _ONE = frozenset(
 _LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems", "items"})
 _LOOK_AROUNDS = ("(?=", "(?!", "(?<=", "(?<!")
 _WRAPPER = "answer"
+_BEGINNING = re.compile(r"\s*(?:```\w*\s*)?\{\s*\"answer\"\s*:\s*")
+_ENDING = " \t\r\n}`"  # what may be of the wrapper, at the end of what came so far
 
 
 def map_schema(
@@ -122,15 +128,75 @@ class RootObject(NamedTuple):
         Args:
             text: The answer of the model.
         """
-        if not self.is_wrapped:
-            return text
+        begun = _BEGINNING.match(text) if self.is_wrapped else None
+        if begun is None:
+            return _unwrapped_json(text) if self.is_wrapped else text
         import json
 
         try:
-            answer = json.loads(bare_json(text))
-        except ValueError:
-            return text
-        return json.dumps(answer[_WRAPPER]) if isinstance(answer, dict) and _WRAPPER in answer else text
+            _, end = json.JSONDecoder().raw_decode(text, begun.end())
+        except ValueError:  # cut off
+            end = len(text)
+        return text[begun.end() : end]
+
+    def unwrapped_answer(self, answer: LLMAnswer) -> LLMAnswer:
+        """Return an answer whose texts are taken out of the wrapper; thoughts and tool calls stay as they are.
+
+        Args:
+            answer: The answer of the model.
+        """
+        return replace(answer, parts=tuple(map(self._unwrapped_part, answer.parts))) if self.is_wrapped else answer
+
+    def unwrapped_events(self, events: AsyncIterator[LLMEvent]) -> AsyncIterator[LLMEvent]:
+        """Return the events of an answer, the pieces of its text taken out of the wrapper as they come.
+
+        Args:
+            events: The events of the model.
+        """
+        return self._taken_out(events) if self.is_wrapped else events
+
+    async def _taken_out(self, events: AsyncIterator[LLMEvent]) -> AsyncIterator[LLMEvent]:
+        from pipelex.cogt.inference.iterators import close_iterator
+        from pipelex.cogt.llm.llm_job import AnswerDone, PartDone, TextDelta
+
+        whole = given = ""  # the text as it came, and what the caller has of it
+        try:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    whole += event.text
+                    inner = self.unwrapped(whole).rstrip(_ENDING) if _BEGINNING.match(whole) else ""
+                elif isinstance(event, PartDone | AnswerDone) and whole:
+                    inner = self.unwrapped(whole)
+                else:
+                    inner = ""
+                if inner[len(given) :]:
+                    yield TextDelta(text=inner[len(given) :])
+                    given = inner
+                if isinstance(event, PartDone):
+                    whole = given = ""
+                    yield PartDone(part=self._unwrapped_part(event.part))
+                elif isinstance(event, AnswerDone):
+                    yield AnswerDone(answer=self.unwrapped_answer(event.answer))
+                elif not isinstance(event, TextDelta):
+                    yield event
+        finally:
+            await close_iterator(events)
+
+    def _unwrapped_part(self, part: AssistantPart) -> AssistantPart:
+        from pipelex.cogt.llm.llm_job import TextPart
+
+        return replace(part, text=self.unwrapped(part.text)) if isinstance(part, TextPart) and part.text else part
+
+
+def _unwrapped_json(text: str) -> str:
+    """Return the answer in a wrapper that words, or other keys, stand before."""
+    import json
+
+    try:
+        answer = json.loads(bare_json(text))
+    except ValueError:
+        return text
+    return json.dumps(answer[_WRAPPER]) if isinstance(answer, dict) and _WRAPPER in answer else text
 
 
 def _moved(schema: dict[str, object]) -> dict[str, object]:

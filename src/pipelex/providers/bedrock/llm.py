@@ -17,7 +17,6 @@ from pipelex.cogt.llm.history import tools_named_in
 from pipelex.cogt.llm.llm_job import (
     AnswerDone,
     LLMTool,
-    PartDone,
     ReasoningEffort,
     ReasoningPart,
     TextPart,
@@ -107,10 +106,7 @@ class BedrockLLMWorker(SdkWorker[BedrockClient], LLMWorkerAbstract):
     async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
         schema = self._schema(job.params)
         if schema is not None and schema.is_tool:  # the answer is in a call, which is to be read whole
-            answer = await self._generate(job)
-            for part in answer.parts:
-                yield PartDone(part=part)
-            yield AnswerDone(answer=answer)
+            yield AnswerDone(answer=await self._generate(job))
             return
         reader, client = EventReader(), await self._client()
         async with aclosing(client.converse_stream(await self._request(job, schema))) as events:

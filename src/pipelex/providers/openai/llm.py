@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from openai import AsyncOpenAI
@@ -11,7 +10,7 @@ from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.inference.http_answers import require_event_stream
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.function_tools import function_tools
-from pipelex.cogt.llm.llm_job import AnswerDone, LLMAnswer, PartDone
+from pipelex.cogt.llm.llm_job import AnswerDone, LLMAnswer
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.providers.openai.chat_answers import ChunkReader, answer_of
 from pipelex.providers.openai.dialects import LIMIT_NAMES, dialect_of
@@ -48,20 +47,21 @@ class OpenAICompletionsWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
         schema, way = self._schema(job)
         request = await self._request(job, schema, way)
         create = cast("Callable[..., Awaitable[object]]", (await self._client()).chat.completions.create)
-        answer = answer_of(await create(**request), by_tool=schema is not None and way == "tool")
-        if schema is not None and schema.root.is_wrapped:
-            return replace(answer, parts=(), text=schema.unwrapped(answer.text))
-        return answer
+        answer = answer_of(await create(**request), by_tool=way == "tool")
+        return schema.root.unwrapped_answer(answer) if schema is not None else answer
 
-    async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
+    def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
         schema, way = self._schema(job)
-        if schema is not None and (schema.root.is_wrapped or way == "tool"):
-            # The pieces are not those of the answer: it comes whole.
-            answer = await self._generate(job)
-            for part in answer.parts:
-                yield PartDone(part=part)
-            yield AnswerDone(answer=answer)
-            return
+        if way == "tool":
+            return self._events_at_once(job)
+        events = self._events(job, schema, way)
+        return schema.root.unwrapped_events(events) if schema is not None else events
+
+    async def _events_at_once(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
+        """Yield an answer whole: that in a call is to be read so."""
+        yield AnswerDone(answer=await self._generate(job))
+
+    async def _events(self, job: LLMJob, schema: AnswerSchema | None, way: str) -> AsyncIterator[LLMEvent]:
         request = await self._request(job, schema, way)
         if self.inference_model.extras.get("stream_usage") is not False:
             request["stream_options"] = {"include_usage": True}
@@ -96,7 +96,7 @@ class OpenAICompletionsWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
         model, params = self.inference_model, job.params
         options = self._options(params)
         if schema is not None:
-            options |= ask_for(schema, way=way)
+            options |= ask_for(schema, way=way, params=params)
             job = with_schema(job, schema) if way == "json_object" else job
         returns_reasoning = model.extras.get("return_reasoning") is not False
         body = {"top_k": params.top_k} if params.top_k is not None else {}  # OpenAI has none; many who copied it do

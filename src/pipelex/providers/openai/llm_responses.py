@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from openai import AsyncOpenAI
@@ -11,7 +10,7 @@ from openai.types.responses import Response
 from pipelex.cogt.exceptions import InferenceError, InferenceRequestError
 from pipelex.cogt.inference.http_answers import require_event_stream
 from pipelex.cogt.inference.sdk_worker import SdkWorker
-from pipelex.cogt.llm.llm_job import AnswerDone, PartDone, ReasoningEffort
+from pipelex.cogt.llm.llm_job import ReasoningEffort
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.providers.openai.errors import classify
 from pipelex.providers.openai.response_answers import EventReader, answer_of
@@ -41,19 +40,14 @@ class OpenAIResponsesWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
         if not isinstance(response, Response) or not response.model_fields_set & {"output", "status", "usage"}:
             raise InferenceError.from_answer(response, expected="a response of the Responses API")
         answer = answer_of(response)
-        if schema is not None and schema.root.is_wrapped:
-            return replace(answer, parts=(), text=schema.unwrapped(answer.text))
-        return answer
+        return schema.root.unwrapped_answer(answer) if schema is not None else answer
 
-    async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
+    def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
         schema = _schema(job.params)
-        if schema is not None and schema.root.is_wrapped:
-            # The pieces are not those of the answer: it comes whole.
-            answer = await self._generate(job)
-            for part in answer.parts:
-                yield PartDone(part=part)
-            yield AnswerDone(answer=answer)
-            return
+        events = self._events(job, schema)
+        return schema.root.unwrapped_events(events) if schema is not None else events
+
+    async def _events(self, job: LLMJob, schema: AnswerSchema | None) -> AsyncIterator[LLMEvent]:
         create = cast(
             "Callable[..., Awaitable[AsyncStream[ResponseStreamEvent]]]", (await self._client()).responses.create
         )

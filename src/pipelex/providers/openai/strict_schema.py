@@ -46,10 +46,6 @@ class AnswerSchema(NamedTuple):
             return cls(root.schema, is_strict=False, root=root)
         return cls(map_schema(_inlined(root.schema), _fit), is_strict=True, root=root)
 
-    def unwrapped(self, text: str) -> str:
-        """Return the answer itself; a text that is no JSON is returned as it is, to be refused later."""
-        return self.root.unwrapped(text)
-
 
 def _is_beyond(schema: dict[str, object]) -> bool:
     """Tell whether strict output cannot hold a schema."""

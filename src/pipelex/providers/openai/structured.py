@@ -10,18 +10,17 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from pipelex.cogt.exceptions import InferenceError, InferenceRequestError, InferenceServerError
 from pipelex.cogt.inference.answer_parts import field_of, items_of, word_of
+from pipelex.cogt.llm.function_tools import function_tools
+from pipelex.cogt.llm.llm_job import LLMTool, ToolChoice, ToolChoiceMode
 
 if TYPE_CHECKING:
-    from openai.types.chat import ChatCompletionFunctionToolParam, ChatCompletionNamedToolChoiceParam
-    from openai.types.chat.completion_create_params import ResponseFormat
-    from openai.types.shared_params import FunctionDefinition
     from openai.types.shared_params.response_format_json_schema import JSONSchema
 
-    from pipelex.cogt.llm.llm_job import LLMJob
+    from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams
     from pipelex.providers.openai.strict_schema import AnswerSchema
 
 WAYS = ("json_schema", "json_object", "tool")
@@ -33,29 +32,29 @@ _SETTINGS = (
 )
 
 
-class StructuredOptions(TypedDict, total=False):
-    """The parameters that ask for a structured answer."""
-
-    response_format: ResponseFormat
-    tools: list[ChatCompletionFunctionToolParam]
-    tool_choice: ChatCompletionNamedToolChoiceParam
-
-
-def ask_for(answer: AnswerSchema, *, way: str) -> StructuredOptions:
+def ask_for(answer: AnswerSchema, *, way: str, params: LLMJobParams) -> dict[str, object]:
     """Return the parameters that ask for an answer.
 
     Args:
         answer: The schema of the answer.
         way: One of ``WAYS``.
+        params: The parameters of the job: its own tools stand beside the answer's.
+
+    Raises:
+        InferenceRequestError: A tool of the job has the name of the answer's.
     """
     if way == "json_object":
         return {"response_format": {"type": "json_object"}}
     if way == "tool":
-        function: FunctionDefinition = {"name": _NAME, "description": "Give the answer.", "parameters": answer.schema}
-        return {
-            "tools": [{"type": "function", "function": function}],
-            "tool_choice": {"type": "function", "function": {"name": _NAME}},
-        }
+        if any(tool.name == _NAME for tool in params.tools):
+            raise InferenceRequestError(f"The model answers by calling a tool {_NAME!r}: give yours another name")
+        given_by = LLMTool(name=_NAME, description="Give the answer.", json_schema=answer.schema)
+        choice = params.tool_choice
+        if not params.tools or (choice is not None and choice.mode is ToolChoiceMode.NONE):
+            choice = ToolChoice(mode=ToolChoiceMode.REQUIRED, name=_NAME)
+        elif choice is None or choice.name is None:
+            choice = ToolChoice(mode=ToolChoiceMode.REQUIRED)
+        return function_tools(replace(params, tools=(*params.tools, given_by), tool_choice=choice))
     schema: JSONSchema = {"name": _NAME, "schema": answer.schema, "strict": answer.is_strict}
     return {"response_format": {"type": "json_schema", "json_schema": schema}}
 

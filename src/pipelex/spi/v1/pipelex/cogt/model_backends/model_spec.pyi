@@ -91,7 +91,8 @@ class CallPolicy:
 
     Attributes:
         timeout_s: How long one attempt may take, in seconds, from request to whole answer. Where the answer comes in
-            pieces, for the caller or for the worker base: from one piece to the next. Also how long a call waits for a slot while all are taken.
+            pieces, for the caller or for the worker base: from one piece to the next. Also how long a call waits for a
+            slot while all are taken.
         connect_timeout_s: How long it may take to reach the backend, in seconds. A request that did not get there is
             known not to have arrived: it is sent again, and never taken for one that may be charged. For the driver's
             SDK to keep; without effect where ``timeout_s`` is shorter.
