@@ -22,6 +22,7 @@ from pipelex.plugins.registrar import PluginRegistrar
 from pipelex.testing.checks import NotConformingError, check, fail, require
 from pipelex.testing.fault_kinds import QUICK_FAULTS, check_kind
 from pipelex.testing.isolation import Findings, errors_without_sdk, findings_about
+from pipelex.testing.loop_thread import ADVICE, LoopThread, LoopWatch, turns_during
 from pipelex.testing.secrets import CANARY, EXTRA_CANARY, SecretHunt
 from pipelex.testing.stage import Stage, leaks
 from pipelex.testing.vendor import Fault, Trait
@@ -41,6 +42,8 @@ SceneT = TypeVar("SceneT")
 
 GRACE_S = 5.0
 """How long closing a connection or a task may take before it counts as left behind."""
+
+_TURNS_OF_NO_CALL = 10  # of an event loop in which a call blocks: what begins and ends it
 
 HOOKS = frozenset(
     {
@@ -424,6 +427,26 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
 
         self._play(scene)
 
+    @check(since="1.0")
+    def test_a_call_leaves_the_event_loop_free(self) -> None:
+        """While a call waits for its answer, the event loop goes on with others: no hook blocks it."""
+
+        async def scene(stage: Stage[WorkerT, ContentT]) -> None:
+            worker = self._make(stage)
+            if Fault.TIMEOUT in self.cannot:
+                turns = await turns_during(lambda: self._call(worker, new_token(), None))
+                require(turns > _TURNS_OF_NO_CALL, f"The event loop stood still during the whole call. {ADVICE}")
+                return
+            stage.vendor.fail_with(Fault.TIMEOUT)
+            call = asyncio.ensure_future(self._call(worker, new_token(), None))
+            watch = LoopWatch(stage.vendor.wait_for_request, stage.vendor.close, limit_s=GRACE_S)
+            went_on = await watch.sees(call)
+            call.cancel()
+            await asyncio.wait([call], timeout=GRACE_S)
+            require(went_on, f"The event loop stood still until the call was over, {watch.place}. {ADVICE}")
+
+        self._play(scene)
+
     # What the checks are made of.
 
     @pytest.fixture(autouse=True)
@@ -448,7 +471,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
             if fault is not None:
                 vendor.fail_with(fault)
             stage = Stage[WorkerT, ContentT](plugin=self.plugin(), vendor=vendor)
-            result = asyncio.run(self._run(stage, scene))
+            result = LoopThread(self._run(stage, scene), limit_s=self.patience_s + 4 * GRACE_S).run()
         require(not is_watched or not stage.leftovers, f"Tasks were left behind: {'; '.join(stage.leftovers)}")
         return result
 

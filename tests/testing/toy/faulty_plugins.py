@@ -81,7 +81,10 @@ LLM_WORKERS = (
     *("Mixing", "Trimming", "ReadingOn", "EndingQuietly", "MixingStreams", "Untyped", "HalfAnswering", "Shielding"),
     "Trusting",
 )
-CLIENTS = ("HoldingOnTimeout", "HoldingOnSuccess", "ShowingClient")
+CLIENTS = (
+    *("HoldingOnTimeout", "HoldingOnSuccess", "ShowingClient"),
+    *("BlockingClient", "BlockingImages", "BlockingPages", "BlockingSearch"),
+)
 
 for _worker in LLM_WORKERS:
     globals()[f"With{_worker}"] = with_worker(InferenceFamily.LLM, _worker)

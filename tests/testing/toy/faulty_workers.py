@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -126,6 +127,26 @@ class HoldingOnSuccess(ToyClient):
             self.kept = [*getattr(self, "kept", []), writer]
         else:
             writer.close()
+
+
+class BlockingClient(ToyClient):
+    """Waits for its answers in the event loop."""
+
+    async def call(self, method: str, **fields: object) -> dict[str, Any]:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(asyncio.run, super().call(method, **fields)).result()
+
+
+class BlockingImages(BlockingClient):
+    """The same for images."""
+
+
+class BlockingPages(BlockingClient):
+    """The same for pages."""
+
+
+class BlockingSearch(BlockingClient):
+    """The same for searches."""
 
 
 class ShowingClient(ToyClient):

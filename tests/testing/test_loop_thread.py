@@ -1,0 +1,38 @@
+"""The kit's own watch over event loops: what blocks one is named, and ends a check, never the run."""
+
+from __future__ import annotations
+
+import asyncio
+from threading import Event
+
+import pytest
+
+from pipelex.testing.checks import NotConformingError
+from pipelex.testing.loop_thread import LoopThread, turns_during
+
+
+def test_what_blocks_for_ever_ends_its_check_and_is_named() -> None:
+    never = Event()
+
+    async def block() -> None:
+        never.wait()
+
+    with pytest.raises(NotConformingError, match=r"stood still for 0\.2 s in block \(.*test_loop_thread\.py:\d+\)"):
+        LoopThread(block(), limit_s=0.2).run()
+    never.set()
+
+
+def test_what_is_raised_in_the_thread_is_raised_by_the_check() -> None:
+    async def refuse() -> None:
+        pytest.skip("not here")
+
+    with pytest.raises(pytest.skip.Exception, match="not here"):
+        LoopThread(refuse(), limit_s=10).run()
+
+
+def test_a_call_that_awaits_leaves_turns_to_others_and_one_that_blocks_does_not() -> None:
+    async def blocks() -> None:
+        Event().wait(0.01)
+
+    assert 100 < asyncio.run(turns_during(lambda: asyncio.sleep(0.05)))
+    assert 3 > asyncio.run(turns_during(blocks))
