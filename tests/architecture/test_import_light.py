@@ -72,11 +72,11 @@ def test_the_seam_loads_no_job_type() -> None:
     assert [] == seam(SRC).of(*JOB_MODULES, "pipelex.cogt")
 
 
-def test_the_whole_spi_loads_at_most_61_modules_beside_its_own_and_nothing_heavy() -> None:
+def test_the_whole_spi_loads_at_most_62_modules_beside_its_own_and_nothing_heavy() -> None:
     reach = whole_spi(SRC)
     assert () == reach.attempts
     beside = reach.loaded - set(WHOLE_SPI)
-    assert len(beside) <= 61, sorted(beside)
+    assert len(beside) <= 62, sorted(beside)
 
 
 def test_the_whole_spi_is_the_whole_spi() -> None:
@@ -99,11 +99,11 @@ def test_a_command_that_needs_no_key_loads_no_pydantic() -> None:
 
 
 @pytest.mark.parametrize("command", [HELP, PLUGINS_LIST])
-def test_a_command_that_only_tells_loads_at_most_108_modules_and_nothing_heavy(command: str) -> None:
+def test_a_command_that_only_tells_loads_at_most_109_modules_and_nothing_heavy(command: str) -> None:
     reach = reach_of(command, src=SRC, blocked=(*SDKS, *HEAVY))
     assert () == reach.attempts
     assert [] == reach.of("pipelex.providers", "pipelex.checking", "pipelex.upgrading", "pipelex.scaffold")
-    assert len(reach.loaded) <= 108, sorted(reach.loaded)
+    assert len(reach.loaded) <= 109, sorted(reach.loaded)
 
 
 @pytest.mark.parametrize("module", [*HEAVY, *SDKS])

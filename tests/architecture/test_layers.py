@@ -22,6 +22,7 @@ LAYERS: dict[str, float] = {
     "pipelex.exceptions": 0,
     "pipelex.redaction": 0,
     "pipelex.field_types": 0,
+    "pipelex.fork_safe_lock": 0,
     "pipelex.install_hint": 0,
     "pipelex.installation": 0,
     "pipelex.terminal": 0,

@@ -36,22 +36,6 @@ worker = ScriptedLLM("blue", Capability.STREAMING)
 def call():
     return worker.gen_text_sync("x") + "".join(worker.stream_text_sync("x"))
 """
-OVER_SOCKETS = """
-from tests.providers.faults.test_changed_backends import DRIVERS, OLD, System, open_vendor
-from pipelex.cogt.inference.sync_calls import call_sync
-from pipelex.testing.conformance import new_token
-context = open_vendor("openai")
-vendor = context.__enter__()
-system = System(DRIVERS["openai"], vendor)
-backend = system.backend(vendor, OLD)
-worker = system.worker(backend)
-process = os.getpid()
-def call():
-    worker.gen_text_sync(new_token())
-    if os.getpid() != process:
-        system.clients.close()  # the parent's connections stay open
-    return len(vendor.server.requests) if os.getpid() == process else "answered"
-"""
 PDFIUM = """
 from tests.cogt.workers import spec
 from tests.providers.pypdfium2.pdf_files import Page, make_pdf
@@ -95,10 +79,6 @@ def run(setup: str) -> list[str]:
 
 def test_a_forked_child_makes_sync_calls_and_streams() -> None:
     assert ["parent blueblue", "child blueblue", "parent blueblue"] == run(SCRIPTED)
-
-
-def test_a_forked_child_calls_over_connections_of_its_own_and_closes_none_of_the_parents() -> None:
-    assert ["parent 1", "child answered", "parent 3"] == run(OVER_SOCKETS)
 
 
 def test_a_forked_child_reads_pdf_files() -> None:

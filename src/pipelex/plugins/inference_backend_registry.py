@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock  # threading.Lock by its other name: that module loads what no plugin needs to boot
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from pipelex.fork_safe_lock import ForkSafeLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -109,7 +110,7 @@ class InferenceBackendRegistry:
     ) -> None:
         self._backends = dict(backends)
         self._plugin_names = dict(plugin_names or {})
-        self._lock = allocate_lock()
+        self._lock = ForkSafeLock()
         self._limiter: Limiter | None = None
 
     @property

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock  # threading.Lock by its other name: that module loads what no plugin needs to boot
 from _weakref import ref
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pipelex.fork_safe_lock import ForkSafeLock
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -119,7 +120,7 @@ class _Slot:
 
     def __init__(self, backend: InferenceBackend | None) -> None:
         self.backend = backend
-        self.lock = allocate_lock()
+        self.lock = ForkSafeLock()
         self.is_built = self.is_replaced = False
         self.client: Any = None
 
@@ -138,7 +139,7 @@ class _Slots:
     __slots__ = ("closed", "current", "lock", "replaced")
 
     def __init__(self) -> None:
-        self.lock = allocate_lock()
+        self.lock = ForkSafeLock()
         self.current: dict[ModelHandle, _Slot] = {}
         self.replaced: list[tuple[ModelHandle, ref[_Slot]]] = []
         self.closed = False

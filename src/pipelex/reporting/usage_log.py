@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock
 from collections import deque
 from typing import TYPE_CHECKING
+
+from pipelex.fork_safe_lock import ForkSafeLock
 
 if TYPE_CHECKING:
     from pipelex.reporting.reporting_protocol import InferenceRecord
@@ -36,7 +37,7 @@ class UsageLog:
         self._records: deque[InferenceRecord] = deque(maxlen=keep)
         self._uncounted: deque[InferenceRecord] = deque()
         self._totals: dict[str, RunningTotals] = {}
-        self._lock = allocate_lock()
+        self._lock = ForkSafeLock()
 
     @property
     def records(self) -> list[InferenceRecord]:

@@ -38,9 +38,6 @@ OLD, NEW = "key-of-old-7d41", "key-of-new-9a02"
 WITHOUT_A_REQUEST_ID = {"huggingface_img_gen"}
 """Whose SDK makes its HTTP client by itself, and shows no header of an answer."""
 
-CALLS_OUTLIVE_THEIR_CLIENT = {"bedrock_boto3"}
-"""Whose calls run on threads that nothing can stop."""
-
 
 class System:
     """One client registry, and workers made through the registry of the backends, as a running system makes them.
@@ -166,9 +163,7 @@ def test_a_new_header_is_that_of_the_next_call(name: str) -> None:
         assert ["one", "two"] == [request.headers.get("x-row") for request in vendor.server.requests]
 
 
-@pytest.mark.parametrize(
-    "name", heavy_but("openai", "fal", names=[n for n in DRIVERS if n not in CALLS_OUTLIVE_THEIR_CLIENT])
-)
+@pytest.mark.parametrize("name", heavy_but("openai", "fal", "bedrock_boto3"))
 def test_a_client_that_is_closed_during_a_call_ends_it_with_the_first_cause(name: str) -> None:
     """It is closed while the vendor works, so the request may be charged: that is what the error has to be about."""
     with open_vendor(name) as vendor:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import aclosing
-from threading import Lock, Thread
+from contextlib import aclosing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from botocore import UNSIGNED
@@ -16,10 +16,10 @@ from pipelex.cogt.inference.answer_parts import field_of, json_of
 from pipelex.cogt.inference.daemon_thread import on_daemon_thread
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
+from pipelex.providers.bedrock.threads import EventPump, Exchange, show_connections
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Queue
-    from collections.abc import AsyncGenerator, Callable, Coroutine
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 
     from pipelex.cogt.model_backends.backend import InferenceBackend
 
@@ -94,17 +94,22 @@ class _Settings:
 
             client.meta.events.register("before-send", authorize)
 
-    def refuse(self, error: Exception) -> InferenceRequestError:
-        """Return the error for settings with which no client can be made."""
-        msg = f"{error} In [backends.{self.name}] the keys are region and profile"
-        return InferenceRequestError(msg, provider=self.name)
+    @contextmanager
+    def named_refusals(self) -> Iterator[None]:
+        """Name settings with which no client can be made.
+
+        Raises:
+            InferenceRequestError: The region or the profile is not known.
+        """
+        try:
+            yield
+        except (NoRegionError, ProfileNotFound) as exc:
+            msg = f"{exc} In [backends.{self.name}] the keys are region and profile"
+            raise InferenceRequestError(msg, provider=self.name) from exc
 
 
 class ThreadedBedrock:
     """Bedrock through boto3, one thread for each call under way.
-
-    The threads are daemons of their own rather than a pool's: a pool is as small as the machine, and Python waits for
-    its threads before it ends, which after an interrupt would be until the last answer.
 
     Args:
         backend: The backend's record.
@@ -113,61 +118,107 @@ class ThreadedBedrock:
     def __init__(self, *, backend: InferenceBackend) -> None:
         import boto3
 
-        self._settings = _Settings(backend)
-        self._lock = Lock()
-        self._clients: dict[str, Any] = {}
-        try:
-            self._session = boto3.Session(region_name=self._settings.region, profile_name=self._settings.profile)
-            self._client("bedrock-runtime")
-        except (NoRegionError, ProfileNotFound) as exc:
-            raise self._settings.refuse(exc) from exc
+        settings = _Settings(backend)
+        make_session = partial(boto3.Session, region_name=settings.region, profile_name=settings.profile)
+        self._clients = PerLoopClient(lambda: _LoopThreads(settings, make_session))
 
     async def converse(self, request: dict[str, object]) -> dict[str, Any]:
-        """Send a Converse request. One that is given up runs on to its time-out on its thread: boto3 cannot stop it."""
-        return await on_daemon_thread(lambda: dict(self._client("bedrock-runtime").converse(**request)))
+        """Send a Converse request."""
+        threads = await self._clients.get()
+        return await threads.ask("bedrock-runtime", lambda client: dict(client.converse(**request)))
 
     async def converse_stream(self, request: dict[str, object]) -> AsyncGenerator[dict[str, Any], None]:
         """Send a ConverseStream request and yield its events; leaving early breaks the connection."""
-        events: Queue[dict[str, Any] | Exception | None] = asyncio.Queue()
-        pump = _Pump(asyncio.get_running_loop(), events)
+        threads = await self._clients.get()
+        async with aclosing(threads.stream(lambda client: client.converse_stream(**request))) as events:
+            async for event in events:
+                yield event
+
+    async def count_tokens(self, request: dict[str, object]) -> dict[str, Any]:
+        """Send a CountTokens request."""
+        threads = await self._clients.get()
+        return await threads.ask("bedrock-runtime", lambda client: dict(client.count_tokens(**request)))
+
+    async def list_foundation_models(self) -> list[dict[str, Any]]:
+        """Return the summaries of the models of the region."""
+        threads = await self._clients.get()
+        answer = await threads.ask("bedrock", lambda client: client.list_foundation_models())
+        return list(answer["modelSummaries"])
+
+    async def aclose(self) -> None:
+        """Close all connections, which ends the calls under way. May be called again."""
+        await self._clients.aclose()
+
+
+class _LoopThreads:
+    """The clients of boto3 that one event loop uses, and the requests on its threads.
+
+    The threads are daemons of their own rather than a pool's: a pool is as small as the machine, and Python waits for
+    its threads before it ends.
+
+    Args:
+        settings: What the clients are told.
+        make_session: Makes a session of boto3.
+    """
+
+    def __init__(self, settings: _Settings, make_session: Callable[[], Any]) -> None:
+        self._settings = settings
+        self._clients: dict[str, Any] = {}
+        self._exchanges: set[Exchange] = set()
+        with self._settings.named_refusals():
+            self._session = make_session()
+
+    async def ask(self, service: str, send: Callable[[Any], ReturnT]) -> ReturnT:
+        """Send a request. One that is given up ends with its connection."""
+        client, exchange = self._client(service), self._begin()
         try:
-            client = self._client("bedrock-runtime")
-            await on_daemon_thread(lambda: pump.open(lambda: client.converse_stream(**request)))
-            Thread(target=pump.run, name="pipelex-bedrock-stream", daemon=True).start()
+            return await on_daemon_thread(lambda: exchange.run(lambda: send(client)))
+        except asyncio.CancelledError:
+            exchange.end()
+            raise
+        finally:
+            self._exchanges.discard(exchange)
+
+    async def stream(self, send: Callable[[Any], Any]) -> AsyncGenerator[dict[str, Any], None]:
+        """Send a request and yield the metadata and the events of its answer."""
+        client, exchange = self._client("bedrock-runtime"), self._begin()
+        events: asyncio.Queue[dict[str, Any] | Exception | None] = asyncio.Queue()
+        pump = EventPump(exchange, asyncio.get_running_loop(), events)
+        try:
+            await on_daemon_thread(lambda: pump.open(lambda: send(client)))
+            pump.start()
             while (event := await events.get()) is not None:
                 if isinstance(event, Exception):
                     raise event
                 yield event
         finally:
-            pump.leave()
-
-    async def count_tokens(self, request: dict[str, object]) -> dict[str, Any]:
-        """Send a CountTokens request."""
-        return await on_daemon_thread(lambda: dict(self._client("bedrock-runtime").count_tokens(**request)))
-
-    async def list_foundation_models(self) -> list[dict[str, Any]]:
-        """Return the summaries of the models of the region."""
-        answer = await on_daemon_thread(lambda: self._client("bedrock").list_foundation_models())
-        return list(answer["modelSummaries"])
+            exchange.end()
+            self._exchanges.discard(exchange)
 
     async def aclose(self) -> None:
-        """Close all connections. May be called again."""
-        with self._lock:
-            clients, self._clients = self._clients, {}
-        for client in clients.values():
+        """Close all connections."""
+        for exchange in list(self._exchanges):
+            exchange.end()
+        for client in self._clients.values():
             client.close()
 
-    def _client(self, service: str) -> Any:
-        with self._lock:  # making a client is not safe under threads, using one is
-            if service not in self._clients:
-                from botocore.config import Config
+    def _begin(self) -> Exchange:
+        exchange = Exchange()
+        self._exchanges.add(exchange)
+        return exchange
 
-                config = Config(**self._settings.options())
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            from botocore.config import Config
+
+            config = Config(**self._settings.options())
+            with self._settings.named_refusals():
                 client = self._session.client(**self._settings.of_service(service), config=config)
-                client.meta.events.register("before-parse.bedrock-runtime.Converse", _refuse_short_body)
-                self._settings.prepare(client)
-                self._clients[service] = client
-            return self._clients[service]
+            show_connections(client)
+            client.meta.events.register("before-parse.bedrock-runtime.Converse", _refuse_short_body)
+            self._settings.prepare(client)
+            self._clients[service] = client
+        return self._clients[service]
 
 
 def _refuse_short_body(response_dict: dict[str, Any], **_: object) -> None:
@@ -205,73 +256,6 @@ def _drop_odd_fields(response_dict: dict[str, Any], **_: object) -> None:
         response_dict["body"] = json.dumps(kept).encode()
 
 
-def _post(loop: AbstractEventLoop, callback: Callable[..., object], *args: object) -> None:
-    try:
-        loop.call_soon_threadsafe(callback, *args)
-    except RuntimeError:  # the loop was closed meanwhile: nobody waits any more
-        return
-
-
-def _metadata_of(answer: dict[str, Any]) -> dict[str, Any]:
-    return {"ResponseMetadata": answer.get("ResponseMetadata")}
-
-
-class _Pump:
-    """Brings the events of a blocking stream to the event loop of its call.
-
-    Args:
-        loop: The loop.
-        events: Where the events go; an exception or ``None`` is the last of them.
-    """
-
-    def __init__(self, loop: AbstractEventLoop, events: Queue[dict[str, Any] | Exception | None]) -> None:
-        self._loop = loop
-        self._events = events
-        self._lock = Lock()
-        self._left = False
-        self._stream: Any = None
-
-    def open(self, send: Callable[[], Any]) -> None:
-        """Send the request and open the stream; it is closed at once where its call was given up meanwhile."""
-        answer = send()
-        stream = answer["stream"]
-        self._put(_metadata_of(answer))
-        with self._lock:
-            self._stream = stream
-            has_left = self._left
-        if has_left:
-            stream.close()
-
-    def run(self) -> None:
-        """Read the stream to its end; runs on a thread of its own."""
-        last: Exception | None = None
-        try:
-            for event in self._stream:
-                if self._left:
-                    break
-                self._put(event)
-        except Exception as exc:
-            last = exc
-        finally:
-            self._stream.close()
-        self._put(last)
-
-    def leave(self) -> None:
-        """Break the connection, so that the thread wakes up where it waits for the next event."""
-        with self._lock:
-            self._left = True
-            # boto3 gives no way to its socket; urllib3, below it, wakes up whoever reads.
-            shutdown = getattr(getattr(self._stream, "_raw_stream", None), "shutdown", None)
-        if shutdown is not None:
-            try:
-                shutdown()
-            except (OSError, ValueError, RuntimeError):  # it was over already
-                return
-
-    def _put(self, event: dict[str, Any] | Exception | None) -> None:
-        _post(self._loop, self._events.put_nowait, event)
-
-
 class LoopBedrock:
     """Bedrock through aiobotocore, on the event loop of the caller.
 
@@ -297,7 +281,7 @@ class LoopBedrock:
         answer = await client.converse_stream(**request)
         stream = answer["stream"]
         try:
-            yield _metadata_of(answer)
+            yield {"ResponseMetadata": answer.get("ResponseMetadata")}
             async for event in stream:
                 yield event
         finally:
@@ -324,11 +308,9 @@ class LoopBedrock:
         from aiobotocore.config import AioConfig
 
         config = AioConfig(**self._settings.options())
-        try:
+        with self._settings.named_refusals():
             context = self._session.create_client(**self._settings.of_service(service), config=config)
             client = await context.__aenter__()  # closed by its own close(), later and elsewhere
-        except (NoRegionError, ProfileNotFound) as exc:
-            raise self._settings.refuse(exc) from exc
         self._settings.prepare(client)
         return client
 
