@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 
 from pipelex.testing.checks import NotConformingError
-from pipelex.testing.loop_thread import LoopThread, turns_during
+from pipelex.testing.loop_thread import LoopThread, blocks_its_loop
 
 
 def test_what_blocks_for_ever_ends_its_check_and_is_named() -> None:
@@ -30,9 +30,10 @@ def test_what_is_raised_in_the_thread_is_raised_by_the_check() -> None:
         LoopThread(refuse(), limit_s=10).run()
 
 
-def test_a_call_that_awaits_leaves_turns_to_others_and_one_that_blocks_does_not() -> None:
-    async def blocks() -> None:
-        Event().wait(0.01)
+@pytest.mark.parametrize(("blocked_s", "awaited_s"), [(0.6, 0.0), (0.0, 0.6), (0.0, 0.0)])
+def test_a_call_that_blocks_for_long_is_told_from_one_that_awaits(blocked_s: float, awaited_s: float) -> None:
+    async def call() -> None:
+        Event().wait(blocked_s)
+        await asyncio.sleep(awaited_s)
 
-    assert 100 < asyncio.run(turns_during(lambda: asyncio.sleep(0.05)))
-    assert 3 > asyncio.run(turns_during(blocks))
+    assert (blocked_s > 0) == asyncio.run(blocks_its_loop(call))

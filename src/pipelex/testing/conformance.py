@@ -22,7 +22,7 @@ from pipelex.plugins.registrar import PluginRegistrar
 from pipelex.testing.checks import NotConformingError, check, fail, require
 from pipelex.testing.fault_kinds import QUICK_FAULTS, check_kind
 from pipelex.testing.isolation import Findings, errors_without_sdk, findings_about
-from pipelex.testing.loop_thread import ADVICE, LoopThread, LoopWatch, turns_during
+from pipelex.testing.loop_thread import ADVICE, LoopThread, LoopWatch, blocks_its_loop
 from pipelex.testing.secrets import CANARY, EXTRA_CANARY, SecretHunt
 from pipelex.testing.stage import Stage, leaks
 from pipelex.testing.vendor import Fault, Trait
@@ -42,8 +42,6 @@ SceneT = TypeVar("SceneT")
 
 GRACE_S = 5.0
 """How long closing a connection or a task may take before it counts as left behind."""
-
-_TURNS_OF_NO_CALL = 10  # of an event loop in which a call blocks: what begins and ends it
 
 HOOKS = frozenset(
     {
@@ -434,8 +432,8 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
         async def scene(stage: Stage[WorkerT, ContentT]) -> None:
             worker = self._make(stage)
             if Fault.TIMEOUT in self.cannot:
-                turns = await turns_during(lambda: self._call(worker, new_token(), None))
-                require(turns > _TURNS_OF_NO_CALL, f"The event loop stood still during the whole call. {ADVICE}")
+                blocks = await blocks_its_loop(lambda: self._call(worker, new_token(), None))
+                require(not blocks, f"The event loop stood still during the whole call. {ADVICE}")
                 return
             stage.vendor.fail_with(Fault.TIMEOUT)
             call = asyncio.ensure_future(self._call(worker, new_token(), None))

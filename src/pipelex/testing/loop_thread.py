@@ -7,6 +7,7 @@ import sys
 import sysconfig
 import traceback
 from threading import Event, Thread, current_thread
+from time import monotonic
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pipelex.testing.checks import fail
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 ResultT = TypeVar("ResultT")
 
 _STANDARD_LIBRARY = sysconfig.get_path("stdlib")
-_SOON_S = 0.5
+_SOON_S = 0.5  # what is over by then blocks nobody
+_TURNS_OF_NO_CALL = 10  # of the event loop: what begins and ends a call
 
 
 class LoopThread(Generic[ResultT]):
@@ -123,9 +125,13 @@ def _is_of_python(file: str) -> bool:
     return file.startswith(_STANDARD_LIBRARY) and "-packages" not in file
 
 
-async def turns_during(call: Callable[[], Coroutine[object, object, object]]) -> int:
-    """Return how often the event loop turned to another task while a call ran."""
-    turns = 0
+async def blocks_its_loop(call: Callable[[], Coroutine[object, object, object]]) -> bool:
+    """Return whether the event loop turned to no other task during a call that took long.
+
+    Args:
+        call: Makes the call.
+    """
+    turns, began = 0, monotonic()
 
     async def turn() -> None:
         nonlocal turns
@@ -138,4 +144,4 @@ async def turns_during(call: Callable[[], Coroutine[object, object, object]]) ->
         await call()
     finally:
         other.cancel()
-    return turns
+    return turns <= _TURNS_OF_NO_CALL and monotonic() - began > _SOON_S
