@@ -87,7 +87,8 @@ class Wire:
     """What a connection of the SDK is, without what it says."""
 
     def __init__(self) -> None:
-        self.sock, self.far = socket.socketpair()
+        self.near, self.far = socket.socketpair()
+        self.sock: socket.socket | None = self.near
 
     def request(self) -> None:
         """Send nothing."""
@@ -99,11 +100,11 @@ class OwnedWire(OwnedConnection, Wire):
 
 def test_an_exchange_that_ends_late_leaves_its_connection_to_the_next_one() -> None:
     wire, first, second = OwnedWire(), Exchange(), Exchange()
-    with wire.sock, wire.far:
+    with wire.near, wire.far:
         first.begin(wire.request)
         second.begin(wire.request)
         first.end()
-        wire.sock.send(b"whole")
+        wire.near.send(b"whole")
         assert b"whole" == wire.far.recv(8)
         second.end()
         assert b"" == wire.far.recv(8)
@@ -111,7 +112,7 @@ def test_an_exchange_that_ends_late_leaves_its_connection_to_the_next_one() -> N
 
 def test_an_exchange_that_ended_before_it_was_connected_ends_as_soon_as_it_is() -> None:
     wire, exchange = OwnedWire(), Exchange()
-    with wire.sock, wire.far:
+    with wire.near, wire.far:
         exchange.end()
         exchange.run(wire.request)
         assert b"" == wire.far.recv(8)

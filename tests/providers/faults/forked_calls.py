@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from pipelex.cogt.inference.sync_calls import call_sync
 from pipelex.fork_safe_lock import _locks
 from pipelex.testing.conformance import new_token
-from tests.providers.faults.test_changed_backends import DRIVERS, OLD, System, open_vendor
+from tests.providers.faults.drivers import DRIVERS
+from tests.providers.faults.test_changed_backends import OLD, System, open_vendor
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -163,7 +163,7 @@ def test_a_new_header_is_that_of_the_next_call(name: str) -> None:
         assert ["one", "two"] == [request.headers.get("x-row") for request in vendor.server.requests]
 
 
-@pytest.mark.parametrize("name", heavy_but("openai", "fal", "bedrock_boto3"))
+@pytest.mark.parametrize("name", heavy_but("openai", "fal", "bedrock_boto3", names=DRIVERS))
 def test_a_client_that_is_closed_during_a_call_ends_it_with_the_first_cause(name: str) -> None:
     """It is closed while the vendor works, so the request may be charged: that is what the error has to be about."""
     with open_vendor(name) as vendor:
