@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -178,10 +179,13 @@ def test_a_ledger_of_an_older_version_is_upgraded(
 ) -> None:
     from pipelex.bulk import ledger
 
-    texts(px, ["a"])
-    monkeypatch.setattr(ledger, "UPGRADES", (*ledger.UPGRADES, "CREATE TABLE later (name);"))
+    with monkeypatch.context() as earlier:
+        earlier.setattr(ledger, "UPGRADES", ledger.UPGRADES[:1])
+        texts(px, ["a"])
     texts(px, ["a", "b"])
     assert {"a": 1, "b": 1} == plugin.counted()
+    with closing(sqlite3.connect("job.db")) as upgraded:
+        assert (len(ledger.UPGRADES),) == upgraded.execute("PRAGMA user_version").fetchone()
 
 
 def test_at_most_so_many_calls_run_at_once(px: Pipelex, plugin: CountingPlugin) -> None:
@@ -229,22 +233,22 @@ def test_a_storm_of_refusals_loses_no_row(px: Pipelex, plugin: CountingPlugin) -
 
 
 def test_a_full_disk_is_a_named_error_and_the_rows_that_were_answered_are_returned(
-    px: Pipelex, plugin: CountingPlugin, monkeypatch: pytest.MonkeyPatch
+    px: Pipelex, plugin: CountingPlugin
 ) -> None:
-    from pipelex.bulk import ledger
-
-    def full(*_: object) -> None:
-        error = sqlite3.OperationalError("database or disk is full")
-        error.sqlite_errorname = "SQLITE_FULL"
-        raise error
-
     returned = []
-    rows = iter(px.map_sync(map(str, range(1000)), str, model=MODEL, ledger="job.db"))
-    returned.append(next(rows))
-    monkeypatch.setattr(ledger, "_values", full)
+
+    async def run() -> None:
+        rows = px.map(map(str, range(1000)), str, model=MODEL, ledger="job.db")
+        async for row in rows:
+            returned.append(row)
+            assert rows._ledger is not None
+            rows._ledger._connection.execute("PRAGMA max_page_count = 1")  # no page more than there are
+
     with pytest.raises(LedgerError, match=r"job\.db: .* disk is full"):
-        returned.extend(rows)
-    assert plugin.counted().total() == len(returned)
+        asyncio.run(run())
+    assert 1000 > plugin.counted().total() == len(returned)
+    answered = {row.key for row in px.map_sync(map(str, range(1000)), str, model=MODEL, ledger="job.db")}
+    assert (1000, set(map(str, range(1000)))) == (len(answered), set(plugin.counted()))
 
 
 def test_rows_that_may_have_been_charged_are_reported_and_not_repeated(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pipelex.bulk.options import MapOptions
     from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
-    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
+    from pipelex.cogt.model_backends.model_spec import CallPolicy, InferenceModelSpec
     from pipelex.hub import PipelexHub
     from pipelex.plugins.family import Family
     from pipelex.reporting.reporting_protocol import InferenceRecord, ReportingProtocol
@@ -169,5 +169,13 @@ def _limited(spec: InferenceModelSpec, options: MapOptions) -> InferenceModelSpe
         "requests_per_minute": options.requests_per_minute,
         "tokens_per_minute": options.tokens_per_minute,
     }
-    changes = {name: value for name, value in stated.items() if value is not None}
-    return replace(spec, policy=replace(spec.policy, **changes)) if changes else spec
+    policy = replace(spec.policy, **{name: value for name, value in stated.items() if value is not None})
+    return replace(spec, policy=replace(policy, deadline_s=policy.deadline_s + _longest_queue_s(policy)))
+
+
+def _longest_queue_s(policy: CallPolicy) -> float:
+    """Return how long a call may wait for its share of a minute while all others wait: no call is late for that."""
+    minutes = policy.max_concurrency / policy.requests_per_minute if policy.requests_per_minute else 0.0
+    if policy.tokens_per_minute:
+        minutes = max(minutes, policy.max_concurrency)  # a request takes a minute's tokens at most
+    return 60.0 * minutes

@@ -1,17 +1,18 @@
-"""The ledger of a run over many rows: an SQLite file that says of each row whether it was sent, and how it ended.
+"""The ledger of a run over many rows: an SQLite file with the state of each row, and how it ended.
 
 Its schema is described in docs/many-rows.md. The version is in ``PRAGMA user_version``.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipelex.bulk.child import CAN_FORK
 from pipelex.bulk.exceptions import JobChangedError, LedgerError, LedgerInUseError, LedgerVersionError
+from pipelex.cogt.inference.forking import renew_after_fork
+from pipelex.spi.files import lock_file
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _APPLICATION_ID = 0x7069706C  # "pipl": what the ``file`` command and we know a ledger by
 _MOST_UNCOMMITTED = 64
 _LONGEST_UNCOMMITTED_S = 0.25
+_LONGEST_WAIT_S = 5.0  # for a moment in which another connection holds the file
 
 UPGRADES = (
     """
@@ -42,11 +44,23 @@ UPGRADES = (
     CREATE INDEX rows_by_position ON rows (position);
     CREATE INDEX rows_under_way ON rows (state) WHERE state IN ('sent', 'interrupted');
     """,
+    """
+    CREATE TABLE results (sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
+    """,
 )
 """The scripts that make a ledger of version n one of version n + 1; the first one makes it of an empty file."""
 
 _COLUMNS = "key, position, job, state, deaths, source, answer, error, usage, cost_usd, duration_s, attempts"
-_INSERT = f"INSERT OR REPLACE INTO rows ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"  # noqa: S608 - no value in it
+_SENT_COLUMNS = ("key", "position", "job", "state", "deaths", "source")
+_SENT = f"""
+    INSERT INTO rows ({", ".join(_SENT_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (key) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _SENT_COLUMNS[1:])},
+    answer = NULL, error = NULL, usage = NULL, cost_usd = NULL, duration_s = NULL, attempts = NULL
+"""  # noqa: S608 - no value in it
+_ENDED = """
+    UPDATE rows SET state = ?, deaths = ?, answer = ?, error = ?, usage = ?, cost_usd = ?, duration_s = ?, attempts = ?
+    WHERE key = ?
+"""
 _FIND = f"SELECT {_COLUMNS} FROM rows WHERE key = ?"  # noqa: S608 - no value in it
 _ALL = f"SELECT {_COLUMNS} FROM rows ORDER BY max(position, -1 - position)"  # noqa: S608 - no value in it
 _SEEN = f"SELECT {_COLUMNS} FROM rows WHERE position >= 0 AND position < ? ORDER BY position"  # noqa: S608 - as above
@@ -55,8 +69,7 @@ _COUNT_DEATHS = """
 """
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A row in a ledger: the columns of the table ``rows``.
 
     Attributes:
@@ -90,17 +103,27 @@ class Entry:
 
 
 class Ledger:
-    """A ledger that is open, for this process alone. Made by ``open_ledger``.
+    """A ledger that is open. Made by ``open_ledger`` and ``read_ledger``.
 
     Args:
         path: The file.
-        connection: The connection, which holds the lock.
+        connection: The connection.
+        lock: The open lock file, which keeps other processes from writing; ``None`` where this one only reads.
+
+    Attributes:
+        path: The file.
+        is_in_use: Whether another process runs the job: it was opened for reading only.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, *, lock: int | None, is_in_use: bool = False
+    ) -> None:
         self.path = path
+        self.is_in_use = is_in_use
         self._connection = connection
-        self._ended: list[Entry] = []
+        self._lock = lock
+        self._unsent: list[Entry] = []
+        self._ended: list[tuple[object, ...]] = []
         self._committed_at = monotonic()
 
     def check_job(self, job: Mapping[str, str]) -> None:
@@ -148,6 +171,12 @@ class Ledger:
             found = self._connection.execute(_FIND, (key,)).fetchone()
         return Entry(*found) if found else None
 
+    def last_position(self) -> int:
+        """Return the last position of a row; -1 where there is none."""
+        with self._named():
+            found = self._connection.execute("SELECT max(position) FROM rows").fetchone()[0]
+        return -1 if found is None else int(found)
+
     def move(self, key: str | int, position: int) -> None:
         """Enter where a row is in the input of this run."""
         with self._named():
@@ -159,16 +188,21 @@ class Ledger:
         Raises:
             LedgerError: That cannot be written.
         """
-        with self._transaction() as connection:
-            connection.executemany(_INSERT, [_values(entry) for entry in entries])
+        self._write([*self._unsent, *entries], self._ended)
 
-    def save(self, entry: Entry) -> None:
+    def save(self, entry: Entry, *, was_sent: bool = True) -> None:
         """Enter how a row ended. It is committed with the next rows that are sent, or after 64 rows or 0.25 s.
+
+        Args:
+            entry: The row.
+            was_sent: Whether it was marked as sent before.
 
         Raises:
             LedgerError: It cannot be written; it is kept for the next attempt.
         """
-        self._ended.append(entry)
+        if not was_sent:
+            self._unsent.append(entry)
+        self._ended.append((*entry[3:5], *entry[6:], entry.key))
         if len(self._ended) >= _MOST_UNCOMMITTED or monotonic() - self._committed_at >= _LONGEST_UNCOMMITTED_S:
             self.commit()
 
@@ -179,8 +213,7 @@ class Ledger:
             LedgerError: It cannot be written; it is kept for the next attempt.
         """
         if self._ended:
-            with self._transaction():
-                pass
+            self._write(self._unsent, self._ended)
 
     def entries(self, *, before: int | None = None) -> Iterator[Entry]:
         """Return the rows in the order of the input.
@@ -204,6 +237,22 @@ class Ledger:
         with self._named():
             return dict(self._connection.execute("SELECT name, value FROM job"))
 
+    def results(self) -> set[str]:
+        """Return the SHA-256 digests of the file of results that the last run wrote, or was about to write."""
+        with self._named():
+            return {row[0] for row in self._connection.execute("SELECT sha256 FROM results")}
+
+    def set_results(self, *digests: str) -> None:
+        """Enter the digests of the file of results: the one before and the next, then the next alone.
+
+        Raises:
+            LedgerError: They cannot be written.
+        """
+        with self._named(), self._connection:
+            self._connection.execute("BEGIN")
+            self._connection.execute("DELETE FROM results")
+            self._connection.executemany("INSERT OR IGNORE INTO results VALUES (?)", [(digest,) for digest in digests])
+
     def close(self) -> None:
         """Write what has ended, and release the lock.
 
@@ -214,31 +263,29 @@ class Ledger:
             self.commit()
         finally:
             self._connection.close()
+            if self._lock is not None:
+                _unlock(self._lock, _lock_path(self.path))
+                self._lock = None
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        ended, connection = self._ended, self._connection
+    def _write(self, sent: Sequence[Entry], ended: Sequence[tuple[object, ...]]) -> None:
+        connection = self._connection
         with self._named():
             connection.execute("BEGIN")
             try:
-                yield connection
-                connection.executemany(_INSERT, [_values(entry) for entry in ended])
+                connection.executemany(_SENT, [entry[:6] for entry in sent])
+                connection.executemany(_ENDED, ended)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-        self._ended = []
+        self._unsent, self._ended = [], []
         self._committed_at = monotonic()
 
     @contextmanager
     def _named(self) -> Iterator[None]:
         with _named_errors(self.path):
             yield
-
-
-def _values(entry: Entry) -> tuple[object, ...]:
-    return tuple(vars(entry).values())
 
 
 @contextmanager
@@ -254,6 +301,8 @@ def _named_errors(path: Path) -> Iterator[None]:
             raise LedgerInUseError(file=str(path)) from exc
         if name.startswith("SQLITE_NOTADB"):
             reason = "it is no ledger. Name another output, or move the file away"
+        elif name.startswith("SQLITE_CANTOPEN"):
+            reason = "it cannot be opened or made: check that its folder exists and can be written to"
         else:
             reason = f"the ledger cannot be used: {exc}. What is committed is kept; the same call resumes"
         raise LedgerError(file=str(path), reason=reason) from exc
@@ -271,29 +320,116 @@ def open_ledger(path: Path, *, new: bool = False) -> Ledger:
         LedgerVersionError: A later version wrote it.
         LedgerError: It is no ledger, or cannot be read or written.
     """
+    lock = _locked(path)
+    try:
+        connection = _connect(path)
+        try:
+            with _named_errors(path):
+                connection.execute("PRAGMA synchronous = NORMAL")
+                if new:
+                    _drop_all(connection)
+                for version in range(_version(connection), len(UPGRADES)):
+                    connection.executescript(
+                        f"BEGIN; {UPGRADES[version]} PRAGMA application_id = {_APPLICATION_ID};"
+                        f" PRAGMA user_version = {version + 1}; COMMIT;"
+                    )
+            return Ledger(path, connection, lock=lock)
+        except BaseException:
+            connection.close()
+            raise
+    except BaseException:
+        _unlock(lock, _lock_path(path))
+        raise
+
+
+def read_ledger(path: Path) -> Ledger:
+    """Open a ledger for reading, also while a run writes it. One of an older version is upgraded.
+
+    Args:
+        path: The file.
+
+    Raises:
+        LedgerVersionError: A later version wrote it.
+        LedgerError: It is no ledger, or cannot be read.
+    """
+    try:
+        return open_ledger(path)
+    except LedgerInUseError:
+        connection = _connect(path)
+        try:
+            connection.execute("PRAGMA query_only = ON")
+            return Ledger(path, connection, lock=None, is_in_use=True)
+        except BaseException:
+            connection.close()
+            raise
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Open the file, and check that it is a ledger of a known version, or empty."""
     import sqlite3
 
     with _named_errors(path):
-        connection = sqlite3.connect(path, isolation_level=None, timeout=0.0, check_same_thread=False)
-    try:
-        with _named_errors(path):
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("BEGIN EXCLUSIVE")
+        connection = sqlite3.connect(path, isolation_level=None, timeout=_LONGEST_WAIT_S, check_same_thread=False)
+        try:
             _check_is_ledger(path, connection)
-            connection.execute("COMMIT")
-            if new:
-                _drop_all(connection)
-            for version in range(_version(connection), len(UPGRADES)):
-                connection.executescript(
-                    f"BEGIN; {UPGRADES[version]} PRAGMA application_id = {_APPLICATION_ID};"
-                    f" PRAGMA user_version = {version + 1}; COMMIT;"
-                )
-    except BaseException:
-        connection.close()
-        raise
-    return Ledger(path, connection)
+            connection.execute("PRAGMA journal_mode = WAL")  # who reads does not wait for who writes
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+_held: set[int] = set()
+"""The lock files that this process holds open."""
+
+
+def _drop_inherited() -> None:
+    """Close the lock files in a forked process: the lock ends with the process that opened the ledger."""
+    import os
+
+    for number in _held:
+        os.close(number)
+    _held.clear()
+
+
+renew_after_fork(_drop_inherited)
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}-lock")
+
+
+def _locked(path: Path) -> int:
+    """Lock a ledger by a file beside it.
+
+    Raises:
+        LedgerInUseError: Another run holds the lock.
+        LedgerError: The folder does not exist, or cannot be written to.
+    """
+    import os
+
+    lock_path = _lock_path(path)
+    while True:
+        number = lock_file(lock_path)
+        if number is None:
+            if os.access(path.parent, os.W_OK) and path.parent.is_dir():
+                raise LedgerInUseError(file=str(path))
+            reason = f"the folder {path.parent} does not exist, or cannot be written to"
+            raise LedgerError(file=str(path), reason=reason)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(number), lock_path.stat()):
+                _held.add(number)
+                return number
+        os.close(number)  # who held it has just removed it
+
+
+def _unlock(number: int, lock_path: Path) -> None:
+    import os
+
+    _held.discard(number)
+    with suppress(OSError):  # Windows removes no file that is open; it may stay
+        lock_path.unlink()
+    os.close(number)
 
 
 def _check_is_ledger(path: Path, connection: sqlite3.Connection) -> None:
@@ -311,5 +447,6 @@ def _version(connection: sqlite3.Connection) -> int:
 
 def _drop_all(connection: sqlite3.Connection) -> None:
     connection.executescript(
-        "BEGIN; DROP TABLE IF EXISTS rows; DROP TABLE IF EXISTS job; PRAGMA user_version = 0; COMMIT; VACUUM;"
+        "BEGIN; DROP TABLE IF EXISTS rows; DROP TABLE IF EXISTS job; DROP TABLE IF EXISTS results;"
+        " PRAGMA user_version = 0; COMMIT; VACUUM;"
     )

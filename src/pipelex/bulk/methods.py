@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar, overload
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterable, Callable, Generator, Iterable, Iterator
     from pathlib import Path
 
     from typing_extensions import TypeForm
@@ -240,7 +240,16 @@ class MapMethods:
         run = _new_run(
             self.hub, rows, make_job, model=model, schema=schema, key=key, ledger=ledger, options=options, engine=engine
         )
-        return iterate_sync("map", run)
+        return _each(iterate_sync("map", run.batches()))
+
+
+def _each(batches: Generator[list[MapRow[object]], None, None]) -> Iterator[MapRow[object]]:
+    """Return row after row of batches; leaving the loop early ends the run."""
+    from contextlib import closing
+
+    with closing(batches):
+        for batch in batches:
+            yield from batch
 
 
 def _new_run(

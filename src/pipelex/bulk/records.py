@@ -25,8 +25,8 @@ def error_from_json(text: str) -> PipelexError:
 
 def usage_to_json(usage: InferenceUsage | None) -> str | None:
     """Return the known counts as JSON; ``None`` where there are none."""
-    known = {name: count for name, count in vars(usage).items() if count is not None} if usage is not None else {}
-    return json.dumps(known) if known else None
+    known = [f'"{name}": {count}' for name, count in vars(usage).items() if count is not None] if usage else None
+    return f"{{{', '.join(known)}}}" if known else None
 
 
 def usage_from_json(text: str | None) -> InferenceUsage | None:

@@ -29,6 +29,7 @@ class MapReport:
         ok: How many have an answer.
         failed: How many failed.
         interrupted: How many have no known end: the next run makes their calls again, or reports them.
+        under_way: How many are under way in a run that goes on at this moment.
         failures: How many failed in which way, by the class name of the error, most first.
         usage: What the calls used; a count that no call knows is ``None``.
         cost_usd: What those with a known cost come to, in US dollars; ``None`` where there is none.
@@ -41,6 +42,7 @@ class MapReport:
     ok: int
     failed: int
     interrupted: int
+    under_way: int
     failures: Mapping[str, int]
     usage: InferenceUsage
     cost_usd: float | None
@@ -67,7 +69,8 @@ class MapReport:
             rows=states.total(),
             ok=states["ok"],
             failed=states["failed"],
-            interrupted=states["sent"] + states["interrupted"],
+            interrupted=states["interrupted"] + (0 if ledger.is_in_use else states["sent"]),
+            under_way=states["sent"] if ledger.is_in_use else 0,
             failures=dict(failures.most_common()),
             usage=usage,
             cost_usd=sum(costs) if costs else None,
@@ -86,8 +89,10 @@ class MapReport:
         if self.cost_usd is not None and self.unpriced:
             cost += f" without {self.unpriced:,} rows, whose cost is unknown"
         used = [f"{count:,} {name.replace('_', ' ')}" for name, count in vars(self.usage).items() if count is not None]
+        under_way = f", {self.under_way:,} under way" if self.under_way else ""
+        states = f"{self.ok:,} ok, {self.failed:,} failed, {self.interrupted:,} interrupted{under_way}"
         return [
-            f"rows      {self.rows:,}: {self.ok:,} ok, {self.failed:,} failed, {self.interrupted:,} interrupted",
+            f"rows      {self.rows:,}: {states}",
             *(f"          {count:,} {name}" for name, count in self.failures.items()),
             f"cost      {cost}",
             f"usage     {', '.join(used) or 'unknown'}",

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from contextlib import aclosing
+from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
 from pipelex.bulk.calls import Caller, current_records, schema_text
+from pipelex.bulk.cells import encodable
 from pipelex.bulk.child import CAN_FORK, in_child
 from pipelex.bulk.exceptions import (
     AmbiguousRowError,
@@ -27,7 +29,7 @@ from pipelex.bulk.exceptions import (
 from pipelex.bulk.ledger import Entry, open_ledger
 from pipelex.bulk.options import MapRow, OnAmbiguous
 from pipelex.bulk.records import error_from_json, error_to_json, usage_and_cost, usage_from_json, usage_to_json
-from pipelex.cogt.exceptions import InferenceRateLimitError
+from pipelex.cogt.exceptions import InferenceRateLimitError, InferenceTimeoutError
 from pipelex.cogt.llm.llm_job import LLMJob
 from pipelex.exceptions import PipelexError
 
@@ -41,13 +43,14 @@ if TYPE_CHECKING:
     from pipelex.bulk.options import MapOptions
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
     from pipelex.hub import PipelexHub
-    from pipelex.reporting.reporting_protocol import InferenceRecord
+    from pipelex.reporting.reporting_protocol import InferenceRecord, InferenceUsage
 
     _Drawn: TypeAlias = tuple[int, object, object]
     """The index of a row, the row, and its job."""
 
 ValueT_co = TypeVar("ValueT_co", covariant=True)
 
+_END = object()
 _MOST_DEATHS = 2
 _MOST_CHILDREN = 8
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 5.0  # before a refused call is made again
@@ -137,13 +140,16 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         self._source = _iterate(plan.rows)
         self._drawn = 0
         self._draws = asyncio.Lock()
+        self._last_known = -1  # the last position of a row of an earlier run
+        self._unknown: dict[str | int, int] = {}  # the positions of the rows with keys that the ledger will know
+        self._done: asyncio.Queue[MapRow[ValueT_co] | None] = asyncio.Queue()
+        self._working = 0
         self._ledger: Ledger | None = None
         self._caller: Caller | None = None
         self._stopped: BaseException | None = None
         self._is_draining = False
         self._failures = 0
-        self._unsent: list[Entry] = []
-        self._sending: Future[None] | None = None
+        self._unsent: list[tuple[Entry, Future[None]]] = []
         self._children = asyncio.Semaphore(_MOST_CHILDREN)
         self._rows = self._run()
 
@@ -158,6 +164,12 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
             PipelexError: The run cannot go on; the error says why.
         """
         return await anext(self._rows)
+
+    async def batches(self) -> AsyncGenerator[list[MapRow[ValueT_co]], None]:
+        """Return the rows in batches, each with all that are done at the moment; in place of iterating row by row."""
+        async with aclosing(self._rows):
+            async for row in self:
+                yield [row, *self._taken()]
 
     async def aclose(self) -> None:
         """Stop: calls under way are cancelled. May be called again."""
@@ -201,6 +213,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         self.progress.cost_usd = ledger.cost_usd()
         if self.progress.interrupted and self._on_ambiguous() is OnAmbiguous.FAIL:
             raise AmbiguousRowsError(file=str(ledger.path), count=self.progress.interrupted)
+        self._last_known = ledger.last_position()
         if plan.key is not None:
             ledger.forget_positions()
 
@@ -217,22 +230,32 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
     async def _pooled(self, first: _Drawn) -> AsyncGenerator[MapRow[ValueT_co], None]:
         """Run the workers, and give what they put into a queue, which holds no more than they have under way."""
         self._begun.connect()
-        size = self._begun.spec.policy.max_concurrency
-        done: asyncio.Queue[MapRow[ValueT_co] | None] = asyncio.Queue(size)
+        size = self._working = self._begun.spec.policy.max_concurrency
+        done = self._done = asyncio.Queue(size)
         firsts = [first]
         workers = [asyncio.create_task(self._work(firsts, done)) for _ in range(size)]
-        running = size
         try:
-            while running:
-                row = await done.get()
+            while self._working:
+                row = await done.get() if done.empty() else done.get_nowait()
                 if row is None:
-                    running -= 1
+                    self._working -= 1
                 else:
                     yield row
         finally:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+
+    def _taken(self) -> list[MapRow[ValueT_co]]:
+        """Return the rows that are done and wait to be taken."""
+        taken: list[MapRow[ValueT_co]] = []
+        while not self._done.empty():
+            row = self._done.get_nowait()
+            if row is None:
+                self._working -= 1
+            else:
+                taken.append(row)
+        return taken
 
     async def _work(self, firsts: list[_Drawn], done: asyncio.Queue[MapRow[ValueT_co] | None]) -> None:
         """Settle row after row. What is no outcome of a row ends the run; the other workers end their calls."""
@@ -241,28 +264,43 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         try:
             while (drawn := firsts.pop() if firsts else await self._draw()) is not None:
                 records.clear()
-                await done.put(await self._settle(*drawn, records))
+                row = await self._settle(*drawn, records)
+                if done.full():
+                    await done.put(row)
+                else:
+                    done.put_nowait(row)
         except Exception as exc:
             self._stop(exc)
         await done.put(None)
 
     async def _draw(self) -> _Drawn | None:
         """Return the index of the next row, the row, and its job; ``None`` where no further one is to be run."""
-        async with self._draws:
-            limit = self._plan.options.limit
-            if self._is_draining or self._stopped is not None or (limit is not None and self._drawn >= limit):
-                return None
-            try:
-                row = next(self._source) if isinstance(self._source, Iterator) else await anext(self._source)
-            except (StopIteration, StopAsyncIteration):
-                self.seen = self._drawn
-                return None
-            index, self._drawn = self._drawn, self._drawn + 1
+        source = self._source
+        if isinstance(source, Iterator):
+            drawn = self._counted(next(source, _END)) if self._may_draw() else None
+        else:
+            async with self._draws:
+                drawn = self._counted(await anext(source, _END)) if self._may_draw() else None
+        if drawn is None:
+            return None
+        index, row = drawn
         try:
             job = self._plan.make_job(row)
         except PipelexError as exc:  # the row alone is wrong, and fails with it
             return index, row, exc
         return index, row, LLMJob.of(job) if isinstance(job, str) else job
+
+    def _may_draw(self) -> bool:
+        limit = self._plan.options.limit
+        return not self._is_draining and self._stopped is None and (limit is None or self._drawn < limit)
+
+    def _counted(self, row: object) -> tuple[int, object] | None:
+        """Return the index of a row that was drawn, and the row; ``None`` for the end of the input."""
+        if row is _END:
+            self.seen = self._drawn
+            return None
+        self._drawn += 1
+        return self._drawn - 1, row
 
     async def _settle(self, index: int, row: object, job: object, records: list[InferenceRecord]) -> MapRow[ValueT_co]:
         """Return the outcome of a row: that of the ledger, or that of a call."""
@@ -272,35 +310,48 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
     def _look_up(self, index: int, row: object, job: object) -> MapRow[ValueT_co] | Entry:
         """Return the outcome that a row has without a call, or what is to be entered of one that is to be run."""
         plan, ledger = self._plan, self._ledger
-        key: str | int = index if plan.key is None else plan.key(row)
+        key = index if plan.key is None else encodable(plan.key(row))
         entry = Entry(key, index, "", "sent")
         if ledger is not None:
             entry = Entry(key, index, _fingerprint(job), "sent", source=plan.source(row) if plan.source else None)
-            before = ledger.find(key)
+            before = self._before(ledger, entry)
             if before is not None:
                 settled = self._settled(before, entry)
                 if settled is not None:
                     return self._row(settled, is_from_ledger=True)
-                entry = replace(entry, deaths=before.deaths if before.state == "interrupted" else 0)
+                entry = entry._replace(deaths=before.deaths if before.state == "interrupted" else 0)
         if isinstance(job, PipelexError):
-            self._keep(replace(entry, state="failed", error=error_to_json(job)))
-            return self._row(entry, error=job)
+            return self._new_row(self._failed(entry, job), None, job, None)
         return entry
+
+    def _before(self, ledger: Ledger, now: Entry) -> Entry | None:
+        """Return what the ledger knows of a row from an earlier run.
+
+        Raises:
+            DuplicateRowKeyError: It is a row of this run that has the same key.
+        """
+        if self._plan.key is None:
+            return ledger.find(now.key) if now.position <= self._last_known else None
+        before = ledger.find(now.key)
+        first = self._unknown.setdefault(now.key, now.position)
+        if before is not None and before.position >= 0:
+            first = before.position
+        if first != now.position:
+            raise DuplicateRowKeyError(key=str(now.key), first=first, second=now.position)
+        return before
 
     def _settled(self, before: Entry, now: Entry) -> Entry | None:
         """Return the outcome that a row of the ledger has; ``None`` where it is to be run."""
         ledger, plan = self._ledger, self._plan
         assert ledger is not None, "the row is in it"
         if plan.key is not None:
-            if before.position >= 0:
-                raise DuplicateRowKeyError(key=str(now.key), first=before.position, second=now.position)
             ledger.move(now.key, now.position)
         if before.state == "failed" and plan.options.retry_failed and self._may_retry(before):
             return None
         if before.job != now.job:
             row = f"the job of row {now.position + 1}" + (f" (key {now.key!r})" if plan.key else "")
             raise JobChangedError(file=str(ledger.path), differences={row: (before.job[:12], now.job[:12])})
-        before = replace(before, position=now.position)
+        before = before._replace(position=now.position)
         if before.state in ("ok", "failed"):
             return before
         if before.deaths >= _MOST_DEATHS:
@@ -315,8 +366,8 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         return name not in _MAYBE_CHARGED or self._on_ambiguous() is OnAmbiguous.RETRY
 
     def _failed(self, entry: Entry, error: PipelexError) -> Entry:
-        failed = replace(entry, state="failed", error=error_to_json(error))
-        self._keep(failed)
+        failed = entry._replace(state="failed", error=error_to_json(error))
+        self._keep(failed, was_sent=False)
         return failed
 
     async def _run_row(self, entry: Entry, job: object, records: list[InferenceRecord]) -> MapRow[ValueT_co]:
@@ -326,20 +377,19 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
             if self._ledger is not None:
                 await self._mark_sent(entry)
             if entry.deaths and CAN_FORK:
-                ended = await self._ended_in_child(entry, job)
-                return self._row(self._kept(ended))
-            ended, value, error = await self._ended(entry, job, records)
-            return self._row(self._kept(ended), value=value, error=error)
+                return self._row(self._kept(await self._ended_in_child(entry, job)))
+            ended, value, error, usage = await self._ended(entry, job, records)
+            return self._new_row(self._kept(ended), value, error, usage)
         except asyncio.CancelledError:
-            self._keep(replace(entry, state="interrupted"))
+            self._keep(entry._replace(state="interrupted"))
             raise
         finally:
             self.progress.under_way -= 1
 
     async def _ended(
         self, entry: Entry, job: object, records: list[InferenceRecord]
-    ) -> tuple[Entry, object, PipelexError | None]:
-        """Make the call of a row, and return what is to be kept of it, its answer, and its error."""
+    ) -> tuple[Entry, object, PipelexError | None, InferenceUsage | None]:
+        """Make the call of a row, and return what is to be kept of it, its answer, its error, and what it used."""
         caller, began = self._begun, monotonic()
         value: object = None
         error: PipelexError | None = None
@@ -348,22 +398,25 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         except PipelexError as exc:
             error = exc
         usage, cost = usage_and_cost(records)
-        ended = replace(
-            entry,
-            state="ok" if error is None else "failed",
-            usage=usage_to_json(usage),
-            cost_usd=cost,
-            duration_s=monotonic() - began,
-            attempts=sum(record.attempts for record in records) or None,
+        is_kept = self._ledger is not None
+        ended = Entry(
+            entry.key,
+            entry.position,
+            entry.job,
+            "ok" if error is None else "failed",
+            entry.deaths,
+            entry.source,
+            caller.to_json(value) if is_kept and error is None else None,
+            error_to_json(error) if is_kept and error is not None else None,
+            usage_to_json(usage) if is_kept else None,
+            cost,
+            monotonic() - began,
+            sum(record.attempts for record in records) or None,
         )
-        if self._ledger is None:
-            return ended, value, error
-        if error is not None:
-            return replace(ended, error=error_to_json(error)), value, error
-        return replace(ended, answer=caller.to_json(value)), value, error
+        return ended, value, error, usage
 
     async def _call(self, job: object, records: list[InferenceRecord], *, until: float) -> object:
-        """Make a call, and make it again while the backend refuses it: many rows wait for a busy backend.
+        """Make a call, and make it again while it waits for the backend or is refused: many rows share its limits.
 
         Raises:
             PipelexError: The call failed in another way, or was refused until its deadline.
@@ -372,6 +425,11 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         while True:
             try:
                 return await self._begun.call(job)
+            except InferenceTimeoutError as exc:
+                if exc.attempts:
+                    raise
+                records.clear()  # nothing was sent: it waited for its share of the minute, or for a slot
+                continue
             except InferenceRateLimitError as exc:
                 if not exc.retryable or monotonic() + pause_s > until:
                     raise
@@ -383,28 +441,28 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         async def work() -> str:
             records: list[InferenceRecord] = []
             current_records.set(records)
-            ended, _, _ = await self._ended(entry, job, records)
-            return json.dumps(vars(ended))
+            ended, *_ = await self._ended(entry, job, records)
+            return json.dumps(ended)
 
         async with self._children:
             text = await in_child(work)
         if text is not None:
-            return Entry(**json.loads(text))
+            return Entry(*json.loads(text))
         deaths = entry.deaths + 1
         error = error_to_json(RowKilledProcessError(deaths=deaths))
-        return replace(entry, deaths=deaths, state="failed", error=error)
+        return entry._replace(deaths=deaths, state="failed", error=error)
 
     def _kept(self, ended: Entry) -> Entry:
         self._keep(ended)
         self._count(ended)
         return ended
 
-    def _keep(self, entry: Entry) -> None:
+    def _keep(self, entry: Entry, *, was_sent: bool = True) -> None:
         """Enter an outcome in the ledger. Where that fails, the row is returned all the same, and the run ends."""
         if self._ledger is None:
             return
         try:
-            self._ledger.save(entry)
+            self._ledger.save(entry, was_sent=was_sent)
         except LedgerError as exc:
             self._stop(exc)
 
@@ -433,37 +491,45 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
 
     async def _mark_sent(self, entry: Entry) -> None:
         """Commit that a row is sent before it is: in one transaction with all that are ready in this turn."""
-        self._unsent.append(entry)
-        if self._sending is None:
-            loop = asyncio.get_running_loop()
-            self._sending = loop.create_future()
+        loop = asyncio.get_running_loop()
+        if not self._unsent:
             loop.call_soon(self._commit_sent)
-        await asyncio.shield(self._sending)
+        sent = loop.create_future()
+        self._unsent.append((entry, sent))
+        await sent
 
     def _commit_sent(self) -> None:
-        sending, self._sending = self._sending, None
-        entries, self._unsent = self._unsent, []
-        assert sending is not None, "it was set where this call was scheduled"
+        unsent, self._unsent = self._unsent, []
         assert self._ledger is not None, "rows are marked in a ledger only"
+        error: PipelexError | None = None
         try:
-            self._ledger.mark_sent(entries)
+            self._ledger.mark_sent([entry for entry, _ in unsent])
         except PipelexError as exc:
-            sending.set_exception(exc)
-            sending.exception()  # it is raised by whoever waits; none may be left
-        else:
-            sending.set_result(None)
+            error = exc
+        for entry, sent in unsent:
+            self._unknown.pop(entry.key, None)
+            if sent.cancelled():
+                continue
+            if error is None:
+                sent.set_result(None)
+            else:
+                sent.set_exception(error)
 
-    def _row(
+    def _row(self, entry: Entry, *, is_from_ledger: bool = False) -> MapRow[ValueT_co]:
+        """Return a row as the ledger has it."""
+        value = self._begun.from_json(entry.answer) if entry.answer is not None else None
+        error = error_from_json(entry.error) if entry.error is not None else None
+        return self._new_row(entry, value, error, usage_from_json(entry.usage), is_from_ledger=is_from_ledger)
+
+    def _new_row(
         self,
         entry: Entry,
+        value: object,
+        error: PipelexError | None,
+        usage: InferenceUsage | None,
         *,
-        value: object = None,
-        error: PipelexError | None = None,
         is_from_ledger: bool = False,
     ) -> MapRow[ValueT_co]:
-        if value is None and error is None:
-            value = self._begun.from_json(entry.answer) if entry.answer is not None else None
-            error = error_from_json(entry.error) if entry.error is not None else None
         progress = self.progress
         progress.done += 1
         progress.failed += error is not None
@@ -473,7 +539,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
             key=entry.key,
             value=cast("ValueT_co | None", value),
             error=error,
-            usage=usage_from_json(entry.usage),
+            usage=usage,
             cost_usd=entry.cost_usd,
             duration_s=entry.duration_s,
             attempts=entry.attempts,

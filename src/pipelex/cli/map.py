@@ -262,14 +262,14 @@ class _Ending:
 
 def _report(out: Path, *, as_json: bool) -> int:
     """Report on the results of an earlier run."""
-    from pipelex.bulk.ledger import open_ledger
+    from pipelex.bulk.ledger import read_ledger
     from pipelex.bulk.report import MapReport
     from pipelex.exceptions import InputFileError
 
     path = out if out.suffix == ".ledger" else ledger_of(out)
     if not path.is_file():
         raise InputFileError(file=str(path), reason=f"{path}: there is no ledger. Name the results of a run")
-    ledger = open_ledger(path)
+    ledger = read_ledger(path)
     try:
         found = MapReport.of(ledger)
     finally:

@@ -97,12 +97,34 @@ class MapResults:
         if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
             what = "it cannot be written to" if out.parent.is_dir() else "there is no such folder"
             raise OutputFileError(file=str(out), reason=f"{out.parent}: {what}")
-        if self.ledger.exists() or new:
+        if new:
+            return
+        if self.ledger.exists():
+            self._check_unchanged()
             return
         for taken in (out, self._folder):
             if taken.exists():
                 reason = "it exists already, and no run of this command wrote it. Name another file, or pass --new"
                 raise OutputFileError(file=str(taken), reason=reason)
+
+    def _check_unchanged(self) -> None:
+        """Check that the file of results is the one that the last run wrote: it is going to be replaced."""
+        from pipelex.bulk.ledger import open_ledger
+        from pipelex.exceptions import OutputFileError
+
+        if not self.out.exists():
+            return
+        ledger = open_ledger(self.ledger)
+        try:
+            known = ledger.results()
+        finally:
+            ledger.close()
+        if known and _digest(self.out) not in known:
+            reason = (
+                "it was changed after the last run wrote it, and would be replaced. Move it away: the same command "
+                "writes it again from the ledger"
+            )
+            raise OutputFileError(file=str(self.out), reason=reason)
 
     def write(self, *, seen: int | None) -> None:
         """Write all rows of the ledger that have an outcome, or nothing.
@@ -131,7 +153,18 @@ class MapResults:
                     shape=shaper.shape_of(self._family, is_object=self._is_object),
                     with_usage=self._with_usage,
                 )
-                writer.write(files.add(self.out.name), self._format())
+                staged = files.add(self.out.name)
+                writer.write(staged, self._format())
+                written = _digest(staged)
+                ledger.set_results(written, *ledger.results())  # until it is in its place, either may be there
                 files.place()
+            ledger.set_results(written)
         finally:
             ledger.close()
+
+
+def _digest(path: Path) -> str:
+    from hashlib import file_digest
+
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()

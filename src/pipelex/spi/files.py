@@ -222,7 +222,7 @@ def finish_interrupted(folder: Path) -> bool:
     """
     was_any = False
     for staging in (found for base in (folder.parent, folder) for found in base.glob(f"{STAGING_PREFIX}*")):
-        lock = None if staging.is_symlink() or not staging.is_dir() else _lock(staging)
+        lock = None if staging.is_symlink() or not staging.is_dir() else lock_file(staging / _LOCK)
         if lock is not None:
             was_any = True
             try:
@@ -323,7 +323,7 @@ def _new_staging(base: Path, *, attempts: int = 3) -> tuple[Path, int]:
     from tempfile import mkdtemp
 
     staging = Path(mkdtemp(prefix=STAGING_PREFIX, dir=base))
-    lock = _lock(staging)
+    lock = lock_file(staging / _LOCK)
     if lock is None and attempts > 1:
         _discard(staging)
         return _new_staging(base, attempts=attempts - 1)
@@ -332,14 +332,17 @@ def _new_staging(base: Path, *, attempts: int = 3) -> tuple[Path, int]:
     return staging, lock
 
 
-def _lock(staging: Path) -> int | None:
-    """Lock a staging folder; the operating system releases the lock however the process ends.
+def lock_file(path: Path) -> int | None:
+    """Make a file and lock it; the operating system releases the lock however the process ends.
+
+    Args:
+        path: The file. It holds nothing.
 
     Returns:
-        The open lock file; ``None`` where another process holds it, or the folder is gone or not ours.
+        The descriptor of the open file; ``None`` where another process holds it, or its folder is gone or not ours.
     """
     try:
-        number = os.open(staging / _LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        number = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     except OSError:
         return None
     try:

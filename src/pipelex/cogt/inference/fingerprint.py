@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import date
 from enum import Enum
 from functools import cache
+from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelex.cogt.exceptions import InferenceRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-_PLAIN = frozenset([str, int, float, bool, type(None)])
+_PLAIN = frozenset([int, float, bool, type(None)])
 
 
 def fingerprint_of(job: object) -> str:
@@ -31,49 +33,48 @@ def fingerprint_of(job: object) -> str:
     """
     from hashlib import sha256
 
-    return sha256(_encode()(_canonical(job)).encode()).hexdigest()
+    return sha256(_canonical(job).encode()).hexdigest()
 
 
-@cache
-def _encode() -> Callable[[object], str]:
-    """Return the function that writes JSON; it is kept, since making one costs more than using it."""
-    from json import JSONEncoder
-
-    return JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-
-
-def _canonical(value: object) -> object:  # noqa: PLR0911 - one line a kind of value
+def _canonical(value: object) -> str:  # noqa: PLR0911 - one line a kind of value
+    """Return a value as JSON with sorted keys and without spaces."""
+    if type(value) is str:
+        return encode_basestring_ascii(value)
     if type(value) in _PLAIN:
-        return value
+        return json.dumps(value)
     if isinstance(value, Enum):
         return _canonical(value.value)
     if is_dataclass(value) and not isinstance(value, type):
         return _canonical_record(value)
     if isinstance(value, tuple | list):
-        return [_canonical(item) for item in value]
+        return f"[{','.join(map(_canonical, value))}]"
     if isinstance(value, bytes | Path):
-        return {"sha256": _digest(value)}
+        return _canonical({"sha256": _digest(value)})
     if isinstance(value, date):
-        return {"date": value.isoformat()}
+        return _canonical({"date": value.isoformat()})
     if hasattr(value, "keys"):
         mapping: Mapping[object, object] = value  # type: ignore[assignment]  # what has keys() is one
-        return {str(name): _canonical(mapping[name]) for name in mapping}
+        cells = {str(name): _canonical(mapping[name]) for name in mapping}
+        return f"{{{','.join(f'{encode_basestring_ascii(name)}:{cells[name]}' for name in sorted(cells))}}}"
     msg = f"A job with {value!r} in it has no fingerprint: use texts, numbers, lists and mappings"
     raise InferenceRequestError(msg)
 
 
-def _canonical_record(record: object) -> dict[str, object]:
-    stated: dict[str, object] = {"": type(record).__name__}
-    for name, default in _fields(type(record)):  # type: ignore[arg-type]  # a class is hashable
-        value = getattr(record, name)
+def _canonical_record(record: object) -> str:
+    kind, values = type(record), vars(record)
+    stated = [f'{{"":"{kind.__name__}"']
+    for name, default in _fields(kind):  # type: ignore[arg-type]  # a class is hashable
+        value = values[name]
         if value is not default and value != default:
-            stated[name] = _canonical(value)
-    return stated
+            stated.append(f'"{name}":{_canonical(value)}')
+    return f"{','.join(stated)}}}"
 
 
 @cache
 def _fields(kind: type) -> tuple[tuple[str, object], ...]:
-    return tuple((found.name, None if found.default is MISSING else found.default) for found in fields(kind))
+    """Return the fields of a record in the order of their names, each with its default."""
+    defaults = {found.name: None if found.default is MISSING else found.default for found in fields(kind)}
+    return tuple((name, defaults[name]) for name in sorted(defaults))
 
 
 def _digest(content: bytes | Path) -> str:

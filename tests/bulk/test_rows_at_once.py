@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipelex.bulk.exceptions import DuplicateRowKeyError
+from pipelex.bulk.ledger import read_ledger
+from pipelex.bulk.options import MapOptions
+from pipelex.bulk.report import MapReport
+from pipelex.plugins.inference_backend_registry import InferenceFamily
+from tests.bulk.counting import MODEL
+
+if TYPE_CHECKING:
+    from pipelex.boot import Pipelex
+    from tests.bulk.counting import CountingPlugin
+
+
+def read() -> MapReport:
+    ledger = read_ledger(Path("job.db"))
+    try:
+        return MapReport.of(ledger)
+    finally:
+        ledger.close()
+
+
+def test_two_rows_under_way_at_once_may_not_have_one_key(px: Pipelex, plugin: CountingPlugin) -> None:
+    with pytest.raises(DuplicateRowKeyError, match="Rows 1 and 2 have the same key 'a'"):
+        list(px.map_sync(["a", "a"], str, model=MODEL, key=str, ledger="job.db"))
+    assert {"a": 1} == plugin.counted()
+
+
+def test_rows_that_wait_for_their_share_of_the_minute_are_not_lost(px: Pipelex, plugin: CountingPlugin) -> None:
+    spec = px.hub.resolve(MODEL, InferenceFamily.LLM)[1]
+    brief = replace(spec, policy=replace(spec.policy, deadline_s=0.05, timeout_s=0.05))
+    options = MapOptions(requests_per_minute=1200, concurrency=40)
+    rows = list(px.map_sync(map(str, range(40)), str, model=brief, options=options))
+    assert [None] * 40 == [row.error for row in rows]
+    assert 40 == plugin.counted().total()
+
+
+def test_a_ledger_is_read_while_a_run_writes_it(px: Pipelex) -> None:
+    async def run() -> MapReport:
+        async with aclosing(px.map(["a", "b", "c"], str, model=MODEL, ledger="job.db")) as rows:
+            async for _ in rows:
+                return read()
+        raise AssertionError
+
+    report = asyncio.run(run())
+    assert (3, 0) == (report.ok + report.under_way, report.interrupted)
+    assert 0 == read().under_way
+
+
+def test_half_of_a_surrogate_pair_fails_its_row_alone(px: Pipelex) -> None:
+    rows = px.map_sync(["\ud800", "a"], str, model=MODEL, key=str, ledger="job.db")
+    assert {"\\ud800": "InferenceRequestError", "a": "NoneType"} == {row.key: type(row.error).__name__ for row in rows}
