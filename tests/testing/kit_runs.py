@@ -33,7 +33,7 @@ class Run(NamedTuple):
         return sorted({name.partition("[")[0] for name in names})
 
 
-def run_kit(folder: Path, *arguments: str, search_path: tuple[Path, ...] = ()) -> Run:
+def run_kit(folder: Path, *arguments: str, search_path: tuple[Path, ...] = (), timeout_s: float = 120) -> Run:
     """Run pytest with arguments, from and with its files in a folder."""
     report = folder / "report.xml"
     (folder / "pytest.ini").touch()  # so that no configuration above it counts
@@ -43,7 +43,7 @@ def run_kit(folder: Path, *arguments: str, search_path: tuple[Path, ...] = ()) -
     options = ["-c", "pytest.ini", "-p", "no:cacheprovider", f"--rootdir={folder}", f"--junitxml={report}"]
     command = [sys.executable, "-m", "pytest", *options, *arguments]
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
     )
     outcomes, messages = {}, {}
     for case in ElementTree.parse(report).iter("testcase") if report.exists() else ():

@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
+import inspect
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from pipelex.testing.checks import CHECKS
+from pipelex.testing.checks import CHECKS, NotConformingError
+from pipelex.testing.llm_conversation import ConversationConformance
 from tests.testing.kit_runs import Run, run_kit
+from tests.testing.toy import faulty_suites
 from tests.testing.toy.faulty_suites import FAULTS, Fault
 
+CONVERSATION_FAULTS = [fault for fault in FAULTS if fault.check in vars(ConversationConformance)]
 SUITES = Path(__file__).parent / "toy" / "faulty_suites.py"
 
 
 @pytest.fixture(scope="module")
 def faulty_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return run_kit(tmp_path_factory.mktemp("faulty"), "-p", "pipelex.testing", "-n", "2", str(SUITES))
+    return run_kit(tmp_path_factory.mktemp("faulty"), "-p", "pipelex.testing", "-n", "2", str(SUITES), timeout_s=900)
 
 
 def test_a_fault_fails_its_check(tmp_path: Path) -> None:
     """One of all, in every run: the others are heavy."""
     fault = FAULTS[0]
-    run = run_kit(tmp_path, "-p", "pipelex.testing", f"{SUITES}::Test{fault.plugin}")
+    run = run_kit(
+        tmp_path, "-p", "pipelex.testing", "-k", "importing or register or boot", f"{SUITES}::Test{fault.plugin}"
+    )
     assert [fault.check] == run.failed(f"Test{fault.plugin}"), run.output
+
+
+@pytest.mark.parametrize("fault", CONVERSATION_FAULTS, ids=lambda fault: fault.plugin)
+def test_a_faulty_conversation_fails_its_check(fault: Fault) -> None:
+    """In this process: the heavy sibling runs all checks on each plugin."""
+    run = getattr(getattr(faulty_suites, f"Test{fault.plugin}")(), fault.check)
+    cases = [(False,), (True,)] if "is_streamed" in inspect.signature(run).parameters else [()]
+    messages = []
+    for arguments in cases:
+        with suppress(pytest.skip.Exception):
+            try:
+                run(*arguments)
+            except NotConformingError as error:
+                messages.append(str(error))
+    assert messages
 
 
 @pytest.mark.heavy

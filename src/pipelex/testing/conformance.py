@@ -28,7 +28,7 @@ from pipelex.testing.stage import Stage, leaks
 from pipelex.testing.vendor import Fault, Trait
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
     from pipelex.plugins.contract import PipelexPlugin
@@ -48,7 +48,7 @@ HOOKS = frozenset(
         *("plugin", "vendor", "model", "backend", "prompt", "entry_point"),
         *("sdk", "model_id", "capabilities", "sdk_imports", "extra", "cannot"),
         *("usage_fields", "policy", "patience_s", "concurrency", "api_key", "secret_extras"),
-        *("essential_keys", "sdk_refuses"),
+        *("essential_keys", "sdk_refuses", "vendor_params"),
     }
 )
 """What an author's class may define over the kit's. Everything else is the kit's own, its tests first of all."""
@@ -126,16 +126,18 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
     family: ClassVar[InferenceFamily]
     family_capabilities: ClassVar[tuple[Capability, ...]]
     called_capabilities: ClassVar[tuple[Capability, ...]] = ()
-    unchecked_capabilities: ClassVar[frozenset[Capability]] = frozenset()
-    """What models of the family may declare, and no check asks for yet."""
+    """Those that have checks of their own."""
+    unrefused_capabilities: ClassVar[frozenset[Capability]] = frozenset()
+    """Those without which the worker base asks in another way, in place of refusing the job."""
+    companions: ClassVar[Mapping[Capability, Capability]] = {}
+    """The capability that a job uses together with another one, which means nothing without it."""
     operation: ClassVar[str]
 
     def __init_subclass__(cls, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
         if "token" in vars(cls):
             cls.family = cls.token.member
-            known = [Capability(name) for name in cls.token.capabilities]
-            cls.family_capabilities = tuple(one for one in known if one not in cls.unchecked_capabilities)
+            cls.family_capabilities = tuple(Capability(name) for name in cls.token.capabilities)
 
     @abstractmethod
     def _answer(self, token: str, capability: Capability | None) -> InferenceResult[ContentT]:
@@ -290,7 +292,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
             self._check_honoured(content, declared)
             if stage.vendor.takes_orders:
                 known = len(stage.vendor.requests)
-                await self._call(worker, token, None)
+                await self._call(worker, token, self.companions.get(declared))
                 sent = list(stage.vendor.requests)
                 require(
                     sent[:known] != sent[known:],

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+from contextlib import aclosing, suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,19 +14,18 @@ from pipelex.cogt.exceptions import (
     InferenceError,
     InferenceErrorCategory,
     InferenceRefusedError,
+    InferenceRequestError,
     InferenceTruncatedError,
 )
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
-from pipelex.cogt.inference.media import MediaSource
-from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams, LLMPrompt, ReasoningEffort
-from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.generated.families import LLM
 from pipelex.reporting.reporting_protocol import InferenceUsage
-from pipelex.testing import samples
 from pipelex.testing.checks import check, fail, require
-from pipelex.testing.conformance import Conformance, new_token
+from pipelex.testing.conformance import new_token
 from pipelex.testing.fault_kinds import EXPECTED_KINDS
+from pipelex.testing.llm_conversation import ConversationConformance
+from pipelex.testing.llm_jobs import CACHE_BY_TIME, COMPANIONS, StructuredAnswer, job_for
 from pipelex.testing.loopback import LoopbackVendor
 from pipelex.testing.odd_answers import Oddity, is_about_usage, is_part_of, made_odd, oddities_of, reason_for
 from pipelex.testing.vendor import Fault
@@ -34,6 +33,8 @@ from pipelex.testing.vendor import Fault
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pipelex.cogt.llm.llm_job import LLMJob
+    from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
     from pipelex.testing.loopback import HttpReply
     from pipelex.testing.stage import Stage
 
@@ -41,15 +42,7 @@ _BATCH = 24  # odd answers that one client meets, in the time of one check
 _HALF_ANSWERS = {FinishReason.LENGTH: InferenceTruncatedError, FinishReason.CONTENT_FILTER: InferenceRefusedError}
 
 
-@dataclass
-class StructuredAnswer:
-    """What a structured call asks for."""
-
-    word: str
-    number: int
-
-
-class LLMConformance(Conformance[LLMWorkerAbstract, str]):
+class LLMConformance(ConversationConformance):
     """The checks of the LLM family.
 
     The vendor's orders are ``InferenceResult[str]``: the text to answer (JSON where a structured answer was asked
@@ -59,16 +52,15 @@ class LLMConformance(Conformance[LLMWorkerAbstract, str]):
     token = LLM
     operation = "gen_text"
     usage_fields: ClassVar[frozenset[str]] = frozenset({"input_tokens", "output_tokens"})
-    called_capabilities = (Capability.STRUCTURED_OUTPUT, Capability.STREAMING)
-    unchecked_capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {
-            *(Capability.HISTORY, Capability.TOOLS, Capability.TOOL_CHOICE, Capability.SINGLE_TOOL_CALL),
-            *(Capability.TOOL_RESULT_FILES, Capability.STRUCTURED_OUTPUT_WITH_TOOLS, Capability.TOKEN_COUNTING),
-            *(Capability.TOP_P, Capability.TOP_K, Capability.PRESENCE_PENALTY, Capability.FREQUENCY_PENALTY),
-            *(Capability.SHOW_REASONING, Capability.TOP_LOGPROBS, Capability.PROMPT_CACHE, Capability.VENDOR_PARAMS),
-        }
+    called_capabilities = (
+        *(Capability.STRUCTURED_OUTPUT, Capability.STREAMING, Capability.TOKEN_COUNTING),
+        *(Capability.TOOL_RESULT_FILES, Capability.STRUCTURED_OUTPUT_WITH_TOOLS),
     )
+    unrefused_capabilities = frozenset({Capability.TOOL_RESULT_FILES, Capability.STRUCTURED_OUTPUT_WITH_TOOLS})
+    companions = COMPANIONS
     half_answers: ClassVar[tuple[FinishReason, ...]] = tuple(_HALF_ANSWERS)
+    vendor_params: ClassVar[Mapping[str, object]] = {"conformance": 1}
+    """A parameter of the vendor's request that its SDK takes and the driver does not set."""
     essential_keys: ClassVar[Mapping[str, str]] = {}
     """Keys without which nobody knows that an answer is whole, as patterns of ``path = change`` (``"*type = *"``), each
     with the reason. The call may then fail, with the text on the error's ``answer``."""
@@ -145,6 +137,20 @@ class LLMConformance(Conformance[LLMWorkerAbstract, str]):
                 require(b"number" in sent, "The schema was not sent: its property 'number' is in no request.")
 
         self._play(scene, capability=Capability.STRUCTURED_OUTPUT)
+
+    @check(since="1.0")
+    def test_tokens_are_counted_by_the_vendor(self) -> None:
+        """``count_tokens`` returns what the vendor counts."""
+        self._skip_undeclared(Capability.TOKEN_COUNTING)
+
+        async def scene(stage: Stage[LLMWorkerAbstract, str]) -> None:
+            count = await self._make(stage).count_tokens(self._job(new_token(), None))
+            require(count > 0, f"count_tokens returned {count}.")
+            wanted = self._answer("", None).usage
+            is_same = wanted is not None and count == wanted.input_tokens
+            require(is_same or not stage.vendor.takes_orders, f"count_tokens returned {count}; the vendor said 11.")
+
+        self._play(scene)
 
     @check(since="1.0")
     def test_half_an_answer_is_an_error(self, half_answer: FinishReason) -> None:
@@ -267,6 +273,15 @@ class LLMConformance(Conformance[LLMWorkerAbstract, str]):
             return await worker.gen_object(job, StructuredAnswer)
         if capability is Capability.STREAMING:
             return "".join([piece async for piece in worker.stream_text(job)])
+        if capability is Capability.TOKEN_COUNTING:
+            return await worker.count_tokens(job)
+        if capability is Capability.PROMPT_CACHE:
+            with suppress(InferenceRequestError):  # its vendor knows no keys of caches
+                return await worker.gen_text(job)
+            job = replace(job, params=CACHE_BY_TIME)
+        if job.params.tools or job.params.tool_choice is not None:
+            answer = await worker.gen_answer(job)
+            return answer.text or "".join(call.arguments for call in answer.tool_calls)
         return await worker.gen_text(job)
 
     def _call_sync(self, worker: LLMWorkerAbstract, token: str) -> object:
@@ -284,37 +299,7 @@ class LLMConformance(Conformance[LLMWorkerAbstract, str]):
     def _check_honoured(self, content: object, capability: Capability) -> None:
         require(isinstance(content, str) and content, f"With '{capability}', gen_text returned {content!r}.")
 
-    def _steady(self, job: LLMJob, capabilities: frozenset[Capability]) -> LLMJob:
-        """Ask a real engine for the same answer each time, as far as it can: it is compared with itself."""
-        if not self._is_real():
-            return job
-        params = job.params
-        if Capability.SEED in capabilities:
-            params = replace(params, seed=params.seed or 1)
-        elif Capability.TEMPERATURE in capabilities:
-            params = replace(params, temperature=params.temperature or 0.0)
-        return replace(job, params=params)
-
     def _job(self, token: str, capability: Capability | None) -> LLMJob:
-        """Return a job that needs one capability and nothing else."""
-        text = self.prompt(token)
-        prompts = {
-            Capability.SYSTEM_TEXT: LLMPrompt(user_text=text, system_text="You are a parrot."),
-            Capability.IMAGES: LLMPrompt(user_text=text, images=(_media(samples.png(token), "image/png"),)),
-            Capability.DOCUMENTS: LLMPrompt(user_text=text, documents=(_media(samples.pdf(token), "application/pdf"),)),
-        }
-        params = {
-            Capability.TEMPERATURE: LLMJobParams(temperature=0.25),
-            Capability.MAX_TOKENS: LLMJobParams(max_tokens=321),
-            Capability.SEED: LLMJobParams(seed=4711),
-            Capability.STOP: LLMJobParams(stop=("KITSTOP",)),
-            Capability.REASONING_EFFORT: LLMJobParams(reasoning_effort=ReasoningEffort.LOW),
-        }
-        if capability is None:
-            return LLMJob(prompt=LLMPrompt(user_text=text))
-        prompt = prompts.get(capability, LLMPrompt(user_text=text))
-        return LLMJob(prompt=prompt, params=params.get(capability, LLMJobParams()))
-
-
-def _media(data: bytes, mime_type: str) -> MediaSource:
-    return MediaSource(data=data, mime_type=mime_type)
+        return job_for(
+            self.prompt(token), token, capability, declared=self.capabilities, vendor_params=self.vendor_params
+        )

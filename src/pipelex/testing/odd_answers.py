@@ -65,7 +65,7 @@ def made_odd(vendor: LoopbackVendor[object], reply: HttpReply, oddity: Oddity) -
 
 def is_part_of(vendor: LoopbackVendor[object], reply: HttpReply, oddity: Oddity, text: str) -> bool:
     """Tell whether what an oddity changes held the text of the answer, or a part of it."""
-    return any(leaf and leaf in text for leaf in _texts(_lost(vendor, reply, oddity)))
+    return any(leaf and leaf in text for leaf in strings_in(_lost(vendor, reply, oddity)))
 
 
 def is_about_usage(vendor: LoopbackVendor[object], reply: HttpReply, oddity: Oddity) -> bool:
@@ -90,6 +90,19 @@ def json_in(piece: bytes) -> tuple[bytes, object, bytes] | None:
         return piece[:start], json.loads(piece[start:end]), piece[end:]
     except ValueError:
         return None
+
+
+def strings_in(value: object) -> Iterator[str]:
+    """Yield the strings of a JSON value, in their order."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            for inner in value.values():
+                yield from strings_in(inner)
+        case list():
+            for inner in value:
+                yield from strings_in(inner)
 
 
 def _lost(vendor: LoopbackVendor[object], reply: HttpReply, oddity: Oddity) -> object:
@@ -127,15 +140,3 @@ def _other_type(value: object) -> object:
             return 7
         case _:
             return "odd"
-
-
-def _texts(value: object) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case dict():
-            for inner in value.values():
-                yield from _texts(inner)
-        case list():
-            for inner in value:
-                yield from _texts(inner)

@@ -52,7 +52,7 @@ def _faults_of_waivers(cls: type[Conformance[WorkerT, ContentT]]) -> Iterator[st
     for waived, reason in cls.cannot.items():
         if not str(reason or "").strip():
             yield f"{cls.__name__}: cannot[{waived!r}] gives no reason."
-    unknown = sorted(cls.capabilities - set(cls.family_capabilities) - cls.unchecked_capabilities)
+    unknown = sorted(cls.capabilities - set(cls.family_capabilities))
     if unknown:
         yield f"{cls.__name__} declares {', '.join(unknown)}, which its family does not have."
     if Trait.OPTIONAL_SDK not in cls.cannot and not (cls.sdk_imports and cls.extra):
@@ -120,7 +120,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     ]
     cases: dict[str, list[object]] = {
         "declared": declared,
-        "undeclared": list(cls.family_capabilities),
+        "undeclared": [one for one in cls.family_capabilities if one not in cls.unrefused_capabilities],
         "fault": list(Fault),
         "half_answer": list(getattr(cls, "half_answers", ())),
         "is_streamed": [False, True],

@@ -66,44 +66,6 @@ def whole(*blocks: dict[str, Any], stop_reason: str = "end_turn", **more: Any) -
     return {**wire.message("", stop_reason=stop_reason), "content": list(blocks), **more}
 
 
-def pieces_of(place: int, block: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the events of a block, its texts cut in two."""
-    kind = block["type"]
-    deltas: list[dict[str, Any]] = []
-    start = dict(block)
-    if kind == "text":
-        start = {"type": "text", "text": ""}
-        deltas = [{"type": "text_delta", "text": part} for part in (block["text"][:2], block["text"][2:])]
-        deltas += [{"type": "citations_delta", "citation": cited} for cited in block.get("citations") or ()]
-    elif kind == "thinking":
-        start = {"type": "thinking", "thinking": "", "signature": ""}
-        deltas = [
-            {"type": "thinking_delta", "thinking": part} for part in (block["thinking"][:3], block["thinking"][3:])
-        ]
-        deltas.append({"type": "signature_delta", "signature": block["signature"]})
-    elif "input" in block:
-        start["input"] = {}
-        text = json.dumps(block["input"]) if block["input"] else ""
-        deltas = [{"type": "input_json_delta", "partial_json": part} for part in ("", text[:4], text[4:])]
-    return [
-        {"type": "content_block_start", "index": place, "content_block": start},
-        *({"type": "content_block_delta", "index": place, "delta": delta} for delta in deltas),
-        {"type": "content_block_stop", "index": place},
-    ]
-
-
-def events_of(message: dict[str, Any]) -> list[tuple[str, dict[str, object]]]:
-    """Return the events of a whole message."""
-    start = {**message, "content": [], "stop_reason": None, "usage": {**message["usage"], "output_tokens": 1}}
-    delta = {"stop_reason": message["stop_reason"], "stop_details": message.get("stop_details")}
-    events: list[dict[str, Any]] = [{"type": "message_start", "message": start}]
-    for place, block in enumerate(message["content"]):
-        events += pieces_of(place, block)
-    events.append({"type": "message_delta", "delta": delta, "usage": {"output_tokens": 7}})
-    events.append({"type": "message_stop"})
-    return [(event["type"], event) for event in events]
-
-
 ANSWERS: dict[str, tuple[dict[str, Any], tuple[object, ...], FinishReason]] = {
     "a text": (whole(TEXT), (TextPart(text="Hm 🚂"),), FinishReason.STOP),
     "thoughts before calls": (
@@ -145,7 +107,7 @@ ANSWERS: dict[str, tuple[dict[str, Any], tuple[object, ...], FinishReason]] = {
 @pytest.mark.parametrize("kind", ANSWERS)
 def test_an_answer_is_the_same_at_once_and_streamed(replay: Replay, kind: str) -> None:
     message, parts, reason = ANSWERS[kind]
-    replay.on(MESSAGES, scripted.answer(message), scripted.named_sse(events_of(message)))
+    replay.on(MESSAGES, scripted.answer(message), scripted.named_sse(wire.events_of(message)))
     made = caller(replay)
     at_once, in_pieces = answered(made, asking()), streamed(made, asking())
     assert (parts, reason) == (at_once.parts, at_once.finish_reason)
@@ -155,8 +117,8 @@ def test_an_answer_is_the_same_at_once_and_streamed(replay: Replay, kind: str) -
 
 
 def test_a_cut_call_is_no_call(replay: Replay) -> None:
-    events = [("message_start", events_of(whole())[0][1])]
-    cut = pieces_of(0, USE)[:3]
+    events = [("message_start", wire.events_of(whole())[0][1])]
+    cut = wire.pieces_of(0, USE)[:3]
     events += [(piece["type"], piece) for piece in cut]
     events.append(("message_delta", {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}, "usage": {}}))
     events.append(("message_stop", {"type": "message_stop"}))
@@ -168,7 +130,7 @@ def test_a_cut_call_is_no_call(replay: Replay) -> None:
 def test_what_a_cache_was_given_is_counted_once(replay: Replay) -> None:
     counts = {"input_tokens": 1, "output_tokens": 7, "cache_creation_input_tokens": 20, "cache_read_input_tokens": 300}
     message = whole(TEXT, usage=counts)
-    replay.on(MESSAGES, scripted.answer(message), scripted.named_sse(events_of(message)))
+    replay.on(MESSAGES, scripted.answer(message), scripted.named_sse(wire.events_of(message)))
     at_once, in_pieces = answered(caller(replay), "x"), streamed(caller(replay), "x")
     assert at_once.usage == in_pieces.usage
     assert at_once.usage is not None

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
 from pipelex.generated.builtins import AnthropicPlugin
+from pipelex.testing.conversation import ConversationVendor
 from pipelex.testing.llm import LLMConformance
-from pipelex.testing.loopback import HttpReply, HttpRequest, LoopbackVendor
+from pipelex.testing.loopback import HttpReply, HttpRequest
 from tests.providers.anthropic import wire
 from tests.providers.bedrock import frames
+from tests.providers.declared import declared
 from tests.providers.replay import named_sse
 
 if TYPE_CHECKING:
-    from pipelex.cogt.inference.inference_result import InferenceResult
+    from pipelex.cogt.llm.llm_job import LLMAnswer
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
 
 pytest_plugins = ["pipelex.testing"]
@@ -25,14 +28,21 @@ pytest_plugins = ["pipelex.testing"]
 pytestmark = pytest.mark.counterpart("anthropic_docs", "llm:anthropic", "llm:bedrock_anthropic")
 
 
-class AnthropicVendor(LoopbackVendor[str]):
+class AnthropicVendor(ConversationVendor):
     """Anthropic's API as its documentation describes it."""
 
-    def reply(self, request: HttpRequest, answer: InferenceResult[str]) -> HttpReply:
-        stop_reason = wire.STOP_REASONS[answer.finish_reason]
+    def reply_with(self, request: HttpRequest, answer: LLMAnswer) -> HttpReply:
+        message = self.message(answer)
+        if request.target.partition("?")[0].endswith("/count_tokens"):
+            return HttpReply.json({"input_tokens": wire.INPUT_TOKENS})
         if request.json().get("stream"):
-            return named_sse(wire.events(answer.content, stop_reason=stop_reason))
-        return HttpReply.json(wire.message(answer.content, stop_reason=stop_reason))
+            return named_sse(wire.events_of(message))
+        return HttpReply.json(message)
+
+    def message(self, answer: LLMAnswer) -> dict[str, Any]:
+        reason = wire.STOP_REASONS[answer.finish_reason or FinishReason.STOP]
+        made = wire.message("", stop_reason=reason)
+        return {**made, "content": list(wire.blocks(answer.parts)), "usage": wire.usage(answer.usage)}
 
     def refusal(self, request: HttpRequest, status: int) -> HttpReply:
         return HttpReply.json(wire.error(status), status=status)
@@ -41,12 +51,11 @@ class AnthropicVendor(LoopbackVendor[str]):
 class BedrockVendor(AnthropicVendor):
     """Bedrock's InvokeModel with Claude behind it: the same messages, streams in AWS's frames."""
 
-    def reply(self, request: HttpRequest, answer: InferenceResult[str]) -> HttpReply:
-        stop_reason = wire.STOP_REASONS[answer.finish_reason]
+    def reply_with(self, request: HttpRequest, answer: LLMAnswer) -> HttpReply:
         if request.target.endswith("/invoke-with-response-stream"):
-            events = wire.events(answer.content, stop_reason=stop_reason)
+            events = wire.events_of(self.message(answer))
             return frames.stream(*(frames.chunk(event) for _, event in events))
-        return HttpReply.json(wire.message(answer.content, stop_reason=stop_reason))
+        return HttpReply.json(self.message(answer))
 
     def refusal(self, request: HttpRequest, status: int) -> HttpReply:
         return HttpReply.json({"message": "The kit asked for it of this model"}, status=status)
@@ -61,7 +70,7 @@ class BedrockVendor(AnthropicVendor):
 class TestAnthropic(LLMConformance):
     sdk = "anthropic"
     model_id = wire.MODEL_ID
-    capabilities = frozenset(LLMConformance.family_capabilities) - {Capability.SEED}
+    capabilities = declared("anthropic", Capability.TEMPERATURE)
     sdk_imports = ("anthropic",)
     extra = "anthropic"
     concurrency = 64
@@ -85,6 +94,7 @@ class TestAnthropic(LLMConformance):
 class TestBedrockAnthropic(TestAnthropic):
     sdk = "bedrock_anthropic"
     model_id = "anthropic.claude-haiku-4-5-20251001-v1:0"
+    capabilities = declared("bedrock_anthropic", Capability.TEMPERATURE)
     sdk_refuses = {"type = *": "the SDK leaves out an event of Bedrock's without a type"}  # noqa: RUF012
 
     def vendor(self) -> BedrockVendor:

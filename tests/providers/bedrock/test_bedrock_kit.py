@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.cogt.model_backends.backend import InferenceBackend
-from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
+from pipelex.cogt.model_backends.model_spec import CallPolicy
 from pipelex.generated.builtins import BedrockPlugin
+from pipelex.testing.conversation import ConversationVendor
 from pipelex.testing.llm import LLMConformance
-from pipelex.testing.loopback import HttpReply, HttpRequest, LoopbackVendor
+from pipelex.testing.loopback import HttpReply, HttpRequest
 from tests.providers.bedrock import frames, wire
+from tests.providers.declared import declared
 
 if TYPE_CHECKING:
-    from pipelex.cogt.inference.inference_result import InferenceResult
+    from pipelex.cogt.llm.llm_job import LLMAnswer
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
 
 pytest_plugins = ["pipelex.testing"]
@@ -23,14 +26,16 @@ pytest_plugins = ["pipelex.testing"]
 pytestmark = pytest.mark.counterpart("aws_docs", "llm:bedrock_aioboto", "llm:bedrock_boto3")
 
 
-class ConverseVendor(LoopbackVendor[str]):
+class ConverseVendor(ConversationVendor):
     """Bedrock's Converse as its documentation describes it."""
 
-    def reply(self, request: HttpRequest, answer: InferenceResult[str]) -> HttpReply:
-        stop_reason = wire.STOP_REASONS[answer.finish_reason]
+    def reply_with(self, request: HttpRequest, answer: LLMAnswer) -> HttpReply:
+        if request.target.endswith("/count-tokens"):
+            return HttpReply.json({"inputTokens": wire.USAGE["inputTokens"]})
+        reason, usage = wire.STOP_REASONS[answer.finish_reason or FinishReason.STOP], wire.usage(answer.usage)
         if request.target.endswith("/converse-stream"):
-            return frames.stream(*wire.events(answer.content, stop_reason=stop_reason))
-        return HttpReply.json(wire.text(answer.content, stop_reason=stop_reason))
+            return frames.stream(*wire.events_of(answer.parts, stop_reason=reason, usage=usage))
+        return HttpReply.json(wire.message(*wire.blocks(answer.parts), stop_reason=reason, **usage))
 
     def refusal(self, request: HttpRequest, status: int) -> HttpReply:
         return wire.error(status)
@@ -45,7 +50,7 @@ class ConverseVendor(LoopbackVendor[str]):
 class TestBedrockAioboto(LLMConformance):
     sdk = "bedrock_aioboto"
     model_id = wire.MODEL_ID
-    capabilities = frozenset(LLMConformance.family_capabilities) - {Capability.SEED}
+    capabilities = declared("bedrock_aioboto")
     sdk_imports = ("boto3", "aiobotocore")
     extra = "bedrock"
     concurrency = 64
@@ -73,3 +78,4 @@ class TestBedrockAioboto(LLMConformance):
 
 class TestBedrockBoto3(TestBedrockAioboto):
     sdk = "bedrock_boto3"
+    capabilities = declared("bedrock_boto3")

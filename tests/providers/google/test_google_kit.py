@@ -7,30 +7,45 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
+from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.generated.builtins import GooglePlugin
+from pipelex.testing.conversation import ConversationVendor
 from pipelex.testing.img_gen import ImgGenConformance
 from pipelex.testing.llm import LLMConformance
 from pipelex.testing.loopback import HttpReply, HttpRequest, LoopbackVendor
+from tests.providers.declared import declared
 from tests.providers.google import wire
 from tests.providers.patience import KIT_POLICY
 
 if TYPE_CHECKING:
     from pipelex.cogt.inference.inference_result import InferenceResult
+    from pipelex.cogt.llm.llm_job import LLMAnswer
 
 pytest_plugins = ["pipelex.testing"]
 
 pytestmark = pytest.mark.counterpart("google_docs", "img_gen:google", "llm:google")
 
 
-class GeminiVendor(LoopbackVendor[str]):
-    """The Gemini API as its documentation describes it, answering with text."""
+class GeminiVendor(ConversationVendor):
+    """The Gemini API as its documentation describes it, answering with text and function calls."""
 
-    def reply(self, request: HttpRequest, answer: InferenceResult[str]) -> HttpReply:
-        reason = wire.FINISH_REASONS[answer.finish_reason]
+    def reply_with(self, request: HttpRequest, answer: LLMAnswer) -> HttpReply:
+        if ":countTokens" in request.target:
+            return HttpReply.json({"totalTokens": wire.USAGE["promptTokenCount"]})
+        reason = wire.FINISH_REASONS[answer.finish_reason or FinishReason.STOP]
+        usage, parts = wire.usage(answer.usage), list(wire.parts(answer.parts))
+        grounding = wire.grounding(answer.parts)
         if ":streamGenerateContent" in request.target:
-            return HttpReply.events(wire.pieces(answer.content, reason=reason), last=None)
-        return HttpReply.json(wire.text(answer.content, reason=reason))
+            pieces = [piece for part in parts for piece in wire.pieces_of(part)]
+            last = wire.response(pieces.pop(), reason=reason, **usage)
+            last["candidates"][0] |= grounding
+            return HttpReply.events(
+                [*(wire.response(piece, reason=None, **usage) for piece in pieces), last], last=None
+            )
+        whole = wire.response(*parts, reason=reason, **usage)
+        whole["candidates"][0] |= grounding
+        return HttpReply.json(whole)
 
     def refusal(self, request: HttpRequest, status: int) -> HttpReply:
         return HttpReply.json(wire.error(status), status=status)
@@ -50,7 +65,7 @@ class GeminiImageVendor(LoopbackVendor[tuple[GeneratedImage, ...]]):
 class TestGoogleLLM(LLMConformance):
     sdk = "google"
     model_id = wire.MODEL_ID
-    capabilities = frozenset(LLMConformance.family_capabilities)
+    capabilities = declared("google")
     sdk_imports = ("google.genai", "httpx2")
     extra = "google"
     concurrency = 64

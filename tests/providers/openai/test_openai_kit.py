@@ -11,6 +11,7 @@ from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
 from pipelex.generated.builtins import OpenaiPlugin
 from pipelex.testing.img_gen import ImgGenConformance
 from pipelex.testing.llm import LLMConformance
+from tests.providers.declared import declared
 from tests.providers.openai.vendors import ChatVendor, ImagesVendor, ResponsesVendor
 
 if TYPE_CHECKING:
@@ -21,13 +22,6 @@ pytest_plugins = ["pipelex.testing"]
 pytestmark = pytest.mark.counterpart("openai_docs", "img_gen:openai_img_gen", "llm:openai", "llm:openai_responses")
 
 QUICK = CallPolicy(timeout_s=1.5, max_attempts=1, max_validation_retries=0)
-CHAT = frozenset(
-    {
-        *(Capability.STRUCTURED_OUTPUT, Capability.STREAMING, Capability.SYSTEM_TEXT, Capability.IMAGES),
-        *(Capability.DOCUMENTS, Capability.TEMPERATURE, Capability.MAX_TOKENS, Capability.SEED, Capability.STOP),
-        Capability.REASONING_EFFORT,
-    }
-)
 IMAGES = frozenset(
     {
         *(Capability.IMAGES, Capability.COUNT, Capability.SIZE, Capability.QUALITY, Capability.OUTPUT_FORMAT),
@@ -41,7 +35,7 @@ class TestOpenAI(LLMConformance):
 
     sdk = "openai"
     model_id = "gpt-x"
-    capabilities = CHAT
+    capabilities = declared("openai")
     sdk_imports = ("openai",)
     extra = "openai"
     concurrency = 64
@@ -65,7 +59,7 @@ class TestOpenAIResponses(LLMConformance):
 
     sdk = "openai_responses"
     model_id = "gpt-x"
-    capabilities = CHAT - {Capability.SEED, Capability.STOP}
+    capabilities = declared("openai_responses")
     sdk_imports = ("openai",)
     extra = "openai"
     policy = QUICK

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipelex.cogt.inference.inference_result import FinishReason
+from pipelex.testing.chat_completions import ChatCompletionsVendor
+from pipelex.testing.conversation import ConversationVendor
 from pipelex.testing.loopback import HttpReply, HttpRequest, LoopbackVendor
 from tests.providers.openai import wire
 
 if TYPE_CHECKING:
     from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
     from pipelex.cogt.inference.inference_result import InferenceResult
+    from pipelex.cogt.llm.llm_job import LLMAnswer
 
 _INCOMPLETE = {FinishReason.LENGTH: "max_output_tokens", FinishReason.CONTENT_FILTER: "content_filter"}
 
@@ -27,31 +30,33 @@ def pieces_of(text: str) -> list[str]:
     return [text[start : start + 7] for start in range(0, len(text), 7)]
 
 
-class ChatVendor(LoopbackVendor[str]):
-    """Chat completions."""
+class ChatVendor(ChatCompletionsVendor):
+    """Chat completions, with what OpenRouter adds."""
 
-    def reply(self, request: HttpRequest, answer: InferenceResult[str]) -> HttpReply:
-        body = request.json()
-        model = str(body.get("model", ""))
-        if body.get("stream"):
-            pieces = pieces_of(answer.content)
-            return HttpReply.events(wire.completion_chunks(pieces, model=model, finish_reason=answer.finish_reason))
-        return HttpReply.json(wire.completion(answer.content, model=model, finish_reason=answer.finish_reason))
+    has_reasoning_details = True
+    has_citations = True
 
     def refusal(self, request: HttpRequest, status: int) -> HttpReply:
         return refuse(status)
 
 
-class ResponsesVendor(LoopbackVendor[str]):
+class ResponsesVendor(ConversationVendor):
     """The Responses API."""
 
-    def reply(self, request: HttpRequest, answer: InferenceResult[str]) -> HttpReply:
+    def reply_with(self, request: HttpRequest, answer: LLMAnswer) -> HttpReply:
+        if request.target.endswith("/input_tokens"):
+            return HttpReply.json(
+                {"object": "response.input_tokens", "input_tokens": wire.RESPONSE_USAGE["input_tokens"]}
+            )
         body = request.json()
-        incomplete = _INCOMPLETE.get(answer.finish_reason)
-        whole = wire.response(answer.content, model=str(body["model"]), incomplete=incomplete)
-        if body.get("stream"):
-            return wire.response_events(pieces_of(answer.content), whole)
-        return HttpReply.json(whole)
+        incomplete = _INCOMPLETE.get(answer.finish_reason or FinishReason.STOP)
+        items = wire.items(answer.parts)
+        whole = {
+            **wire.response("", model=str(body["model"]), incomplete=incomplete),
+            "output": items,
+            "usage": wire.response_usage(answer.usage),
+        }
+        return wire.item_events(whole) if body.get("stream") else HttpReply.json(whole)
 
     def refusal(self, request: HttpRequest, status: int) -> HttpReply:
         return refuse(status)

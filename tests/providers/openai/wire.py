@@ -13,11 +13,15 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, cast
 
+from pipelex.cogt.llm.llm_job import ReasoningPart, TextPart, ToolCallPart
+from pipelex.reporting.reporting_protocol import InferenceUsage
 from pipelex.testing.loopback import HttpReply
 from tests.providers.replay import named_sse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pipelex.cogt.llm.llm_job import AssistantPart, Citation
 
 USAGE: dict[str, object] = {
     "prompt_tokens": 11,
@@ -111,6 +115,74 @@ def response_events(pieces: Sequence[str], whole: dict[str, object]) -> HttpRepl
     return named_sse(
         (kind, {"type": kind, "sequence_number": number, **data}) for number, (kind, data) in enumerate(events)
     )
+
+
+def items(parts: Sequence[AssistantPart]) -> list[dict[str, object]]:
+    """The items of a response: a thought with its ciphertext, texts with annotations, calls."""
+    made: list[dict[str, object]] = []
+    for number, part in enumerate(parts):
+        match part:
+            case ReasoningPart():
+                summary = [{"type": "summary_text", "text": part.text}]
+                made.append({"type": "reasoning", "id": f"rs_{number}", "summary": summary} | _ciphertext(part))
+            case TextPart():
+                cited = [_annotation(one) for one in part.citations]
+                content = [{"type": "output_text", "text": part.text, "annotations": cited}]
+                message: dict[str, object] = {"type": "message", "id": f"msg_{number}", "status": "completed"}
+                made.append({**message, "role": "assistant", "content": content})
+            case ToolCallPart():
+                made.append({"type": "function_call", "id": f"fc_{number}", "call_id": part.id, "name": part.name,
+                             "arguments": part.arguments, "status": "completed"})  # fmt: skip
+    return made
+
+
+def _annotation(one: Citation) -> dict[str, object]:
+    place = {"start_index": one.start, "end_index": one.end}
+    return {"type": "url_citation", "url": one.url, "title": one.title, **place}
+
+
+def _ciphertext(part: ReasoningPart) -> dict[str, object]:
+    return {"encrypted_content": part.opaque} if part.opaque else {}
+
+
+def item_events(whole: dict[str, object]) -> HttpReply:
+    """The events of a streamed response, item by item: each added, in pieces, done."""
+    started = {**whole, "status": "in_progress", "output": [], "usage": None, "incomplete_details": None}
+    events: list[tuple[str, dict[str, object]]] = [("response.created", {"response": started})]
+    for number, item in enumerate(cast("list[dict[str, object]]", whole["output"])):
+        place = {"output_index": number, "item_id": item["id"]}
+        nothing: dict[str, object] = {"arguments": "", "content": []}
+        empty = {**item, **{name: value for name, value in nothing.items() if name in item}}
+        events.append(("response.output_item.added", {"output_index": number, "item": empty}))
+        kind, text = _streamed_text(item)
+        half = len(text) // 2
+        events += [(f"response.{kind}.delta", {**place, "delta": piece}) for piece in (text[:half], text[half:])]
+        events.append(("response.output_item.done", {"output_index": number, "item": item}))
+    events.append((f"response.{whole['status']}", {"response": whole}))
+    return named_sse(
+        (kind, {"type": kind, "sequence_number": number, **data}) for number, (kind, data) in enumerate(events)
+    )
+
+
+def _streamed_text(item: dict[str, object]) -> tuple[str, str]:
+    """The word for the pieces of an item, and the text that is cut into them."""
+    if item["type"] == "function_call":
+        return "function_call_arguments", str(item["arguments"])
+    field, kind = ("content", "output_text") if item["type"] == "message" else ("summary", "reasoning_summary_text")
+    return kind, "".join(part["text"] for part in cast("list[dict[str, str]]", item[field]))
+
+
+def response_usage(usage: InferenceUsage | None) -> dict[str, object]:
+    """The counts of a response."""
+    usage = usage or InferenceUsage()
+    details = {"cached_tokens": usage.cached_input_tokens, "cache_write_tokens": usage.cache_write_tokens}
+    return {
+        "input_tokens": usage.input_tokens,
+        "input_tokens_details": details,
+        "output_tokens": usage.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        "total_tokens": (usage.input_tokens or 0) + (usage.output_tokens or 0),
+    }
 
 
 def images(files: Sequence[bytes], *, size: str | None = "1024x1024") -> dict[str, object]:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipelex.cogt.model_backends.backend import InferenceBackend
-from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.generated.builtins import PortkeyPlugin
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.testing.llm import LLMConformance
 from tests.providers import replay as scripted
 from tests.providers.calls import KEY, Caller
+from tests.providers.declared import declared
 from tests.providers.openai import wire
-from tests.providers.openai.test_openai_kit import CHAT, QUICK
+from tests.providers.openai.test_openai_kit import QUICK
 from tests.providers.openai.test_openai_kit import TestOpenAI as _OpenAIKit
 from tests.providers.openai.vendors import ChatVendor
 
@@ -113,7 +113,7 @@ class TestPortkey(LLMConformance):
 
     sdk = "portkey_completions"
     model_id = "@openai/gpt-x"
-    capabilities = CHAT - {Capability.REASONING_EFFORT}
+    capabilities = declared("portkey_completions")
     sdk_imports = ("openai",)
     extra = "portkey"
     secret_extras = ("provider_key",)

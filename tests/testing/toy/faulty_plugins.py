@@ -79,7 +79,9 @@ def with_client(client: str) -> type[ToyPlugin]:
 LLM_WORKERS = (
     *("Disguised", "Stripping", "OneLoop", "Dropping", "Unrefusing", "Uncounting", "Unreporting", "Misnaming"),
     *("Mixing", "Trimming", "ReadingOn", "EndingQuietly", "MixingStreams", "Untyped", "HalfAnswering", "Shielding"),
-    "Trusting",
+    *("Trusting", "Unsigning", "Hoarding", "HalfThinking", "Believing", "Indexing", "Reversing", "NullArguments"),
+    *("Describing", "Choosing", "Forcing", "ToolsOrNoCalls", "CountingTwice", "TrimmingThoughts", "CountingBytes"),
+    *("Remembering", "Recounting"),
 )
 CLIENTS = (
     *("HoldingOnTimeout", "HoldingOnSuccess", "ShowingClient"),

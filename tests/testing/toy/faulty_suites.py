@@ -11,7 +11,13 @@ from tests.testing.toy import faulty_plugins, vendor
 from tests.testing.toy.faulty_top import HeavyPlugin
 
 FEW = {
-    "capabilities": frozenset({Capability.STREAMING, Capability.STRUCTURED_OUTPUT, Capability.SEED, Capability.STOP}),
+    "capabilities": frozenset(
+        {
+            *(Capability.STREAMING, Capability.STRUCTURED_OUTPUT, Capability.SEED, Capability.STOP, Capability.TOOLS),
+            *(Capability.HISTORY, Capability.IMAGES, Capability.TOOL_CHOICE, Capability.TOKEN_COUNTING),
+            *(Capability.STRUCTURED_OUTPUT_WITH_TOOLS, Capability.TOOL_RESULT_FILES),
+        }
+    ),
     "concurrency": 4,
 }
 
@@ -66,6 +72,22 @@ FAULTS = (
     Fault("WithUntyped", "test_an_object_is_of_the_type_asked_for"),
     Fault("WithTrusting", "test_an_odd_answer_costs_neither_text_nor_usage"),
     Fault("WithHalfAnswering", "test_half_an_answer_is_an_error"),
+    Fault("WithRecounting", "test_tokens_are_counted_by_the_vendor"),
+    Fault("WithUnsigning", "test_what_is_opaque_comes_back"),
+    Fault("WithHoarding", "test_nothing_opaque_goes_to_another_backend"),
+    Fault("WithHalfThinking", "test_a_broken_thought_is_not_sent_back"),
+    Fault("WithBelieving", "test_a_cut_call_is_not_run"),
+    Fault("WithIndexing", "test_messy_calls_are_understood"),
+    Fault("WithReversing", "test_results_go_back_in_the_order_of_the_calls"),
+    Fault("WithNullArguments", "test_a_call_without_arguments_is_run"),
+    Fault("WithDescribing", "test_an_image_from_a_tool_arrives"),
+    Fault("WithChoosing", "test_tools_and_a_schema_work_together"),
+    Fault("WithForcing", "test_each_tool_choice_is_kept"),
+    Fault("WithToolsOrNoCalls", "test_a_conversation_with_calls_needs_no_tools"),
+    Fault("WithCountingTwice", "test_each_count_of_the_usage_is_kept"),
+    Fault("WithTrimmingThoughts", "test_a_streamed_answer_is_the_same_answer"),
+    Fault("WithCountingBytes", "test_citations_point_at_the_words"),
+    Fault("WithRemembering", "test_a_conversation_is_kept_as_json"),
     Fault("WithOneImage", "test_as_many_images_come_as_are_asked_for", vendor.ToyImgGenConformance),
     Fault("WithUnfilteredImages", "test_half_an_answer_is_an_error", vendor.ToyImgGenConformance),
     Fault("WithOtherPages", "test_pages_come_one_by_one", vendor.ToyExtractConformance),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,7 +15,22 @@ from pipelex.cogt.exceptions import InferenceError, InferenceModelNotFoundError
 from pipelex.cogt.extract.extract_job import ExtractedPage, ExtractJob
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
-from pipelex.cogt.llm.llm_job import AnswerDone, LLMAnswer, LLMEvent, LLMJob, LLMMessage, TextDelta
+from pipelex.cogt.llm.llm_job import (
+    AnswerDone,
+    AssistantPart,
+    LLMAnswer,
+    LLMEvent,
+    LLMJob,
+    LLMMessage,
+    PartDone,
+    ReasoningDelta,
+    ReasoningPart,
+    TextDelta,
+    TextPart,
+    ToolCallDelta,
+    ToolCallPart,
+    UserPart,
+)
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from tests.testing.toy.sdk import ToyBroken, ToyClient, ToyTimeout
 from tests.testing.toy.workers import ToyExtract, ToyImgGen, ToyLLM, ToySearch
@@ -30,13 +46,14 @@ class Disguised:
         return getattr(self._worker, name)
 
 
+Part: TypeAlias = UserPart | AssistantPart
 Job: TypeAlias = LLMJob | Sequence[LLMMessage] | str
 
 
 class Stripping(ToyLLM):
-    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
-        result = await super()._gen_text(job)
-        return replace(result, content=result.content.strip())
+    def answer(self, raw: dict[str, Any]) -> LLMAnswer:
+        answer = super().answer(raw)
+        return replace(answer, parts=(), text=answer.text.strip()) if len(answer.parts) == 1 else answer
 
 
 class OneLoop(ToyLLM):
@@ -53,20 +70,19 @@ class Unrefusing(ToyLLM):
     async def gen_text(self, job: Job) -> str:  # type: ignore[misc]  # what the kit has to find: a final method that is overridden
         if not isinstance(job, LLMJob) or job.params.stop == ():
             return await super().gen_text(job)
-        return (await self._gen_text(job)).content
+        return (await self._generate(job)).text
 
 
 class Trusting(ToyLLM):
     """Believes that an answer is as its documentation says."""
 
-    def result(self, answer: dict[str, Any]) -> InferenceResult[str]:
-        return replace(super().result(answer), usage=InferenceUsage(**answer["usage"]))
+    def answer(self, raw: dict[str, Any]) -> LLMAnswer:
+        return replace(super().answer(raw), usage=InferenceUsage(**raw["usage"]))
 
 
 class Uncounting(ToyLLM):
-    def result(self, answer: dict[str, Any]) -> InferenceResult[str]:
-        result = super().result(answer)
-        return replace(result, usage=None)
+    def answer(self, raw: dict[str, Any]) -> LLMAnswer:
+        return replace(super().answer(raw), usage=None)
 
 
 class Unreporting(ToyLLM):
@@ -86,16 +102,16 @@ class Misnaming(ToyLLM):
 class Shielding(ToyLLM):
     is_left = False
 
-    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
+    async def _generate(self, job: LLMJob) -> LLMAnswer:
         try:
             return await asyncio.shield(asyncio.ensure_future(self._go_on(job)))
         except asyncio.CancelledError:
             self.is_left = True
             raise
 
-    async def _go_on(self, job: LLMJob) -> InferenceResult[str]:
+    async def _go_on(self, job: LLMJob) -> LLMAnswer:
         try:
-            return await super()._gen_text(job)
+            return await super()._generate(job)
         except ToyTimeout:
             await asyncio.sleep(60 if self.is_left else 0)
             raise
@@ -155,10 +171,10 @@ class ShowingClient(ToyClient):
 
 
 class Mixing(ToyLLM):
-    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
+    async def _generate(self, job: LLMJob) -> LLMAnswer:
         self.job = job
         await asyncio.sleep(0)
-        return await super()._gen_text(self.job)
+        return await super()._generate(self.job)
 
 
 class Trimming(ToyLLM):
@@ -213,8 +229,170 @@ class Untyped(ToyLLM):
 
 
 class HalfAnswering(ToyLLM):
-    def result(self, answer: dict[str, Any]) -> InferenceResult[str]:
-        return replace(super().result(answer), finish_reason=FinishReason.STOP)
+    def answer(self, raw: dict[str, Any]) -> LLMAnswer:
+        return replace(super().answer(raw), finish_reason=FinishReason.STOP)
+
+
+class Unsigning(ToyLLM):
+    """Sends no signature back."""
+
+    def said(self, part: Part) -> dict[str, Any]:
+        return {**super().said(part), "sig": None}
+
+
+class Hoarding(ToyLLM):
+    """Sends thoughts back that it remembers, whoever had them."""
+
+    thoughts: list[dict[str, Any]]
+
+    def answer(self, raw: dict[str, Any]) -> LLMAnswer:
+        self.thoughts = [part for part in raw.get("parts") or () if "thought" in part]
+        return super().answer(raw)
+
+    def messages(self, job: LLMJob) -> list[Any]:
+        messages = super().messages(job)
+        if len(messages) > 1 and not any("thought" in part for part in messages[1]):
+            messages[1] = [*getattr(self, "thoughts", []), *messages[1]]
+        return messages
+
+
+class HalfThinking(ToyLLM):
+    """Takes the thought that a broken stream leaves for a whole one, with an empty signature."""
+
+    async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
+        try:
+            async for event in super()._stream(job):
+                yield event
+        except ToyBroken:
+            yield PartDone(part=ReasoningPart(opaque=""))
+            raise
+
+
+class Believing(ToyLLM):
+    """Takes an answer with calls for one that ended with them."""
+
+    def answer(self, raw: dict[str, Any]) -> LLMAnswer:
+        answer = super().answer(raw)
+        calls = any(isinstance(part, ToolCallPart) for part in answer.parts)
+        return replace(answer, finish_reason=FinishReason.TOOL_CALLS) if calls else answer
+
+
+class Indexing(ToyLLM):
+    """Puts calls together by their index alone."""
+
+    def call_piece(self, piece: dict[str, Any]) -> LLMEvent:
+        index = piece["index"]
+        return ToolCallDelta(slot=index, id=f"call-{index}", name=piece.get("call"), arguments=piece["arguments"])
+
+
+class Reversing(ToyLLM):
+    """Sends results in another order."""
+
+    def messages(self, job: LLMJob) -> list[Any]:
+        messages = super().messages(job)
+        results = [part for part in messages[-1] if "result" in part]
+        return [*messages[:-1], [*reversed(results), *(part for part in messages[-1] if "result" not in part)]]
+
+
+class NullArguments(ToyLLM):
+    """Reads empty arguments as JSON."""
+
+    def answer(self, raw: dict[str, Any]) -> LLMAnswer:
+        for part in raw.get("parts") or ():
+            if isinstance(part, dict) and "arguments" in part:
+                part["arguments"] = part["arguments"] or "null"
+        return super().answer(raw)
+
+
+class Describing(ToyLLM):
+    """Writes the images of results into a text."""
+
+    def said(self, part: Part) -> dict[str, Any]:
+        data = super().said(part)
+        return {**data, "content": json.dumps(data["content"])} if "result" in data else data
+
+
+class Choosing(ToyLLM):
+    """Sends tools or a schema."""
+
+    def fields(self, job: LLMJob) -> dict[str, Any]:
+        fields = super().fields(job)
+        return {**fields, "tools": []} if fields["schema"] else fields
+
+
+class Forcing(ToyLLM):
+    """Sends no difference between any tool and a named one."""
+
+    def fields(self, job: LLMJob) -> dict[str, Any]:
+        fields = super().fields(job)
+        choice = fields["tool_choice"]
+        return {**fields, "tool_choice": choice and choice["mode"]}
+
+
+class ToolsOrNoCalls(ToyLLM):
+    """Leaves calls out of a conversation where there are no tools."""
+
+    def messages(self, job: LLMJob) -> list[Any]:
+        messages = super().messages(job)
+        if job.params.tools:
+            return messages
+        return [[part for part in parts if "call" not in part and "result" not in part] for parts in messages]
+
+
+class CountingTwice(ToyLLM):
+    """Adds the tokens of the cache to those that hold them."""
+
+    def answer(self, raw: dict[str, Any]) -> LLMAnswer:
+        answer = super().answer(raw)
+        usage = answer.usage
+        if usage is None or usage.cached_input_tokens is None:
+            return answer
+        total = (usage.input_tokens or 0) + usage.cached_input_tokens
+        return replace(answer, usage=replace(usage, input_tokens=total))
+
+
+class TrimmingThoughts(ToyLLM):
+    def events(self, piece: dict[str, Any]) -> list[LLMEvent]:
+        if "thought" in piece:
+            return [ReasoningDelta(text=piece["thought"].strip())]
+        return super().events(piece)
+
+
+class CountingBytes(ToyLLM):
+    """Takes places that are counted in characters for bytes."""
+
+    def answer(self, raw: dict[str, Any]) -> LLMAnswer:
+        answer = super().answer(raw)
+        return replace(answer, parts=tuple(self.moved(part) for part in answer.parts))
+
+    def moved(self, part: Any) -> Any:
+        if not isinstance(part, TextPart) or not part.citations:
+            return part
+        cited = part.citations[0]
+        start, end = (len(part.text.encode()[:place].decode(errors="ignore")) for place in (cited.start, cited.end))
+        return replace(part, citations=(replace(cited, start=start, end=end),))
+
+
+class Remembering(ToyLLM):
+    """Keeps the signatures of calls to itself, in place of the answer."""
+
+    kept: dict[str, str | None]
+
+    def part_in(self, data: dict[str, Any]) -> AssistantPart:
+        part = super().part_in(data)
+        if not isinstance(part, ToolCallPart):
+            return part
+        self.kept = {**getattr(self, "kept", {}), part.id: part.opaque}
+        return replace(part, opaque=None)
+
+    def said(self, part: Part) -> dict[str, Any]:
+        data = super().said(part)
+        return {**data, "sig": getattr(self, "kept", {}).get(data["id"])} if "call" in data else data
+
+
+class Recounting(ToyLLM):
+    async def _count_tokens(self, job: LLMJob) -> int:
+        return len(str(self.fields(job))) // 4
 
 
 class OneImage(ToyImgGen):

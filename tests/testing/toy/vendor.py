@@ -8,28 +8,49 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pipelex.cogt.extract.extract_job import ExtractedImage, ExtractedPage
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
+from pipelex.cogt.llm.llm_job import LLMAnswer, TextPart
 from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.search.search_job import SearchAnswer
+from pipelex.testing.conversation import ConversationVendor
 from pipelex.testing.extract import ExtractConformance
 from pipelex.testing.img_gen import ImgGenConformance
 from pipelex.testing.llm import LLMConformance
 from pipelex.testing.loopback import HttpReply, HttpRequest, LoopbackVendor
 from pipelex.testing.search import SearchConformance
 from tests.testing.toy.plugin import SDK, ToyPlugin
+from tests.testing.toy.workers import said
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pipelex.cogt.inference.inference_result import InferenceResult
     from pipelex.plugins.contract import PipelexPlugin
 
 
-class LLMVendor(LoopbackVendor[str]):
-    def reply(self, request: HttpRequest, answer: InferenceResult[str]) -> HttpReply:
+class LLMVendor(ConversationVendor):
+    def reply_with(self, request: HttpRequest, answer: LLMAnswer) -> HttpReply:
         usage = {name: count for name, count in asdict(answer.usage).items() if count} if answer.usage else {}
+        if request.target == "/count":
+            return HttpReply.json({"tokens": usage["input_tokens"]})
         end = {"finish": answer.finish_reason, "usage": usage, "model": answer.model_served}
-        if not request.json().get("stream"):
-            return HttpReply.json({"text": answer.content, **end})
-        pieces = [answer.content[index : index + 5] for index in range(0, len(answer.content), 5)]
-        return HttpReply.json_lines([*({"text": piece} for piece in pieces), end])
+        if request.json().get("stream"):
+            return HttpReply.json_lines([*self.pieces(answer), end])
+        if len(answer.parts) == 1 and said(answer.parts[0]) == said(TextPart(text=answer.text)):
+            return HttpReply.json({"text": answer.text, **end})
+        return HttpReply.json({"parts": [said(part) for part in answer.parts], **end})
+
+    def pieces(self, answer: LLMAnswer) -> Iterator[dict[str, object]]:
+        """Yield the pieces of an answer; what is signed, or cites, comes once more as a whole."""
+        for index, part in enumerate(answer.parts):
+            data = said(part)
+            for kind in ("text", "thought"):
+                yield from ({kind: data[kind][at : at + 5]} for at in range(0, len(data.get(kind, "")), 5))
+            if data["sig"] or data.get("cites"):
+                yield {"whole": data}
+            elif "call" in data:
+                half = len(data["arguments"]) // 2
+                yield {"index": index, "call": data["call"], "id": data["id"], "arguments": data["arguments"][:half]}
+                yield {"index": index, "arguments": data["arguments"][half:]}
 
 
 class ImgGenVendor(LoopbackVendor[tuple[GeneratedImage, ...]]):

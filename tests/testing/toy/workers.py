@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import asdict
@@ -27,7 +28,26 @@ from pipelex.cogt.inference.answer_parts import text_of, usage_of, word_of
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
 from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
 from pipelex.cogt.inference.media import MediaSource
-from pipelex.cogt.llm.llm_job import AnswerDone, AnswerUpdate, LLMAnswer, LLMEvent, LLMJob, TextDelta
+from pipelex.cogt.llm.llm_job import (
+    AnswerDone,
+    AnswerUpdate,
+    AssistantPart,
+    Citation,
+    DocumentPart,
+    ImagePart,
+    LLMAnswer,
+    LLMEvent,
+    LLMJob,
+    PartDone,
+    ReasoningDelta,
+    ReasoningPart,
+    TextDelta,
+    TextPart,
+    ToolCallDelta,
+    ToolCallPart,
+    ToolResultPart,
+    UserPart,
+)
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
 from pipelex.cogt.search.search_job import SearchAnswer, SearchJob, SearchSource
@@ -76,7 +96,8 @@ class Toy(InferenceWorkerAbstract):
 
 
 def usage_in(answer: dict[str, Any]) -> InferenceUsage | None:
-    return usage_of(answer.get("usage"), input_tokens="input_tokens", output_tokens="output_tokens")
+    names = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "reasoning_tokens")
+    return usage_of(answer.get("usage"), **{name: name for name in names})
 
 
 def reason_in(answer: dict[str, Any]) -> FinishReason:
@@ -88,45 +109,100 @@ def encoded(source: MediaSource) -> str:
     return source.url or base64.b64encode(source.read()).decode()
 
 
+def said(part: UserPart | AssistantPart) -> dict[str, Any]:
+    """Return a part in the toy vendor's wire format."""
+    match part:
+        case TextPart():
+            cited = [{"url": one.url, "start": one.start, "end": one.end} for one in part.citations]
+            return {"text": part.text, "sig": part.opaque, "cites": cited}
+        case ReasoningPart():
+            return {"thought": part.text, "sig": part.opaque}
+        case ToolCallPart():
+            return {"call": part.name, "id": part.id, "arguments": part.arguments, "sig": part.opaque}
+        case ToolResultPart():
+            content = part.content if isinstance(part.content, str) else [said(inner) for inner in part.content]
+            return {"result": part.call_id, "of": part.name, "content": content, "error": part.is_error}
+        case ImagePart() | DocumentPart():
+            return {"file": encoded(part.source)}
+        case _:
+            raise NotImplementedError(part.kind)
+
+
+def part_in(data: dict[str, Any]) -> AssistantPart:
+    """Read a part in the toy vendor's wire format."""
+    signature = word_of(data.get("sig"))
+    if "call" in data:
+        arguments = data.get("arguments")
+        arguments = json.dumps(arguments) if isinstance(arguments, dict) else text_of(arguments)
+        return ToolCallPart(
+            id=text_of(data.get("id")), name=text_of(data["call"]), arguments=arguments, opaque=signature
+        )
+    if "thought" in data:
+        return ReasoningPart(text=text_of(data["thought"]), opaque=signature)
+    cited = tuple(Citation(**one) for one in data.get("cites") or ())
+    return TextPart(text=text_of(data.get("text")), opaque=signature, citations=cited)
+
+
 class ToyLLM(Toy, LLMWorkerAbstract):
-    """Texts."""
+    """Texts and conversations."""
 
     def fields(self, job: LLMJob) -> dict[str, Any]:
         params = asdict(job.params)
         params["stop"] = list(job.params.stop) or None
         params["schema"] = params.pop("structured_output")
-        media = [encoded(source) for source in (*job.prompt.images, *job.prompt.documents)]
-        prompt = {"prompt": job.prompt.user_text, "system": job.prompt.system_text, "media": media or None}
+        prompt = {"system": job.prompt.system_text, "messages": self.messages(job)}
         return {"model": self.inference_model.model_id, **prompt, **params}
 
-    def result(self, answer: dict[str, Any]) -> InferenceResult[str]:
-        return InferenceResult(
-            content=text_of(answer.get("text")),
-            usage=usage_in(answer),
-            finish_reason=reason_in(answer),
-            model_served=word_of(answer.get("model")),
-        )
+    def messages(self, job: LLMJob) -> list[Any]:
+        return [[self.said(part) for part in message.parts] for message in job.prompt.messages()]
 
-    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
-        return self.result(await self.client.call("llm", **self.fields(job)))
+    def said(self, part: UserPart | AssistantPart) -> dict[str, Any]:
+        return said(part)
+
+    def part_in(self, data: dict[str, Any]) -> AssistantPart:
+        return part_in(data)
+
+    def answer(self, raw: dict[str, Any]) -> LLMAnswer:
+        parts = tuple(self.part_in(data) for data in raw.get("parts") or () if isinstance(data, dict))
+        return LLMAnswer(
+            parts=parts,
+            text="" if parts else text_of(raw.get("text")),
+            usage=usage_in(raw),
+            finish_reason=reason_in(raw),
+            model_served=word_of(raw.get("model")),
+        )
 
     async def _generate(self, job: LLMJob) -> LLMAnswer:
-        result = await self._gen_text(job)
-        return LLMAnswer(
-            text=result.content,
-            usage=result.usage,
-            finish_reason=result.finish_reason,
-            model_served=result.model_served,
-        )
+        return self.answer(await self.client.call("llm", **self.fields(job)))
 
     async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
-        answer = self.client.stream("llm", **self.fields(job))
-        async with aclosing(answer):  # type: ignore[type-var]  # it is a generator
-            async for piece in answer:
-                reason = reason_in(piece) if "finish" in piece else None
-                yield TextDelta(text=text_of(piece.get("text")))
-                yield AnswerUpdate(usage=usage_in(piece), finish_reason=reason)
+        pieces = self.client.stream("llm", **self.fields(job))
+        async with aclosing(pieces):  # type: ignore[type-var]  # it is a generator
+            async for piece in pieces:
+                for event in self.events(piece):
+                    yield event
         yield AnswerDone(answer=LLMAnswer())
+
+    def events(self, piece: dict[str, Any]) -> list[LLMEvent]:
+        """Read a piece of a stream: of a text, of a thought, of a call, a whole part, or the end."""
+        if "whole" in piece:
+            return [PartDone(part=self.part_in(piece["whole"]))]
+        if "thought" in piece:
+            return [ReasoningDelta(text=text_of(piece["thought"]))]
+        if "arguments" in piece:
+            return [self.call_piece(piece)]
+        usage, reason = usage_in(piece), reason_in(piece) if "finish" in piece else None
+        return [TextDelta(text=text_of(piece.get("text"))), AnswerUpdate(usage=usage, finish_reason=reason)]
+
+    def call_piece(self, piece: dict[str, Any]) -> LLMEvent:
+        index = piece.get("index")
+        slot = index if isinstance(index, int) else None
+        name, id = word_of(piece.get("call")), word_of(piece.get("id"))
+        return ToolCallDelta(slot=slot, id=id, name=name, arguments=text_of(piece["arguments"]))
+
+    async def _count_tokens(self, job: LLMJob) -> int:
+        counted: int = (await self.client.call("count", **self.fields(job)))["tokens"]
+        return counted
 
 
 class ToyImgGen(Toy, ImgGenWorkerAbstract):

@@ -214,7 +214,7 @@ class AnswerReport(CallReport):
 
     def _known_answer(self, known: PartialAnswer) -> PartialAnswer | None:
         answer = self.so_far()
-        if not answer.parts:
+        if known.text not in ("", answer.text) or not answer.parts:  # the driver knows better than its pieces
             answer = replace(answer, text=known.text, parts=getattr(known, "parts", ()))
         return answer if replace(answer, backend_name=None) != _NOTHING_KNOWN else None
 

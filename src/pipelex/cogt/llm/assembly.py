@@ -122,7 +122,7 @@ class Assembler:
         """Take a part that is no text; a call takes the place of its pieces."""
         if isinstance(part, ToolCallPart):
             yield from self._close_text()
-            self._calls = [call for call in self._calls if not part.id or call.id != part.id]
+            self._calls = [call for call in self._calls if not _is_whole_of(part, call)]
             part = self._completed(part)
         yield from self.close()
         yield from self._keep(part)
@@ -170,6 +170,13 @@ def new_call_id() -> str:
     import secrets
 
     return "".join(secrets.choice(ID_CHARACTERS) for _ in range(ID_LENGTH))
+
+
+def _is_whole_of(part: ToolCallPart, call: _Call) -> bool:
+    """Return whether a whole call is the one whose pieces came before it; without ids, by what it calls."""
+    if part.id not in _NO_IDS or call.id:
+        return part.id == call.id
+    return (part.name, part.arguments) == (call.name, "".join(call.arguments))
 
 
 def _begins_another(call: _Call, delta: ToolCallDelta) -> bool:

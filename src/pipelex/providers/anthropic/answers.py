@@ -69,8 +69,7 @@ def _parts(content: object) -> Iterator[AssistantPart]:
     if isinstance(content, str):
         yield TextPart(text=content)
     for block in items_of(content):
-        kind = field_of(block, "type")
-        part = _part(block, kind)
+        part = _part(block, word_of(field_of(block, "type")))
         if part is not None:
             yield part
 
