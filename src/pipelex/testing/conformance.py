@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import pytest
@@ -466,6 +468,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
     ) -> SceneT:
         """Run a scene in a loop of its own: open the vendor, give the orders, close the clients, look for leaks."""
         self._is_silent = fault in {Fault.TIMEOUT, Fault.STALLED}
+        _load(self.sdk_imports)
         with self.vendor() as vendor:
             vendor.answer_with(answer or (lambda token: self._answer(token, capability)))
             if fault is not None:
@@ -595,6 +598,16 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
         hunt.look_at("the report", repr(stage.log.records))
         for client in stage.clients.built:
             hunt.look_at("the client's repr", f"{client!r} {client}")
+
+
+@cache
+def _load(modules: tuple[str, ...]) -> None:
+    """Import an SDK before the time of a check begins: on a busy machine that alone may take longer."""
+    from importlib import import_module
+
+    for module in modules:
+        with suppress(ImportError):  # the check says more about it
+            import_module(module)
 
 
 _counter = itertools.count(1)

@@ -96,7 +96,7 @@ def usage(counts: InferenceUsage | None) -> dict[str, int]:
     found = {
         "promptTokenCount": counts.input_tokens,
         "candidatesTokenCount": (counts.output_tokens or 0) - thoughts,
-        "thoughtsTokenCount": counts.reasoning_tokens,
+        "thoughtsTokenCount": thoughts,
         "cachedContentTokenCount": counts.cached_input_tokens,
     }
     return {name: count for name, count in found.items() if count is not None}
