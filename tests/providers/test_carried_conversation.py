@@ -15,6 +15,7 @@ from pipelex.generated.builtins import OpenaiPlugin
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from tests.providers import replay as scripted
 from tests.providers.anthropic import test_anthropic_conversation as anthropic
+from tests.providers.anthropic import wire as anthropic_wire
 from tests.providers.calls import Caller
 from tests.providers.conversations import answered, asking, streamed
 from tests.providers.google import test_google_conversation as google
@@ -54,7 +55,7 @@ def ask(request: pytest.FixtureRequest, replay: Replay) -> Callable[[Caller, LLM
         google.call("Oslo", id="fc-g", signed=_SIGNED_BY_GOOGLE),
     ]
     if request.param:
-        replay.on(anthropic.MESSAGES, scripted.named_sse(anthropic.events_of(message)))
+        replay.on(anthropic.MESSAGES, scripted.named_sse(anthropic_wire.events_of(message)))
         replay.on(openai.CHAT, scripted.sse(openai.chunks(delta, finish_reason="tool_calls")))
         replay.on("*", scripted.sse(google.pieces(parts), last=None))
         return streamed
