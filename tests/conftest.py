@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +12,15 @@ from tests.counterparts import pytest_runtest_call, pytest_runtest_teardown
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["pytest_runtest_call", "pytest_runtest_teardown"]
+__all__ = ["pytest_collection_finish", "pytest_runtest_call", "pytest_runtest_teardown"]
 
 pytest_plugins = ["pytester"]
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported out of every later garbage collection: the SDKs hold millions of objects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,8 @@ from tests.checking.written import write_example
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipelex.checking.check import Checked
+
 LISTER_LINE = '        registrar.add_model_lister(sdk="acme", lister=list_acme_models)\n'
 HEAD = "    def register(self, registrar: PluginRegistrar) -> None:\n"
 
@@ -127,17 +129,28 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
-def test_the_mistake_is_found_with_a_message_that_names_it(mistake: Mistake, tmp_path: Path) -> None:
-    write_example(tmp_path, mistake.files)
-    result = check([str(tmp_path)])
-    assert 1 == result.exit_code
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checked]:
+    """All mistakes, checked together: mypy is started once."""
+    folders = {}
+    for title, mistake in MISTAKES.items():
+        folders[title] = tmp_path_factory.mktemp("mistake")
+        write_example(folders[title], mistake.files)
+    result = check([str(folder) for folder in folders.values()])
+    assert () == result.failures
+    return dict(zip(folders, result.checked, strict=True))
+
+
+@pytest.mark.parametrize("title", MISTAKES)
+def test_the_mistake_is_found_with_a_message_that_names_it(checked: dict[str, Checked], title: str) -> None:
+    mistake, found = MISTAKES[title], checked[title].findings
+    assert checked[title].errors
     texts = {
         finding.rule: f"{finding.message} / {finding.expected} / {finding.fix}"
-        for finding in result.checked[0].findings
+        for finding in found
         if mistake.words in f"{finding.message} / {finding.expected} / {finding.fix}"
     }
-    assert mistake.rule in texts, [(finding.rule, finding.message) for finding in result.checked[0].findings]
+    assert mistake.rule in texts, [(finding.rule, finding.message) for finding in found]
 
 
 @pytest.mark.parametrize(

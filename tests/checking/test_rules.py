@@ -33,21 +33,35 @@ def test_the_sample_is_clean(tmp_path: Path) -> None:
     assert () == checked(tmp_path, {}).findings
 
 
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checked]:
+    """The examples of all rules, checked together: mypy is started once."""
+    folders = {}
+    for rule in RULES:
+        for name, files in (("positive", rule.positive), ("near miss", rule.near_miss)):
+            folders[f"{name} {rule.id}"] = tmp_path_factory.mktemp(rule.id)
+            write_example(folders[f"{name} {rule.id}"], files)
+    result = check([str(folder) for folder in folders.values()])
+    assert () == result.failures
+    return dict(zip(folders, result.checked, strict=True))
+
+
 @pytest.mark.parametrize("rule", RULES, ids=IDS)
-def test_the_positive_example_is_found(rule: Rule, tmp_path: Path) -> None:
-    found = [finding for finding in checked(tmp_path, rule.positive).findings if finding.rule == rule.id]
+def test_the_positive_example_is_found(examples: dict[str, Checked], rule: Rule) -> None:
+    example = examples[f"positive {rule.id}"]
+    found = [finding for finding in example.findings if finding.rule == rule.id]
     assert found, f"{rule.id} finds nothing in its own example"
     for finding in found:
         assert rule.severity == finding.severity
         assert finding.message
         assert finding.expected
         assert finding.fix
-        assert finding.place.file.is_relative_to(tmp_path.resolve())
+        assert finding.place.file.is_relative_to(example.root.resolve())
 
 
 @pytest.mark.parametrize("rule", RULES, ids=IDS)
-def test_the_near_miss_is_clean(rule: Rule, tmp_path: Path) -> None:
-    assert () == checked(tmp_path, rule.near_miss).findings
+def test_the_near_miss_is_clean(examples: dict[str, Checked], rule: Rule) -> None:
+    assert () == examples[f"near miss {rule.id}"].findings
 
 
 @pytest.mark.parametrize("rule", RULES, ids=IDS)

@@ -14,11 +14,11 @@ from pipelex.reading.modules import ModuleLocation, locate
 from pipelex.spi.lock import read_spi_lock
 from tests.acme.environment import write_distribution
 from tests.cli.test_doctor import ENTRY, PLUGIN
+from tests.heavy import heavy_but
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipelex.spi.lock import LockedBuiltin
     from tests.cli.conftest import Terminal
 
 BACKENDS = packaged_backends()
@@ -128,10 +128,14 @@ def test_giving_up_writes_nothing(terminal: Terminal) -> None:
     assert {} == _files(terminal)
 
 
-@pytest.mark.parametrize("row", [row for row in read_spi_lock().builtins if row.extra], ids=lambda row: str(row.name))
+WITH_SDK = {row.name: row for row in read_spi_lock().builtins if row.extra}
+
+
+@pytest.mark.parametrize("name", heavy_but("openai", "bedrock", names=WITH_SDK))
 def test_a_missing_sdk_is_named_with_the_command_that_brings_it(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, row: LockedBuiltin
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    row = WITH_SDK[name]
     gone = ModuleLocation(is_missing=True)
     monkeypatch.setattr(plugins_part, "locate", lambda name: gone if name == row.imports[0] else locate(name))
     data = terminal.run("init", "--all", "--json").data

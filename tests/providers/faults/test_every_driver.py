@@ -82,6 +82,11 @@ EXCEPTIONS = {
     ("mistral llm", Fault.MALFORMED): EXPECTED[Fault.MALFORMED]._replace(status=200),
     ("mistral extract", Fault.MALFORMED): EXPECTED[Fault.MALFORMED]._replace(status=200),
 }
+ONE_A_CLIENT = (
+    *("openai", "openai_responses", "openai_img_gen", "azure_rest_img_gen", "anthropic", "bedrock_aioboto"),
+    *("mistral llm", "google llm", "fal", "huggingface_img_gen", "linkup", "openrouter"),
+)
+"""A driver of each kind of client, which run every time."""
 REQUEST_ID_HEADERS = {
     "openai": "x-request-id",  # https://platform.openai.com/docs/api-reference/debugging-requests
     "azure": "apim-request-id",
@@ -124,7 +129,7 @@ def outcome_on_the_way(name: str, policy: CallPolicy) -> Outcome:
 
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault not in SILENT])
-@pytest.mark.parametrize("name", DRIVERS)
+@pytest.mark.parametrize("name", heavy_but(*ONE_A_CLIENT, names=DRIVERS))
 @pytest.mark.usefixtures("pauses")
 def test_a_fault_becomes_its_kind_and_is_repeated_or_not(name: str, fault: Fault) -> None:
     assert expected(name, fault) == outcome_of(name, fault)
