@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pipelex.spi.call_shapes import LIST_MODELS, MAKE_WORKER, import_block, shipped_call_shape
+
+if TYPE_CHECKING:
+    from pipelex.spi.call_shapes import CallParameter, CallShape
 
 PACKAGE = "src/my_pkg"
 
@@ -36,9 +41,10 @@ class AcmePlugin:
 
 _MAKE_WORKER = shipped_call_shape(MAKE_WORKER)
 _LIST_MODELS = shipped_call_shape(LIST_MODELS)
+_IMPORTS = import_block(_MAKE_WORKER, _LIST_MODELS, "pipelex.plugins.inference_backend_registry:require_sdk")
 
 CLOSURES = f"""\
-{import_block(_MAKE_WORKER, _LIST_MODELS, "pipelex.plugins.inference_backend_registry:require_sdk")}
+{_IMPORTS}
 
 
 def make_acme_worker(
@@ -107,6 +113,42 @@ def closures(old: str, new: str) -> dict[str, str]:
         new: What takes its place.
     """
     return {f"{PACKAGE}/closures.py": _changed(CLOSURES, old, new)}
+
+
+def closures_importing(text: str) -> dict[str, str]:
+    """Add lines below the imports of the module of the two closures.
+
+    Args:
+        text: The lines.
+    """
+    return closures(_IMPORTS, f"{_IMPORTS}\n\n{text.rstrip()}")
+
+
+def misspelled_keyword(protocol: str) -> dict[str, str]:
+    """Leave out the last letter of a closure's keyword: the one that the sample's other closure does not take.
+
+    Args:
+        protocol: The call shape of the closure.
+    """
+    keyword = _own_keyword(protocol)
+    old = f"    {keyword},\n"
+    return closures(old, old.replace(f"{keyword.name}:", f"{keyword.name[:-1]}:"))
+
+
+def quoted_keyword(protocol: str) -> dict[str, str]:
+    """Put the annotation of the same keyword in quotes.
+
+    Args:
+        protocol: The call shape of the closure.
+    """
+    keyword = _own_keyword(protocol)
+    return closures(f"    {keyword},\n", f'    {keyword.name}: "{keyword.annotation}",\n')
+
+
+def _own_keyword(protocol: str) -> CallParameter:
+    shapes: dict[str, CallShape] = {MAKE_WORKER: _MAKE_WORKER, LIST_MODELS: _LIST_MODELS}
+    others = {one for name, shape in shapes.items() if name != protocol for one in shape.parameters}
+    return next(one for one in reversed(shapes[protocol].parameters) if one not in others)
 
 
 def worker(old: str, new: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, TypeGuard
 
-from pipelex.checking.examples import closures, helper, plugin
+from pipelex.checking.examples import closures, closures_importing, helper, plugin
 from pipelex.checking.import_shapes import ROOT, findings_of, imports_of_ours, is_ours
 from pipelex.checking.rules.rule import Rule
 
@@ -400,9 +400,7 @@ HEAVY_IMPORT = Rule(
     ),
     expected="the standard library, the plugin API and the plugin's own modules",
     fix="Import it inside the function that uses it, behind require_sdk; or in a module that is imported there.",
-    positive=closures(
-        "from collections.abc import Sequence\n", "from collections.abc import Sequence\n\nimport acme\n"
-    ),
+    positive=closures_importing("import acme\n"),
     near_miss=closures(
         "    from my_pkg.worker import", "    import acme\n\n    acme.warm_up()\n    from my_pkg.worker import"
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipelex.checking.examples import closures, plugin
+from pipelex.checking.examples import closures, closures_importing, plugin
 from pipelex.checking.register_purity import PurityReader
 from pipelex.checking.rules.rule import Rule
 
@@ -90,9 +90,8 @@ SDK_AT_LOAD = Rule(
     ),
     expected="the standard library, the plugin API and the plugin's own modules",
     fix="Import it inside the function that uses it, behind require_sdk.",
-    positive=closures(
-        "from collections.abc import Sequence\n",
-        "from collections.abc import Sequence\nfrom importlib import import_module\n\n"
+    positive=closures_importing(
+        "from importlib import import_module\n\n"
         "try:\n    ACME = import_module('acme')\nexcept ImportError:\n    pass\n",
     ),
     near_miss=closures(

@@ -6,8 +6,9 @@ import ast
 from typing import TYPE_CHECKING
 
 from pipelex.checking.call_shapes import shape_findings
-from pipelex.checking.examples import closures, plugin, worker
+from pipelex.checking.examples import closures, misspelled_keyword, plugin, quoted_keyword, worker
 from pipelex.checking.rules.rule import Rule
+from pipelex.spi.call_shapes import LIST_MODELS, MAKE_WORKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,10 +31,8 @@ MAKE_WORKER_SHAPE = Rule(
     ),
     expected="the signature of MakeWorkerFn, all parameters by keyword",
     fix="Copy the signature from docs/write-a-plugin.md, or from MakeWorkerFn in the stubs.",
-    positive=closures("    inference_model: InferenceModelSpec,\n", "    inference_modle: InferenceModelSpec,\n"),
-    near_miss=closures(
-        "    reporting_delegate: ReportingProtocol | None,\n", '    reporting_delegate: "None | ReportingProtocol",\n'
-    ),
+    positive=misspelled_keyword(MAKE_WORKER),
+    near_miss=quoted_keyword(MAKE_WORKER),
     check=_check_make_worker_shape,
 )
 
@@ -48,8 +47,8 @@ LISTER_SHAPE = Rule(
     reason="The signature of a lister is the contract: it is always called with the same keywords.",
     expected="the signature of ListModelsFn, all parameters by keyword",
     fix="Copy the signature from docs/write-a-plugin.md, or from ListModelsFn in the stubs.",
-    positive=closures("    any_listed: bool,\n", "    any_list: bool,\n"),
-    near_miss=closures(") -> Sequence[ListedModel] | None:", ") -> list[ListedModel]:"),
+    positive=misspelled_keyword(LIST_MODELS),
+    near_miss=quoted_keyword(LIST_MODELS),
     check=_check_lister_shape,
 )
 
