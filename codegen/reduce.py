@@ -17,8 +17,21 @@ if TYPE_CHECKING:
 
 _NO_SIGNATURE = {"__reduce__"}
 """Methods that a class needs to work and that nobody calls or overrides."""
+_FIELD_OPTIONS = {"init", "kw_only", "compare", "hash", "repr"}
+"""What ``field()`` says of how plugins can give and see a field."""
+_FACTORIES = {"dict", "frozenset", "list", "set", "tuple"}
 _FINAL = cst.Decorator(decorator=cst.Name("final"))
-_DECORATORS = {"property", "classmethod", "staticmethod", "abstractmethod", "overload", "override", "final"}
+_DECORATORS = {
+    "property",
+    "classmethod",
+    "staticmethod",
+    "abstractmethod",
+    "overload",
+    "override",
+    "final",
+    "deprecated",
+}
+_NEEDS_312 = "need Python 3.12, and older ones read the stubs"
 Statement: TypeAlias = cst.SimpleStatementLine | cst.BaseCompoundStatement
 NodeT = TypeVar("NodeT", bound=cst.CSTNode)
 _BLANK_LINE = cst.EmptyLine(indent=False)
@@ -104,6 +117,7 @@ class Reducer:
             functions = [one.with_changes(leading_lines=[_BLANK_LINE, _BLANK_LINE]) for one in functions]
             parts = (SymbolPart(where, one, origin) for one, origin in zip(functions, seen, strict=True))
             return Reduced(tuple(functions), tuple(parts))
+        self._refuse_line(node, where)
         line = _without_comments(node).with_changes(leading_lines=[_BLANK_LINE])
         docstring = (_plain_line(definition.docstring),) if definition.docstring else ()
         return Reduced((line, *docstring), (SymbolPart(where, line, node),))
@@ -137,15 +151,27 @@ class Reducer:
             if isinstance(statement, cst.If | cst.Try | cst.With | cst.For | cst.While):
                 text = "a member that is there on a condition: no stub shows it; define it in any case"
                 self._problem(statement, where, text)
+            if isinstance(statement, cst.ClassDef) and not statement.name.value.startswith("_"):
+                text = (
+                    f"no stub shows the class '{statement.name.value}' in it; define it in the module, and publish it"
+                )
+                self._problem(statement, where, text)
             name = assigned_name(statement)
             if kind.is_dataclass and name is not None and name.startswith("_") and _is_required(statement):
                 text = f"the constructor takes '{name}', which no stub shows; give it a default, or field(init=False)"
                 self._problem(statement, where, text)
 
+    def _refuse_line(self, node: cst.SimpleStatementLine, where: str) -> None:
+        match node.body[0]:
+            case cst.TypeAlias():
+                self._problem(node, where, f"'type' statements {_NEEDS_312}; expected 'X: TypeAlias = ...'")
+            case cst.Assign(value=cst.Call(func=func)) if dotted_name(func).rpartition(".")[2] == "TypeVarTuple":
+                text = "no comparison of versions reads a variable number of types; expected TypeVars, or a ParamSpec"
+                self._problem(node, where, text)
+
     def _refuse_type_parameters(self, node: cst.ClassDef | cst.FunctionDef, where: str) -> None:
         if node.type_parameters is not None:
-            text = "type parameters in brackets need Python 3.12, and older ones read the stubs; expected a TypeVar"
-            self._problem(node, where, text)
+            self._problem(node, where, f"type parameters in brackets {_NEEDS_312}; expected a TypeVar")
 
     def _kind_of(self, node: cst.ClassDef) -> _Kind:
         bases = {self._module.imports.get(dotted_name(base.value), "") for base in node.bases}
@@ -181,9 +207,32 @@ class Reducer:
         if value is not None and not self._is_plain_value(value):
             value = cst.Ellipsis() if kind.is_dataclass else None
         if kind.is_dataclass and isinstance(declaration.value, cst.Call):
-            value = _field_call(declaration.value, value)
+            value = self._field_call(statement, where, declaration.value, value)
         equal = cst.MaybeSentinel.DEFAULT
         return statement.with_changes(body=[declaration.with_changes(value=value, equal=equal)])
+
+    def _field_call(
+        self, statement: cst.SimpleStatementLine, where: str, call: cst.Call, default: cst.BaseExpression | None
+    ) -> cst.BaseExpression | None:
+        """Return what the stub gives a field: its default, in ``field(...)`` where that states how it is passed.
+
+        A type checker takes three dots for a default in ``x: T = ...`` alone, and not in ``field(default=...)``.
+        """
+        if dotted_name(call.func).rpartition(".")[2] != "field":
+            return default
+        arguments = _arguments(call)
+        kept = {name: value for name, value in arguments.items() if name in _FIELD_OPTIONS}
+        if not isinstance(default, cst.Ellipsis):
+            stated = {"default": default} if default is not None else {}
+            return _stated(call, stated | kept) if kept else default
+        factory = arguments.get("default_factory")
+        if kept and factory is not None and dotted_name(factory) in _FACTORIES:
+            return _stated(call, {"default_factory": factory} | kept)
+        if kept.keys() - {"repr"}:
+            expected = ", ".join(sorted(_FACTORIES))
+            text = f"no stub shows its default beside {', '.join(kept)}; expected a literal, or one of {expected}"
+            self._problem(statement, where, text)
+        return default
 
     def _instance_attributes(self, node: cst.ClassDef, where: str, taken: set[str]) -> Iterator[_Attribute]:
         """Yield a declaration of each public ``self.x`` that ``__init__`` sets and the class does not declare."""
@@ -323,14 +372,8 @@ def _arguments(call: cst.Call) -> dict[str, cst.BaseExpression]:
     return {argument.keyword.value: argument.value for argument in call.args if argument.keyword is not None}
 
 
-def _field_call(call: cst.Call, default: cst.BaseExpression | None) -> cst.BaseExpression | None:
-    """Return what the stub gives a field: its default, in ``field(...)`` where that states how it is passed."""
-    if dotted_name(call.func).rpartition(".")[2] != "field":
-        return default
-    kept = {name: value for name, value in _arguments(call).items() if name in {"init", "kw_only"}}
-    if not kept:
-        return default
-    given = ({"default": default} if default is not None else {}) | kept
+def _stated(call: cst.Call, given: dict[str, cst.BaseExpression]) -> cst.Call:
+    """Return a call with other keywords."""
     equal = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
     arguments = [cst.Arg(value, keyword=cst.Name(name), equal=equal) for name, value in given.items()]
     return call.with_changes(args=arguments)

@@ -190,6 +190,8 @@ def assigned_name(statement: cst.CSTNode) -> str | None:
     target: cst.BaseExpression | None = None
     if isinstance(small, cst.AnnAssign):
         target = small.target
+    elif isinstance(small, cst.TypeAlias):
+        target = small.name
     elif isinstance(small, cst.Assign) and len(small.targets) == 1:
         target = small.targets[0].target
     return target.value if isinstance(target, cst.Name) else None

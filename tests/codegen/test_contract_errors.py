@@ -168,6 +168,27 @@ CASES = {
         "def pick",
         "pipelex.cogt.llm.job:pick: type parameters in brackets need Python 3.12",
     ),
+    "a type statement": (
+        JOB,
+        "def pick(",
+        "type pick = int\n\n\ndef _pick(",
+        "type pick",
+        "pipelex.cogt.llm.job:pick: 'type' statements need Python 3.12",
+    ),
+    "a default that no stub shows beside options": (
+        JOB,
+        "extras: Mapping[str, int] = field(default_factory=dict)",
+        "extras: Mapping[str, int] = field(default_factory=Hidden, compare=False)",
+        "extras: Mapping",
+        "pipelex.cogt.llm.job:Job.extras: no stub shows its default beside compare; expected a literal, or one of dict",
+    ),
+    "a class in a class": (
+        JOB,
+        "    @property\n    def size",
+        "    class Inner:\n        depth: int\n\n    @property\n    def size",
+        "class Inner",
+        "pipelex.cogt.llm.job:Job: no stub shows the class 'Inner' in it",
+    ),
     "broken Python": (JOB, "def pick(", "def pick((", "def pick((", "not valid Python"),
     "a broken provider": ("src/pipelex/providers/plain/llm.py", "class", "klass", "klass", "not valid Python"),
     "no version literal": (

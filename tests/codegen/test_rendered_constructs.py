@@ -7,6 +7,8 @@ import ast
 from tests.codegen.conftest import SmallProject
 
 JOB = "src/pipelex/cogt/llm/job.py"
+GUARD = "if TYPE_CHECKING:\n"
+DEPRECATED = f"from typing_extensions import deprecated\n\n{GUARD}"
 STUB = "src/pipelex/spi/v3/pipelex/cogt/llm/job.pyi"
 PICK = '''def pick(items: list[ItemT], key: Callable[[ItemT], bool]) -> ItemT:
     """Pick an item.
@@ -57,6 +59,13 @@ def test_a_final_overloaded_method_is_final_on_its_first_overload(small: SmallPr
     assert "final" in text.partition("class ")[0]
 
 
+def test_what_is_deprecated_is_published_as_deprecated(small: SmallProject) -> None:
+    marked = '@deprecated("call other")\ndef pick('
+    text = stub_of(small, ("def pick(", marked), (GUARD, DEPRECATED))
+    assert marked in text
+    assert "from typing_extensions import deprecated" in text
+
+
 def test_how_the_constructor_takes_a_field_is_published(small: SmallProject) -> None:
     text = stub_of(
         small,
@@ -66,8 +75,8 @@ def test_how_the_constructor_takes_a_field_is_published(small: SmallProject) -> 
             "extras: Mapping[str, int] = field(default_factory=dict, kw_only=False)",
         ),
     )
-    assert "limit: int = field(default=-1, init=False)" in text
-    assert "extras: Mapping[str, int] = field(default=..., kw_only=False)" in text
+    assert "limit: int = field(default=-1, init=False, repr=False)" in text
+    assert "extras: Mapping[str, int] = field(default_factory=dict, kw_only=False)" in text
     assert "import dataclass, field" in text
 
 

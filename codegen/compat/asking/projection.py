@@ -57,6 +57,7 @@ _STAND_INS = {
 }
 _SHARED = """
 class Anything: ...
+class LiteralText(builtins.str): ...
 _T = typing.TypeVar("_T", covariant=True)
 _K = typing.TypeVar("_K")
 class MutableSequence(collections.abc.Sequence[_T]): ...
@@ -66,6 +67,10 @@ class Set(MutableSet[_T]): ...
 class MutableMapping(collections.abc.Mapping[_K, _T]): ...
 class Dict(MutableMapping[_K, _T]): ...
 """
+_MORE_THAN_ANY_TAKES = 9
+"""Parameters of a callable that no other fits, so that ``Callable[..., X]``, which fits all, is a type of its own."""
+_SELF = {"typing.Self", "typing_extensions.Self"}
+_LITERAL_TEXT = {"typing.LiteralString", "typing_extensions.LiteralString"}
 _ANY = {"typing.Any", "typing_extensions.Any"}
 _IMPORTS = ("builtins", *VOCABULARY)
 _OUTSIDE = re.compile(r"\bOutside_(\w+)")
@@ -139,6 +144,7 @@ class Projector:
         self.definitions: dict[str, str] = {}
         self.modules: set[str] = set(_IMPORTS)
         self.self_type = ""
+        self.self_derives = False
         self.class_variables: Collection[str] = ()
         self.class_flow = Flow.OUT
         self.variable_tag = ""
@@ -187,10 +193,12 @@ class Projector:
             module, _, bare = name.partition(":")
             text = f"{self.tree.label}: a stub mentions '{bare}' of '{module}', which the tree does not define"
             raise UndecidedError(text)
-        if name == "typing.Self" and self.self_type:
-            return f"{self.self_type}__{_SUFFIX[flow]}"
+        if name in _SELF and self.self_type:
+            return self._self(f"{self.self_type}__{_SUFFIX[flow]}")
         if name in _ANY and self.exact:
             return "typing.Any" if self.takes_any and flow is Flow.OUT else f"{self._shared}.Anything"
+        if name in _LITERAL_TEXT:  # for mypy it is any text
+            return f"{self._shared}.LiteralText"
         if name in _STAND_INS and not self.exact:
             return f"{self._shared}.{_STAND_INS[name]}"
         if is_exception(name):
@@ -200,6 +208,14 @@ class Projector:
             self.modules.add(module)
         return name
 
+    def _self(self, owner: str) -> str:
+        """Spell ``Self``: the class at hand, or where others derive from it a class that does."""
+        if not self.self_derives:
+            return owner
+        name = f"Self_{owner.rpartition('.')[2]}"
+        self.definitions[name] = f"class {name}({owner}, typing.Protocol):\n    def is_{name}(self) -> None: ..."
+        return name
+
     def union(self, parts: list[str]) -> str:
         """Spell a choice."""
         return " | ".join(parts)
@@ -207,6 +223,12 @@ class Projector:
     def annotated(self, type_: str, metadata: list[str]) -> str:  # noqa: ARG002  # the protocol's parameter
         """Spell a type without its metadata."""
         return type_
+
+    def anything(self) -> str:
+        """Spell the parameters of a callable that takes anything; only the same, and a new one, can replace it."""
+        if not self.exact or self.takes_any:
+            return "..."
+        return f"[{', '.join([f'{self._shared}.Anything'] * _MORE_THAN_ANY_TAKES)}]"
 
     def callable(self, signatures: Sequence[Signature], name: str, direction: Direction) -> Iterator[str]:
         """Write a method of a Protocol, once per overload.

@@ -252,8 +252,17 @@ class Sheet:
     def _enter(self, owner: tuple[ClassShape, ClassShape] | None) -> None:
         """Say what ``Self`` means: the old class, on both sides."""
         name = f"{self._modules['old']}.{self._names[owner[0].key]}" if owner else ""
+        may_derive = owner is not None and self._may_derive(owner[0])
         for projector in (self._old, self._new, self._fresh, self._rebound):
             projector.self_type = name
+            projector.self_derives = may_derive
+
+    def _may_derive(self, shape: ClassShape) -> bool:
+        """Tell whether an object of a class may be one of a subclass, of core or of a plugin."""
+        was = self._pair.was.has(shape.key, Flow.OUT) and shape.kind is not ClassKind.PROTOCOL
+        return not shape.final and (
+            was or any(shape in self._pair.old.lineage(one)[1:] for one in self._pair.old.classes())
+        )
 
     def ask_symbols(self) -> dict[int, tuple[str, str]]:
         """Ask of every symbol that is in both trees whether the new one, as a whole, can stand for the old one.

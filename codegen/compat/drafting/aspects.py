@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from codegen.compat.drafting.draft import CALLS, IMPLEMENTS, Draft, always
+from codegen.compat.reading.directions import CONSTRUCTOR
 from codegen.compat.reading.outline import Outline, Verbatim, variable_text
 from codegen.compat.reading.synthesized import constructed_as
 from pipelex.spi.stub_tree import AliasShape, Attribute, ClassShape, ConstantShape, FunctionShape, Method, VariableShape
@@ -46,6 +47,11 @@ _SPEAKS_OF: Mapping[str, tuple[str, ...]] = {
     "returns": ("return-",),
     "parameter": ("parameter-",),
     "default": ("parameter-default-", "parameter-added", "parameter-removed"),
+    "type as its value": ("constant-",),
+    "comparison": ("equality-", "field-"),
+    "printing": ("representation-", "field-"),
+    "deprecation": ("deprecation-",),
+    "overloads": ("parameter-default-changed",),
     "order of parameters": ("parameter-reordered", "parameter-added", "parameter-removed", "parameter-kind-"),
 }
 """The kinds of finding that speak of an aspect, by what they begin with; what is not in it, none speaks of."""
@@ -148,6 +154,7 @@ def _stated(pair: Pair, shape: Shape, write: Outline, spoken: _Spoken) -> Iterat
         yield _Aspect(key, "type"), write.type(shape.type)
         yield _Aspect(key, "value"), shape.value or ""
         yield _Aspect(key, "final"), str(shape.is_final)
+        yield _Aspect(key, "type as its value"), str(shape.is_literal)
     elif isinstance(shape, VariableShape):
         yield _Aspect(key, "definition"), variable_text(shape, write.type, "_")
     elif isinstance(shape, AliasShape):
@@ -160,6 +167,7 @@ def _of_class(key: str, shape: ClassShape, write: Outline) -> Iterator[tuple[_As
     yield _Aspect(key, "bases"), ", ".join(write.type(base) for base in shape.bases)
     yield _Aspect(key, "final"), str(shape.final)
     yield _Aspect(key, "runtime-checkable"), str(shape.runtime_checkable)
+    yield _Aspect(key, "deprecation"), shape.deprecated
     for name, value in (
         ("frozen", options.frozen),
         ("equality", options.eq),
@@ -181,8 +189,8 @@ def _of_members(
     tree = pair.old if is_old else pair.new
     other = pair.new.shapes.get(pair.identity.pairs[key]) if is_old else pair.old.shapes.get(key)
     names = list(shape.members) + (list(other.members) if isinstance(other, ClassShape) else [])
-    for name in dict.fromkeys(names):
-        member = constructed_as(tree, shape) if name == "__init__" else tree.find(shape, name)
+    for name in dict.fromkeys(CONSTRUCTOR if name == "__new__" else name for name in names):
+        member = constructed_as(tree, shape) if name == CONSTRUCTOR else tree.find(shape, name)
         if member is not None:
             known = name if is_old else spoken.renamed.get((key, name), name)
             yield from _of_member(f"{key}.{known}", member, write, spoken)
@@ -206,11 +214,15 @@ def _of_attribute(symbol: str, attribute: Attribute, write: Outline) -> Iterator
     yield _Aspect(symbol, "set type"), write.type(attribute.writable)
     yield _Aspect(symbol, "of the class"), str(attribute.in_class)
     yield _Aspect(symbol, "constructor"), f"{attribute.in_init} {attribute.kw_only}"
+    yield _Aspect(symbol, "deprecation"), attribute.deprecated
+    yield _Aspect(symbol, "comparison"), str(sorted(attribute.synthesized - {"repr"}))
+    yield _Aspect(symbol, "printing"), str("repr" in attribute.synthesized)
     yield _Aspect(symbol, "further qualifiers"), ", ".join(sorted(attribute.unread))
 
 
 def _of_method(symbol: str, method: Method, write: Outline, spoken: _Spoken) -> Iterator[tuple[_Aspect, str]]:
     yield _Aspect(symbol, "form"), method.form.value
+    yield _Aspect(symbol, "deprecation"), method.deprecated
     yield _Aspect(symbol, "further decorators"), ", ".join(method.unread)
     if len(method.signatures) > 1:
         yield _Aspect(symbol, "overloads"), "\n".join(write.signature(one, method.name) for one in method.signatures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, TypedDict
 
 from codegen.compat.drafting.draft import CALLS, IMPLEMENTS, always, fails_if
@@ -17,10 +18,9 @@ from pipelex.spi.stub_tree import (
     ClassShape,
     Method,
     MethodForm,
-    Param,
-    ParamKind,
     Signature,
     field_params,
+    in_order,
     reference,
 )
 
@@ -78,6 +78,7 @@ class ClassDrafter:
         if ClassKind.ENUM in {self._old.kind, self._new.kind}:
             self._enum_members()
         if self._old.is_opaque or self._new.is_opaque:
+            self._members()
             return
         self._synthesized()
         if self._records:
@@ -100,6 +101,7 @@ class ClassDrafter:
         if old.final != new.final:
             fails = always(IMPLEMENTS) if new.final else None
             self._add("class-final" if new.final else "class-not-final", "", self._ways, fails, texts=texts)
+        self._drafter.deprecation(self._key, self._ways, (old.deprecated, new.deprecated), texts)
         if old.runtime_checkable != new.runtime_checkable:
             added = new.runtime_checkable
             kind = f"runtime-checkable-{'added' if added else 'removed'}"
@@ -179,8 +181,7 @@ class ClassDrafter:
             self._add("base-changed", "", self._ways, fails_if(CALLS, number), detail=detail, texts=texts)
 
     def _enum_members(self) -> None:
-        old = {name: one.value for name, one in self._old.members.items() if isinstance(one, Attribute)}
-        new = {name: one.value for name, one in self._new.members.items() if isinstance(one, Attribute)}
+        old, new = self._values(self._old), self._values(self._new)
         gone, come = [name for name in old if name not in new], [name for name in new if name not in old]
         for name in list(gone):
             same = [other for other in come if new[other] == old[name]]
@@ -195,6 +196,10 @@ class ClassDrafter:
         for name, value in old.items():
             if name in new and value != new[name]:
                 self._enum_member("enum-member-revalued", name, value, new[name])
+
+    def _values(self, enum: ClassShape) -> dict[str, str | None]:
+        members = (one for one in enum.members.values() if isinstance(one, Attribute))
+        return {one.name: one.value for one in members if not one.is_property}
 
     def _enum_member(self, kind: str, name: str, old: str | None, new: str | None, to: str = "") -> None:
         detail = {"member": name}
@@ -214,28 +219,54 @@ class ClassDrafter:
             after = self._find(self._pair.new, self._new, CONSTRUCTOR)
             if isinstance(before, Method) and isinstance(after, Method):
                 self._drafter.callable(f"{self._key}.{CONSTRUCTOR}", before, after, dict.fromkeys([CALLS], ()))
-        old = Signature(_sorted_fields(self._old), None)
-        new = Signature(_sorted_fields(self._new), None)
+        old, new = (
+            Signature(in_order(param for at in side for param in field_params(at)), None) for side in self._own_records
+        )
         whole = Method(CONSTRUCTOR, (old,)), Method(CONSTRUCTOR, (new,))
         found = events(old, new, self._drafter.words)
         total = self._sheet.ask_callable(*whole, CALLS) if found and self._supplied else None
         for event in found:
             self._field(event, whole[0], total)
-        known = {one.name: one for one in self._new.fields}
-        for before in self._old.fields:
-            after = known.get(before.name)
+        olds, news = self._own_fields
+        for before in olds.values():
+            after = news.get(before.name)
+            if after is not None:
+                self._counted(before, after)
             if after is not None and self._old.frozen == self._new.frozen:
                 self._writability(before, after, self._field_ways(before.name))
                 self._held(before, after, self._field_ways(before.name))
 
+    @cached_property
+    def _own_records(self) -> tuple[list[ClassShape], list[ClassShape]]:
+        """The records whose fields are compared here, in either tree: a base of both has findings of its own."""
+        pair = self._pair
+        old, new = pair.old.lineage(self._old), pair.new.lineage(self._new)
+        keys = {at.key for at in old[1:]} & {pair.identity.canonical(at.key) for at in new[1:]}
+        of_new = [at for at in reversed(new) if at.is_record and pair.identity.canonical(at.key) not in keys]
+        return [at for at in reversed(old) if at.is_record and at.key not in keys], of_new
+
+    @cached_property
+    def _own_fields(self) -> tuple[dict[str, Attribute], dict[str, Attribute]]:
+        """The fields of these records, in either tree."""
+        old, new = ({one.name: one for at in side for one in at.fields} for side in self._own_records)
+        return old, new
+
+    def _counted(self, old: Attribute, new: Attribute) -> None:
+        """Compare in which of the methods that a record gets a field counts."""
+        differ = old.synthesized ^ new.synthesized
+        ways = self._field_ways(old.name)
+        if differ & {"compare", "hash"}:
+            self._add("equality-changed", old.name, ways, always(CALLS), texts=self._texts(old, new))
+        if "repr" in differ:
+            self._add("representation-changed", old.name, ways, None, texts=self._texts(old, new))
+
     def _field(self, event: Event, whole: Method, total: int | None) -> None:
         kind = event.kind.replace("parameter-", "field-")
-        by_constructor = {"parameter-removed": self._new, "parameter-added": self._old}.get(event.kind)
-        if by_constructor is not None and event.part in {one.name for one in by_constructor.fields}:
+        olds, news = self._own_fields
+        if event.part in {"parameter-removed": news, "parameter-added": olds}.get(event.kind, {}):
             kind = "field-kind-changed"  # it is there on both sides; the constructor takes it on one
         detail = {("field" if key == "parameter" else key): value for key, value in event.detail.items()}
-        before, after = self._old.members.get(event.part), self._new.members.get(detail.get("to", "") or event.part)
-        after = self._new.members.get(event.part, after)
+        before, after = olds.get(event.part), news.get(event.part) or news.get(detail.get("to", ""))
         plain = self._drafter.plain
         is_gone = event.kind == "parameter-removed"
         texts = (
@@ -260,15 +291,15 @@ class ClassDrafter:
         return ways
 
     def _field_rule(
-        self, event: Event, questions: list[int], total: int | None, before: Member | None, after: Member | None
+        self, event: Event, questions: list[int], total: int | None, before: Attribute | None, after: Attribute | None
     ) -> Fails:
         unpacked = self._received and ClassKind.NAMED_TUPLE in {self._old.kind, self._new.kind}
         unpacked = (unpacked and event.kind == "parameter-added") or self._patterns_differ()
-        is_kept = event.part in {one.name for one in self._new.fields}
+        is_kept = event.part in self._own_fields[1]
         has_keys = ClassKind.TYPED_DICT in {self._old.kind, self._new.kind}
         reads: list[int] = []
         owner = (self._old, self._new)
-        if event.kind == "parameter-retyped" and isinstance(before, Attribute) and isinstance(after, Attribute):
+        if event.kind == "parameter-retyped" and before is not None and after is not None:
             if self._received:
                 reads.append(self._sheet.ask_type(before.type, after.type, Flow.IN, owner))
             if self._received and before.writable and after.writable:
@@ -314,7 +345,12 @@ class ClassDrafter:
 
     def _own(self, shape: ClassShape) -> dict[str, Member]:
         fields = {one.name for one in shape.fields} if self._records else set()
-        return {name: member for name, member in shape.members.items() if name not in fields}
+        own = {name: member for name, member in shape.members.items() if name not in fields}
+        if shape.is_opaque:  # the members of an enum have rules of their own
+            own = {name: one for name, one in own.items() if isinstance(one, Method) or one.is_property}
+        if CONSTRUCTOR in own:
+            return own
+        return {CONSTRUCTOR if name == "__new__" else name: member for name, member in own.items()}
 
     def _find(self, tree: TreeShape, shape: ClassShape, name: str) -> Member | None:
         """Return a member, own or inherited."""
@@ -348,15 +384,31 @@ class ClassDrafter:
             kind = "protocol-member-added"
         elif member.abstract:
             kind = "abstract-added"
-        else:
+        elif member.name == "__new__" and isinstance(member, Method):
+            fails = self._made_in_two_steps(member)
+        elif not _asks_of_subclasses(member):
             fails = always()
             kind = "hook-added" if self._is_hook(member) else kind
         self._add(kind, member.name, ways, fails, texts=self._texts(None, member), note=self._clash(member.name))
 
+    def _made_in_two_steps(self, new: Method) -> Fails:
+        """Ask whether a ``__new__`` that comes to a class with an ``__init__`` takes what the constructor took."""
+        before = Method(CONSTRUCTOR, (self._pair.old.constructor(self._old),))
+        after = Method(CONSTRUCTOR, (replace(new.signature, returns=None),))
+        return fails_if(CALLS, self._sheet.ask_callable(before, after, CALLS, (self._old, self._new)))
+
+    @property
+    def _overridden_note(self) -> str:
+        """What a reader should know of a property that became an attribute."""
+        return "a property of a plugin's subclass can no longer override it" if self._may_derive else ""
+
+    @property
+    def _may_derive(self) -> bool:
+        return self._supplied and not self._new.final and self._new.kind in _DERIVED
+
     def _clash(self, name: str) -> str:
         """Return what a reader should know of an added member: a subclass may have that name already."""
-        may_derive = self._supplied and not self._new.final and self._new.kind in _DERIVED
-        return f"may clash with a '{name}' that a plugin's subclass has of its own" if may_derive else ""
+        return f"may clash with a '{name}' that a plugin's subclass has of its own" if self._may_derive else ""
 
     def _changed(self, old: Member, new: Member) -> None:
         symbol, ways = f"{self._key}.{old.name}", self._ways_of(old)
@@ -406,6 +458,7 @@ class ClassDrafter:
         if old.type is not None and new.type is not None:  # one without a type gives what a base declares a value
             self._writability(old, new, ways)
         self._held(old, new, ways)
+        self._drafter.deprecation(f"{self._key}.{old.name}", ways, (old.deprecated, new.deprecated), texts)
         is_default = not old.in_class and (self._old.is_record or self._new.is_record)
         if old.value != new.value and not is_default and "..." not in {old.value, new.value}:
             detail = {"from": old.value or "", "to": new.value or ""}
@@ -417,8 +470,10 @@ class ClassDrafter:
         if old.writable and not new.writable:
             self._add("attribute-read-only", old.name, ways, always(*({CALLS} & set(ways))), texts=texts)
         if new.writable and not old.writable:
-            broken = {IMPLEMENTS} & set(ways) if self._old.kind is ClassKind.PROTOCOL else set()
-            self._add("attribute-writable", old.name, ways, always(*broken), texts=texts)
+            is_written = self._old.kind is ClassKind.PROTOCOL or (self._supplied and old.abstract)
+            note = "" if is_written or not old.is_property or new.is_property else self._overridden_note
+            fails = always(IMPLEMENTS) if is_written and self._supplied else None
+            self._add("attribute-writable", old.name, ways, fails, texts=texts, note=note)
 
     def _retyped(self, old: Attribute, new: Attribute, ways: Ways) -> Fails:
         questions = []
@@ -445,6 +500,8 @@ class ClassDrafter:
 
     def _ways_of(self, member: Member) -> Ways:
         """Return the directions of a member, as the class that declares it has them."""
+        if self._old.is_opaque:  # whoever has a member of an enum may use what the enum defines
+            return {CALLS: next(iter(self._ways.values()), ())}
         for ancestor in self._pair.old.lineage(self._old):
             if member.name in ancestor.members:
                 return self._pair.was.of(f"{ancestor.key}.{member.name}")
@@ -458,8 +515,11 @@ class ClassDrafter:
         return (plain.member(old) if old else "", plain.member(new) if new else "")
 
 
-def _sorted_fields(shape: ClassShape) -> tuple[Param, ...]:
-    return tuple(sorted(field_params(shape), key=lambda one: list(ParamKind).index(one.kind)))
+def _asks_of_subclasses(member: Member) -> bool:
+    """Tell whether a class that derives must give an argument that it has not given before."""
+    if not isinstance(member, Method) or member.name != "__init_subclass__":
+        return False
+    return any(not param.optional for param in member.signature.params)
 
 
 def _writability_differs(old: Member, new: Member) -> bool:

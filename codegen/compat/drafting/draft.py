@@ -29,7 +29,7 @@ _WHO = (
     (("record-unfrozen",), "plugins that derive a frozen dataclass from {name}"),
     (("hash-",), "plugins that hash an object of {name}: put it into a set, use it as a key"),
     (("ordering-",), "plugins that compare objects of {name} with <"),
-    (("equality-",), "plugins that compare objects of {name}"),
+    (("equality-",), "plugins that compare objects of {owner}"),
     (("match-args-",), "plugins that match {name} by position"),
     (("member-final",), "plugins that override {name}"),
     (("type-parameters-",), "plugins that mention {name} in a type"),

@@ -125,10 +125,12 @@ class Drafter:
             kind = "constant-final" if new.is_final else "constant-not-final"
             is_break = new.is_final or old.value not in {None, "..."}  # a final literal is its own type: that is lost
             self.add(kind, key, ways, always(CALLS) if is_break else None, texts=texts)
-        if self.before.type(old.type) != self.after.type(new.type):
+        is_widened = old.is_literal and new.is_final and not new.is_literal  # a checker no longer knows the value
+        if is_widened or self.before.type(old.type) != self.after.type(new.type):
             number = self.sheet.ask_type(old.type, new.type, Flow.IN)
+            fails = always(CALLS) if is_widened else fails_if(CALLS, number)
             detail = {"from": self.plain.type(old.type), "to": self.plain.type(new.type)}
-            self.add("constant-retyped", key, ways, fails_if(CALLS, number), detail=detail, texts=texts)
+            self.add("constant-retyped", key, ways, fails, detail=detail, texts=texts)
         elif old.value != new.value and "..." not in {old.value, new.value}:
             detail = {"from": old.value or "", "to": new.value or ""}
             if key == API_VERSION:
@@ -156,7 +158,9 @@ class Drafter:
                 ways.setdefault(way, path)
                 questions.append((way, self.sheet.ask_variables(method, way, owner)))
         texts = (self.plain.shape(old), self.plain.shape(new))
-        fails = always(CALLS) if old.variance - new.variance else _if_any(questions)
+        default = self.before.type(old.default)
+        is_lost = bool(default) and default != self.after.type(new.default)  # what the name alone means
+        fails = always(CALLS) if is_lost or old.variance - new.variance else _if_any(questions)
         self.add("typevar-changed", key, ways, fails, texts=texts)
 
     def _users(self, variable: str) -> Iterator[tuple[str, Method, ClassShape | None]]:
@@ -184,10 +188,11 @@ class Drafter:
         if self.before.member(old) == self.after.member(new):
             return
         texts = (self.plain.member(old), self.plain.member(new))
+        self.deprecation(symbol, ways, (old.deprecated, new.deprecated), texts)
         totals = {way: self.sheet.ask_callable(old, new, way, owner) for way in ways}
         unexplained = _if_any(list(totals.items()))
         if len(old.signatures) > 1 or len(new.signatures) > 1:
-            self.add("signature-changed", symbol, ways, unexplained, texts=texts)
+            self._overloads(symbol, old, new, ways, unexplained)
             return
         known: list[Fails] = []
         for event in events(old.signature, new.signature, self.words):
@@ -196,6 +201,36 @@ class Drafter:
             self.add(event.kind, symbol, ways, known[-1], texts=texts, detail=event.detail, part=event.part, note=note)
         if known:
             self.add("signature-changed", symbol, ways, _unless(unexplained, known), only_breaking=True, texts=texts)
+
+    def deprecation(self, symbol: str, ways: Ways, advice: tuple[str, str], texts: tuple[str, str]) -> None:
+        """Draft that something is deprecated, or no longer; plugins work as before, and checkers may report its use.
+
+        Args:
+            symbol: What it is called.
+            ways: Its directions.
+            advice: What the mark advises, in either tree.
+            texts: The old text and the new one.
+        """
+        if advice[0] != advice[1]:
+            self.add("deprecation-changed", symbol, ways, detail={"from": advice[0], "to": advice[1]}, texts=texts)
+
+    def _overloads(self, symbol: str, old: Method, new: Method, ways: Ways, unexplained: Fails) -> None:
+        """Draft a change of overloads: the defaults that changed one by one, everything else as a whole."""
+        texts = (self.plain.member(old), self.plain.member(new))
+        changed: dict[tuple[str, str, str], Event] = {}
+        places = []
+        for signature in old.signatures:
+            found = (events(signature, other, self.words) for other in new.signatures)
+            kept = [(place, rest) for place, rest in enumerate(found) if all(one.by_rule for one in rest)]
+            if kept:
+                places.append(kept[0][0])
+                changed |= {(one.part, one.detail["from"], one.detail["to"]): one for one in kept[0][1]}
+        for place, event in enumerate(changed.values()):
+            part = f"{event.part}-{place}" if place else event.part
+            fails = always(*({CALLS} & set(ways)))
+            self.add(event.kind, symbol, ways, fails, texts=texts, detail=event.detail, part=part)
+        if places != list(range(len(new.signatures))) or len(old.signatures) != len(new.signatures):
+            self.add("signature-changed", symbol, ways, unexplained, texts=texts)
 
     def _override_note(self, old: Method, event: Event, owner: tuple[ClassShape, ClassShape] | None) -> str:
         """Return what a reader should know of a parameter that is added to a method that plugins may override."""

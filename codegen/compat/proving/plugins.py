@@ -597,7 +597,9 @@ def _constant(tree: TreeShape, shape: ConstantShape) -> Iterator[str]:
 def _enum_uses(tree: TreeShape, shape: ClassShape, member: str, ways: Sequence[Direction]) -> Iterator[str]:
     """Yield plugins that use an enum: a member by name, by value; all members, for what it is."""
     attribute = shape.members.get(member)
-    if isinstance(attribute, Attribute):
+    if isinstance(attribute, Method) or (attribute is not None and attribute.is_property):
+        yield from member_uses(tree, shape, member, [Direction.CALLS])
+    elif isinstance(attribute, Attribute):
         page = Page(tree)
         page.write(f"chosen = {page.symbol(shape.key)}.{member}")
         yield page.text()
@@ -616,7 +618,8 @@ def _enum_uses(tree: TreeShape, shape: ClassShape, member: str, ways: Sequence[D
 
 def _matched(tree: TreeShape, shape: ClassShape) -> str:
     page = Page(tree)
-    cases = [f"{shape.name}.{name}" for name in shape.members]
+    values = (one for one in shape.members.values() if isinstance(one, Attribute) and not one.is_property)
+    cases = [f"{shape.name}.{one.name}" for one in values]
     line = f"        case {' | '.join(cases)}:"
     if len(line) > _WIDTH:
         rows = "\n".join(f"            {'| ' if place else '  '}{case}" for place, case in enumerate(cases))

@@ -55,6 +55,10 @@ class Canonical:
         """Spell a type without its metadata, which no type checker looks at."""
         return type_
 
+    def anything(self) -> str:
+        """Spell the parameters of a callable that takes anything."""
+        return "..."
+
 
 class Verbatim(Canonical):
     """Spells types as :class:`Canonical` does, their metadata included."""
@@ -73,6 +77,7 @@ class Outline:
 
     def __init__(self, speller: Speller | None = None) -> None:
         self._speller = speller or Plain()
+        self._is_normal = isinstance(speller, Canonical)
 
     def type(self, type_: Type | None) -> str:
         """Write a type.
@@ -102,7 +107,8 @@ class Outline:
         """
         returns = f" -> {self.type(signature.returns)}" if signature.returns is not None else ""
         start = "async def" if signature.is_async else "def"
-        return f"{start} {name}({parameter_list(signature.params, self.param, first)}){returns}"
+        params = in_one_order(signature.params) if self._is_normal else signature.params
+        return f"{start} {name}({parameter_list(params, self.param, first)}){returns}"
 
     def member(self, member: Member) -> str:
         """Write a member of a class.
@@ -112,7 +118,8 @@ class Outline:
         """
         if isinstance(member, Attribute):
             return self._attribute(member)
-        marks = [*(f"{mark} " for mark in member.unread if mark.startswith("@")), *_marks(member)]
+        marks = [f"@deprecated({member.deprecated}) "] if member.deprecated else []
+        marks += [*(f"{mark} " for mark in member.unread if mark.startswith("@")), *_marks(member)]
         form = {MethodForm.CLASS: "@classmethod ", MethodForm.STATIC: "@staticmethod "}.get(member.form, "")
         first = {MethodForm.CLASS: "cls", MethodForm.STATIC: ""}.get(member.form, "self")
         lines = (self.signature(signature, member.name, first) for signature in member.signatures)
@@ -123,13 +130,15 @@ class Outline:
             read, taken = self.type(attribute.type), self.type(attribute.writable)
             setter = f" (may be set{f' to {taken}' if taken != read else ''})" if taken else ""
             abstract = "@abstractmethod " if attribute.abstract else ""
+            abstract += f"@deprecated({attribute.deprecated}) " if attribute.deprecated else ""
             final = "@final " if attribute.final else ""
             return f"{final}{abstract}@property {attribute.name}: {read}{setter}"
         type_ = self.type(attribute.type)
         for word, on in (("Final", attribute.final), ("ClassVar", attribute.in_class)):
             type_ = f"{word}[{type_}]" if on else type_
         value = f" = {attribute.value}" if attribute.value is not None else ""
-        unread = "".join(f" ({one})" for one in attribute.unread)
+        left_out = [f"{one}=False" for one in sorted(attribute.synthesized)]
+        unread = "".join(f" ({one})" for one in [*left_out, *attribute.unread])
         return f"{attribute.name}{f': {type_}' if type_ else ''}{value}{unread}"
 
     def header(self, shape: ClassShape) -> str:
@@ -141,9 +150,9 @@ class Outline:
         given = vars(shape.options).items() - vars(RecordOptions()).items()
         options = ", ".join(f"{word}={on}" for word, on in sorted(given))
         record = f"@dataclass({options}) " if shape.kind is ClassKind.RECORD else ""
-        marks = "".join(
-            mark for mark, on in (("@final ", shape.final), ("@runtime_checkable ", shape.runtime_checkable)) if on
-        )
+        known = (("@final ", shape.final), ("@runtime_checkable ", shape.runtime_checkable))
+        marks = f"@deprecated({shape.deprecated}) " if shape.deprecated else ""
+        marks += "".join(mark for mark, on in known if on)
         bases = ", ".join(self.type(base) for base in shape.bases)
         return f"{marks}{record}class {shape.name}{f'({bases})' if bases else ''}"
 
@@ -204,6 +213,16 @@ def parameter_list(
     if before is ParamKind.POSITIONAL_ONLY:
         parts.append("/")
     return separator.join(parts)
+
+
+def in_one_order(params: Iterable[Param]) -> list[Param]:
+    """Return parameters with those that are keyword-only by name: their order means nothing.
+
+    Args:
+        params: The parameters, in the order of their kinds.
+    """
+    kinds = list(ParamKind)
+    return sorted(params, key=lambda one: (kinds.index(one.kind), one.name if one.kind is ParamKind.KEYWORD else ""))
 
 
 def variable_text(shape: VariableShape, write: Callable[[Type], str], name: str | None = None) -> str:

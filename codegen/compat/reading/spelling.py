@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from pipelex.spi.stub_tree import AliasShape, ClassShape, Type, VariableShape, reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 
 class Flow(Enum):
@@ -47,6 +48,10 @@ class Speller(Protocol):
         """Spell a type that bears metadata."""
         ...
 
+    def anything(self) -> str:
+        """Spell the parameters of a callable that takes anything."""
+        ...
+
 
 def spell(type_: Type, speller: Speller, flow: Flow = Flow.OUT) -> str:
     """Spell a type.
@@ -60,9 +65,26 @@ def spell(type_: Type, speller: Speller, flow: Flow = Flow.OUT) -> str:
 
 
 class _Spelling:
-    def __init__(self, type_: Type, speller: Speller) -> None:
+    """One type on its way to text; an alias on the way is spelled as what it stands for.
+
+    Args:
+        type_: The type.
+        speller: Says how names are written.
+        given: What the type variables of the alias stand for, by their keys.
+        inside: The aliases that the type stands in.
+    """
+
+    def __init__(
+        self,
+        type_: Type,
+        speller: Speller,
+        given: Mapping[str, Callable[[Flow], str]] | None = None,
+        inside: frozenset[str] = frozenset(),
+    ) -> None:
         self._module = type_.module
         self._speller = speller
+        self._given = given or {}
+        self._inside = inside
 
     def spell(self, node: ast.expr, flow: Flow) -> str:
         if isinstance(node, ast.BinOp):
@@ -74,7 +96,9 @@ class _Spelling:
         if isinstance(node, ast.Tuple):
             return ", ".join(self.spell(one, flow) for one in node.elts) or "()"
         if isinstance(node, ast.Name | ast.Attribute):
-            return self._spell_name(node, flow)
+            text = self._spell_name(node, flow)
+            is_bare = reference(Type(node, self._module)) == "builtins.type"  # that is type[Any]
+            return f"{text}[{self._speller.outside('typing.Any', flow)}]" if is_bare else text
         return ast.unparse(node)
 
     def _spell_name(self, node: ast.Name | ast.Attribute, flow: Flow) -> str:
@@ -86,28 +110,46 @@ class _Spelling:
             key = f"{module}:{name}"
         shape = self._module.tree.shapes.get(key)
         if isinstance(shape, AliasShape):
-            return spell(shape.type, self._speller, flow)
+            return self._spell_alias(shape, [], flow)
+        if key in self._given:
+            return self._given[key](flow)
         if isinstance(shape, VariableShape):
             return self._speller.variable(key, flow) + dot + member  # P, P.args
         if isinstance(shape, ClassShape):
             return self._speller.symbol(key, flow) + dot + member
         return self._speller.outside(target, flow)
 
+    def _spell_alias(self, alias: AliasShape, arguments: list[ast.expr], flow: Flow) -> str:
+        """Spell what an alias stands for; one that mentions itself is compared where it does not, so it ends there."""
+        if alias.key in self._inside:
+            return self._speller.outside("builtins.object", flow)
+        filled = dict.fromkeys(alias.type_variables, partial(self._speller.outside, "typing.Any"))
+        filled |= {key: partial(self.spell, node) for key, node in zip(filled, arguments, strict=False)}
+        return _Spelling(alias.type, self._speller, filled, self._inside | {alias.key}).spell(alias.type.node, flow)
+
     def _spell_subscript(self, node: ast.Subscript, flow: Flow) -> str:
         head = reference(Type(node.value, self._module))
+        alias = self._module.tree.shapes.get(head)
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) and node.slice.elts else [node.slice]
+        if isinstance(alias, AliasShape):
+            return self._spell_alias(alias, parts, flow)
         if head in {"typing.Annotated", "typing_extensions.Annotated"}:
             return self._speller.annotated(self.spell(parts[0], flow), [ast.unparse(part) for part in parts[1:]])
         if head in {"typing.Optional", "typing.Union"}:
             none = ["None"] if head == "typing.Optional" else []
             return self._speller.union([self.spell(part, flow) for part in parts] + none)
         if head in {"collections.abc.Callable", "typing.Callable"} and len(parts) == 2:
-            taken, returned = self.spell(parts[0], flow.back), self.spell(parts[1], flow)
+            takes_anything = ast.unparse(parts[0]) == "..."
+            taken = self._speller.anything() if takes_anything else self.spell(parts[0], flow.back)
+            returned = self.spell(parts[1], flow)
             return f"{self._speller.outside('collections.abc.Callable', flow)}[{taken}, {returned}]"
         inside = [self.spell(part, flow) for part in parts]
         if head == "typing.Literal":
             inside.sort()
-        return f"{self.spell(node.value, flow)}[{', '.join(inside)}]"
+        return f"{self._spell_head(node.value, flow)}[{', '.join(inside)}]"
+
+    def _spell_head(self, node: ast.expr, flow: Flow) -> str:
+        return self._spell_name(node, flow) if isinstance(node, ast.Name | ast.Attribute) else self.spell(node, flow)
 
 
 def _alternatives(node: ast.expr) -> Iterator[ast.expr]:
@@ -146,6 +188,10 @@ class Mentions:
     def annotated(self, type_: str, metadata: list[str]) -> str:  # noqa: ARG002  # the protocol's parameter
         """Spell a type without its metadata."""
         return type_
+
+    def anything(self) -> str:
+        """Pass over parameters that mention nothing."""
+        return "..."
 
 
 def mentions(type_: Type | None, flow: Flow) -> Mentions:
@@ -193,3 +239,7 @@ class Plain:
     def annotated(self, type_: str, metadata: list[str]) -> str:  # noqa: ARG002  # the protocol's parameter
         """Spell a type without its metadata."""
         return type_
+
+    def anything(self) -> str:
+        """Spell the parameters of a callable that takes anything."""
+        return "..."

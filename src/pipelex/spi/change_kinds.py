@@ -120,6 +120,7 @@ CHANGE_KINDS: Mapping[str, ChangeKind] = {
     "member-not-final": ChangeKind("`{name}` can now be overridden", rewrite="none"),
     "record-frozen": ChangeKind("the fields of `{name}` can no longer be set"),
     "record-unfrozen": ChangeKind("the fields of `{name}` can now be set", rewrite="none"),
+    "deprecation-changed": ChangeKind("`{name}` is deprecated, or no longer", rewrite="none"),
     # what a class has without writing it
     "hash-added": ChangeKind("objects of `{name}` can be hashed", rewrite="none"),
     "hash-removed": ChangeKind("objects of `{name}` can no longer be hashed"),

@@ -34,14 +34,24 @@ _TYPE_VARIABLES = {
 }
 _FINAL = {"typing.final", "typing_extensions.final"}
 _RUNTIME_CHECKABLE = {"typing.runtime_checkable", "typing_extensions.runtime_checkable"}
+_DEPRECATED = {"typing_extensions.deprecated", "warnings.deprecated"}
 _NEW_TYPES = {"typing.NewType", "typing_extensions.NewType"}
 _DECORATORS = {
     *("classmethod", "staticmethod", "property", "setter", "deleter"),
-    *("abstractmethod", "final", "overload", "override"),
+    *("abstractmethod", "final", "overload", "override", "deprecated"),
 }
 """The decorators of a method that its record holds, or that change nothing for others."""
+_SYNTHESIZED = {"compare", "hash", "repr"}
+"""The arguments of ``field()`` that say in which methods of the record the field counts."""
 _QUALIFIERS = {"Final", "ClassVar", "InitVar", "Required", "NotRequired", "ReadOnly", "Annotated"}
 """What stands around a type in an annotation and says how the name is used."""
+
+
+_STATEMENTS = (
+    *(ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef, ast.Assign, ast.AnnAssign),
+    *(ast.Import, ast.ImportFrom),
+)
+"""What a stub consists of, beside documentation."""
 
 
 class StubError(Exception):
@@ -131,7 +141,8 @@ class Signature:
 class Method:
     """A function, of a class or of a module; more than one signature where it is overloaded.
 
-    ``unread`` has what is stated beside and read into nothing else: further decorators, type parameters.
+    ``deprecated`` is what ``@deprecated`` advises. ``unread`` has what is stated beside and read into nothing else:
+    further decorators, type parameters.
     """
 
     name: str
@@ -139,6 +150,7 @@ class Method:
     form: MethodForm = MethodForm.PLAIN
     abstract: bool = False
     final: bool = False
+    deprecated: str = ""
     unread: tuple[str, ...] = ()
 
     @property
@@ -167,7 +179,9 @@ class Attribute:
         final: Whether no subclass may write it anew.
         in_class: Whether it belongs to the class, not to its objects (``ClassVar``).
         in_init: Whether the constructor of a record takes it.
-        kw_only: Whether the constructor takes it by keyword alone, where the field says so itself.
+        kw_only: Whether the constructor of a record takes it by keyword alone.
+        synthesized: In which of the methods that a record gets it does not count: ``compare``, ``hash``, ``repr``.
+        deprecated: What ``@deprecated`` advises of a property.
         unread: What is stated beside and read into nothing else: further decorators, ``InitVar``, ``Annotated``.
     """
 
@@ -180,7 +194,9 @@ class Attribute:
     final: bool = False
     in_class: bool = False
     in_init: bool = True
-    kw_only: bool | None = None
+    kw_only: bool = False
+    synthesized: frozenset[str] = frozenset()
+    deprecated: str = ""
     unread: tuple[str, ...] = ()
 
 
@@ -205,7 +221,10 @@ class RecordOptions:
 
 @dataclass(eq=False)
 class ClassShape:
-    """A published class; ``unread`` has what its header and body state beside: decorators, keywords, statements."""
+    """A published class; ``unread`` has what its header and body state beside: decorators, keywords, statements.
+
+    ``deprecated`` is what ``@deprecated`` advises.
+    """
 
     key: str
     module: ModuleShape
@@ -215,6 +234,7 @@ class ClassShape:
     options: RecordOptions = RecordOptions()
     unread: tuple[str, ...] = ()
     final: bool = False
+    deprecated: str = ""
     runtime_checkable: bool = False
     members: dict[str, Member] = field(default_factory=dict)
     type_variables: tuple[str, ...] = ()
@@ -264,6 +284,8 @@ class ConstantShape:
     type: Type | None
     value: str | None
     is_final: bool
+    is_literal: bool = False
+    """Whether its type is its value: ``X: Final = 30``."""
 
 
 @dataclass(eq=False)
@@ -279,6 +301,12 @@ class VariableShape:
         """Its bound or its constraints."""
         nodes = [*self.call.args[1:], *(keyword.value for keyword in self.call.keywords if keyword.arg == "bound")]
         return [Type(_unquoted(node), self.module) for node in nodes]
+
+    @property
+    def default(self) -> Type | None:
+        """What it stands for where nothing is given for it."""
+        node = next((keyword.value for keyword in self.call.keywords if keyword.arg == "default"), None)
+        return Type(_unquoted(node), self.module) if node is not None else None
 
     @property
     def is_param_spec(self) -> bool:
@@ -298,6 +326,11 @@ class AliasShape:
     key: str
     module: ModuleShape
     type: Type
+
+    @property
+    def type_variables(self) -> tuple[str, ...]:
+        """The type variables that it is generic in, in their order."""
+        return tuple(_variables(self.type))
 
 
 Shape: TypeAlias = ClassShape | FunctionShape | ConstantShape | VariableShape | AliasShape
@@ -400,18 +433,22 @@ class TreeShape:
         Args:
             shape: The class.
         """
-        init = self.find(shape, "__init__")
-        if isinstance(init, Method):
-            return replace(init.signature, returns=None)
-        if shape.is_record and shape.options.init:
-            records = [at for at in reversed(self.lineage(shape)) if at.is_record]
-            return Signature(_sorted(param for at in records for param in field_params(at)), None)
+        for at in self.lineage(shape):
+            made_by = at.members.get("__init__") or at.members.get("__new__")
+            if isinstance(made_by, Method):
+                return replace(made_by.signature, returns=None)
+            if at.is_record and at.options.init:
+                return self._record_constructor(at)
         if shape.kind is ClassKind.NEW_TYPE:
             return Signature((Param("value", ParamKind.POSITIONAL_ONLY, shape.bases[0]),), None)
         if any(name.startswith("builtins.") for name in self.ancestry(shape)):  # an exception takes anything
             anything = Type(ast.Name("object"), shape.module)
             return Signature((Param("args", ParamKind.STAR, anything),), None)
         return Signature((), None)
+
+    def _record_constructor(self, record: ClassShape) -> Signature:
+        records = [at for at in reversed(self.lineage(record)) if at.is_record]
+        return Signature(in_order(param for at in records for param in field_params(at)), None)
 
 
 def reference(type_: Type) -> str:
@@ -448,14 +485,18 @@ def field_params(record: ClassShape) -> list[Param]:
     found = []
     for one in record.fields:
         if one.in_init:
-            by_keyword = record.options.kw_only if one.kw_only is None else one.kw_only
+            by_keyword = one.kw_only or record.kind is ClassKind.TYPED_DICT
             kind = ParamKind.KEYWORD if by_keyword else ParamKind.POSITIONAL
             found.append(Param(one.name, kind, one.type, one.value))
     return found
 
 
-def _sorted(params: Iterable[Param]) -> tuple[Param, ...]:
-    """Put fields in the order in which the constructor takes them; a field declared again keeps its first place."""
+def in_order(params: Iterable[Param]) -> tuple[Param, ...]:
+    """Put fields in the order in which the constructor takes them; a field declared again keeps its first place.
+
+    Args:
+        params: The parameters that the fields make, those of the bases first.
+    """
     merged = {param.name: param for param in params}
     return tuple(sorted(merged.values(), key=lambda param: list(ParamKind).index(param.kind)))
 
@@ -505,8 +546,13 @@ def read_stub_tree(files: Mapping[str, str], label: str) -> TreeShape:
         module.imports = {one.bound: _imported(one) for one in read_imports(stub, module.name)}
         for statement in stub.body:
             _read_statement(module, statement)
+        _check_statements(module, stub.body, path)
         _check_names(module, stub.body, path)
         result.shapes |= {shape.key: shape for shape in module.shapes.values()}
+    for shape in list(result.classes()):  # a class is a typed dictionary as well if a base of it is one
+        if shape.kind is ClassKind.PLAIN and any(at.kind is ClassKind.TYPED_DICT for at in result.lineage(shape)):
+            as_dictionary = _read_class(shape.module, shape.node, ClassKind.TYPED_DICT)
+            result.shapes[shape.key] = shape.module.shapes[shape.name] = as_dictionary
     return result
 
 
@@ -514,6 +560,21 @@ def _imported(one: Import) -> str:
     if one.name is None:  # "import a.b" binds "a"
         return one.bound if one.bound == one.module.partition(".")[0] else one.module
     return f"{one.module}{':' if one.module.partition('.')[0] == PACKAGE else '.'}{one.name}"
+
+
+def _check_statements(module: ModuleShape, body: list[ast.stmt], path: str) -> None:
+    """Refuse what is read into nothing."""
+    for statement in body:
+        text = ast.unparse(statement).partition("\n")[0]
+        made_by = _called(statement.value) if isinstance(statement, ast.Assign) else None
+        if made_by is not None and reference(Type(made_by, module)).endswith(".TypeVarTuple"):
+            raise StubError(path, statement.lineno, f"'{text}': a variable number of types is not compared")
+        is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+        is_guard = isinstance(statement, ast.If) and all(
+            isinstance(one, ast.Import | ast.ImportFrom) for one in [*statement.body, *statement.orelse]
+        )
+        if not is_text and not is_guard and not isinstance(statement, _STATEMENTS):
+            raise StubError(path, statement.lineno, f"'{text}': expected a definition or an import")
 
 
 def _check_names(module: ModuleShape, body: list[ast.stmt], path: str) -> None:
@@ -575,7 +636,9 @@ def _read_assignment(module: ModuleShape, name: str, statement: ast.stmt) -> Sha
         return AliasShape(key, module, Type(_unquoted(value), module))
     declared = _declared(annotation, module)
     text = ast.unparse(value) if value is not None else None
-    return ConstantShape(key, module, declared.type or _literal_type(value, module), text, declared.has("Final"))
+    is_final, type_ = declared.has("Final"), declared.type or _literal_type(value, module)
+    is_literal = is_final and declared.type is None and type_ is not None
+    return ConstantShape(key, module, type_, text, is_final, is_literal)
 
 
 class _Declared(NamedTuple):
@@ -614,16 +677,18 @@ def _literal_type(value: ast.expr | None, module: ModuleShape) -> Type | None:
     return None
 
 
-def _read_class(module: ModuleShape, node: ast.ClassDef) -> ClassShape:
+def _read_class(module: ModuleShape, node: ast.ClassDef, kind: ClassKind | None = None) -> ClassShape:
     bases = tuple(Type(_unquoted(base), module) for base in node.bases)
     decorators = {reference(Type(_called(one), module)): one for one in node.decorator_list}
-    shape = ClassShape(f"{module.name}:{node.name}", module, node, _class_kind(bases, decorators), bases)
+    kind = kind or _class_kind(bases, decorators)
+    shape = ClassShape(f"{module.name}:{node.name}", module, node, kind, bases)
     options = decorators.get("dataclasses.dataclass")
     if isinstance(options, ast.Call):
         known = {one.name for one in fields(RecordOptions)}
         given = {one.arg: ast.unparse(one.value) == "True" for one in options.keywords if one.arg in known}
         shape.options = RecordOptions(**{str(name): value for name, value in given.items()})
     shape.final = not _FINAL.isdisjoint(decorators)
+    shape.deprecated = _deprecation(node)
     shape.runtime_checkable = not _RUNTIME_CHECKABLE.isdisjoint(decorators)
     shape.unread = tuple(_unread_of_class(shape, decorators))
     by_keyword = False
@@ -638,7 +703,7 @@ def _unread_of_class(shape: ClassShape, decorators: Mapping[str, ast.expr]) -> I
     """Yield what a class states and no record holds."""
     node = shape.node
     for name, decorator in decorators.items():
-        if name != "dataclasses.dataclass" and name not in _FINAL | _RUNTIME_CHECKABLE:
+        if name != "dataclasses.dataclass" and name not in _FINAL | _RUNTIME_CHECKABLE | _DEPRECATED:
             yield f"@{ast.unparse(decorator)}"
     for keyword in node.keywords:
         if keyword.arg != "total" or shape.kind is not ClassKind.TYPED_DICT:
@@ -673,19 +738,16 @@ def _class_kind(bases: tuple[Type, ...], decorators: dict[str, ast.expr]) -> Cla
     return ClassKind.RECORD if "dataclasses.dataclass" in decorators else ClassKind.PLAIN
 
 
-def _class_variables(shape: ClassShape) -> Iterator[str]:
-    seen = set()
-    for base in shape.bases:
-        for node in ast.walk(base.node):
-            if isinstance(node, ast.Name) and isinstance(base.node, ast.Subscript):
-                target = shape.module.resolve(node.id)
-                if target not in seen and _is_variable(shape.module, node.id):
-                    seen.add(target)
-                    yield target
+def _class_variables(shape: ClassShape) -> dict[str, None]:
+    return {key: None for base in shape.bases if isinstance(base.node, ast.Subscript) for key in _variables(base)}
 
 
-def _is_variable(module: ModuleShape, name: str) -> bool:
-    return isinstance(module.shapes.get(name), VariableShape)
+def _variables(type_: Type) -> dict[str, None]:
+    """Return the keys of the type variables that a type mentions, in the order in which they are written."""
+    names = (node for node in ast.walk(type_.node) if isinstance(node, ast.Name))
+    written = sorted(names, key=lambda node: (node.lineno, node.col_offset))
+    module = type_.module
+    return {module.resolve(one.id): None for one in written if isinstance(module.shapes.get(one.id), VariableShape)}
 
 
 def _is_keyword_mark(shape: ClassShape, statement: ast.stmt) -> bool:
@@ -722,7 +784,9 @@ def _read_attribute(
         value = "..." if "default_factory" in options else options.get("default")
     if shape.kind is ClassKind.TYPED_DICT:  # a key that may be left out is a parameter with a default
         value = None if _is_required(shape, declared) else "..."
-    stated = None if options is None or "kw_only" not in options else options["kw_only"] == "True"
+    stated = by_keyword or shape.options.kw_only
+    if options is not None and "kw_only" in options:
+        stated = options["kw_only"] == "True"
     return Attribute(
         name,
         type_,
@@ -731,7 +795,8 @@ def _read_attribute(
         final=declared.has("Final"),
         in_class=in_class,
         in_init=options is None or options.get("init") != "False",
-        kw_only=True if stated is None and by_keyword else stated,
+        kw_only=stated,
+        synthesized=_left_out_of(options or {}),
         unread=tuple(_unread_of_field(declared, options)),
     )
 
@@ -740,8 +805,15 @@ def _unread_of_field(declared: _Declared, options: Mapping[str, str] | None) -> 
     """Yield what a field states and no record holds."""
     yield from (one for one in declared.qualifiers if one in {"InitVar", "Annotated"})
     for name, value in (options or {}).items():
-        if name not in {"default", "default_factory", "init", "kw_only"}:
+        if name not in {"default", "default_factory", "init", "kw_only", *_SYNTHESIZED}:
             yield f"{name}={value}"
+
+
+def _left_out_of(options: Mapping[str, str]) -> frozenset[str]:
+    """Return the synthesized methods in which a field does not count; ``hash=None`` means what ``compare`` means."""
+    given = {"compare": options.get("compare", "True"), "repr": options.get("repr", "True")}
+    given["hash"] = given["compare"] if options.get("hash", "None") == "None" else options["hash"]
+    return frozenset(name for name, value in given.items() if value == "False")
 
 
 def _field_options(shape: ClassShape, value: ast.expr | None) -> dict[str, str] | None:
@@ -769,9 +841,8 @@ def _read_method_of(shape: ClassShape, statement: ast.FunctionDef | ast.AsyncFun
         method = _read_method(shape.module, statement, in_class=True)
         abstract = method.abstract or _is_protocol(shape)
         type_, final = method.signature.returns, method.final
-        shape.members[name] = Attribute(
-            name, type_, abstract=abstract, is_property=True, final=final, unread=method.unread
-        )
+        stated = Attribute(name, type_, abstract=abstract, is_property=True, final=final)
+        shape.members[name] = replace(stated, deprecated=method.deprecated, unread=method.unread)
     elif "deleter" not in decorators:
         method = _read_method(shape.module, statement, in_class=True)
         shape.members[name] = _overloaded(known, method) if isinstance(known, Method) else method
@@ -798,12 +869,20 @@ def _read_method(module: ModuleShape, node: ast.FunctionDef | ast.AsyncFunctionD
     returns = Type(_unquoted(node.returns), module) if node.returns is not None else None
     signature = Signature(tuple(params), returns, isinstance(node, ast.AsyncFunctionDef))
     unread = tuple(sorted([*_unread_decorators(node), *_type_parameters(node)]))
-    return Method(node.name, (signature,), form, "abstractmethod" in decorators, "final" in decorators, unread)
+    is_abstract, is_final, advice = "abstractmethod" in decorators, "final" in decorators, _deprecation(node)
+    return Method(node.name, (signature,), form, is_abstract, is_final, advice, unread)
+
+
+def _deprecation(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    """Return what a definition is marked as deprecated with."""
+    calls = (one for one in node.decorator_list if isinstance(one, ast.Call))
+    found = (one for one in calls if ast.unparse(one.func).rpartition(".")[2] == "deprecated")
+    return next((", ".join(ast.unparse(argument) for argument in one.args) for one in found), "")
 
 
 def _unread_decorators(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
     for one in node.decorator_list:
-        if ast.unparse(one).rpartition(".")[2] not in _DECORATORS:
+        if ast.unparse(_called(one)).rpartition(".")[2] not in _DECORATORS:
             yield f"@{ast.unparse(one)}"
 
 

@@ -2,7 +2,7 @@
 """What the command of a plugin is called with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipelex.cogt.model_backends.backend import InferenceBackend
 
@@ -23,4 +23,4 @@ class CommandCall:
 
     arguments: tuple[str, ...] = ()
     program: str
-    backends: Mapping[str, InferenceBackend] = ...
+    backends: Mapping[str, InferenceBackend] = field(default_factory=dict, repr=False)

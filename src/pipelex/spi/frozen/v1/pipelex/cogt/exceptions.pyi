@@ -324,7 +324,10 @@ class UnsupportedCapabilityError(InferenceError):
 
 
 class InferenceCapacityError(InferenceError):
-    """The request is too large for the model, or a quota is used up (HTTP 402, 413)."""
+    """The request is too large for the model, or a quota is used up (HTTP 402, 413).
+
+    A prompt that is certain to be longer than the model's context window is refused by it before anything is sent.
+    """
 
     category = InferenceErrorCategory.CAPACITY
 

@@ -2,7 +2,7 @@
 """The configuration record of a backend."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pipelex.cogt.model_backends.model_spec import CallPolicy
@@ -32,10 +32,11 @@ class InferenceBackend:
 
     name: str
     endpoint: str | None = None
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
     policy: CallPolicy = ...
-    extras: Mapping[str, str | int | float | bool | tuple[str | int | float | bool, ...]] = ...
-    extra_headers: Mapping[str, str] = ...
+    extras: Mapping[str, str | int | float | bool | tuple[str | int | float | bool, ...]] = field(
+        default_factory=dict, repr=False)
+    extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None: ...
 

@@ -2,7 +2,7 @@
 """The resolved record of a model, and what a model can declare to be able to do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pipelex.plugins.inference_backend_registry import InferenceFamily
@@ -155,10 +155,10 @@ class InferenceModelSpec:
     context_window: int | None = None
     max_output_tokens: int | None = None
     policy: CallPolicy = ...
-    endpoint: str | None = None
+    endpoint: str | None = field(default=None, repr=False, compare=False)
     price_provider: str | None = None
-    extra_headers: Mapping[str, str] = ...
-    extra_body: Mapping[str, object] = ...
+    extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    extra_body: Mapping[str, object] = field(default_factory=dict, repr=False)
     extras: Mapping[str, str | int | float | bool | tuple[str | int | float | bool, ...]] = ...
 
     def choice(self, key: str, *choices: str) -> str:

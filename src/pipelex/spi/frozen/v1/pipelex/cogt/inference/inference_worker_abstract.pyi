@@ -2,10 +2,12 @@
 """The base of all workers, and what every model call goes through: refusal, the hook, classification, the report."""
 
 from abc import ABC
+from typing import final
 
 from pipelex.cogt.exceptions import InferenceError
+from pipelex.cogt.inference.inference_result import PartialAnswer
 from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-from pipelex.reporting.reporting_protocol import ReportingProtocol
+from pipelex.reporting.reporting_protocol import InferenceUsage, ReportingProtocol
 
 __all__ = ["InferenceWorkerAbstract"]
 
@@ -27,6 +29,19 @@ class InferenceWorkerAbstract(ABC):
     reporting_delegate: ReportingProtocol | None
 
     def __init__(self, *, inference_model: InferenceModelSpec, reporting_delegate: ReportingProtocol | None) -> None: ...
+
+    @final
+    def cost_of(self, spent: PartialAnswer | InferenceUsage) -> float | None:
+        """Return what an answer of this worker's model cost in US dollars, by the price list of its vendor.
+
+        Args:
+            spent: The answer, that of an error (``error.answer``), or what several answers used together.
+
+        Returns:
+            The cost at today's price of the standard tier; ``None`` where it is unknown: what was used, the model or
+            its price. What is unknown is never zero.
+        """
+        ...
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
         """Name what an exception of the SDK means; override it with the vendor's table.

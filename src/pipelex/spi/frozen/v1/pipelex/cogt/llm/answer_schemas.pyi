@@ -6,8 +6,10 @@ is no schema is left alone. Keywords: https://json-schema.org/draft/2020-12/json
 https://json-schema.org/draft/2020-12/json-schema-validation
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import NamedTuple
+
+from pipelex.cogt.llm.llm_job import LLMAnswer, LLMEvent
 
 __all__ = ["RootObject", "describe_keywords", "has_free_keys", "has_look_around", "map_schema", "schemas_in"]
 
@@ -74,5 +76,21 @@ class RootObject(NamedTuple):
 
         Args:
             text: The answer of the model.
+        """
+        ...
+
+    def unwrapped_answer(self, answer: LLMAnswer) -> LLMAnswer:
+        """Return an answer whose texts are taken out of the wrapper; thoughts and tool calls stay as they are.
+
+        Args:
+            answer: The answer of the model.
+        """
+        ...
+
+    def unwrapped_events(self, events: AsyncIterator[LLMEvent]) -> AsyncIterator[LLMEvent]:
+        """Return the events of an answer, the pieces of its text taken out of the wrapper as they come.
+
+        Args:
+            events: The events of the model.
         """
         ...

@@ -3,10 +3,13 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from types import TracebackType
+from typing import Generic, Self, TypeVar
 
 from pipelex.cogt.llm.llm_job import LLMAnswer, LLMEvent
 
-__all__ = ["LLMStream", "LLMStreamSync"]
+__all__ = ["LLMObjectStream", "LLMObjectStreamSync", "LLMStream", "LLMStreamSync"]
+
+ObjectT_co = TypeVar("ObjectT_co", covariant=True)
 
 
 class LLMStream:
@@ -28,7 +31,7 @@ class LLMStream:
 
     def __init__(self, events: AsyncIterator[LLMEvent], so_far: Callable[[], LLMAnswer]) -> None: ...
 
-    async def __aenter__(self) -> LLMStream: ...
+    async def __aenter__(self) -> Self: ...
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -36,7 +39,7 @@ class LLMStream:
         """Close the stream."""
         ...
 
-    def __aiter__(self) -> LLMStream: ...
+    def __aiter__(self) -> Self: ...
 
     async def __anext__(self) -> LLMEvent:
         """Return the next event.
@@ -73,6 +76,51 @@ class LLMStream:
         ...
 
 
+class LLMObjectStream(LLMStream, Generic[ObjectT_co]):
+    """What :class:`LLMStream` is, for an answer that is an object: the object as far as it came, and whole at the end.
+
+    Example:
+        >>> async with worker.stream_object("Three cities of Italy", list[City]) as stream:
+        ...     async for partial in stream.partials():
+        ...         print(partial)  # [{'name': 'Ro'}], [{'name': 'Rome', 'people': 28}], ...
+        ...     cities = await stream.output()
+
+    Args:
+        events: The events; the last one is an AnswerDone, whose answer fits the type.
+        so_far: Returns the answer as far as it came.
+        output: Returns the validated object, once the last event came.
+    """
+
+    def __init__(
+        self,
+        events: AsyncIterator[LLMEvent],
+        so_far: Callable[[], LLMAnswer],
+        output: Callable[[], ObjectT_co],
+    ) -> None: ...
+
+    def partials(self) -> AsyncGenerator[object, None]:
+        """Yield the object as far as it came, each time that there is more of it; the last one is the whole.
+
+        Yields:
+            The JSON value, as ``json.loads`` returns one, not validated: fields that have not come are missing, and the
+            last text and the last number may be a part of theirs. After an answer that does not fit, it begins anew.
+
+        Raises:
+            InferenceError: The call failed; its ``answer`` holds what came.
+        """
+        ...
+
+    async def output(self) -> ObjectT_co:
+        """Return the whole object. Events that are still to come are skipped.
+
+        Raises:
+            InferenceInvalidAnswerError: The answer does not fit the type.
+            InferenceError: The call failed, or the answer was cut off or refused; ``answer`` holds what came.
+            StreamClosedError: The stream was closed before its end.
+        """
+        ...
+
+
 class LLMStreamSync:
     """What :class:`LLMStream` is, for code that runs no event loop.
 
@@ -82,7 +130,7 @@ class LLMStreamSync:
 
     def __init__(self, stream: LLMStream) -> None: ...
 
-    def __enter__(self) -> LLMStreamSync: ...
+    def __enter__(self) -> Self: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -122,4 +170,31 @@ class LLMStreamSync:
 
     def close(self) -> None:
         """Close the stream; what has not come is not waited for."""
+        ...
+
+
+class LLMObjectStreamSync(LLMStreamSync, Generic[ObjectT_co]):
+    """What :class:`LLMObjectStream` is, for code that runs no event loop.
+
+    Args:
+        stream: The stream.
+    """
+
+    def __init__(self, stream: LLMObjectStream[ObjectT_co]) -> None: ...
+
+    def partials(self) -> Generator[object, None, None]:
+        """Return an iterator over what :meth:`LLMObjectStream.partials` yields.
+
+        Raises:
+            SyncCallInRunningLoopError: An event loop runs on this thread.
+        """
+        ...
+
+    def output(self) -> ObjectT_co:
+        """Do what :meth:`LLMObjectStream.output` does.
+
+        Raises:
+            SyncCallInRunningLoopError: An event loop runs on this thread.
+            InferenceError: The call failed; its ``answer`` holds what came.
+        """
         ...

@@ -8,7 +8,7 @@ from typing_extensions import TypeForm
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
 from pipelex.cogt.llm.llm_job import LLMAnswer, LLMEvent, LLMJob, LLMMessage
-from pipelex.cogt.llm.llm_stream import LLMStream, LLMStreamSync
+from pipelex.cogt.llm.llm_stream import LLMObjectStream, LLMObjectStreamSync, LLMStream, LLMStreamSync
 from pipelex.cogt.llm.tools import PythonTool, ToolFunction, ToolLimits, ToolRun
 
 __all__ = ["LLMWorkerAbstract"]
@@ -102,6 +102,29 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
 
         Raises:
             UnsupportedCapabilityError: The job asks for what the model does not declare.
+        """
+        ...
+
+    @final
+    def stream_object(
+        self, job: LLMJob | Sequence[LLMMessage] | str, schema: TypeForm[ObjectT]
+    ) -> LLMObjectStream[ObjectT]:
+        """Ask for an object and get it as far as it came while it is made, and validated at the end.
+
+        An answer that does not fit is asked for again, as ``gen_object`` does: its pieces then come anew, from the
+        beginning.
+
+        Args:
+            job: The job, or messages, or simply the user's text.
+            schema: The type of the answer: any type that pydantic can validate.
+
+        Returns:
+            The stream, for ``async with``; nothing is sent before it is read. Reading it raises what ``gen_object``
+            raises; ``answer`` of the error holds what came.
+
+        Raises:
+            UnsupportedCapabilityError: The job asks for what the model does not declare.
+            InferenceRequestError: No JSON schema can be made of the type.
         """
         ...
 
@@ -244,6 +267,25 @@ class LLMWorkerAbstract(InferenceWorkerAbstract):
 
         Raises:
             UnsupportedCapabilityError: The job asks for what the model does not declare.
+        """
+        ...
+
+    @final
+    def stream_object_sync(
+        self, job: LLMJob | Sequence[LLMMessage] | str, schema: TypeForm[ObjectT]
+    ) -> LLMObjectStreamSync[ObjectT]:
+        """Do what :meth:`stream_object` does, from code that runs no event loop.
+
+        Args:
+            job: The job, or messages, or simply the user's text.
+            schema: The type of the answer: any type that pydantic can validate.
+
+        Returns:
+            The stream, for ``with``; nothing is sent before it is read.
+
+        Raises:
+            UnsupportedCapabilityError: The job asks for what the model does not declare.
+            InferenceRequestError: No JSON schema can be made of the type.
         """
         ...
 

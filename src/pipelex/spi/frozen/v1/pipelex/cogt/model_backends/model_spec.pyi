@@ -2,7 +2,7 @@
 """The resolved record of a model, and what a model can declare to be able to do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pipelex.plugins.inference_backend_registry import InferenceFamily
@@ -90,8 +90,9 @@ class CallPolicy:
     """Time-outs, retries and limits of the calls to a backend: the same for all its models, set in its table.
 
     Attributes:
-        timeout_s: How long one attempt may take, in seconds, from request to whole answer. While an answer is
-            streamed: from one piece to the next. Also how long a call waits for a slot while all are taken.
+        timeout_s: How long one attempt may take, in seconds, from request to whole answer. Where the answer comes in
+            pieces, for the caller or for the worker base: from one piece to the next. Also how long a call waits for a
+            slot while all are taken.
         connect_timeout_s: How long it may take to reach the backend, in seconds. A request that did not get there is
             known not to have arrived: it is sent again, and never taken for one that may be charged. For the driver's
             SDK to keep; without effect where ``timeout_s`` is shorter.
@@ -134,7 +135,8 @@ class InferenceModelSpec:
         sdk: The sdk that serves it.
         model_id: The vendor's id of it, sent on the wire.
         capabilities: What it declares to be able to do.
-        context_window: Its context window in tokens, where known.
+        context_window: Its context window in tokens, where known. A prompt of more than 8 times as many characters is
+            refused before it is sent.
         max_output_tokens: The longest answer in tokens to ask for where the job does not say.
         policy: How patient the calls to its backend are.
         endpoint: The base URL of its backend, where one is configured.
@@ -153,10 +155,10 @@ class InferenceModelSpec:
     context_window: int | None = None
     max_output_tokens: int | None = None
     policy: CallPolicy = ...
-    endpoint: str | None = None
+    endpoint: str | None = field(default=None, repr=False, compare=False)
     price_provider: str | None = None
-    extra_headers: Mapping[str, str] = ...
-    extra_body: Mapping[str, object] = ...
+    extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    extra_body: Mapping[str, object] = field(default_factory=dict, repr=False)
     extras: Mapping[str, str | int | float | bool | tuple[str | int | float | bool, ...]] = ...
 
     def choice(self, key: str, *choices: str) -> str:
