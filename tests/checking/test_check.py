@@ -18,6 +18,7 @@ from pipelex.checking.check import check
 from pipelex.checking.examples import PLUGIN, helper, plugin
 from pipelex.checking.findings import CheckError
 from pipelex.checking.rules.catalogue import RULES
+from pipelex.checking.targets import resolve
 from pipelex.cli.main import main as pipelex
 from pipelex.plugins.contract import PLUGIN_API_VERSION
 from pipelex.sandbox.run import SandboxReport
@@ -26,9 +27,18 @@ from tests.checking.written import write_example
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_example_of_the_docs_earns_no_finding_and_no_note() -> None:
-    (checked,) = check([str(ROOT / "docs/examples/acme/plugin")]).checked
+@pytest.mark.parametrize("example", ["acme/plugin", "chat_server"])
+def test_the_examples_of_the_docs_earn_no_finding_and_no_note(example: str) -> None:
+    (checked,) = check([str(ROOT / "docs/examples" / example)]).checked
     assert () == checked.findings
+
+
+@pytest.mark.parametrize("name", ["test_quill.py", "quill_test.py", "conftest.py"])
+def test_a_test_file_beside_a_flat_plugin_is_no_part_of_it(tmp_path: Path, name: str) -> None:
+    shutil.copytree(ROOT / "docs/examples/chat_server", tmp_path, dirs_exist_ok=True)
+    (tmp_path / name).write_text("from pipelex.testing.llm import LLMConformance\n", encoding="utf-8")
+    (target,) = resolve(str(tmp_path))
+    assert {"quill_plugin", "quill_worker"} == set(target.modules)
 
 
 def test_what_did_not_change_is_not_worked_out_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

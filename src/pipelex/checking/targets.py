@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +43,7 @@ _NOT_SHIPPED = frozenset(
     | {"scripts", "site-packages", "target", "tasks", "test", "tests", "tools", "venv"}
 )
 """The folders beside a flat package that are no part of it."""
-_NOT_SHIPPED_FILES = frozenset({"conftest.py", "noxfile.py", "setup.py", "tasks.py"})
+_NOT_SHIPPED_FILES = re.compile(r"(conftest|noxfile|setup|tasks|test_.*|.*_test)\.py")
 
 
 @dataclass(kw_only=True)
@@ -266,7 +267,7 @@ def _python_files(folder: Path, *, flat: bool) -> Iterator[Path]:
         if path.is_dir():
             if not (flat and (path.name in _NOT_SHIPPED or (path / "pyvenv.cfg").exists())):
                 yield from _python_files(path, flat=False)
-        elif path.suffix == ".py" and not (flat and path.name in _NOT_SHIPPED_FILES):
+        elif path.suffix == ".py" and not (flat and _NOT_SHIPPED_FILES.fullmatch(path.name)):
             yield path
 
 
