@@ -19,7 +19,7 @@ from benchmarks.environments import ROOT, Environments, NotMeasuredError, say
 from benchmarks.plotting import draw
 from benchmarks.report import page
 from benchmarks.section import Bench, Section
-from benchmarks.sections import boot, calls, checks, discovery, extract, growth, lookups, peers
+from benchmarks.sections import boot, calls, checks, discovery, extract, growth, lookups, peers, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +35,8 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "discovery": discovery.section,
     "extract": extract.section,
     "checks": checks.section,
+    "rows": rows.section,
+    "rows-memory": rows.memory,
     "peers": peers.section,
     "growth-plugins": growth.plugins,
     "growth-catalogue": growth.catalogue,

@@ -104,6 +104,8 @@ ANSWERS = {  # by the first part of the path: a text, an object, a stream
     b"anthropic": (_whole(_message(TEXT)), _whole(_message(_JSON)), _stream(_message_events(), named=True)),
     b"google": (_whole(_content(TEXT)), _whole(_content(_JSON)), _stream(_GOOGLE)),
 }
+SLOW, SLOW_S = b"/slow", 0.05
+"""Below this path the same answers come after so many seconds."""
 _OBJECT_WORDS = (b'"json_schema"', b'"output_config"', b'"responseJsonSchema"', b'"responseSchema"')
 _STREAM_WORDS = (b'"stream":true', b'"stream": true')
 
@@ -128,7 +130,12 @@ class Vendor(asyncio.Protocol):
             if len(rest) < length:
                 return
             self._received = rest[length:]
-            self._transport.write(_answer(head.split(b" ", 2)[1], rest[:length]))
+            path = head.split(b" ", 2)[1]
+            answer = _answer(path.removeprefix(SLOW), rest[:length])
+            if path.startswith(SLOW):
+                asyncio.get_running_loop().call_later(SLOW_S, self._transport.write, answer)
+            else:
+                self._transport.write(answer)
 
 
 def _length(head: bytes) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Shape: TypeAlias = Callable[[Entry, object], dict[str, object]]
     """Returns the columns of an answer, of its entry and its value."""
 
+_LEFT_OUT = ("page", "answer", "job")
 ANSWER = "answer"
 """The name of an answer that is one value, in what a shape returns; its column may be called otherwise."""
 
@@ -113,5 +114,8 @@ def value_columns(_entry: Entry, value: object) -> dict[str, object]:
 
 
 def _short(error: dict[str, object]) -> dict[str, object]:
-    """Return what of an error a row holds: what it is and what is known of it."""
-    return {name: value for name, value in error.items() if value is not None and name not in ("page", "answer", "job")}
+    """Return what of an error a row holds: what it is, what is known of it, and the text that came all the same."""
+    answer = error.get("answer")
+    text = answer.get("text") if isinstance(answer, dict) else None
+    known = {name: value for name, value in error.items() if value is not None and name not in _LEFT_OUT}
+    return {**known, "text": text} if text else known

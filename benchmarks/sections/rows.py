@@ -1,0 +1,72 @@
+"""Many rows: what ``px.map`` costs beside a bare asyncio loop, and whether its memory grows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.figures import Row
+from benchmarks.measure import PROGRAMS
+from benchmarks.section import Section
+from benchmarks.sections.boot import project_folder
+
+if TYPE_CHECKING:
+    from benchmarks.section import Bench
+
+ROWS = (10_000, 100_000, 1_000_000)
+_TEXT = """\
+A row each, in processes that let all take turns, a batch each. CPU time: the worker is in the process and answers at
+once, so that what is left is the loop. The bare loop is 64 tasks that share an iterator and call the worker; it keeps
+nothing. Throughput: the loopback server answers after 50 ms, 64 calls at once; the bare loop calls the raw SDK."""
+
+_MEMORY_TEXT = "The most memory of a process that runs so many rows with a ledger, by a worker that is in it."
+
+
+def section(bench: Bench) -> Section:
+    """Make the topic of what a row costs."""
+    topic = Section(bench, "rows")
+    project = project_folder(topic.folder / "project", bench.url)
+    slow = project_folder(topic.folder / "slow", f"{bench.url}/slow")
+    topic.program("cpu", "drivers", str(PROGRAMS / "rows_cpu.py"), cwd=project, warms_up=False)
+    topic.program("wall", "drivers", str(PROGRAMS / "rows_wall.py"), f"{bench.url}/slow", cwd=slow, warms_up=False)
+    bare = "the bare loop"
+
+    def row(title: str, quantity: str, base: str = "bare", limit: float | None = None) -> Row:
+        return Row(title, "cpu", "cpu", quantity, base, base_title=bare if base == "bare" else "60 µs", limit=limit)
+
+    rows = [
+        Row(bare, "cpu", quantity="bare"),
+        row("`px.map`", "map"),
+        row("`px.map` with a ledger", "ledger"),
+        row("`px.map_sync` with a ledger", "sync"),
+        row("`px.map` with a ledger that has all rows", "resumed"),
+        row("what `px.map` with a ledger takes beyond the bare loop", "more", "allowed", 1.0),
+        row("noise: the bare loop against itself", "again"),
+        Row(
+            "wall: `px.map` with a ledger, answers after 50 ms",
+            "wall",
+            "wall",
+            "map",
+            "bare",
+            base_title="a bare loop over the raw SDK",
+            limit=1 / 0.97,
+        ),
+    ]
+    topic.table("Many rows", _TEXT, rows)
+    return topic
+
+
+def memory(bench: Bench) -> Section:
+    """Make the topic of memory by the number of rows; each number is run once, since a million take minutes."""
+    topic = Section(bench, "rows-memory")
+    project = project_folder(topic.folder / "project", bench.url)
+    for number in ROWS:
+        program = (str(PROGRAMS / "rows_memory.py"), str(number))
+        topic.program(f"{number}", "drivers", *program, cwd=project, warms_up=False)
+    first, *others = (f"{number}" for number in ROWS)
+    base = f"{ROWS[0]:,} rows"
+    rows = [Row(base, first, quantity="memory", unit="bytes")]
+    rows += [
+        Row(f"{int(name):,} rows", name, first, "memory", base_title=base, limit=1.25, unit="bytes") for name in others
+    ]
+    topic.table("Many rows: memory", _MEMORY_TEXT, rows)
+    return topic
