@@ -26,7 +26,7 @@ class Plugin:
         registrar.add_inference_backend(family=InferenceFamily.LLM, sdk="instant", make_worker=make_worker)
 
 
-def make_worker(*, inference_model, backend, sdk_clients, reporting_delegate):
+def make_worker(*, inference_model, backend, sdk_clients, reporting_delegate):  # noqa: ARG001 - the contract's
     return Worker(inference_model=inference_model, reporting_delegate=reporting_delegate)
 
 

@@ -20,7 +20,7 @@ from pipelex.cogt.extract.extract_job import ExtractedImage, ExtractedPage
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
-from pipelex.cogt.inference.inference_result import InferenceResult
+from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
 from pipelex.cogt.llm.llm_job import LLMAnswer
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.cogt.search.search_job import SearchAnswer, SearchSource
@@ -128,6 +128,8 @@ class CountingLLM(LLMWorkerAbstract):
 
     async def _generate(self, job: LLMJob) -> LLMAnswer:
         text = await self.plugin.answer(job.prompt.user_text)
+        if "cut" in text:
+            return LLMAnswer(text=text, finish_reason=FinishReason.LENGTH)
         if job.params.structured_output is not None:
             text = json.dumps({"text": text, "length": len(text)})
             return LLMAnswer(text=text)

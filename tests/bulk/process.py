@@ -1,7 +1,8 @@
 """Runs the command line, or ``map_sync``, with the counting plugin in a process of its own, which tests may kill.
 
 Arguments: the file of the counted calls, the latency in seconds, then ``cli`` and the command line, ``map`` with the
-ledger, the number of rows, and the texts that replace rows, as ``INDEX=TEXT``, or ``scale`` with the first two of them.
+ledger, the number of rows, and the texts that replace rows, as ``INDEX=TEXT``, ``served`` with the same, which calls
+the server of the configuration, or ``scale`` with the first two of them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from tests.bulk.counting import MODEL, CountingPlugin, install
 
 
-def run_map(ledger: str, count: str, *changed: str) -> int:
+def run_map(ledger: str, count: str, *changed: str, model: str = MODEL) -> int:
     from pipelex.boot import Pipelex
     from pipelex.bulk.options import MapOptions
 
@@ -21,7 +22,7 @@ def run_map(ledger: str, count: str, *changed: str) -> int:
         rows = px.map_sync(
             range(int(count)),
             lambda index: texts.get(index, str(index)),
-            model=MODEL,
+            model=model,
             ledger=ledger,
             options=MapOptions(concurrency=16),
         )
@@ -47,6 +48,8 @@ def run_scale(ledger: str, count: str) -> int:
 
 def main() -> int:
     calls, latency_s, what, *arguments = sys.argv[1:]
+    if what == "served":  # by the server of the configuration, through a driver of ours
+        return run_map(*arguments, model="served/m")
     install(CountingPlugin(Path(calls), float(latency_s)))
     if what == "map":
         return run_map(*arguments)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,3 +71,14 @@ def test_cells_may_be_huge_and_hold_anything(plugin: CountingPlugin, tmp_path: P
     assert 0 == run()
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
         assert [f"echo: {cell}" for cell in cells] == [row["answer"] for row in csv.DictReader(file)]
+
+
+def test_a_failed_row_shows_the_text_that_came_all_the_same(plugin: CountingPlugin, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text\ncut off\n", encoding="utf-8")
+    assert 1 == run(out="out.jsonl")
+    row = json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))
+    assert (None, "InferenceTruncatedError", "echo: cut off") == (
+        row["answer"],
+        row["_error"]["error"],
+        row["_error"]["text"],
+    )

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.bulk.server import CountingServer
+
 if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable
+    from pathlib import Path
+
     from tests.bulk.conftest import Processes
     from tests.bulk.counting import CountingPlugin
 
@@ -17,35 +23,39 @@ ROWS = 200
 CONCURRENCY = 16
 
 
-def run_with_kills(processes: Processes, plugin: CountingPlugin, kills: int) -> None:
+def run_with_kills(processes: Processes, counted: Callable[[], Counter[str]], kills: int, *, how: str = "map") -> None:
     """Kill a run again and again, each time after a random share of the calls that are left, then let it end."""
     rng = random.Random(kills)
     for _ in range(kills):
-        before = plugin.counted().total()
-        process = processes.start("map", "job.db", str(ROWS), latency_s=0.02)
+        before = counted().total()
+        process = processes.start(how, "job.db", str(ROWS), latency_s=0.02)
         enough = before + rng.randint(1, 2 * ROWS // kills)
-        while plugin.counted().total() < enough and process.poll() is None:
+        while counted().total() < enough and process.poll() is None:
             time.sleep(0.005)
         process.kill()
         process.communicate()
-    done = processes.run("map", "job.db", str(ROWS))
+    done = processes.run(how, "job.db", str(ROWS))
     assert (0, "") == (done.returncode, done.stderr)
     answers = dict(line.split(" ", 1) for line in done.stdout.splitlines())
     assert {str(index): f"echo: {index}" for index in range(ROWS)} == answers
-    counted = plugin.counted()
-    assert counted.total() - ROWS <= kills * (CONCURRENCY + 64)
-    assert len(counted) == ROWS
+    assert counted().total() - ROWS <= kills * (CONCURRENCY + 64)
+    assert len(counted()) == ROWS
 
 
 def test_after_kills_at_random_moments_no_row_is_lost_and_few_are_repeated(
     processes: Processes, plugin: CountingPlugin
 ) -> None:
-    run_with_kills(processes, plugin, 3)
+    run_with_kills(processes, plugin.counted, 3)
 
 
 @pytest.mark.heavy
-def test_after_fifty_kills_no_row_is_lost_and_few_are_repeated(processes: Processes, plugin: CountingPlugin) -> None:
-    run_with_kills(processes, plugin, 50)
+def test_after_fifty_kills_no_row_is_lost_and_few_are_repeated_as_the_server_counts(
+    processes: Processes, tmp_path: Path
+) -> None:
+    with CountingServer(latency_s=0.02) as server:
+        table = f'[backends.served]\nendpoint = "{server.url}"\n[backends.served.llm]\nsdk = "openai"\n'
+        (tmp_path / "home" / "pipelex.toml").write_text(table, encoding="utf-8")
+        run_with_kills(processes, server.counted, 50, how="served")
 
 
 def test_a_row_that_kills_its_process_is_set_aside_after_two_deaths(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipelex.boot import Pipelex
 from pipelex.bulk.exceptions import DuplicateRowKeyError
 from pipelex.bulk.ledger import read_ledger
 from pipelex.bulk.options import MapOptions
@@ -16,7 +17,6 @@ from pipelex.plugins.inference_backend_registry import InferenceFamily
 from tests.bulk.counting import MODEL
 
 if TYPE_CHECKING:
-    from pipelex.boot import Pipelex
     from tests.bulk.counting import CountingPlugin
 
 
@@ -58,3 +58,12 @@ def test_a_ledger_is_read_while_a_run_writes_it(px: Pipelex) -> None:
 def test_half_of_a_surrogate_pair_fails_its_row_alone(px: Pipelex) -> None:
     rows = px.map_sync(["\ud800", "a"], str, model=MODEL, key=str, ledger="job.db")
     assert {"\\ud800": "InferenceRequestError", "a": "NoneType"} == {row.key: type(row.error).__name__ for row in rows}
+
+
+def test_the_local_model_gets_no_more_calls_at_once_than_it_can_answer_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIPELEX_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with Pipelex.setup() as px:
+        assert px.hub.resolve("smollm2", InferenceFamily.LLM)[1].policy.max_concurrency <= 2
