@@ -25,8 +25,9 @@ WIRE_FACTS = (
     "pipelex/cogt/error_kinds.py",
     "pipelex/cogt/inference/http_answers.py",
     "pipelex/cogt/model_backends/listed_model.py",
+    "pipelex/testing/chat_completions.py",
 )
-"""Codes, sentences and keys that all drivers share: their comments name sources, their code names no backend."""
+"""Codes, sentences, keys and formats that drivers share: their comments name sources, their code names no backend."""
 EVERYDAY_WORDS = frozenset({"local", "gateway"})
 """Names that are words of plain English too: of these, only a whole string literal counts."""
 TRANSPORTS = frozenset({"httpx", "httpx2"})

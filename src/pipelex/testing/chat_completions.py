@@ -1,9 +1,8 @@
-"""A vendor that speaks chat completions, the format of OpenAI that most servers have copied.
+"""A vendor that speaks chat completions, the format that most servers have copied."""
 
-Whole:     https://platform.openai.com/docs/api-reference/chat/object
-Streamed:  https://platform.openai.com/docs/api-reference/chat-streaming/streaming
-Reasoning: https://openrouter.ai/docs/guides/best-practices/reasoning-tokens#preserving-reasoning
-"""
+# Whole:     https://platform.openai.com/docs/api-reference/chat/object
+# Streamed:  https://platform.openai.com/docs/api-reference/chat-streaming/streaming
+# Reasoning: https://openrouter.ai/docs/guides/best-practices/reasoning-tokens#preserving-reasoning
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ class ChatCompletionsVendor(ConversationVendor):
     """
 
     has_reasoning_details: ClassVar[bool] = False
-    """Whether thoughts are in the answer, in the blocks of OpenRouter, with their signatures."""
+    """Whether thoughts are in the answer, in blocks of their own, with their signatures."""
     has_citations: ClassVar[bool] = False
     """Whether citations are in the answer, as annotations ``url_citation``."""
 
@@ -54,7 +53,7 @@ class ChatCompletionsVendor(ConversationVendor):
         return HttpReply.json({**frame, "object": "chat.completion", "choices": [choice], "usage": usage})
 
     def refusal(self, request: HttpRequest, status: int) -> HttpReply:  # noqa: ARG002 - each request alike
-        """Return an error in the format of OpenAI."""
+        """Return an error of the format."""
         error = {"message": f"The kit asked for a {status}", "type": "invalid_request_error", "code": None}
         return HttpReply.json({"error": error}, status=status)
 
@@ -101,7 +100,7 @@ class ChatCompletionsVendor(ConversationVendor):
         return {}
 
     def usage(self, usage: InferenceUsage) -> dict[str, object]:
-        """Return the counts; cached and reasoning tokens are parts of the totals, as OpenAI counts them."""
+        """Return the counts; cached and reasoning tokens are parts of the totals."""
         cached = {"cached_tokens": usage.cached_input_tokens, "cache_write_tokens": usage.cache_write_tokens}
         return {
             "prompt_tokens": usage.input_tokens,
