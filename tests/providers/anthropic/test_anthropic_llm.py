@@ -298,7 +298,7 @@ def test_an_exception_inside_a_bedrock_stream_is_named_by_its_type(replay: Repla
 @pytest.mark.parametrize(
     "broken",
     [
-        named_sse(wire.events("Hello, world")[:-1]),
+        named_sse(wire.events("Hello, world")[:-2]),
         truncated(named_sse(wire.events("Hello, world"))),
         reset(named_sse(wire.events("Hello, world"))),
     ],

@@ -28,16 +28,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of Hugging Face's own call
 
 OTHERS = [name for name, driver in DRIVERS.items() if driver.family is not InferenceFamily.LLM]
-_VALIDATED = dict.fromkeys(
-    ("*type", "*candidates* = null", "*.parts.0 = null"),
-    "the SDK validates the whole answer before it returns any of it",
-)
 _QUEUE = {
     **dict.fromkeys(("*_url = *", "request_id = *"), "the addresses of the queue: without them nothing can be asked"),
     **dict.fromkeys(("status = *", "logs = *"), "the SDK reads every status by these keys"),
     **dict.fromkeys(("images = *", "images.0 = *", "images.0.url = *"), "the address of the image, or what holds it"),
 }
-REASONS: dict[str, Mapping[str, str]] = {"google img_gen": _VALIDATED, "fal": _QUEUE}
+REASONS: dict[str, Mapping[str, str]] = {"fal": _QUEUE}
 """By driver: changes after which the content is lost although it came, as patterns, each with the reason."""
 
 

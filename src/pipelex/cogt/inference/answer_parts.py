@@ -214,7 +214,8 @@ def answer_in(body: object) -> PartialAnswer | None:
     messages: list[object] = []
     for piece in pieces:
         messages += [piece, field_of(piece, "output", "message"), *items_of(field_of(piece, "output"))]
-        messages += [field_of(choice, "message") for choice in items_of(field_of(piece, "choices"))[:1]]
+        choices = items_of(field_of(piece, "choices"))[:1]
+        messages += [field_of(choice, "message") or field_of(choice, "delta") for choice in choices]
         for candidate in items_of(field_of(piece, "candidates"))[:1]:
             parts = items_of(field_of(candidate, "content", "parts"))
             messages.append({"content": [part for part in parts if not field_of(part, "thought")]})

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from contextvars import ContextVar
-from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from pipelex.cogt.exceptions import InferenceError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Mapping
 
 __all__ = [
     "HttpAnswer",
@@ -23,10 +22,6 @@ __all__ = [
 ]
 
 _BEGINS_A_STREAM = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:data|event|id|retry)?:")
-
-_BEGINS_NO_STREAM = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:[{\[<]|\Z)")
-
-_ERROR_LINE = re.compile(rb'data:\s*(?:"|\{\s*"(?:error|message|detail)")')
 
 _BEGINS_AN_ERROR = re.compile(rb'\s*\[?\s*\{\s*"(?:errors?|object|type)"')
 
@@ -80,78 +75,32 @@ async def note_answer(answer: HttpAnswer) -> None:
     answer_headers.set(answer.headers)
 
 
-_STREAMS = ("text/event-stream", "application/vnd.amazon.eventstream")  # the second: Claude on Bedrock
+_STREAMS = (
+    "text/event-stream",
+    "application/vnd.amazon.eventstream",  # Claude on Bedrock
+    *("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"),
+)
 
 
-async def require_event_stream(answer: HttpAnswer, *, sdk_reads_json: bool = False) -> None:
-    """Refuse an answer that is no stream of server-sent events, where one was asked for.
+async def require_event_stream(answer: HttpAnswer) -> None:
+    """Refuse an answer whose content type is not that of a stream, where one was asked for.
 
-    A stream with another content type is let through, read to its end first. What is called a stream and begins as
-    JSON or as a page is refused when its pieces are read.
+    A stream of events with another content type is let through, read to its end first.
 
     Args:
         answer: The answer, before its body is read.
-        sdk_reads_json: Whether the SDK reads JSON without event fields, and no event that holds an error: those are
-            refused in place of it.
 
     Raises:
         InferenceError: The error that the body announces, of its kind, or an InferenceInvalidAnswerError with the
             content type and what came. It is not repeated: a whole answer may have been made and charged.
     """
     content_type = answer.headers.get("content-type", "")
-    if answer.status_code >= 300:
-        return
-    if content_type.startswith(_STREAMS):
-        if content_type.startswith(_STREAMS[0]):  # the SDKs read the pieces by this method, and no line without a field
-            check = _refuse_error_lines if sdk_reads_json else _refuse_whole_answer
-            vars(answer)["aiter_bytes"] = partial(check, answer.aiter_bytes)
+    if answer.status_code >= 300 or content_type.lower().startswith(_STREAMS):
         return
     body = await answer.aread()
     if not _BEGINS_A_STREAM.match(body):
         media_type = content_type.partition(";")[0].strip() or "no content type"
         raise InferenceError.from_answer(body, expected="a stream", content_type=media_type)
-
-
-async def _refuse_whole_answer(read: Callable[[], AsyncIterator[bytes]]) -> AsyncGenerator[bytes, None]:
-    """Yield the pieces of a stream, and refuse a body that is none.
-
-    Args:
-        read: What reads the pieces.
-
-    Raises:
-        InferenceError: As :func:`require_event_stream` does, with the answer that came in one.
-    """
-    body, is_stream = bytearray(), False
-    async for piece in read():
-        if is_stream:
-            yield piece
-            continue
-        body += piece
-        is_stream = not _BEGINS_NO_STREAM.match(body)
-        if is_stream:
-            yield bytes(body)
-    if body.strip() and not is_stream:
-        raise InferenceError.from_answer(bytes(body), expected="a stream of events")
-
-
-async def _refuse_error_lines(read: Callable[[], AsyncIterator[bytes]]) -> AsyncGenerator[bytes, None]:
-    """Yield the pieces of a stream, and refuse an event that holds an error, for an SDK that cannot read it.
-
-    Args:
-        read: What reads the pieces.
-
-    Raises:
-        InferenceError: As :func:`refuse_error_event` does.
-    """
-    from pipelex.cogt.error_body import parsed
-
-    rest = b""
-    async for piece in read():
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            if _ERROR_LINE.match(line):
-                refuse_error_event(parsed(line))
-        yield piece
 
 
 def refuse_error_event(event: object) -> None:

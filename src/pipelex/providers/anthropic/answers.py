@@ -44,6 +44,12 @@ _FINISH_REASONS = {
     "pause_turn": FinishReason.UNFINISHED,
     "tool_use": FinishReason.TOOL_CALLS,
 }
+_KIND_BY_FIELD = {
+    "message": "message_start",
+    "content_block": "content_block_start",
+    "usage": "message_delta",
+    "delta": "content_block_delta",
+}
 _TEXTS = ("text", None)  # servers that copied the format leave the type of a text out
 
 
@@ -96,15 +102,11 @@ def _plain(block: object) -> dict[str, object]:
 
 
 class EventReader:
-    """Turns the events of one streamed message into ours.
-
-    Attributes:
-        has_ended: Whether the message came to its end; what ends before that was broken off.
-    """
+    """Turns the events of one streamed message into ours."""
 
     def __init__(self) -> None:
-        self.has_ended = False
-        self._reason = FinishReason.OTHER
+        self._has_ended = False
+        self._reason: FinishReason | None = None
         self._detail: str | None = None
         self._open_block()
 
@@ -116,9 +118,9 @@ class EventReader:
         self._input: list[str] = []
 
     def events(self, event: object) -> Iterator[LLMEvent]:
-        """Read an event."""
-        kind = field_of(event, "type")
-        if kind == "content_block_delta" or word_of(kind) is None:
+        """Read an event; a server may also send the whole message as one."""
+        kind = word_of(field_of(event, "type")) or _kind_by_field(event)
+        if kind == "content_block_delta":
             yield from self._piece(event, field_of(event, "delta"))
         elif kind == "content_block_start":
             yield from self._start(event, field_of(event, "content_block"))
@@ -132,17 +134,28 @@ class EventReader:
                 request_id=word_of(field_of(message, "id")),
             )
         elif kind == "message_delta":
-            self._reason, self._detail = _ending(field_of(event, "delta"))
+            delta = field_of(event, "delta")
+            if word_of(field_of(delta, "stop_reason")) is not None:
+                self._reason, self._detail = _ending(delta)
             usage = _usage(field_of(event, "usage"))  # it may leave out what the counts at the start say
             if usage is not None:
                 yield AnswerUpdate(usage=usage)
         elif kind == "message_stop":
-            self.has_ended = True
+            self._has_ended = True
+            reason = self._reason or FinishReason.OTHER
+            yield AnswerDone(answer=LLMAnswer(finish_reason=reason, finish_detail=self._detail))
+        elif kind == "message":
+            self._has_ended = True
+            yield AnswerDone(answer=answer_of(event))
+
+    def end(self) -> Iterator[LLMEvent]:
+        """Yield the end of the answer where no event was the end and the reason why the message ended came."""
+        if self._reason is not None and not self._has_ended:
             yield AnswerDone(answer=LLMAnswer(finish_reason=self._reason, finish_detail=self._detail))
 
     def _start(self, event: object, block: object) -> Iterator[LLMEvent]:
         self._open_block(block)
-        kind = field_of(block, "type")
+        kind = word_of(field_of(block, "type"))
         if kind == "tool_use":
             yield ToolCallDelta(
                 slot=_slot(event), id=word_of(field_of(block, "id")), name=word_of(field_of(block, "name"))
@@ -178,7 +191,7 @@ class EventReader:
 
     def _stop(self) -> Iterator[LLMEvent]:
         """Yield the part that a block makes, where its pieces do not say all of it, or another text may follow."""
-        block, kind = self._block, field_of(self._block, "type")
+        block, kind = self._block, word_of(field_of(self._block, "type"))
         if kind == "thinking":
             if self._is_begun or self._signature:
                 yield PartDone(part=ReasoningPart(opaque=self._signature or None))
@@ -199,6 +212,11 @@ class EventReader:
             return {**_plain(block), "input": json.loads("".join(self._input))}
         except ValueError:
             return block
+
+
+def _kind_by_field(event: object) -> str | None:
+    """Return the type of an event that does not have it, by the field that only events of that type have."""
+    return next((kind for name, kind in _KIND_BY_FIELD.items() if field_of(event, name) is not None), None)
 
 
 def _slot(event: object) -> int | None:

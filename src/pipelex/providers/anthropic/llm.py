@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import aclosing
 from typing import TYPE_CHECKING, cast
 
 from anthropic import AsyncAnthropic, AsyncAnthropicBedrock, transform_schema
 from anthropic.types import Message
 
 from pipelex.cogt.exceptions import InferenceError, InferenceRequestError
+from pipelex.cogt.inference.event_streams import read_json_events
 from pipelex.cogt.inference.http_answers import require_event_stream
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.answer_schemas import describe_keywords, has_free_keys, map_schema
@@ -31,7 +33,7 @@ from pipelex.providers.anthropic.answers import REDACTED, EventReader, answer_of
 from pipelex.providers.anthropic.errors import classify
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 
     from anthropic import AsyncStream
     from anthropic.types import MessageTokensCount, RawMessageStreamEvent
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     )
 
 _IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
+_BINARY = "application/vnd.amazon.eventstream"
 _MAX_TOKENS = 8192  # the API wants a limit; this is it where neither the job nor the catalogue says
 _CHOICES = {ToolChoiceMode.AUTO: "auto", ToolChoiceMode.NONE: "none", ToolChoiceMode.REQUIRED: "any"}
 _COUNTED = ("model", "messages", "system", "thinking", "tool_choice", "tools", "output_config", "extra_headers")
@@ -71,11 +74,12 @@ class AnthropicLLMWorker(SdkWorker[AsyncAnthropic | AsyncAnthropicBedrock], LLMW
         create = cast(
             "Callable[..., Awaitable[AsyncStream[RawMessageStreamEvent]]]", (await self._client()).messages.create
         )
-        async with await create(**request, stream=True) as events:
-            await require_event_stream(events.response)
+        async with await create(**request, stream=True) as stream, aclosing(_events_of(stream)) as events:
             async for event in events:
                 for made in reader.events(event):
                     yield made
+        for made in reader.end():
+            yield made
 
     async def _count_tokens(self, job: LLMJob) -> int:
         client = await self._client()
@@ -186,6 +190,19 @@ class AnthropicLLMWorker(SdkWorker[AsyncAnthropic | AsyncAnthropicBedrock], LLMW
             return transform_schema(map_schema(json_schema, _without_tuple))
         except ValueError as exc:
             raise InferenceRequestError(f"The type asked for cannot be met: {exc}") from exc
+
+
+async def _events_of(stream: AsyncStream[RawMessageStreamEvent]) -> AsyncGenerator[object, None]:
+    """Yield the events of a stream: those of Bedrock, whose format is binary, as the SDK reads them."""
+    answer = stream.response
+    await require_event_stream(answer)
+    if answer.headers.get("content-type", "").startswith(_BINARY):
+        async for event in stream:
+            yield event
+        return
+    async with aclosing(read_json_events(answer.aiter_bytes(), keys=("type",))) as events:
+        async for plain in events:
+            yield plain
 
 
 def _without_tuple(schema: dict[str, object]) -> dict[str, object]:

@@ -5,13 +5,25 @@ from __future__ import annotations
 from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import partial
+from json import dumps
 from typing import TYPE_CHECKING
 
 import httpx2
 from google.genai import Client
-from google.genai.types import Content, CountTokensConfig, HttpOptions, HttpRetryOptions, Part, Tool
+from google.genai.types import (
+    Content,
+    CountTokensConfig,
+    GenerateContentConfig,
+    GenerateContentResponse,
+    HttpOptions,
+    HttpRetryOptions,
+    Part,
+    Tool,
+)
 
-from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.exceptions import InferenceError, InferenceRequestError
+from pipelex.cogt.inference.event_streams import read_json_events
 from pipelex.cogt.inference.http_answers import (
     note_answer,
     refuse_error_in_answer,
@@ -20,12 +32,12 @@ from pipelex.cogt.inference.http_answers import (
 )
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
+from pipelex.providers.google.answer_shape import ANSWER_KEYS, fitting, read_leniently
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
     from google.genai.models import AsyncModels
-    from google.genai.types import GenerateContentConfig
 
     from pipelex.cogt.model_backends.backend import InferenceBackend
 
@@ -53,8 +65,16 @@ async def _remember(response: httpx2.Response) -> None:
     responses = _opened.get()
     if responses is not None:
         responses.append(response)
-        if "alt=sse" in str(response.url):
-            await require_event_stream(response, sdk_reads_json=True)
+        if response.is_success and "alt=sse" in str(response.url):
+            await require_event_stream(response)
+            vars(response)["aiter_bytes"] = partial(_pieces, response.aiter_bytes)  # which the SDK reads a stream by
+
+
+async def _pieces(read: Callable[[], AsyncIterator[bytes]]) -> AsyncGenerator[bytes, None]:
+    """Yield the pieces of a streamed answer in the one framing that the SDK takes, each as it can be validated."""
+    async with aclosing(read_json_events(read(), keys=ANSWER_KEYS)) as pieces:
+        async for piece in pieces:
+            yield b"data: %s\n\n" % dumps(fitting(piece)).encode()
 
 
 class GoogleClient:
@@ -110,6 +130,27 @@ class GoogleClient:
     def models(self) -> AsyncModels:
         """What the SDK does with models: generate and list."""
         return self._sdk.models
+
+    async def generate(
+        self, *, model_id: str, contents: list[Content], config: GenerateContentConfig
+    ) -> GenerateContentResponse:
+        """Ask for a whole answer. Where the SDK refuses one for a key of another type, the other keys are read.
+
+        Raises:
+            InferenceError: The answer is an error, or something else than an answer.
+        """
+        opened: list[httpx2.Response] = []
+        try:
+            with remember_responses(opened):
+                answer = await self.models.generate_content(model=model_id, contents=list(contents), config=config)
+        except (AttributeError, TypeError, ValueError):  # what the SDK's reader raises
+            lenient = read_leniently(opened[-1].content) if opened else None
+            if lenient is None:
+                raise
+            return lenient
+        if not answer.model_fields_set & {"candidates", "usage_metadata", "prompt_feedback"}:
+            raise InferenceError.from_answer(opened[-1].content, expected="an answer with a candidate")
+        return answer
 
     async def count_tokens(
         self, *, model_id: str, contents: list[Content], config: GenerateContentConfig

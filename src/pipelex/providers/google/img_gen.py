@@ -36,9 +36,9 @@ class GoogleImgGenWorker(SdkWorker[GoogleClient], ImgGenWorkerAbstract):
     async def _gen_image_list(self, job: ImgGenJob) -> InferenceResult[tuple[GeneratedImage, ...]]:
         self._refuse_unknown(job)
         parts = [*[await file_part(image) for image in job.prompt.images], Part.from_text(text=job.prompt.text)]
-        models = (await self._client()).models
-        response = await models.generate_content(
-            model=self.inference_model.model_id,
+        client = await self._client()
+        response = await client.generate(
+            model_id=self.inference_model.model_id,
             contents=[Content(role="user", parts=parts)],
             config=GenerateContentConfig(
                 response_modalities=["IMAGE"],

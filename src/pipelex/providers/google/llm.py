@@ -17,9 +17,8 @@ from google.genai.types import (
     Tool,
     ToolConfig,
 )
-from httpx2 import Response
 
-from pipelex.cogt.exceptions import InferenceError, InferenceInvalidAnswerError, InferenceRequestError
+from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceRequestError
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import AnswerDone, LLMAnswer, ReasoningEffort, ToolChoiceMode
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
@@ -33,7 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from google.genai.types import GenerateContentResponse, ToolListUnion
+    from httpx2 import Response
 
+    from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.llm.llm_job import LLMEvent, LLMJob, LLMJobParams, ToolChoice
 
 _LEVELS = {
@@ -67,17 +68,13 @@ class GoogleLLMWorker(SdkWorker[GoogleClient], LLMWorkerAbstract):
     """
 
     async def _generate(self, job: LLMJob) -> LLMAnswer:
-        models = (await self._client()).models
-        contents, opened = await contents_of(job.prompt), list[Response]()
-        with remember_responses(opened):
-            response = await models.generate_content(
-                model=self.inference_model.model_id, contents=list(contents), config=self._config(job)
-            )
+        client, contents = await self._client(), await contents_of(job.prompt)
+        response = await client.generate(
+            model_id=self.inference_model.model_id, contents=contents, config=self._config(job)
+        )
         answer = answer_of(response)
         if ending_of(response)[0] is not None:
             return answer
-        if not response.model_fields_set & {"candidates", "usage_metadata"}:
-            raise InferenceError.from_answer(opened[-1].content, expected="an answer with a candidate")
         msg = "The answer holds no candidate that was brought to an end"
         raise InferenceInvalidAnswerError(msg, answer=answer)
 

@@ -21,7 +21,6 @@ from pipelex.cogt.inference.answer_parts import (
     usage_of,
     word_of,
 )
-from pipelex.cogt.inference.http_answers import refuse_error_event
 from pipelex.cogt.inference.inference_result import FinishReason, PartialAnswer
 from pipelex.cogt.llm.llm_job import (
     AnswerUpdate,
@@ -169,21 +168,19 @@ class StreamReader:
         self._content = ContentReader()
         self._is_announced = False
 
-    def events(self, data: object) -> Iterator[LLMEvent]:
-        """Read a piece, as plain JSON.
+    def events(self, data: dict[str, object]) -> Iterator[LLMEvent]:
+        """Read a piece, as plain JSON; a server may also send the whole answer as one.
 
         Raises:
-            InferenceError: It is an error.
+            InferenceError: The model stopped with an error.
         """
-        usage = _usage(field_of(data, "usage"))
-        choice = next(iter(items_of(field_of(data, "choices"))), None)
-        if choice is None:
-            refuse_error_event(data)
+        usage = _usage(data.get("usage"))
+        choice = next(iter(items_of(data.get("choices"))), None)
         if usage is not None or not self._is_announced:
             served = word_of(field_of(data, "model"))
             self._is_announced = served is not None
             yield AnswerUpdate(usage=usage, model_served=served, request_id=word_of(field_of(data, "id")))
-        delta = field_of(choice, "delta") or field_of(choice, "message")  # some send the whole answer as one event
+        delta = field_of(choice, "delta") or field_of(choice, "message")  # the second in a whole answer
         yield from self._content.events(field_of(delta, "content"))
         calls = items_of(field_of(delta, "tool_calls"))
         if calls:

@@ -11,13 +11,14 @@ from mistralai.client import Mistral
 from mistralai.client.errors import ResponseValidationError
 from mistralai.client.models import BaseModelCard, FTModelCard
 
-from pipelex.cogt.inference.http_answers import note_answer, refuse_foreign_redirect
+from pipelex.cogt.inference.http_answers import note_answer, refuse_foreign_redirect, require_event_stream
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
 
 if TYPE_CHECKING:
     from pipelex.cogt.model_backends.backend import InferenceBackend
 
+_STREAM = "text/event-stream"
 _NO_KEY = "none"  # an endpoint without a key: what the environment holds for another one is not sent to it
 
 
@@ -36,7 +37,10 @@ class MistralClient:
         self._async_client = httpx2.AsyncClient(
             follow_redirects=True,
             limits=limits,
-            event_hooks={"request": [self._limit_connecting], "response": [note_answer, refuse_foreign_redirect]},
+            event_hooks={
+                "request": [self._limit_connecting],
+                "response": [note_answer, refuse_foreign_redirect, _check_stream],
+            },
         )
         self._unused_client = httpx2.Client(transport=_NoTransport())
         self.sdk = Mistral(
@@ -56,6 +60,13 @@ class MistralClient:
         """Close the connections. May be called again."""
         await self._async_client.aclose()
         self._unused_client.close()
+
+
+async def _check_stream(answer: httpx2.Response) -> None:
+    """Let the SDK take a stream of events that is called by another content type, and refuse what is none."""
+    if answer.request.headers.get("accept") == _STREAM and answer.status_code == httpx2.codes.OK:
+        await require_event_stream(answer)
+        answer.headers["content-type"] = _STREAM
 
 
 class _NoTransport(httpx2.BaseTransport):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from mistralai.client.errors import ResponseValidationError
 from mistralai.client.models import ChatCompletionRequest
-from mistralai.client.utils.eventstreaming import EventStreamAsync
-from mistralai.client.utils.unmarshal_json_response import unmarshal_json_response
 
 from pipelex.cogt.exceptions import InferenceRequestError
-from pipelex.cogt.inference.answer_parts import field_of
-from pipelex.cogt.inference.http_answers import require_event_stream
+from pipelex.cogt.inference.event_streams import read_json_events
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.answer_schemas import describe_keywords, has_free_keys, has_look_around, map_schema
 from pipelex.cogt.llm.function_tools import function_tools
@@ -51,13 +49,10 @@ class MistralLLMWorker(SdkWorker[MistralClient], LLMWorkerAbstract):
 
     async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
         reader = StreamReader()
-        async with await (await self._client()).sdk.chat.stream_async(**await self._request(job)) as events:
-            http = events.response
-            await require_event_stream(http)
-            # The SDK refuses a piece whole where one field of it is null or of another type: it is read as plain JSON.
-            decoded = EventStreamAsync[object](http, lambda raw: unmarshal_json_response(object, http, raw), "[DONE]")
-            async for piece in decoded:
-                for event in reader.events(field_of(piece, "data")):
+        stream = await (await self._client()).sdk.chat.stream_async(**await self._request(job))
+        async with stream, aclosing(read_json_events(stream.response.aiter_bytes(), keys=("choices",))) as pieces:
+            async for piece in pieces:
+                for event in reader.events(piece):
                     yield event
         for event in reader.end():
             yield event

@@ -9,7 +9,6 @@ import json
 from typing import TYPE_CHECKING
 
 from openai.types.chat import ChatCompletion
-from openai.types.chat.chat_completion_chunk import ChoiceDelta
 
 from pipelex.cogt.exceptions import InferenceError, InferenceInvalidAnswerError
 from pipelex.cogt.inference.answer_parts import (
@@ -22,7 +21,6 @@ from pipelex.cogt.inference.answer_parts import (
     usage_of,
     word_of,
 )
-from pipelex.cogt.inference.http_answers import refuse_error_event
 from pipelex.cogt.inference.inference_result import FinishReason, PartialAnswer
 from pipelex.cogt.llm.llm_job import (
     AnswerUpdate,
@@ -133,24 +131,14 @@ class ChunkReader:
         self._details: list[dict[str, object]] = []
         self._citations: list[Citation] = []
 
-    def events(self, chunk: object) -> Iterator[LLMEvent]:
-        """Read a chunk.
-
-        Raises:
-            InferenceError: It is an error.
-        """
-        extra = field_of(chunk, "model_extra")
-        counts: object = getattr(chunk, "usage", None)
-        if extra:
-            _raise_error_in(extra)
-            counts = counts or field_of(extra, "x_groq", "usage")  # where Groq has them in the last chunk
+    def events(self, chunk: dict[str, object]) -> Iterator[LLMEvent]:
+        """Read a chunk; a server may also send the whole answer as one."""
+        counts = chunk.get("usage") or field_of(chunk, "x_groq", "usage")  # where Groq has them in the last chunk
         usage = _usage(counts) if counts is not None else None
-        choice = next(iter(items_of(getattr(chunk, "choices", None))), None)
-        if choice is None:
-            refuse_error_event(chunk)
         if usage is not None or not self._is_announced:
             yield self._news(chunk, usage)
-        if choice is not None:
+        choice = next(iter(items_of(chunk.get("choices"))), None)
+        if isinstance(choice, dict):
             yield from self._choice_events(choice)
 
     def end(self) -> Iterator[LLMEvent]:
@@ -159,31 +147,31 @@ class ChunkReader:
         if self._citations:
             yield PartDone(part=TextPart(text="", citations=tuple(self._citations)))
 
-    def _news(self, chunk: object, usage: InferenceUsage | None) -> AnswerUpdate:
-        served, id = word_of(getattr(chunk, "model", None)), word_of(getattr(chunk, "id", None))
+    def _news(self, chunk: dict[str, object], usage: InferenceUsage | None) -> AnswerUpdate:
+        served, id = word_of(chunk.get("model")), word_of(chunk.get("id"))
         self._is_announced = served is not None
         return AnswerUpdate(usage=usage, model_served=served, request_id=id)
 
-    def _choice_events(self, choice: object) -> Iterator[LLMEvent]:
-        delta: object = getattr(choice, "delta", None)
-        if delta is None and isinstance(message := field_of(choice, "message"), dict):
-            delta = ChoiceDelta.model_construct(**message)  # a server that sends the whole answer as one event
-        content: object = getattr(delta, "content", None)
+    def _choice_events(self, choice: dict[str, object]) -> Iterator[LLMEvent]:
+        delta = choice.get("delta") or choice.get("message")  # the second where the whole answer comes as one event
+        if not isinstance(delta, dict):
+            delta = {}
+        content = delta.get("content")
         text = content if type(content) is str else text_of(content)
-        if not text or self._thought_in is not None or getattr(delta, "model_extra", None):
+        if not text or self._thought_in is not None or len(delta) > 1:
             yield from self._thought_events(delta, content)
         if text:
             yield from self._close_thought()
             yield TextDelta(text=text)
-        calls = getattr(delta, "tool_calls", None) or field_of(delta, "function_call")
+        calls = delta.get("tool_calls") or delta.get("function_call")
         if calls:
             yield from self._close_thought()
             yield from _call_events(calls)
-        self._citations += _citations(field_of(delta, "annotations"))
-        reason, detail = _ending(choice, refusal=_refusal(getattr(delta, "refusal", None), content))
-        logprobs = logprobs_of(getattr(choice, "logprobs", None))
+        self._citations += _citations(delta.get("annotations"))
+        reason, detail = _ending(choice, refusal=_refusal(delta.get("refusal"), content))
+        logprobs = logprobs_of(choice.get("logprobs"))
         if reason is not None or logprobs:
-            self.has_ended = self.has_ended or word_of(getattr(choice, "finish_reason", None)) is not None
+            self.has_ended = self.has_ended or word_of(choice.get("finish_reason")) is not None
             yield AnswerUpdate(finish_reason=reason, finish_detail=detail, logprobs=logprobs)
 
     def _thought_events(self, delta: object, content: object) -> Iterator[LLMEvent]:
@@ -273,7 +261,7 @@ def _ending(choice: object, *, refusal: object) -> tuple[FinishReason | None, st
     """Return why an answer ended, and what was said about it; a refusal is a part of the answer."""
     if word_of(refusal) is not None:
         return FinishReason.CONTENT_FILTER, word_of(refusal)
-    said = word_of(getattr(choice, "finish_reason", None))
+    said = word_of(field_of(choice, "finish_reason"))
     if said is None:
         return None, None
     reason = _FINISH_REASONS.get(said, FinishReason.OTHER)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, cast
 
 from openai import AsyncOpenAI
 
 from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.inference.event_streams import read_json_events
 from pipelex.cogt.inference.http_answers import require_event_stream
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.function_tools import function_tools
@@ -73,9 +75,10 @@ class OpenAICompletionsWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
         reader = ChunkReader()
         async with stream:
             await require_event_stream(stream.response)
-            async for chunk in stream:
-                for event in reader.events(chunk):
-                    yield event
+            async with aclosing(read_json_events(stream.response.aiter_bytes(), keys=("choices",))) as chunks:
+                async for chunk in chunks:
+                    for event in reader.events(chunk):
+                        yield event
         for event in reader.end():
             yield event
         if reader.has_ended:

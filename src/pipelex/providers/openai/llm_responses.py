@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, cast
 
 from openai import AsyncOpenAI
 from openai.types.responses import Response
 
 from pipelex.cogt.exceptions import InferenceError, InferenceRequestError
+from pipelex.cogt.inference.event_streams import read_json_events
 from pipelex.cogt.inference.http_answers import require_event_stream
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import ReasoningEffort
@@ -54,9 +56,10 @@ class OpenAIResponsesWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
         stream, reader = await create(**await self._request(job, schema), stream=True), EventReader()
         async with stream:
             await require_event_stream(stream.response)
-            async for event in stream:
-                for made in reader.events(event):
-                    yield made
+            async with aclosing(read_json_events(stream.response.aiter_bytes(), keys=("type", "output"))) as events:
+                async for event in events:
+                    for made in reader.events(event):
+                        yield made
 
     async def _count_tokens(self, job: LLMJob) -> int:
         request = await self._request(job, _schema(job.params))

@@ -7,11 +7,11 @@ Streams:   https://platform.openai.com/docs/api-reference/responses-streaming
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipelex.cogt.exceptions import InferenceError, InferenceInvalidAnswerError
 from pipelex.cogt.inference.answer_parts import arguments_of, field_of, items_of, text_of, usage_of, word_of
-from pipelex.cogt.inference.http_answers import refuse_error_event
 from pipelex.cogt.inference.inference_result import FinishReason, PartialAnswer
 from pipelex.cogt.llm.llm_job import (
     AnswerDone,
@@ -152,13 +152,13 @@ class EventReader:
     def __init__(self) -> None:
         self._said: list[str] = []
 
-    def events(self, event: object) -> Iterator[LLMEvent]:
-        """Read an event.
+    def events(self, event: dict[str, object]) -> Iterator[LLMEvent]:
+        """Read an event; a server may also send the whole response as one.
 
         Raises:
-            InferenceError: It is an error, or the response failed, or a piece was lost.
+            InferenceError: The response failed, or a piece was lost.
         """
-        kind = _kind(event)
+        kind = word_of(event.get("type")) or f"response.{field_of(event, 'response', 'status')}"
         if kind == "response.output_text.delta":
             delta = field_of(event, "delta")
             text = delta if type(delta) is str else text_of(delta)
@@ -177,31 +177,23 @@ class EventReader:
             refusal = word_of(field_of(event, "refusal"))
             yield AnswerUpdate(finish_reason=FinishReason.CONTENT_FILTER, finish_detail=refusal)
         elif kind in _ENDS:
-            yield from self._end(event, str(kind))
-        elif kind in ("error", None):
-            refuse_error_event(event)
+            yield from self._end(field_of(event, "response"), str(kind))
+        elif "output" in event:
+            yield from self._end(event, "response.completed")
 
     def _begin(self, event: object, item: object) -> Iterator[LLMEvent]:
         if _kind(item) == "function_call":
             id, name = word_of(field_of(item, "call_id")), word_of(field_of(item, "name"))
             yield ToolCallDelta(slot=_slot(event), id=id, name=name)
 
-    def _end(self, event: object, kind: str) -> Iterator[LLMEvent]:
-        response = field_of(event, "response")
+    def _end(self, response: object, kind: str) -> Iterator[LLMEvent]:
+        """Read the response at the end; its parts count where none came before it."""
         answer = answer_of(response)
-        named = _REASONS_OF_STATUS[kind.removeprefix("response.")]
-        yield AnswerDone(
-            answer=LLMAnswer(
-                usage=answer.usage,
-                finish_reason=answer.finish_reason if word_of(field_of(response, "status")) is not None else named,
-                finish_detail=answer.finish_detail,
-                model_served=answer.model_served,
-                request_id=answer.request_id,
-                logprobs=answer.logprobs,
-            )
-        )
+        if word_of(field_of(response, "status")) is None:
+            answer = replace(answer, finish_reason=_REASONS_OF_STATUS[kind.removeprefix("response.")])
+        yield AnswerDone(answer=answer)
         said = "".join(self._said)
-        if answer.text and said.strip() != answer.text.strip():
+        if said and answer.text and said.strip() != answer.text.strip():
             msg = "The pieces of the stream are not the answer that stands at its end"
             raise InferenceInvalidAnswerError(msg, answer=PartialAnswer(text=answer.text))
 

@@ -60,16 +60,13 @@ async def note_answer(answer: HttpAnswer) -> None:
     ...
 
 
-async def require_event_stream(answer: HttpAnswer, *, sdk_reads_json: bool = False) -> None:
-    """Refuse an answer that is no stream of server-sent events, where one was asked for.
+async def require_event_stream(answer: HttpAnswer) -> None:
+    """Refuse an answer whose content type is not that of a stream, where one was asked for.
 
-    A stream with another content type is let through, read to its end first. What is called a stream and begins as
-    JSON or as a page is refused when its pieces are read.
+    A stream of events with another content type is let through, read to its end first.
 
     Args:
         answer: The answer, before its body is read.
-        sdk_reads_json: Whether the SDK reads JSON without event fields, and no event that holds an error: those are
-            refused in place of it.
 
     Raises:
         InferenceError: The error that the body announces, of its kind, or an InferenceInvalidAnswerError with the

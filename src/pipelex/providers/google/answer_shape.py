@@ -1,0 +1,96 @@
+"""The JSON of Gemini's answers before the SDK reads it, which refuses a whole answer for one key of another type.
+
+https://ai.google.dev/api/generate-content
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelex.cogt.inference.answer_parts import json_of, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from google.genai.types import GenerateContentResponse
+
+_Shape = type | list["_Shape"] | dict[str, "_Shape"]
+
+_PART: dict[str, _Shape] = {
+    "text": str,
+    "thought": bool,
+    "thoughtSignature": str,
+    "functionCall": {"id": str, "name": str, "args": dict},
+    "inlineData": {"mimeType": str, "data": str},
+}
+_CANDIDATE: dict[str, _Shape] = {
+    "content": {"role": str, "parts": [_PART]},
+    "finishReason": str,
+    "finishMessage": str,
+    "index": int,
+}
+_COUNTS = ("prompt", "candidates", "thoughts", "toolUsePrompt", "cachedContent", "total")
+_ANSWER: dict[str, _Shape] = {
+    "candidates": [_CANDIDATE],
+    "usageMetadata": {f"{name}TokenCount": int for name in _COUNTS},
+    "promptFeedback": {"blockReason": str, "blockReasonMessage": str},
+    "modelVersion": str,
+    "responseId": str,
+}
+"""The keys that the drivers read."""
+
+ANSWER_KEYS = ("candidates", "usageMetadata", "promptFeedback")
+"""The keys of which every piece of an answer has one."""
+
+
+def fitting(answer: Mapping[str, object]) -> dict[str, object]:
+    """Return an answer without what is of another type than documented; keys that the drivers do not read are kept."""
+    return _fields(answer, _ANSWER, keeps_others=True)
+
+
+def read_leniently(body: bytes) -> GenerateContentResponse | None:
+    """Read the answer in a body that the SDK refuses: the keys that the drivers read, as far as their types are right.
+
+    Returns:
+        The answer; ``None`` where the body holds none.
+    """
+    from google.genai.types import GenerateContentResponse
+
+    answer = json_of(body)
+    if not isinstance(answer, dict) or not answer.keys() & set(ANSWER_KEYS):
+        return None
+    return GenerateContentResponse.model_validate(_fields(answer, _ANSWER, keeps_others=False))
+
+
+def _fields(value: Mapping[str, object], shape: dict[str, _Shape], *, keeps_others: bool) -> dict[str, object]:
+    kept: dict[str, object] = {}
+    for name, inner in value.items():
+        if name in shape:
+            fixed = _fixed(inner, shape[name], keeps_others=keeps_others)
+            if fixed is not None:
+                kept[name] = fixed
+        elif keeps_others:
+            kept[name] = inner
+    return kept
+
+
+def _fixed(value: object, shape: _Shape, *, keeps_others: bool) -> object:
+    """Return a value of a shape; ``None`` where there is none."""
+    if isinstance(shape, dict):
+        return _fields(value, shape, keeps_others=keeps_others) if isinstance(value, dict) else None
+    if isinstance(shape, list):
+        items = value if isinstance(value, list) else ()
+        fixed = (_fixed(item, shape[0], keeps_others=keeps_others) for item in items)
+        return [item for item in fixed if item is not None] or None
+    if shape is int:
+        return value if _is_count(value) else None
+    if shape is str and not isinstance(value, str):
+        return text_of({"text": value}) or None  # some servers nest it
+    return value if isinstance(value, shape) else None
+
+
+def _is_count(value: object) -> bool:
+    """Tell whether a value is what the SDK takes for a whole number."""
+    if isinstance(value, str):
+        return value.isascii() and value.isdigit()
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
