@@ -7,13 +7,14 @@ import itertools
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import pytest
 
 from pipelex.cogt.exceptions import (
     InferenceError,
+    InferenceErrorCategory,
     UnsupportedCapabilityError,
 )
 from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
@@ -25,22 +26,27 @@ from pipelex.testing.checks import NotConformingError, check, fail, require
 from pipelex.testing.fault_kinds import QUICK_FAULTS, check_kind
 from pipelex.testing.isolation import Findings, errors_without_sdk, findings_about
 from pipelex.testing.loop_thread import ADVICE, LoopThread, LoopWatch, blocks_its_loop
+from pipelex.testing.loopback import LoopbackVendor
+from pipelex.testing.odd_answers import is_about_usage, is_part_of, met, oddities_of, reason_for
 from pipelex.testing.secrets import CANARY, EXTRA_CANARY, SecretHunt
 from pipelex.testing.stage import Stage, leaks
 from pipelex.testing.vendor import Fault, Trait
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
     from pipelex.plugins.contract import PipelexPlugin
     from pipelex.plugins.family import Family
     from pipelex.plugins.inference_backend_registry import InferenceFamily
+    from pipelex.testing.odd_answers import Oddity
     from pipelex.testing.vendor import FakeVendor, Waivers
 
 WorkerT = TypeVar("WorkerT", bound=InferenceWorkerAbstract)
 ContentT = TypeVar("ContentT")
 SceneT = TypeVar("SceneT")
+
+_BATCH = 24  # odd answers that one client meets
 
 GRACE_S = 5.0
 """How long closing a connection or a task may take before it counts as left behind."""
@@ -69,6 +75,11 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
     """What the model declares. All of it is tried, and what is missing from it has to be refused."""
     sdk_imports: ClassVar[tuple[str, ...]] = ()
     """The import names that ``require_sdk`` guards."""
+    essential_keys: ClassVar[Mapping[str, str]] = {}
+    """Keys without which it is not known that an answer is whole, or where it is, as patterns of ``path = change``
+    (``"*type = *"``), each with the reason. The call may then fail; the text of an LLM's answer is on the error."""
+    sdk_refuses: ClassVar[Mapping[str, str]] = {}
+    """Changes of an answer that the SDK itself refuses, or loses, as patterns likewise, each with the reason."""
     extra: ClassVar[str] = ""
     """The extra that the error about a missing SDK has to name."""
     cannot: ClassVar[Waivers] = {}
@@ -156,6 +167,14 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
     @abstractmethod
     def _tokens_in(self, content: object) -> str:
         """Return the words in which a content shows whose answer it is."""
+
+    @abstractmethod
+    def _texts_in(self, content: object) -> str:
+        """Return the texts of the vendor's answer that a content is made of."""
+
+    def _is_kept(self, error: InferenceError, texts: str) -> bool:  # noqa: ARG002 - for families
+        """Tell whether the error of an answer that may not be whole keeps what came of it."""
+        return True
 
     @abstractmethod
     def _check_content(self, content: object, expected: InferenceResult[ContentT] | None) -> None:
@@ -585,6 +604,63 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
         require(
             isinstance(error, kind), f"Half an answer became {type(error).__name__} ({error}), not {kind.__name__}."
         )
+
+    def _meet_odd_answers(self, capability: Capability | None = None) -> None:
+        """Let calls meet each oddity of the vendor's good answer; a client meets some, in the time of one check."""
+        oddities = self._play(lambda stage: self._meet(stage, capability, None))
+        for start in range(0, len(oddities), _BATCH):
+            batch = oddities[start : start + _BATCH]
+            self._play(lambda stage, batch=batch: self._meet(stage, capability, batch))  # type: ignore[misc]  # mypy infers no default
+
+    async def _meet(
+        self, stage: Stage[WorkerT, ContentT], capability: Capability | None, oddities: Sequence[Oddity] | None
+    ) -> list[Oddity]:
+        """Make one good call, and one for each oddity; return the oddities that there are."""
+        vendor, worker, token = stage.vendor, self._make(stage), new_token()
+        if not isinstance(vendor, LoopbackVendor):
+            pytest.skip("its vendor's answers are not JSON over HTTP")
+        call = partial(self._call, worker, token, capability)
+        content, error, replies = await met(vendor, None, call)
+        if error is not None:  # where the good answer is not understood, other checks fail
+            return []
+        whole, usage = self._texts_in(content), stage.log.records[-1].usage
+        reported = [name for name in sorted(self.usage_fields) if getattr(usage, name, None) is not None]
+        for oddity in oddities or ():
+            content, error, _ = await met(vendor, oddity, call)
+            texts = self._texts_in(content) if error is None else None
+            is_lost = is_part_of(vendor, replies, oddity, whole)
+            self._check_oddity(oddity, texts, error, None if is_lost else whole)
+            if error is None and not is_about_usage(vendor, replies, oddity):
+                usage = stage.log.records[-1].usage
+                missing = [name for name in reported if getattr(usage, name, None) is None]
+                is_excused = reason_for(oddity, {**self.essential_keys, **self.sdk_refuses}) is not None
+                require(is_excused or not missing, f"With {oddity}, the record of the call has no {missing}.")
+        return oddities_of(vendor, replies)
+
+    def _check_oddity(self, oddity: Oddity, came: str | None, error: Exception | None, texts: str | None) -> None:
+        """Hold the outcome of an odd answer against the rule.
+
+        Args:
+            oddity: What was odd.
+            came: The texts that came, where the call returned.
+            error: What the call raised, where it did.
+            texts: The texts that should come; ``None`` where the answer lost a part of them.
+        """
+        shown = f"With {oddity}, the call" + (
+            f" raised {type(error).__name__} ({error})" if error else f" got {came!r:.500}"
+        )
+        is_refused = reason_for(oddity, self.sdk_refuses) is not None
+        is_essential = reason_for(oddity, self.essential_keys) is not None
+        if error is None:
+            is_shown = came == texts or (is_essential and texts is not None and texts in str(came))
+            require(texts is None or is_refused or is_shown, f"{shown}; the vendor said {texts!r:.500}.")
+            return
+        is_known = isinstance(error, InferenceError) and error.category is not InferenceErrorCategory.UNKNOWN
+        require(is_known, f"{shown}: read answers by pipelex.cogt.inference.answer_parts, which never raises.")
+        if texts is None or is_refused or not isinstance(error, InferenceError):
+            return
+        require(is_essential, f"{shown}, although the text is there. Return it, or say in 'essential_keys' why not.")
+        require(self._is_kept(error, texts), f"{shown}, and its 'answer' has not the text: {error.answer}.")
 
     async def _show_all(self, stage: Stage[WorkerT, ContentT], hunt: SecretHunt) -> None:
         """Make one call and look at everything that anybody could print."""

@@ -71,6 +71,11 @@ class ExtractConformance(Conformance[ExtractWorkerAbstract, PagesT]):
 
         self._play(scene)
 
+    @check(since="1.0")
+    def test_an_odd_answer_costs_no_content(self) -> None:
+        """A key of an answer that is null, missing or of another type costs nothing else of the answer."""
+        self._meet_odd_answers()
+
     def _answer(self, token: str, capability: Capability | None) -> InferenceResult[PagesT]:
         image = ExtractedImage(data=samples.png(token), mime_type="image/png")
         pages = tuple(
@@ -101,6 +106,9 @@ class ExtractConformance(Conformance[ExtractWorkerAbstract, PagesT]):
 
     def _tokens_in(self, content: object) -> str:
         return "\n".join(page.text for page in _pages(content))
+
+    def _texts_in(self, content: object) -> str:
+        return "\n".join(f"{page.number} {page.text}" for page in _pages(content))
 
     def _check_content(self, content: object, expected: InferenceResult[PagesT] | None) -> None:
         got = [(page.number, page.text.strip()) for page in _pages(content)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, ClassVar
 
 from pipelex.cogt.exceptions import InferenceRefusedError
@@ -54,6 +55,11 @@ class ImgGenConformance(Conformance[ImgGenWorkerAbstract, ImagesT]):
 
         self._play(scene, answer=lambda _: InferenceResult(content=(), finish_reason=half_answer))
 
+    @check(since="1.0")
+    def test_an_odd_answer_costs_no_content(self) -> None:
+        """A key of an answer that is null, missing or of another type costs nothing else of the answer."""
+        self._meet_odd_answers()
+
     def _answer(self, token: str, capability: Capability | None) -> InferenceResult[ImagesT]:
         count = 2 if capability is Capability.COUNT else 1
         image = GeneratedImage(data=samples.png(token), mime_type="image/png", width=1, height=1)
@@ -69,6 +75,9 @@ class ImgGenConformance(Conformance[ImgGenWorkerAbstract, ImagesT]):
 
     def _tokens_in(self, content: object) -> str:
         return content.data.decode("latin-1") if isinstance(content, GeneratedImage) else repr(content)
+
+    def _texts_in(self, content: object) -> str:
+        return base64.b64encode(content.data).decode() if isinstance(content, GeneratedImage) else repr(content)
 
     def _check_content(self, content: object, expected: InferenceResult[ImagesT] | None) -> None:
         require(isinstance(content, GeneratedImage), f"gen_image returned {content!r}, not a GeneratedImage.")

@@ -5,14 +5,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
-
-import pytest
 
 from pipelex.cogt.exceptions import (
     InferenceError,
-    InferenceErrorCategory,
     InferenceRefusedError,
     InferenceRequestError,
     InferenceTruncatedError,
@@ -26,19 +22,15 @@ from pipelex.testing.conformance import new_token
 from pipelex.testing.fault_kinds import EXPECTED_KINDS
 from pipelex.testing.llm_conversation import ConversationConformance
 from pipelex.testing.llm_jobs import CACHE_BY_TIME, COMPANIONS, StructuredAnswer, job_for
-from pipelex.testing.loopback import LoopbackVendor
-from pipelex.testing.odd_answers import Oddity, is_about_usage, is_part_of, made_odd, oddities_of, reason_for
 from pipelex.testing.vendor import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from pipelex.cogt.llm.llm_job import LLMJob
     from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
-    from pipelex.testing.loopback import HttpReply
     from pipelex.testing.stage import Stage
 
-_BATCH = 24  # odd answers that one client meets, in the time of one check
 _HALF_ANSWERS = {FinishReason.LENGTH: InferenceTruncatedError, FinishReason.CONTENT_FILTER: InferenceRefusedError}
 
 
@@ -61,11 +53,6 @@ class LLMConformance(ConversationConformance):
     half_answers: ClassVar[tuple[FinishReason, ...]] = tuple(_HALF_ANSWERS)
     vendor_params: ClassVar[Mapping[str, object]] = {"conformance": 1}
     """A parameter of the vendor's request that its SDK takes and the driver does not set."""
-    essential_keys: ClassVar[Mapping[str, str]] = {}
-    """Keys without which nobody knows that an answer is whole, as patterns of ``path = change`` (``"*type = *"``), each
-    with the reason. The call may then fail, with the text on the error's ``answer``."""
-    sdk_refuses: ClassVar[Mapping[str, str]] = {}
-    """Changes of an answer that the SDK itself refuses, or loses, as patterns likewise, each with the reason."""
 
     @check(since="1.0")
     def test_streamed_pieces_join_to_the_text(self) -> None:
@@ -171,77 +158,7 @@ class LLMConformance(ConversationConformance):
         capability = Capability.STREAMING if is_streamed else None
         if capability is not None:
             self._skip_undeclared(capability)
-        oddities: list[Oddity | None] = [None]  # at first, the answer as it is, to see what can be changed
-        while oddities:
-            batch, oddities = oddities[:_BATCH], oddities[_BATCH:]
-            oddities += self._play(partial(self._meet_oddities, capability=capability, oddities=batch))
-
-    async def _meet_oddities(
-        self,
-        stage: Stage[LLMWorkerAbstract, str],
-        *,
-        capability: Capability | None,
-        oddities: Sequence[Oddity | None],
-    ) -> list[Oddity]:
-        """Let calls meet odd answers; after a good one, return the oddities that there are."""
-        vendor, found = stage.vendor, list[Oddity]()
-        if not isinstance(vendor, LoopbackVendor):
-            pytest.skip("its vendor's answers are not JSON over HTTP")
-        worker = self._make(stage)
-        for oddity in oddities:
-            good: list[HttpReply] = []
-
-            def change(reply: HttpReply, oddity: Oddity | None = oddity, good: list[HttpReply] = good) -> HttpReply:
-                good.append(reply)
-                return reply if oddity is None else made_odd(vendor, reply, oddity)
-
-            vendor.change_with(change)
-            token = new_token()
-            text = self._answer(token, None).content
-            came: object = None
-            error: Exception | None = None
-            try:
-                came = await self._call(worker, token, capability)
-            except Exception as exc:  # what it may be is what is checked
-                error = exc
-            usage = stage.log.records[-1].usage if stage.log.records else None
-            if oddity is None:  # where the good answer is not understood, other checks say so
-                self._reported = frozenset(name for name in self.usage_fields if getattr(usage, name, None) is not None)
-                found = oddities_of(vendor, good[0]) if came == text else []
-                continue
-            lost = is_part_of(vendor, good[0], oddity, text)
-            self._check_oddity(oddity, came, error, None if lost else text)
-            if error is None and not is_about_usage(vendor, good[0], oddity):
-                self._check_usage_of(oddity, usage)
-        return found
-
-    def _check_oddity(self, oddity: Oddity, came: object, error: Exception | None, text: str | None) -> None:
-        """Hold the outcome of an odd answer against the rule; ``None`` as text where the answer lost a part of it."""
-        shown = f"With {oddity}, the call" + (
-            f" raised {type(error).__name__} ({error})" if error else f" got {came!r}"
-        )
-        if error is not None:
-            is_known = isinstance(error, InferenceError) and error.category is not InferenceErrorCategory.UNKNOWN
-            require(is_known, f"{shown}: read answers by pipelex.cogt.inference.answer_parts, which never raises.")
-            if text is None or reason_for(oddity, self.sdk_refuses) is not None:
-                return
-            require(
-                reason_for(oddity, self.essential_keys) is not None,
-                f"{shown}, although the text is there. Return it, or say in 'essential_keys' why not.",
-            )
-            answer = error.answer if isinstance(error, InferenceError) else None
-            require(
-                answer is not None and answer.text == text, f"{shown}, and its 'answer' has not the text: {answer}."
-            )
-        elif text is not None and reason_for(oddity, self.sdk_refuses) is None:
-            is_shown = came == text or (reason_for(oddity, self.essential_keys) is not None and text in str(came))
-            require(is_shown, f"{shown}; the vendor said {text!r}.")
-
-    def _check_usage_of(self, oddity: Oddity, usage: InferenceUsage | None) -> None:
-        """See whether an odd answer is reported with its usage all the same."""
-        missing = [name for name in sorted(self._reported) if getattr(usage, name, None) is None]
-        is_excused = reason_for(oddity, {**self.essential_keys, **self.sdk_refuses}) is not None
-        require(is_excused or not missing, f"With {oddity}, the record of the call has no {', '.join(missing)}.")
+        self._meet_odd_answers(capability)
 
     @check(since="1.0")
     def test_concurrent_streams_do_not_mix(self) -> None:
@@ -256,8 +173,6 @@ class LLMConformance(ConversationConformance):
                 self._check_whose(text, token, stage.vendor)
 
         self._play(scene)
-
-    _reported: frozenset[str] = frozenset()
 
     def _answer(self, token: str, capability: Capability | None) -> InferenceResult[str]:
         text = f"You said {token}, señor: ✓ and\n  that is all. "
@@ -289,6 +204,12 @@ class LLMConformance(ConversationConformance):
 
     def _tokens_in(self, content: object) -> str:
         return str(content)
+
+    def _texts_in(self, content: object) -> str:
+        return str(content)
+
+    def _is_kept(self, error: InferenceError, texts: str) -> bool:
+        return error.answer is not None and error.answer.text == texts
 
     def _check_content(self, content: object, expected: InferenceResult[str] | None) -> None:
         require(isinstance(content, str) and content, f"gen_text returned {content!r}, not a text.")

@@ -6,7 +6,7 @@ import json
 from base64 import b64encode
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 import pytest
 
@@ -47,7 +47,7 @@ from pipelex.testing.odd_answers import strings_in
 from pipelex.testing.vendor import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable
 
     from pipelex.cogt.inference.inference_result import InferenceResult
     from pipelex.cogt.llm.llm_job import AssistantPart, LLMEvent
@@ -90,9 +90,6 @@ _DONE = _said(TextPart(text="It is done."))
 
 class ConversationConformance(Conformance[LLMWorkerAbstract, str]):
     """The checks of conversations and tools. Their orders are ``LLMAnswer``, and their vendor a ConversationVendor."""
-
-    essential_keys: ClassVar[Mapping[str, str]] = {}
-    sdk_refuses: ClassVar[Mapping[str, str]] = {}
 
     @check(since="1.0")
     def test_what_is_opaque_comes_back(self, is_streamed: bool) -> None:

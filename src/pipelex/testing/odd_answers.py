@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from pipelex.testing.loopback import HttpReply, LoopbackVendor
 
@@ -20,11 +20,13 @@ class Oddity(NamedTuple):
     """One change of one key.
 
     Attributes:
+        reply: Which reply of a call is changed: a job in a queue takes several.
         piece: Which piece of the reply is changed; 0 where it is sent as one.
         path: The keys from the outside in; the items of lists are keys, too.
         change: One of ``CHANGES``.
     """
 
+    reply: int
     piece: int
     path: tuple[str | int, ...]
     change: str
@@ -33,21 +35,48 @@ class Oddity(NamedTuple):
         return f"{'.'.join(str(key) for key in self.path)} = {self.change}"
 
 
-def oddities_of(vendor: LoopbackVendor[object], reply: HttpReply) -> list[Oddity]:
-    """List the changes of a reply. Of the pieces of a stream that have the same keys, the first stands for all.
+def oddities_of(vendor: LoopbackVendor[object], replies: Iterable[HttpReply]) -> list[Oddity]:
+    """List the changes of the replies to a call. Of pieces that have the same keys, the first stands for all.
 
     Args:
-        vendor: Whose reply it is; it knows how a piece holds its JSON.
-        reply: The good reply.
+        vendor: Whose replies they are; it knows how a piece holds its JSON.
+        replies: The good replies.
     """
     found: list[Oddity] = []
     seen: set[tuple[tuple[str | int, ...], ...]] = set()
-    for number, piece in enumerate(_pieces(reply)):
-        paths = tuple(_paths(vendor.read_piece(piece)))
-        if paths and paths not in seen:
-            seen.add(paths)
-            found += [Oddity(number, path, change) for path in paths for change in CHANGES]
+    for place, reply in enumerate(replies):
+        for number, piece in enumerate(_pieces(reply)):
+            paths = tuple(_paths(vendor.read_piece(piece)))
+            if paths and paths not in seen:
+                seen.add(paths)
+                found += [Oddity(place, number, path, change) for path in paths for change in CHANGES]
     return found
+
+
+async def met(
+    vendor: LoopbackVendor[object], oddity: Oddity | None, call: Callable[[], Awaitable[object]]
+) -> tuple[object, Exception | None, list[HttpReply]]:
+    """Make a call whose answer is odd.
+
+    Args:
+        vendor: Who answers.
+        oddity: What is changed; ``None`` leaves the answer as it is.
+        call: Makes the call.
+
+    Returns:
+        What the call returned, what it raised, and the replies as they were before the change.
+    """
+    replies: list[HttpReply] = []
+
+    def change(reply: HttpReply) -> HttpReply:
+        replies.append(reply)
+        return made_odd(vendor, reply, oddity) if oddity is not None and len(replies) == oddity.reply + 1 else reply
+
+    vendor.change_with(change)
+    try:
+        return await call(), None, replies
+    except Exception as exc:  # what it may be is what is checked
+        return None, exc, replies
 
 
 def made_odd(vendor: LoopbackVendor[object], reply: HttpReply, oddity: Oddity) -> HttpReply:
@@ -63,14 +92,14 @@ def made_odd(vendor: LoopbackVendor[object], reply: HttpReply, oddity: Oddity) -
     return replace(reply, pieces=tuple(pieces)) if reply.pieces is not None else replace(reply, body=pieces[0])
 
 
-def is_part_of(vendor: LoopbackVendor[object], reply: HttpReply, oddity: Oddity, text: str) -> bool:
+def is_part_of(vendor: LoopbackVendor[object], replies: Sequence[HttpReply], oddity: Oddity, text: str) -> bool:
     """Tell whether what an oddity changes held the text of the answer, or a part of it."""
-    return any(leaf and leaf in text for leaf in strings_in(_lost(vendor, reply, oddity)))
+    return any(leaf and leaf in text for leaf in strings_in(_lost(vendor, replies, oddity)))
 
 
-def is_about_usage(vendor: LoopbackVendor[object], reply: HttpReply, oddity: Oddity) -> bool:
+def is_about_usage(vendor: LoopbackVendor[object], replies: Sequence[HttpReply], oddity: Oddity) -> bool:
     """Tell whether what an oddity changes is, or holds, the counts of the answer."""
-    return "usage" in f"{oddity} {json.dumps(_lost(vendor, reply, oddity))}".lower()
+    return "usage" in f"{oddity} {json.dumps(_lost(vendor, replies, oddity))}".lower()
 
 
 def reason_for(oddity: Oddity, reasons: Mapping[str, str]) -> str | None:
@@ -105,8 +134,9 @@ def strings_in(value: object) -> Iterator[str]:
                 yield from strings_in(inner)
 
 
-def _lost(vendor: LoopbackVendor[object], reply: HttpReply, oddity: Oddity) -> object:
-    return _holder(vendor.read_piece(_pieces(reply)[oddity.piece]), oddity.path)[oddity.path[-1]]
+def _lost(vendor: LoopbackVendor[object], replies: Sequence[HttpReply], oddity: Oddity) -> object:
+    piece = _pieces(replies[oddity.reply])[oddity.piece]
+    return _holder(vendor.read_piece(piece), oddity.path)[oddity.path[-1]]
 
 
 def _pieces(reply: HttpReply) -> tuple[bytes, ...]:

@@ -55,6 +55,11 @@ class SearchConformance(Conformance[SearchWorkerAbstract, SearchAnswer]):
 
         self._play(scene, capability=Capability.STRUCTURED_OUTPUT)
 
+    @check(since="1.0")
+    def test_an_odd_answer_costs_no_content(self) -> None:
+        """A key of an answer that is null, missing or of another type costs nothing else of the answer."""
+        self._meet_odd_answers()
+
     def _answer(self, token: str, capability: Capability | None) -> InferenceResult[SearchAnswer]:
         text = f"You searched for {token}."
         if capability is Capability.STRUCTURED_OUTPUT:
@@ -76,6 +81,11 @@ class SearchConformance(Conformance[SearchWorkerAbstract, SearchAnswer]):
 
     def _tokens_in(self, content: object) -> str:
         return repr(content)
+
+    def _texts_in(self, content: object) -> str:
+        if not isinstance(content, SearchAnswer):
+            return repr(content)
+        return "\n".join((content.text, *(source.url for source in content.sources)))
 
     def _check_content(self, content: object, expected: InferenceResult[SearchAnswer] | None) -> None:
         require(isinstance(content, SearchAnswer), f"search returned {content!r}, not a SearchAnswer.")

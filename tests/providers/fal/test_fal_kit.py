@@ -53,6 +53,15 @@ class TestFal(ImgGenConformance):
     extra = "fal"
     concurrency = 64
     policy = KIT_POLICY
+    essential_keys = {  # noqa: RUF012 - as the kit declares it
+        **dict.fromkeys(
+            ("*_url = *", "request_id = *"), "the addresses of the queue: without them, nothing can be asked"
+        ),
+        **dict.fromkeys(
+            ("images = *", "images.0 = *", "images.0.url = *"), "the address of the image, or what holds it"
+        ),
+    }
+    sdk_refuses = dict.fromkeys(("status = *", "logs = *"), "the SDK reads every status by these keys")
 
     def plugin(self) -> FalPlugin:
         return FalPlugin()

@@ -90,10 +90,11 @@ CLIENTS = (
 
 for _worker in LLM_WORKERS:
     globals()[f"With{_worker}"] = with_worker(InferenceFamily.LLM, _worker)
-for _worker in ("OneImage", "UnfilteredImages"):
+for _worker in ("OneImage", "UnfilteredImages", "TrustingImages"):
     globals()[f"With{_worker}"] = with_worker(InferenceFamily.IMG_GEN, _worker)
-for _worker in ("OtherPages", "MiscountedPages"):
+for _worker in ("OtherPages", "MiscountedPages", "TrustingPages"):
     globals()[f"With{_worker}"] = with_worker(InferenceFamily.EXTRACT, _worker)
-WithUntypedSearch = with_worker(InferenceFamily.SEARCH, "UntypedSearch")
+for _worker in ("UntypedSearch", "TrustingSearch"):
+    globals()[f"With{_worker}"] = with_worker(InferenceFamily.SEARCH, _worker)
 for _client in CLIENTS:
     globals()[f"With{_client}"] = with_client(_client)

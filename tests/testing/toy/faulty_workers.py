@@ -31,6 +31,7 @@ from pipelex.cogt.llm.llm_job import (
     ToolCallPart,
     UserPart,
 )
+from pipelex.cogt.search.search_job import SearchSource
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from tests.testing.toy.sdk import ToyBroken, ToyClient, ToyTimeout
 from tests.testing.toy.workers import ToyExtract, ToyImgGen, ToyLLM, ToySearch
@@ -429,3 +430,21 @@ class MiscountedPages(ToyExtract):
 class UntypedSearch(ToySearch):
     async def search_structured(self, job: Any, schema: TypeForm[Any]) -> Any:  # type: ignore[misc]  # what the kit has to find: a final method that is overridden
         return vars(await super().search_structured(job, schema))
+
+
+class TrustingImages(ToyImgGen):
+    """Believes that an answer is as its documentation says, as the next two do."""
+
+    def reason(self, answer: dict[str, Any]) -> FinishReason:
+        return FinishReason(answer["finish"])
+
+
+class TrustingPages(ToyExtract):
+    def page(self, place: int, page: object) -> ExtractedPage:
+        number: int = page["number"]  # type: ignore[index]  # what the kit has to find
+        return replace(super().page(place, page), number=number)
+
+
+class TrustingSearch(ToySearch):
+    def source(self, source: object) -> SearchSource | None:
+        return SearchSource(**source)  # type: ignore[arg-type]  # what the kit has to find

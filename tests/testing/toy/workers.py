@@ -24,7 +24,7 @@ from pipelex.cogt.extract.extract_job import ExtractedImage, ExtractedPage, Extr
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
-from pipelex.cogt.inference.answer_parts import text_of, usage_of, word_of
+from pipelex.cogt.inference.answer_parts import field_of, items_of, text_of, usage_of, word_of
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
 from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
 from pipelex.cogt.inference.media import MediaSource
@@ -221,10 +221,14 @@ class ToyImgGen(Toy, ImgGenWorkerAbstract):
         )
         images = tuple(
             GeneratedImage(data=base64.b64decode(data), mime_type="image/png", width=1, height=1)
-            for data in answer["images"]
+            for data in map(word_of, items_of(answer.get("images")))
+            if data is not None
         )
-        reason = FinishReason(answer["finish"])
-        return InferenceResult(content=images, usage=InferenceUsage(images=len(images)), finish_reason=reason)
+        usage = InferenceUsage(images=len(images))
+        return InferenceResult(content=images, usage=usage, finish_reason=self.reason(answer))
+
+    def reason(self, answer: dict[str, Any]) -> FinishReason:
+        return reason_in(answer)
 
 
 class ToyExtract(Toy, ExtractWorkerAbstract):
@@ -233,17 +237,20 @@ class ToyExtract(Toy, ExtractWorkerAbstract):
     async def _extract_pages(self, job: ExtractJob) -> InferenceResult[tuple[ExtractedPage, ...]]:
         params = {name: value for name, value in asdict(job.params).items() if value}
         answer = await self.client.call("extract", document=encoded(job.document), **params)
-        pages = tuple(
-            ExtractedPage(
-                number=page["number"],
-                text=page["text"],
-                images=tuple(image_of(data) for data in page["images"]),
-                view=image_of(page["view"]) if page["view"] else None,
-                tables=tuple(ExtractedTable.of_markdown(text) for text in page["tables"]),
-            )
-            for page in answer["pages"]
-        )
+        pages = tuple(self.page(place, page) for place, page in enumerate(items_of(answer.get("pages")), 1))
         return InferenceResult(content=pages, usage=InferenceUsage(pages=len(pages)))
+
+    def page(self, place: int, page: object) -> ExtractedPage:
+        number, view = field_of(page, "number"), word_of(field_of(page, "view"))
+        images = filter(None, map(word_of, items_of(field_of(page, "images"))))
+        tables = filter(None, map(word_of, items_of(field_of(page, "tables"))))
+        return ExtractedPage(
+            number=number if isinstance(number, int) else place,
+            text=text_of(field_of(page, "text")),
+            images=tuple(map(image_of, images)),
+            view=image_of(view) if view else None,
+            tables=tuple(map(ExtractedTable.of_markdown, tables)),
+        )
 
 
 def image_of(data: str) -> ExtractedImage:
@@ -266,9 +273,14 @@ class ToySearch(Toy, SearchWorkerAbstract):
 
     async def _search(self, job: SearchJob) -> InferenceResult[SearchAnswer]:
         answer = await self.client.call("search", **self.fields(job))
-        sources = tuple(SearchSource(**source) for source in answer["sources"])
-        content = SearchAnswer(text=answer["text"], sources=sources)
+        sources = tuple(filter(None, map(self.source, items_of(answer.get("sources")))))
+        content = SearchAnswer(text=text_of(answer.get("text")), sources=sources)
         return InferenceResult(content=content, usage=InferenceUsage(searches=1))
+
+    def source(self, source: object) -> SearchSource | None:
+        url = word_of(field_of(source, "url"))
+        title, snippet = word_of(field_of(source, "title")), word_of(field_of(source, "snippet"))
+        return SearchSource(url=url, title=title, snippet=snippet) if url is not None else None
 
     async def _search_structured(self, job: SearchJob, json_schema: dict[str, object]) -> InferenceResult[str]:
         answer = await self.client.call("search", schema=json_schema, **self.fields(job))
