@@ -77,7 +77,8 @@ def test_a_client_that_is_closed_ends_its_streams() -> None:
         await anext(pieces)
         await stage.clients.aclose()
         with pytest.raises(InferenceError):
-            await anext(pieces)
+            async for _ in pieces:  # those that came before
+                pass
         assert await has_ended(vendor)
 
     play_with(Fault.STALLED, scene)
