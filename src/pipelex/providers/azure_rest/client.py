@@ -28,7 +28,7 @@ class AzureClient(httpx.AsyncClient):
     def __init__(self, *, endpoint: str, backend: InferenceBackend) -> None:
         super().__init__(
             base_url=f"{endpoint.rstrip('/')}/openai/",
-            headers={"api-key": backend.api_key} if backend.api_key is not None else {},
+            headers={**backend.headers, **({"api-key": backend.api_key} if backend.api_key is not None else {})},
             timeout=httpx.Timeout(backend.policy.timeout_s, connect=backend.policy.connect_timeout_s),
             event_hooks={"response": [note_answer]},
             limits=httpx.Limits(max_connections=None),  # how many calls run at once is the base's matter

@@ -32,7 +32,7 @@ from pipelex.providers.bedrock.messages import MessageWriter
 from pipelex.providers.bedrock.schema import for_bedrock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.llm.llm_job import LLMAnswer, LLMEvent, LLMJob, LLMJobParams
@@ -97,7 +97,7 @@ class BedrockLLMWorker(SdkWorker[BedrockClient], LLMWorkerAbstract):
     async def _generate(self, job: LLMJob) -> LLMAnswer:
         schema = self._schema(job.params)
         answer = await (await self._client()).converse(await self._request(job, schema))
-        note_headers(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
+        _note_headers(answer)
         read = answer_of(answer, model_id=self.inference_model.model_id)
         if field_of(answer, "output", "message") is None:
             raise InferenceInvalidAnswerError("The answer is none of Bedrock's Converse", answer=read)
@@ -111,6 +111,8 @@ class BedrockLLMWorker(SdkWorker[BedrockClient], LLMWorkerAbstract):
         reader, client = EventReader(), await self._client()
         async with aclosing(client.converse_stream(await self._request(job, schema))) as events:
             async for event in events:
+                if "ResponseMetadata" in event:
+                    _note_headers(event)
                 for made in reader.events(event):
                     yield made
         for made in reader.end(model_id=self.inference_model.model_id):
@@ -167,6 +169,12 @@ class BedrockLLMWorker(SdkWorker[BedrockClient], LLMWorkerAbstract):
             request["outputConfig"] = output
         _mark_cache(request, params)
         return request | _vendor_fields({**self.inference_model.extra_body, **(params.vendor_params or {})})
+
+
+def _note_headers(answer: Mapping[str, object]) -> None:
+    headers = field_of(answer, "ResponseMetadata", "HTTPHeaders")
+    if isinstance(headers, dict):
+        note_headers(headers)
 
 
 def _refuse_unknown(params: LLMJobParams) -> None:

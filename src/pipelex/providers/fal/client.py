@@ -42,19 +42,22 @@ class _QueueHttpClient(httpx.AsyncClient):
     """The HTTP client below the SDK.
 
     Args:
-        key: fal's key.
-        endpoint: The base URL in place of the queue's, which the SDK has no setting for either.
+        backend: The backend's record. Its endpoint is the base URL in place of the queue's, which the SDK has no
+            setting for either.
         timeout: How long a request may take, and how long the way to the vendor.
     """
 
-    def __init__(self, *, key: str, endpoint: str | None, timeout: httpx.Timeout) -> None:
+    def __init__(self, *, backend: InferenceBackend, timeout: httpx.Timeout) -> None:
         super().__init__(
             transport=AsyncBackupDomainTransport(transport=httpx.AsyncHTTPTransport(limits=_NO_LIMIT)),
-            headers={"Authorization": f"Key {key}", "User-Agent": USER_AGENT},
+            headers={
+                **{"User-Agent": USER_AGENT, **backend.headers},
+                "Authorization": f"Key {backend.api_key or _NO_KEY}",
+            },
             timeout=timeout,
             event_hooks={"response": [note_answer]},
         )
-        self._endpoint = httpx.URL(endpoint) if endpoint is not None else None
+        self._endpoint = httpx.URL(backend.endpoint) if backend.endpoint is not None else None
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         """Send a request, and let the SDK repeat it unless it starts a generation.
@@ -81,14 +84,13 @@ class FalClient(AsyncClient):
     """The SDK's async client over our HTTP client.
 
     Args:
-        key: fal's key.
-        endpoint: The base URL in place of ``https://queue.fal.run``.
-        timeout: How long a request may take, and how long the way to the vendor.
+        backend: The backend's record.
     """
 
-    def __init__(self, *, key: str, endpoint: str | None, timeout: httpx.Timeout) -> None:
-        super().__init__(key=key, default_timeout=cast("float", timeout))  # it is handed on as it is to httpx
-        self._http = _QueueHttpClient(key=key, endpoint=endpoint, timeout=timeout)
+    def __init__(self, *, backend: InferenceBackend) -> None:
+        timeout = httpx.Timeout(backend.policy.timeout_s, connect=backend.policy.connect_timeout_s)
+        super().__init__(key=backend.api_key or _NO_KEY, default_timeout=cast("float", timeout))  # for httpx, as it is
+        self._http = _QueueHttpClient(backend=backend, timeout=timeout)
 
     @cached_property
     async def _client(self) -> httpx.AsyncClient:  # what the SDK's methods send with
@@ -101,5 +103,4 @@ class FalClient(AsyncClient):
 
 def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[FalClient]:  # noqa: ARG001
     """Make the client of a backend. Nothing is sent before the first call."""
-    timeout = httpx.Timeout(backend.policy.timeout_s, connect=backend.policy.connect_timeout_s)
-    return PerLoopClient(lambda: FalClient(key=backend.api_key or _NO_KEY, endpoint=backend.endpoint, timeout=timeout))
+    return PerLoopClient(lambda: FalClient(backend=backend))

@@ -94,6 +94,7 @@ class GoogleClient:
     def __init__(self, *, backend: InferenceBackend) -> None:
         self._connect_timeout = backend.policy.connect_timeout_s
         self._http = httpx2.AsyncClient(
+            headers=backend.headers,
             follow_redirects=True,
             event_hooks={
                 "request": [self._limit_connecting],

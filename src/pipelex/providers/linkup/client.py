@@ -32,17 +32,17 @@ class PooledLinkupClient(LinkupClient):
     """The SDK's client over one HTTP client: the SDK itself sets up another one, certificates and all, for each call.
 
     Args:
-        api_key: Linkup's key.
-        base_url: The base URL.
-        connect_timeout: How long it may take to reach it, in seconds.
+        backend: The backend's record.
     """
 
-    def __init__(self, *, api_key: str, base_url: str, connect_timeout: float) -> None:
-        super().__init__(api_key=api_key, base_url=base_url)
-        self._connect_timeout = connect_timeout
+    def __init__(self, *, backend: InferenceBackend) -> None:
+        base_url = backend.endpoint or "https://api.linkup.so/v1"
+        super().__init__(api_key=backend.api_key or _NO_KEY, base_url=base_url)
+        self._connect_timeout = backend.policy.connect_timeout_s
         limits = httpx.Limits(max_connections=None)  # how many calls run at once is the base's matter
         hooks = {"response": [note_answer]}
-        self._http = httpx.AsyncClient(base_url=base_url, headers=self._headers(), limits=limits, event_hooks=hooks)
+        headers = {**backend.headers, **self._headers()}
+        self._http = httpx.AsyncClient(base_url=base_url, headers=headers, limits=limits, event_hooks=hooks)
 
     async def _async_request(  # what the SDK's async methods send with
         self,
@@ -73,6 +73,4 @@ class PooledLinkupClient(LinkupClient):
 
 def make_client(*, sdk: str, backend: InferenceBackend) -> PerLoopClient[PooledLinkupClient]:  # noqa: ARG001
     """Make the client of a backend. Nothing is sent before the first call."""
-    base_url = backend.endpoint or "https://api.linkup.so/v1"
-    key, limit = backend.api_key or _NO_KEY, backend.policy.connect_timeout_s
-    return PerLoopClient(lambda: PooledLinkupClient(api_key=key, base_url=base_url, connect_timeout=limit))
+    return PerLoopClient(lambda: PooledLinkupClient(backend=backend))

@@ -35,6 +35,7 @@ class MistralClient:
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=backend.policy.max_concurrency)
         self._connect_timeout = backend.policy.connect_timeout_s
         self._async_client = httpx2.AsyncClient(
+            headers=backend.headers,
             follow_redirects=True,
             limits=limits,
             event_hooks={
