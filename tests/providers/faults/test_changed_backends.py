@@ -6,14 +6,14 @@ import asyncio
 import os
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pipelex.boot import Pipelex
 from pipelex.cogt.exceptions import InferenceConnectionError, InferenceError, InferenceServerError
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
-from pipelex.cogt.model_backends.model_spec import Capability
+from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
 from pipelex.generated import accessors
 from pipelex.plugins.inference_backend_registry import InferenceBackendRegistry
 from pipelex.plugins.registrar import PluginRegistrar
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
     from pipelex.cogt.model_backends.backend import InferenceBackend
-    from pipelex.providers.openai.llm import OpenAICompletionsWorker
     from tests.providers.faults.drivers import AnyDriver
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of Hugging Face's own call
@@ -175,15 +174,25 @@ def test_a_new_header_is_that_of_the_next_call(name: str) -> None:
         assert half
 
 
-@pytest.mark.parametrize("change", [{"connect_timeout_s": 7.0}, {"timeout_s": 19.0}, {"max_concurrency": 5}])
-def test_a_new_time_out_or_pool_is_that_of_the_next_client(change: dict[str, float]) -> None:
-    """What the SDK is told when its client is built: the record says it, so another record has another client."""
+@pytest.mark.parametrize(
+    "policy",
+    [
+        replace(PATIENT, connect_timeout_s=7.0),
+        replace(PATIENT, timeout_s=19.0),
+        replace(PATIENT, max_concurrency=5),
+    ],
+)
+def test_new_limits_are_those_of_another_client(policy: CallPolicy) -> None:
+    """What the SDK is told when its client is built: its record holds it, so another record has another client."""
     with open_vendor("openai") as vendor:
         system = System(DRIVERS["openai"], vendor)
         old = system.backend(vendor, OLD)
-        new = replace(old, policy=replace(old.policy, **change))
-        clients = [cast("OpenAICompletionsWorker", system.worker(backend)).sdk_instance for backend in (old, new, new)]
-        assert [True, False] == [clients[0] is not clients[1], clients[1] is not clients[2]]
+        clients = []
+        for backend in (old, replace(old, policy=policy), replace(old, policy=policy)):
+            system.worker(backend)
+            clients += [slot.client for slot in system.clients._slots.current.values()]
+        first, second, third = clients
+        assert first is not second is third
         system.clients.close()
 
 
