@@ -108,7 +108,7 @@ class Caller:
         self.family = kind.family
         self.job_type = type(job)
         spec = hub.resolve(model, kind.family.member)[1] if isinstance(model, str) else model
-        self.spec = _limited(spec, options)
+        self.spec = limited(spec, options)
         self._hub = hub
         self._method = kind.method if schema is None else str(kind.object_method)
         self._schema = schema
@@ -163,7 +163,8 @@ def schema_text(schema: object) -> str:
     return json.dumps(object_adapter(schema).json_schema(), sort_keys=True)  # type: ignore[arg-type]  # any type
 
 
-def _limited(spec: InferenceModelSpec, options: MapOptions) -> InferenceModelSpec:
+def limited(spec: InferenceModelSpec, options: MapOptions) -> InferenceModelSpec:
+    """Return a model's record with the limits of a run."""
     stated = {
         "max_concurrency": options.concurrency,
         "requests_per_minute": options.requests_per_minute,

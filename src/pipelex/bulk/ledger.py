@@ -1,12 +1,15 @@
 """The ledger of a run over many rows: an SQLite file with the state of each row, and how it ended.
 
 Its schema is described in docs/many-rows.md. The version is in ``PRAGMA user_version``.
+
+Where other processes make the calls of a run, each part of the rows (a shard) has a ledger of its own, in a folder
+beside that of the run. It outlives the process that wrote it, and is taken up by whoever opens the ledger of the run.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipelex.bulk.child import CAN_FORK
@@ -23,6 +26,12 @@ _APPLICATION_ID = 0x7069706C  # "pipl": what the ``file`` command and we know a 
 _MOST_UNCOMMITTED = 64
 _LONGEST_UNCOMMITTED_S = 0.25
 _LONGEST_WAIT_S = 5.0  # for a moment in which another connection holds the file
+_SHARDS_IN_USE_S = 20.0  # how long the processes of a run whose own process died may take to end
+
+SHARD_SUFFIX = ".ledger"
+"""What the names of shards end in."""
+PROBE = "probe"
+"""The file by which a process knows that it shares the folder of the shards."""
 
 UPGRADES = (
     """
@@ -61,6 +70,7 @@ _ENDED = """
     UPDATE rows SET state = ?, deaths = ?, answer = ?, error = ?, usage = ?, cost_usd = ?, duration_s = ?, attempts = ?
     WHERE key = ?
 """
+_WHOLE = f"INSERT OR REPLACE INTO rows ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"  # noqa: S608 - no value in it
 _FIND = f"SELECT {_COLUMNS} FROM rows WHERE key = ?"  # noqa: S608 - no value in it
 _ALL = f"SELECT {_COLUMNS} FROM rows ORDER BY max(position, -1 - position)"  # noqa: S608 - no value in it
 _SEEN = f"SELECT {_COLUMNS} FROM rows WHERE position >= 0 AND position < ? ORDER BY position"  # noqa: S608 - as above
@@ -227,6 +237,43 @@ class Ledger:
             for found in self._connection.execute(query, values):
                 yield Entry(*found)
 
+    def take_up(self, shard: Path, positions: Mapping[str | int, int] | None = None) -> list[Entry]:
+        """Take up the rows of a shard, and remove its ledger.
+
+        Args:
+            shard: The ledger of the shard.
+            positions: The index of each row in the input. Where it is not known, only a row without a key has one.
+
+        Returns:
+            The rows, as they are now in this ledger.
+
+        Raises:
+            LedgerInUseError: A process still has it open, after some seconds.
+            LedgerError: It cannot be read, or this one cannot be written.
+        """
+        other = _open_when_released(shard)
+        try:
+            entries = [entry._replace(position=_position(entry, positions)) for entry in other.entries()]
+        finally:
+            other.close()
+        self.commit()
+        with self._named(), self._connection:
+            self._connection.execute("BEGIN")
+            self._connection.executemany(_WHOLE, entries)
+        _remove(shard)
+        return entries
+
+    def take_up_shards(self) -> None:
+        """Take up the rows of all shards that a run has left behind.
+
+        Raises:
+            LedgerInUseError: A process of that run still has one open.
+            LedgerError: One cannot be read.
+        """
+        for shard in _shards(self.path):
+            self.take_up(shard)
+        _remove_folder(self.path)
+
     def cost_usd(self) -> float:
         """Return what the rows cost as far as that is known, in US dollars."""
         with self._named():
@@ -311,6 +358,8 @@ def _named_errors(path: Path) -> Iterator[None]:
 def open_ledger(path: Path, *, new: bool = False) -> Ledger:
     """Open a ledger for this process alone, and make it where there is none. One of an older version is upgraded.
 
+    Shards that a run has left behind are taken up.
+
     Args:
         path: The file.
         new: Whether to drop what it holds.
@@ -333,7 +382,13 @@ def open_ledger(path: Path, *, new: bool = False) -> Ledger:
                         f"BEGIN; {UPGRADES[version]} PRAGMA application_id = {_APPLICATION_ID};"
                         f" PRAGMA user_version = {version + 1}; COMMIT;"
                     )
-            return Ledger(path, connection, lock=lock)
+            ledger = Ledger(path, connection, lock=lock)
+            if new:
+                for shard in _shards(path):
+                    _open_when_released(shard).close()
+                    _remove(shard)
+            ledger.take_up_shards()
+            return ledger
         except BaseException:
             connection.close()
             raise
@@ -450,3 +505,47 @@ def _drop_all(connection: sqlite3.Connection) -> None:
         "BEGIN; DROP TABLE IF EXISTS rows; DROP TABLE IF EXISTS job; DROP TABLE IF EXISTS results;"
         " PRAGMA user_version = 0; COMMIT; VACUUM;"
     )
+
+
+def shard_folder(path: Path) -> Path:
+    """Return the folder for the shards of a run.
+
+    Args:
+        path: The ledger of the run.
+    """
+    return path.with_name(f"{path.name}.shards")
+
+
+def _shards(path: Path) -> list[Path]:
+    return sorted(shard_folder(path).glob(f"*{SHARD_SUFFIX}"))
+
+
+def _open_when_released(shard: Path) -> Ledger:
+    """Open the ledger of a shard; the process that wrote it may be about to end."""
+    until = monotonic() + _SHARDS_IN_USE_S
+    while True:
+        try:
+            return open_ledger(shard)
+        except LedgerInUseError:
+            if monotonic() > until:
+                raise
+        sleep(0.1)
+
+
+def _position(entry: Entry, positions: Mapping[str | int, int] | None) -> int:
+    if positions is not None:
+        return positions[entry.key]
+    return entry.key if isinstance(entry.key, int) else -1 - max(entry.position, -1 - entry.position)
+
+
+def _remove(shard: Path) -> None:
+    """Remove the ledger of a shard, with what SQLite may have left beside it."""
+    for end in ("", "-wal", "-shm"):
+        shard.with_name(f"{shard.name}{end}").unlink(missing_ok=True)
+
+
+def _remove_folder(path: Path) -> None:
+    folder = shard_folder(path)
+    with suppress(OSError):  # there is none, or it holds what is not ours
+        (folder / PROBE).unlink(missing_ok=True)
+        folder.rmdir()

@@ -169,6 +169,16 @@ class SlotPool:
         """How many calls are in the queue."""
         return len(self._queue)
 
+    def use_rates(self, *, requests: Rate | None, tokens: Rate | None) -> None:
+        """Replace the limits per minute, where several processes share them.
+
+        Args:
+            requests: The limit of requests.
+            tokens: That of tokens.
+        """
+        with self.gate.lock:
+            self._requests, self._tokens = requests, tokens
+
     def is_refusal(self, error: InferenceError) -> bool:
         """Return whether a failure concerns all calls to the backend, and not the one alone."""
         if isinstance(error, InferenceRateLimitError):

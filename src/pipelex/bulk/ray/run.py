@@ -1,0 +1,352 @@
+"""A run whose calls are made on a cluster: this process draws the rows, and takes up the outcomes shard by shard.
+
+Each shard has a ledger of its own in a folder that all nodes share. Its lock belongs to one process at a time, so that
+no two make the calls of one shard, whatever the cluster takes for dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing, suppress
+from dataclasses import replace
+from functools import partial
+from math import ceil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from pipelex.bulk.exceptions import AmbiguousRowsError, DuplicateRowKeyError, LedgerError, MapLimitError
+from pipelex.bulk.ledger import PROBE, SHARD_SUFFIX, shard_folder
+from pipelex.bulk.options import MapRow
+from pipelex.bulk.ray.actor_slot import ActorSlot
+from pipelex.bulk.ray.cluster import ActorLostError, Cluster, check_answers
+from pipelex.bulk.ray.datasets import rows_of
+from pipelex.bulk.ray.exceptions import ClusterError
+from pipelex.bulk.ray.leases import Totals
+from pipelex.bulk.ray.orders import RunOrder, Shard, ShardRow
+from pipelex.bulk.ray.proof import facts_of_installation, facts_of_model
+from pipelex.bulk.records import error_from_json
+from pipelex.bulk.run import MapRun
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from pipelex.bulk.ledger import Entry
+    from pipelex.bulk.options import MapOptions
+    from pipelex.bulk.ray.cluster import Node, RemoteLimiter
+    from pipelex.bulk.ray.engine import Ray
+    from pipelex.bulk.run import MapPlan
+    from pipelex.exceptions import PipelexError
+    from pipelex.hub import PipelexHub
+
+ValueT_co = TypeVar("ValueT_co", covariant=True)
+
+_CALLS_PER_ACTOR = 8
+_FIRST_ROWS_PER_CALL, _ROWS_PER_CALL, _LEAST_ROWS = 2, 8, 64  # of a shard: the first ones are small
+_SHARDS_AT_ONCE = 2  # for each process: the next one begins while the last calls of the one before run
+_FOLLOW_EACH_S = 0.5
+_AHEAD = ("done", "failed", "cost_usd")  # what the progress shows before it is taken up
+_STOP_WITHIN_S = 5.0
+_LOSSES_BEYOND_ROWS = 3  # a process may die once for each row of a shard, and so often without a row to blame
+
+
+class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
+    """A run whose calls are made on a cluster.
+
+    Args:
+        hub: Where models are resolved.
+        plan: What is to be done.
+        engine: The settings of the cluster.
+    """
+
+    def __init__(self, hub: PipelexHub, plan: MapPlan, engine: Ray) -> None:
+        super().__init__(hub, replace(plan, rows=rows_of(plan.rows)))
+        self._engine = engine
+        self._slots: list[ActorSlot] = []
+        self._drawing = asyncio.Lock()
+        self._waiting: list[ShardRow] = []  # drawn, and in no shard
+        self._is_drawn_out = False
+        self._shards = 0
+        self._running = 0
+        self._given_back: list[Shard] = []
+        self._losses: dict[str, int] = {}
+        self._indexes: dict[str | int, int] = {}  # of the rows that are in a shard
+        self._changed = asyncio.Event()
+        self._ahead = Totals()  # what is in the progress, and not yet taken up
+
+    def drain(self) -> None:
+        """Draw no further rows: iteration ends when the calls under way have."""
+        super().drain()
+        self._drain_actors()
+
+    def _stop(self, error: BaseException) -> None:
+        super()._stop(error)
+        self._drain_actors()
+
+    def _drain_actors(self) -> None:
+        self._changed.set()
+        for slot in self._slots:
+            if slot.actor is not None:
+                slot.actor.drain()
+
+    async def _run(self) -> AsyncGenerator[MapRow[ValueT_co], None]:
+        """Run with a ledger in any case: it is where outcomes come from."""
+        with TemporaryDirectory(prefix="pipelex-") as folder:
+            if self._plan.ledger is None:
+                self._plan = replace(self._plan, ledger=Path(folder) / "run")
+            async with aclosing(super()._run()) as rows:
+                async for row in rows:
+                    yield row
+
+    async def _pooled(self, first: tuple[int, object, object]) -> AsyncGenerator[MapRow[ValueT_co], None]:
+        """Return the rows that are settled; connect to the cluster when one is to be run."""
+        drawn: tuple[int, object, object] | None = first
+        while drawn is not None and not self._waiting:
+            row = self._enter(drawn)
+            if row is not None:
+                yield row
+                drawn = await self._draw()
+        if not self._waiting:
+            return
+        cluster = Cluster.connect(self._engine)
+        try:
+            async with aclosing(self._on(cluster)) as rows:
+                async for row in rows:
+                    yield row
+        finally:
+            cluster.close()
+
+    async def _on(self, cluster: Cluster) -> AsyncGenerator[MapRow[ValueT_co], None]:
+        """Run the rows on a cluster whose nodes have proved that they can."""
+        try:
+            limiter = await self._prepared(cluster)
+        except BaseException:
+            await self._end(is_aborted=False)
+            raise
+        done: asyncio.Queue[MapRow[ValueT_co] | None] = asyncio.Queue(_LEAST_ROWS)
+        lanes = [self._work_on(slot, done, limiter) for _ in range(_SHARDS_AT_ONCE) for slot in self._slots]
+        tasks = [asyncio.create_task(work) for work in (*lanes, self._follow(limiter))]
+        try:
+            while True:
+                row = await done.get()
+                if row is not None:
+                    yield row
+                elif not self._running and done.empty():
+                    return
+        finally:
+            is_aborted = self._running > 0
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._end(is_aborted=is_aborted)
+
+    async def _prepared(self, cluster: Cluster) -> RemoteLimiter:
+        """Check the nodes, and prepare the places of the processes; returns the limiter of the run."""
+        assert self._ledger is not None, "there is always one"
+        folder = self._folder = shard_folder(self._ledger.path).absolute()
+        folder.mkdir(exist_ok=True)
+        (folder / PROBE).touch()
+        nodes = cluster.nodes()
+        shares = self._shares(nodes)
+        order = self._order(processes=len(shares))
+        spec = self._hub.resolve(order.model, order.family)[1]
+        facts = {**facts_of_installation(), **facts_of_model(spec)}
+        await cluster.check_nodes(nodes, order, facts)
+        options = self._plan.options
+        left = None if options.max_cost_usd is None else options.max_cost_usd - self.progress.cost_usd
+        limiter = cluster.new_limiter(order, max_failures=options.max_failures, max_cost_usd=left)
+        for number, share in enumerate(shares):
+            new_actor = partial(cluster.new_actor, order, number=number, share=share, limiter=limiter)
+            check = partial(check_answers, facts=facts, folder=order.folder)
+            self._slots.append(ActorSlot(new_actor, check, self._engine.start_timeout_s))
+        self._share = max(shares)
+        return limiter
+
+    def _shares(self, nodes: Sequence[Node]) -> list[int]:
+        """Return how many calls each process makes at once."""
+        total, wanted = self._begun.spec.policy.max_concurrency, self._engine.actors
+        if wanted is None:
+            cpus = sum(node.cpus for node in nodes)
+            most = int(cpus / self._engine.cpus_per_actor) if self._engine.cpus_per_actor else total
+            wanted = min(most, max(len(nodes), ceil(total / _CALLS_PER_ACTOR)))
+        processes = max(1, min(wanted, total))
+        return [total // processes + (number < total % processes) for number in range(processes)]
+
+    def _order(self, *, processes: int) -> RunOrder:
+        caller, plan = self._begun, self._plan
+        assert isinstance(plan.model, str), "the engine refuses records"
+        return RunOrder(
+            model=plan.model,
+            family=caller.family.member,
+            schema=plan.schema,
+            project=str((self._engine.project or Path.cwd()).absolute()),
+            requests_per_minute=caller.spec.policy.requests_per_minute,
+            tokens_per_minute=caller.spec.policy.tokens_per_minute,
+            processes=processes,
+            on_ambiguous=self._on_ambiguous(),
+            folder=str(self._folder),
+        )
+
+    def _enter(self, drawn: tuple[int, object, object]) -> MapRow[ValueT_co] | None:
+        """Return the outcome of a row that is settled, or put it among those that wait for a shard."""
+        found = self._look_up(*drawn)
+        if isinstance(found, MapRow):
+            return found
+        if found.key in self._indexes:
+            raise DuplicateRowKeyError(key=str(found.key), first=self._indexes[found.key], second=found.position)
+        self._indexes[found.key] = found.position
+        row = ShardRow(
+            key=found.key,
+            position=found.position,
+            job=drawn[2],
+            fingerprint=found.job,
+            source=found.source,
+            deaths=found.deaths,
+        )
+        self._waiting.append(row)
+        return None
+
+    async def _work_on(
+        self, slot: ActorSlot, done: asyncio.Queue[MapRow[ValueT_co] | None], limiter: RemoteLimiter
+    ) -> None:
+        """Run shard after shard on one process. What ends the run is kept; the other shards end their calls."""
+        try:
+            while True:
+                actor = await slot.started(self._is_without_actors)
+                shard = await self._next_shard(done)
+                if shard is None:
+                    break
+                try:
+                    error = await actor.run_shard(shard)
+                    left = await self._take_up(shard, done)
+                    if error is not None:
+                        raise self._named(error_from_json(error))
+                    if left and not self._is_draining and self._stopped is None:
+                        raise _limit_reached(await limiter.totals(), self._plan.options)
+                except ActorLostError as exc:
+                    slot.lose(actor)
+                    self._give_back(shard, exc)
+                finally:
+                    self._running -= 1
+                    self._changed.set()
+        except Exception as exc:
+            self._stop(exc)
+        await done.put(None)
+
+    def _is_without_actors(self) -> bool:
+        return all(slot.actor is None for slot in self._slots)
+
+    async def _next_shard(self, done: asyncio.Queue[MapRow[ValueT_co] | None]) -> Shard | None:
+        """Return a shard that is to be run, and count it as running; ``None`` where there will be none."""
+        while not (self._is_draining or self._stopped is not None):
+            if self._given_back:
+                self._running += 1
+                return self._given_back.pop()
+            if not self._is_drawn_out:
+                async with self._drawing:
+                    shard = await self._draw_shard(done)
+                if shard is not None:
+                    return shard
+            elif self._running:
+                self._changed.clear()
+                await self._changed.wait()
+            else:
+                return None
+        return None
+
+    async def _draw_shard(self, done: asyncio.Queue[MapRow[ValueT_co] | None]) -> Shard | None:
+        """Draw the rows of a shard; those that are settled go to where the outcomes go."""
+        size = self._rows_of_shard()
+        while len(self._waiting) < size:
+            drawn = await self._draw()
+            if drawn is None:
+                self._is_drawn_out = True
+                break
+            row = self._enter(drawn)
+            if row is not None:
+                await done.put(row)
+        if not self._waiting:
+            return None
+        rows, self._waiting = tuple(self._waiting), []
+        self._shards += 1
+        self._running += 1
+        return Shard(ledger=str(self._folder / f"{self._shards:08}{SHARD_SUFFIX}"), rows=rows)
+
+    def _rows_of_shard(self) -> int:
+        """Return how many rows the next shard gets: few at first, so that a short input keeps all processes busy."""
+        most = self._engine.rows_per_shard or max(_LEAST_ROWS, _ROWS_PER_CALL * self._share)
+        turn = self._shards // (_SHARDS_AT_ONCE * len(self._slots))
+        return min(most, _FIRST_ROWS_PER_CALL * self._share << min(turn, 16))
+
+    def _give_back(self, shard: Shard, lost: ActorLostError) -> None:
+        """Let another process run a shard on; its ledger knows what is done.
+
+        Raises:
+            ClusterError: Processes keep dying, and no row is to blame.
+        """
+        self._losses[shard.ledger] = losses = self._losses.get(shard.ledger, 0) + 1
+        if losses > len(shard.rows) + _LOSSES_BEYOND_ROWS:
+            raise ClusterError(reason=f"{losses} processes died while they ran the same {len(shard.rows)} rows: {lost}")
+        self._given_back.append(shard)
+
+    async def _take_up(self, shard: Shard, done: asyncio.Queue[MapRow[ValueT_co] | None]) -> int:
+        """Take up the outcomes of a shard into the ledger of the run; returns how many rows have none."""
+        assert self._ledger is not None, "there is always one"
+        entries = self._ledger.take_up(Path(shard.ledger), {row.key: row.position for row in shard.rows})
+        for row in shard.rows:
+            del self._indexes[row.key]
+        settled = [entry for entry in entries if entry.state in ("ok", "failed")]
+        for entry in settled:
+            self._drop_ahead(entry)
+            self._count(entry)
+            await done.put(self._row(entry))
+        return len(shard.rows) - len(settled)
+
+    def _named(self, error: PipelexError) -> PipelexError:
+        """Return the error that ended a shard; calls that may have been charged are in the ledger of the run now."""
+        if isinstance(error, AmbiguousRowsError) and self._ledger is not None:
+            return AmbiguousRowsError(file=str(self._ledger.path), count=error.count)
+        return error
+
+    async def _follow(self, limiter: RemoteLimiter) -> None:
+        """Keep the progress ahead of what is taken up, as the processes report it."""
+        seen = Totals()
+        while True:
+            await asyncio.sleep(_FOLLOW_EACH_S)
+            totals = await limiter.totals()
+            self.progress.under_way = totals.under_way
+            for name in _AHEAD:
+                self._add_ahead(name, getattr(totals, name) - getattr(seen, name))
+            seen = totals
+
+    def _add_ahead(self, name: str, amount: float) -> None:
+        for counted in (self.progress, self._ahead):
+            setattr(counted, name, getattr(counted, name) + amount)
+
+    def _drop_ahead(self, entry: Entry) -> None:
+        """Take a row out of what the progress is ahead: it is counted for good now."""
+        now = {"done": 1, "failed": int(entry.state == "failed"), "cost_usd": entry.cost_usd or 0.0}
+        for name, amount in now.items():
+            self._add_ahead(name, -min(amount, getattr(self._ahead, name)))
+
+    async def _end(self, *, is_aborted: bool) -> None:
+        """End all processes, and take up what they leave."""
+        assert self._ledger is not None, "there is always one"
+        actors = [slot.actor for slot in self._slots if slot.actor is not None]
+        if is_aborted:
+            await asyncio.gather(*(actor.stop(_STOP_WITHIN_S) for actor in actors), return_exceptions=True)
+        for actor in actors:
+            actor.kill()
+        for name in _AHEAD:
+            self._add_ahead(name, -getattr(self._ahead, name))
+        with suppress(LedgerError):  # the next run takes them up, or says why not
+            self._ledger.take_up_shards()
+
+
+def _limit_reached(totals: Totals, options: MapOptions) -> MapLimitError:
+    """Return the error for a limit that the processes reached together."""
+    if options.max_failures is not None and totals.failed > options.max_failures:
+        return MapLimitError(
+            limit="max_failures", reason=f"{totals.failed} rows failed, and {options.max_failures} may"
+        )
+    return MapLimitError(limit="max_cost", reason=f"this run has spent ${totals.cost_usd:.4f}")

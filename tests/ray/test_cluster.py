@@ -1,0 +1,235 @@
+"""Runs on a cluster of several processes: what is promised of one process holds there, too, and no key is passed on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipelex.bulk.exceptions import DuplicateRowKeyError, MapLimitError
+from pipelex.bulk.ledger import open_ledger
+from pipelex.bulk.options import MapOptions
+from pipelex.bulk.ray.engine import Ray
+from pipelex.bulk.ray.exceptions import ClusterDiffersError, ClusterNodeError, ClusterPlanError
+from pipelex.bulk.report import MapReport
+from tests.bulk.counting import MODEL
+from tests.ray.conftest import SECRET, install_plugin, wait_for
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Iterable
+
+    from pipelex.boot import Pipelex
+    from pipelex.bulk.options import MapRow
+    from tests.ray.conftest import Cluster
+
+pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("default")]
+
+CONCURRENCY = 8
+UNCOMMITTED = 64  # of each process
+
+
+def run(
+    px: Pipelex,
+    rows: Iterable[str],
+    *,
+    engine: Ray | None = None,
+    after: Callable[[MapRow[str]], None] = lambda _row: None,
+    **options: object,
+) -> dict[int, str]:
+    """Run rows on the cluster; returns the answer, or the name of the error, of each."""
+    chosen = MapOptions(**{"concurrency": CONCURRENCY, **options})  # type: ignore[arg-type]  # those of the test
+    outcomes = {}
+    for row in px.map_sync(rows, str, model=MODEL, ledger="job.db", options=chosen, engine=engine or Ray()):
+        after(row)
+        outcomes[row.index] = row.value or type(row.error).__name__
+    return outcomes
+
+
+def texts(prefix: str, count: int) -> list[str]:
+    return [f"{prefix}-{index}" for index in range(count)]
+
+
+def echoes(prefix: str, count: int) -> dict[int, str]:
+    return {index: f"echo: {text}" for index, text in enumerate(texts(prefix, count))}
+
+
+def assert_few_repeats(counted: Counter[str], count: int, processes: int, kills: int = 1) -> None:
+    assert len(counted) == count
+    assert counted.total() - count <= kills * (CONCURRENCY + processes * UNCOMMITTED)
+
+
+def test_rows_are_run_once_and_their_ledger_is_that_of_any_run(px: Pipelex, cluster: Cluster) -> None:
+    assert echoes("once", 200) == run(px, texts("once", 200))
+    assert {1} == set(cluster.counted("once").values())
+    assert ["job.db"] == os.listdir()
+    ledger = open_ledger(Path("job.db"))
+    assert list(range(200)) == [entry.position for entry in ledger.entries()]
+    assert 200 == MapReport.of(ledger).ok
+    ledger.close()
+    assert echoes("once", 200) == run(px, texts("once", 200))  # from the ledger
+    assert 200 == cluster.counted("once").total()
+
+
+def test_a_worker_that_is_killed_loses_no_row_and_repeats_few(px: Pipelex, cluster: Cluster) -> None:
+    def kill_one(row: MapRow[str]) -> None:
+        if not killed:
+            killed.append(cluster.workers()[0])
+            os.kill(killed[0], signal.SIGKILL)
+
+    killed: list[int] = []
+    assert echoes("worker", 200) == run(px, texts("worker", 200), engine=Ray(actors=2), after=kill_one)
+    assert killed
+    assert_few_repeats(cluster.counted("worker"), 200, processes=2)
+
+
+def test_a_node_that_is_removed_loses_no_row_and_repeats_few(px: Pipelex, cluster: Cluster) -> None:
+    def remove(row: MapRow[str]) -> None:
+        if not removed:
+            removed.append(row.index)
+            cluster.remove_node(node)
+
+    removed: list[int] = []
+    node = cluster.add_node(cpus=2)
+    assert echoes("node", 200) == run(px, texts("node", 200), engine=Ray(actors=4), after=remove)
+    assert removed
+    assert_few_repeats(cluster.counted("node"), 200, processes=4)
+
+
+def test_a_row_that_kills_its_process_is_set_aside_after_two_deaths(px: Pipelex, cluster: Cluster) -> None:
+    rows = texts("poison", 60)
+    rows[7] = "poison-die"
+    outcomes = run(px, rows, engine=Ray(actors=2))
+    assert "RowKilledProcessError" == outcomes.pop(7)
+    expected = echoes("poison", 60)
+    del expected[7]
+    assert expected == outcomes
+    assert 2 == cluster.counted("poison")["poison-die"]
+
+
+@pytest.mark.parametrize("key", [(), ("--key",)], ids=["rows by number", "rows by key"])
+def test_a_driver_that_is_killed_is_resumed_and_few_calls_are_repeated(
+    px: Pipelex, cluster: Cluster, key: tuple[str, ...], tmp_path: Path
+) -> None:
+    prefix = f"driver{len(key)}"
+    arguments = (str(tmp_path / "job.db"), prefix, "200", "--actors", "2", *key)
+    driver = cluster.driver(*arguments)
+    wait_for(lambda: cluster.counted(prefix).total() > 70)
+    driver.kill()
+    again = cluster.driver(*arguments)
+    code, written = again.ended()
+    assert (0, sorted(f"{index} {text}" for index, text in echoes(prefix, 200).items())) == (
+        code,
+        sorted(written.splitlines()),
+    )
+    assert_few_repeats(cluster.counted(prefix), 200, processes=2)
+    ledger = open_ledger(tmp_path / "job.db")
+    assert list(range(200)) == [entry.position for entry in ledger.entries()]
+    ledger.close()
+
+
+def test_a_node_with_another_version_of_a_plugin_is_named_before_the_first_call(
+    px: Pipelex, cluster: Cluster, tmp_path: Path
+) -> None:
+    node = cluster.add_node(site=install_plugin(tmp_path / "other", "2.0"))
+    with pytest.raises(ClusterDiffersError) as caught:
+        run(px, texts("version", 10))
+    cluster.remove_node(node)
+    [(_, name, here, there)] = caught.value.differences
+    assert "plugin counting" == name
+    assert here.startswith("counting-plugin 1.0, sha256 ")
+    assert there.startswith("counting-plugin 2.0, sha256 ")
+    assert not cluster.counted("version")
+
+
+def test_a_node_without_the_key_is_named(px: Pipelex, cluster: Cluster) -> None:
+    node = cluster.add_node(cpus=2, key=None)
+    with pytest.raises(ClusterNodeError, match="COUNTING_API_KEY"):
+        run(px, texts("keyless", 40), engine=Ray(actors=4))
+    cluster.remove_node(node)
+
+
+def test_no_more_calls_are_sent_than_a_limit_leases(px: Pipelex, cluster: Cluster) -> None:
+    began = time.monotonic()
+    assert echoes("rate", 40) == run(px, texts("rate", 40), engine=Ray(actors=2), requests_per_minute=600)
+    assert time.monotonic() - began >= 39 * 0.1
+
+
+def test_failures_of_all_processes_count_together(px: Pipelex, cluster: Cluster) -> None:
+    rows = [f"failing-fail-{index}" for index in range(400)]
+    with pytest.raises(MapLimitError, match="max_failures"):
+        run(px, rows, engine=Ray(actors=2, rows_per_shard=200), max_failures=5)
+    assert cluster.counted("failing").total() < 200
+    assert run(px, rows[:2], limit=2).values()
+
+
+def test_two_rows_with_one_key_are_refused(px: Pipelex, cluster: Cluster) -> None:
+    with pytest.raises(DuplicateRowKeyError):
+        list(px.map_sync(["key-1", "key-2"], str, model=MODEL, key=lambda _row: "same", engine=Ray()))
+
+
+def test_a_job_that_cannot_be_sent_is_a_named_error(px: Pipelex, cluster: Cluster) -> None:
+    from dataclasses import dataclass
+    from threading import Lock
+
+    @dataclass
+    class Answer:
+        text: str
+        lock = Lock()
+
+    with pytest.raises(ClusterPlanError, match="cannot be sent"):
+        list(px.map_sync(["unsent-1"], str, model=MODEL, schema=Answer, engine=Ray()))
+
+
+def test_datasets_go_in_and_come_out(px: Pipelex, cluster: Cluster) -> None:
+    import ray.data
+
+    from pipelex.bulk.ray.datasets import dataset_of
+
+    rows = ray.data.from_items([{"text": text} for text in texts("dataset", 40)])
+    found = list(px.map_sync(rows, lambda row: str(row["text"]), model=MODEL, ledger="job.db", engine=Ray()))
+    assert echoes("dataset", 40) == {row.index: row.value for row in found}
+    out = dataset_of("job.db").take_all()
+    assert [(index, text) for index, text in echoes("dataset", 40).items()] == [
+        (row["index"], row["answer"]) for row in out
+    ]
+    assert '{"input_tokens": 3, "output_tokens": 2}' == out[0]["usage"]
+
+
+def test_no_key_is_in_the_folder_of_the_session_or_in_a_ledger(px: Pipelex, cluster: Cluster, tmp_path: Path) -> None:
+    run(px, texts("canary", 20))
+    assert cluster.counted("canary")
+    searched = 0
+    for folder in (cluster.temporary, tmp_path):
+        for file in [file for file in folder.rglob("*") if file.is_file()]:
+            searched += 1
+            assert SECRET.encode() not in file.read_bytes(), file
+    assert searched > 10
+
+
+def test_the_command_runs_on_a_cluster(px: Pipelex, cluster: Cluster, tmp_path: Path) -> None:
+    from pipelex.cli.main import main
+
+    (tmp_path / "rows.csv").write_text("text\n" + "".join(f"{text}\n" for text in texts("command", 20)))
+    asked = [
+        "map",
+        "rows.csv",
+        "--prompt",
+        "{text}",
+        "-m",
+        MODEL,
+        "-o",
+        "out.jsonl",
+        "--on",
+        "ray",
+        "--concurrency",
+        "4",
+    ]
+    assert 0 == main(asked)
+    written = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert list(echoes("command", 20).values()) == [row["answer"] for row in written]
