@@ -6,6 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SDKS   := $(VENV)/.sdks
+RAY    := .venvs/ray
 # Every driver's SDK. ministack pins an older botocore than aiobotocore takes, so it comes without its own wishes.
 EXTRAS := anthropic,azure,bedrock,docling,fal,gateway,google,huggingface,linkup,local,mistral,openai,openrouter,portkey,tables
 MINISTACK := hypercorn pyyaml defusedxml jsonata-python graphql-core==3.2.12
@@ -40,6 +41,10 @@ test-servers: $(SDKS) ## the drivers against servers that others wrote for node,
 .PHONY: test-bulk
 test-bulk: $(SDKS) ## many rows: a million in flat memory, fifty kills
 	$(BIN)/python -m pytest -m heavy tests/bulk
+
+.PHONY: test-ray
+test-ray: $(RAY)/.ready ## many rows on a Ray cluster of several processes: kills, a lost node, other versions
+	$(RAY)/bin/python -m pytest -m ray tests/ray
 
 .PHONY: test-slow
 test-slow: $(SDKS) ## the gateway against a large proxy of another project
@@ -98,4 +103,11 @@ $(SDKS): $(READY)
 	$(BIN)/python -m pip install --quiet --group dev --editable '.[$(EXTRAS)]'
 	$(BIN)/python -m pip install --quiet $(MINISTACK)
 	$(BIN)/python -m pip install --quiet --no-deps ministack==1.5.33
+	@touch $@
+
+# An environment of its own: Ray brings much that nothing else here needs.
+$(RAY)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(RAY)
+	$(RAY)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(RAY)/bin/python -m pip install --quiet --group pythons --editable '.[ray]'
 	@touch $@

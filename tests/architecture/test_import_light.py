@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.architecture.import_guard import Reach, reach_of
-from tests.architecture.tree import ROOT, SPEC, SRC, copy_of_src, plant
+from tests.architecture.tree import ROOT, SPEC, SRC, copy_of_src, imports_below, plant
 from tests.heavy import heavy_but
 
 if TYPE_CHECKING:
@@ -139,3 +139,32 @@ def test_a_heavy_import_at_boot_is_found(tmp_path: Path, module: str) -> None:
     src = copy_of_src(tmp_path)
     plant(src, "pipelex/generated/builtins.py", f"try:\n    import {module}\nexcept ImportError:\n    pass")
     assert module in boot(src).attempts
+
+
+RAY = "pipelex.bulk.ray"
+CHOOSES_RAY = "pipelex/cli/map.py"
+"""Where the command line is asked for it; in Python the user imports it."""
+
+
+def reaches_for_ray(src: Path) -> list[str]:
+    """Return each import of Ray, or of what runs on it, outside of the package for it; type-only ones count."""
+    return [
+        str(found)
+        for found in imports_below(src)
+        if not found.file.startswith(f"{RAY.replace('.', '/')}/")
+        and (found.module.partition(".")[0] == "ray" or found.module.startswith(RAY))
+        and not (found.file == CHOOSES_RAY and found.name == "Ray")
+    ]
+
+
+def test_ray_is_imported_where_a_run_is_made_on_it_alone() -> None:
+    assert [] == reaches_for_ray(SRC)
+    at_top = "import pipelex.bulk.ray.engine, pipelex.bulk.ray.run"
+    assert () == reach_of(at_top, src=SRC, blocked=("ray",)).attempts
+
+
+@pytest.mark.parametrize("line", ["import ray", "from ray.data import Dataset", "import pipelex.bulk.ray.run"])
+def test_another_import_of_ray_is_found(tmp_path: Path, line: str) -> None:
+    src = copy_of_src(tmp_path)
+    plant(src, "pipelex/bulk/run.py", line)
+    assert ["pipelex/bulk/run.py"] == [found.partition(":")[0] for found in reaches_for_ray(src)]

@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipelex.bulk.exceptions import DuplicateRowKeyError, MapLimitError
+from pipelex.bulk.exceptions import (
+    ClusterDiffersError,
+    ClusterNodeError,
+    ClusterPlanError,
+    DuplicateRowKeyError,
+    MapLimitError,
+)
 from pipelex.bulk.ledger import open_ledger
 from pipelex.bulk.options import MapOptions
 from pipelex.bulk.ray.engine import Ray
-from pipelex.bulk.ray.exceptions import ClusterDiffersError, ClusterNodeError, ClusterPlanError
 from pipelex.bulk.report import MapReport
 from tests.bulk.counting import MODEL
 from tests.ray.conftest import SECRET, install_plugin, wait_for

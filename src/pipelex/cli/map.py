@@ -16,11 +16,10 @@ from pipelex.cli.session import answer_of_file, model_or_default, open_pipelex
 from pipelex.terminal import write_text
 
 if TYPE_CHECKING:
-    from pipelex.boot import Pipelex
     from pipelex.bulk.formats import FileFormat
     from pipelex.bulk.options import MapOptions
     from pipelex.bulk.rows import RowSource
-    from pipelex.bulk.run import MapRun
+    from pipelex.bulk.run import MapEngine, MapPlan, MapRun
     from pipelex.cli.json_schema import SchemaAnswer
     from pipelex.cli.map_jobs import RowJobs
 
@@ -68,6 +67,12 @@ _FORMATS = tuple(dict.fromkeys(FORMATS.values()))
     type=click.Choice(["retry", "skip", "fail"]),
     help="What becomes of calls that may have been charged when a run was interrupted.",
 )
+@click.option(
+    "--on",
+    metavar="ray[:HOST:PORT]",
+    help="Make the calls on a Ray cluster: the one at this address, or that of RAY_ADDRESS, or one on this machine.",
+)
+@click.option("--actors", type=_POSITIVE, help="How many processes of the cluster make calls. Default: by its size.")
 @click.option("--new", is_flag=True, help="Start over: drop the answers of earlier runs.")
 @click.option("--usage", "tells_usage", is_flag=True, help="Write what each row used and cost to the results.")
 @click.option("--dry-run", is_flag=True, help="Show three rows as they would be sent and estimate tokens and cost.")
@@ -100,6 +105,8 @@ def map_rows(
     tpm: int | None,
     retry_failed: bool,
     on_ambiguous: str | None,
+    on: str | None,
+    actors: int | None,
     new: bool,
     tells_usage: bool,
     dry_run: bool,
@@ -113,6 +120,7 @@ def map_rows(
     """
     from pipelex.bulk.options import MapOptions, OnAmbiguous
     from pipelex.bulk.rows import RowSource
+    from pipelex.bulk.run import MapRun
     from pipelex.cli.map_jobs import MapRequest, RowJobs
 
     if report:
@@ -136,6 +144,7 @@ def map_rows(
         named_params=named_params,
         others={"schema": schema},
     )
+    engine = _engine(on, actors)
     jobs = RowJobs(request)
     source = RowSource(rows, file_format)
     jobs.check(source, key)
@@ -153,7 +162,8 @@ def map_rows(
     answer = answer_of_file(schema) if schema is not None else None
     with open_pipelex() as px:
         chosen = model_or_default(px, model, jobs.family.member)
-        run = _start(px, source, jobs, model=chosen, schema=answer, key=key, ledger=results.ledger, options=options)
+        plan = _plan(source, jobs, model=chosen, schema=answer, key=key, ledger=results.ledger, options=options)
+        run = MapRun(px.hub, plan) if engine is None else engine.run(px.hub, plan)
         total = source.count()
         return _Ending(run, results).watch(min(total, limit) if total is not None and limit is not None else total)
 
@@ -165,8 +175,23 @@ def _named(out: Path | None) -> Path:
     return out
 
 
-def _start(
-    px: Pipelex,
+def _engine(on: str | None, actors: int | None) -> MapEngine | None:
+    """Return what makes the calls; ``None``: this process."""
+    if on is None:
+        if actors is not None:
+            msg = "--actors is the number of processes of a cluster: name the cluster, too (--on ray)."
+            raise click.UsageError(msg)
+        return None
+    from pipelex.bulk.ray.engine import Ray
+
+    kind, _, address = on.partition(":")
+    if kind != "ray":
+        msg = f"--on {on}: expected ray, or ray:HOST:PORT."
+        raise click.UsageError(msg)
+    return Ray(address=f"ray:{address}" if address.startswith("//") else address or None, actors=actors)
+
+
+def _plan(
     source: RowSource,
     jobs: RowJobs,
     *,
@@ -175,11 +200,11 @@ def _start(
     key: str | None,
     ledger: Path,
     options: MapOptions,
-) -> MapRun[object]:
+) -> MapPlan:
     from pipelex.bulk.cells import cell_text, row_json
-    from pipelex.bulk.run import MapPlan, MapRun
+    from pipelex.bulk.run import MapPlan
 
-    plan = MapPlan(
+    return MapPlan(
         rows=source,
         make_job=jobs.make,  # type: ignore[arg-type]  # it gets the rows of the source
         model=model,
@@ -190,7 +215,6 @@ def _start(
         job=jobs.described(),
         source=row_json,  # type: ignore[arg-type]  # as above
     )
-    return MapRun(px.hub, plan)
 
 
 class _Ending:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from pipelex.bulk.exceptions import ClusterError
 from pipelex.bulk.ray.cluster import ActorLostError
-from pipelex.bulk.ray.exceptions import ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

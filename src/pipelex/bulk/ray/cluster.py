@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipelex.bulk.ray.exceptions import (
+from pipelex.bulk.exceptions import (
     ClusterDiffersError,
     ClusterError,
     ClusterFolderError,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pipelex.bulk.ray.orders import NodeAnswer, RunOrder, Shard
 
 _RAY_ADDRESS = "RAY_ADDRESS"
+_NEW = "local"  # what Ray calls the address of a cluster that it is to start
 _NO_STATISTICS = ("RAY_USAGE_STATS_ENABLED", "0")
 
 
@@ -59,18 +60,24 @@ class RemoteLimiter:
 
     async def lease(self, requests: int, tokens: int) -> tuple[float, float]:
         """Lease requests and tokens."""
-        begin_in_s: tuple[float, float] = await _answer_of(self._actor, "lease", requests, tokens)
+        begin_in_s: tuple[float, float] = await self._answer("lease", requests, tokens)
         return begin_in_s
 
     async def add(self, totals: Totals, *, process: int, under_way: int) -> bool:
         """Add what rows came to."""
-        is_over: bool = await _answer_of(self._actor, "add", totals, process, under_way)
+        is_over: bool = await self._answer("add", totals, process, under_way)
         return is_over
 
     async def totals(self) -> Totals:
         """Return what the rows of the run came to so far."""
-        totals: Totals = await _answer_of(self._actor, "totals")
+        totals: Totals = await self._answer("totals")
         return totals
+
+    async def _answer(self, method: str, *args: object) -> Any:
+        try:
+            return await _answer_of(self._actor, method, *args)
+        except ActorLostError as exc:
+            raise ClusterError(reason=f"the process of its limiter is lost: {exc}") from exc
 
 
 class RemoteShardActor:
@@ -145,11 +152,11 @@ class Cluster:
 
         if ray.is_initialized():
             return cls(engine, is_ours=False)
-        address = engine.address or os.environ.get(_RAY_ADDRESS) or None
+        address = engine.address or os.environ.get(_RAY_ADDRESS) or _NEW
         os.environ.setdefault(*_NO_STATISTICS)
-        local = {} if address is not None else {"include_dashboard": False}
+        settings = {"include_dashboard": False} if address == _NEW else {}
         try:
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR", **local)
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR", **settings)
         except Exception as exc:  # ConnectionError, RuntimeError, ValueError: whatever it finds
             raise ClusterUnreachableError(address=address, reason=_first_line(exc)) from exc
         return cls(engine, is_ours=True)

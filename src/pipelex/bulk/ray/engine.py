@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipelex.bulk.ray.exceptions import ClusterPlanError
+from pipelex.bulk.exceptions import ClusterPlanError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,7 @@
-"""The limits that the processes of a run share: an actor leases requests and tokens, a second's worth at a time."""
+"""The limits that the processes of a run share: an actor leases requests and tokens, a second's worth at most.
+
+Each lease has a time of its own, which follows that of the lease before: what all processes send is evenly spaced.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from pipelex.cogt.inference.slots import SlotPool
 
 _LOOK_AGAIN_S = 0.05  # while a lease is on its way
+_LATE_S = 0.1  # how long after its time a lease may be spent
 
 
 @dataclass
@@ -124,12 +128,16 @@ class LeasedRate(Rate):
         self._share = max(1, ceil(per_minute / 60 / processes))
         self._ask = ask
         self._left = 0
+        self._latest = 1
         self._until = 0.0
 
-    @property
-    def wanted(self) -> int:
-        """How much the next lease is to hold: a second's worth of this process, and what was used beyond the last."""
-        return self._share - self._left if self._left <= 0 else 0
+    def wanted(self, waiting: int) -> int:
+        """Return how much the next lease is to hold: what the calls that wait need, and what was used beyond the last.
+
+        Args:
+            waiting: How many calls wait. They need what the latest call took; a second's worth is the most.
+        """
+        return max(1, min(self._share, waiting * self._latest)) - self._left if self._left <= 0 else 0
 
     def delay(self, now: float) -> float:
         """Return in how many seconds the next may go, as far as that is known."""
@@ -143,6 +151,7 @@ class LeasedRate(Rate):
     def take(self, count: int, now: float) -> None:
         """Use up a part of the lease, or more than there is."""
         self._left -= count
+        self._latest = count
         super().take(count, now)
 
     def correct(self, count: int) -> None:
@@ -160,7 +169,7 @@ class LeasedRate(Rate):
         self._left += count
         debt = count - self._left
         self._due = max(self._due, begins_at + debt * self._each_s)
-        self._until = begins_at + count * self._each_s
+        self._until = begins_at + count * self._each_s + _LATE_S
 
 
 class LimiterActor(Protocol):
@@ -205,7 +214,9 @@ class Leases:
         while True:
             await self._is_wanted.wait()
             self._is_wanted.clear()
-            requests, tokens = wanted = [rate.wanted if rate is not None else 0 for rate in self._rates]
+            requests, tokens = wanted = [
+                rate.wanted(self._pool.waiting) if rate is not None else 0 for rate in self._rates
+            ]
             if not any(wanted):
                 continue
             begin_in_s = await self._limiter.lease(requests, tokens)

@@ -15,13 +15,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from pipelex.bulk.exceptions import AmbiguousRowsError, DuplicateRowKeyError, LedgerError, MapLimitError
+from pipelex.bulk.exceptions import AmbiguousRowsError, ClusterError, DuplicateRowKeyError, LedgerError, MapLimitError
 from pipelex.bulk.ledger import PROBE, SHARD_SUFFIX, shard_folder
 from pipelex.bulk.options import MapRow
 from pipelex.bulk.ray.actor_slot import ActorSlot
 from pipelex.bulk.ray.cluster import ActorLostError, Cluster, check_answers
 from pipelex.bulk.ray.datasets import rows_of
-from pipelex.bulk.ray.exceptions import ClusterError
 from pipelex.bulk.ray.leases import Totals
 from pipelex.bulk.ray.orders import RunOrder, Shard, ShardRow
 from pipelex.bulk.ray.proof import facts_of_installation, facts_of_model
@@ -72,6 +71,7 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
         self._losses: dict[str, int] = {}
         self._indexes: dict[str | int, int] = {}  # of the rows that are in a shard
         self._changed = asyncio.Event()
+        self._done: asyncio.Queue[MapRow[ValueT_co] | None] = asyncio.Queue(_LEAST_ROWS)
         self._ahead = Totals()  # what is in the progress, and not yet taken up
 
     def drain(self) -> None:
@@ -85,6 +85,8 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
 
     def _drain_actors(self) -> None:
         self._changed.set()
+        with suppress(asyncio.QueueFull):  # where it is full, it is looked at in any case
+            self._done.put_nowait(None)
         for slot in self._slots:
             if slot.actor is not None:
                 slot.actor.drain()
@@ -123,15 +125,14 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
         except BaseException:
             await self._end(is_aborted=False)
             raise
-        done: asyncio.Queue[MapRow[ValueT_co] | None] = asyncio.Queue(_LEAST_ROWS)
-        lanes = [self._work_on(slot, done, limiter) for _ in range(_SHARDS_AT_ONCE) for slot in self._slots]
+        lanes = [self._work_on(slot, limiter) for _ in range(_SHARDS_AT_ONCE) for slot in self._slots]
         tasks = [asyncio.create_task(work) for work in (*lanes, self._follow(limiter))]
         try:
             while True:
-                row = await done.get()
+                row = await self._done.get()
                 if row is not None:
                     yield row
-                elif not self._running and done.empty():
+                elif not self._running and self._done.empty():
                     return
         finally:
             is_aborted = self._running > 0
@@ -147,7 +148,7 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
         folder.mkdir(exist_ok=True)
         (folder / PROBE).touch()
         nodes = cluster.nodes()
-        shares = self._shares(nodes)
+        shares = shares_of(self._begun.spec.policy.max_concurrency, nodes, self._engine)
         order = self._order(processes=len(shares))
         spec = self._hub.resolve(order.model, order.family)[1]
         facts = {**facts_of_installation(), **facts_of_model(spec)}
@@ -161,16 +162,6 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
             self._slots.append(ActorSlot(new_actor, check, self._engine.start_timeout_s))
         self._share = max(shares)
         return limiter
-
-    def _shares(self, nodes: Sequence[Node]) -> list[int]:
-        """Return how many calls each process makes at once."""
-        total, wanted = self._begun.spec.policy.max_concurrency, self._engine.actors
-        if wanted is None:
-            cpus = sum(node.cpus for node in nodes)
-            most = int(cpus / self._engine.cpus_per_actor) if self._engine.cpus_per_actor else total
-            wanted = min(most, max(len(nodes), ceil(total / _CALLS_PER_ACTOR)))
-        processes = max(1, min(wanted, total))
-        return [total // processes + (number < total % processes) for number in range(processes)]
 
     def _order(self, *, processes: int) -> RunOrder:
         caller, plan = self._begun, self._plan
@@ -206,22 +197,20 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
         self._waiting.append(row)
         return None
 
-    async def _work_on(
-        self, slot: ActorSlot, done: asyncio.Queue[MapRow[ValueT_co] | None], limiter: RemoteLimiter
-    ) -> None:
+    async def _work_on(self, slot: ActorSlot, limiter: RemoteLimiter) -> None:
         """Run shard after shard on one process. What ends the run is kept; the other shards end their calls."""
         try:
             while True:
                 actor = await slot.started(self._is_without_actors)
-                shard = await self._next_shard(done)
+                shard = await self._next_shard()
                 if shard is None:
                     break
                 try:
                     error = await actor.run_shard(shard)
-                    left = await self._take_up(shard, done)
+                    left = await self._take_up(shard)
                     if error is not None:
                         raise self._named(error_from_json(error))
-                    if left and not self._is_draining and self._stopped is None:
+                    if left and not self._is_ending():
                         raise _limit_reached(await limiter.totals(), self._plan.options)
                 except ActorLostError as exc:
                     slot.lose(actor)
@@ -231,20 +220,23 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
                     self._changed.set()
         except Exception as exc:
             self._stop(exc)
-        await done.put(None)
+        await self._done.put(None)
+
+    def _is_ending(self) -> bool:
+        return self._is_draining or self._stopped is not None
 
     def _is_without_actors(self) -> bool:
         return all(slot.actor is None for slot in self._slots)
 
-    async def _next_shard(self, done: asyncio.Queue[MapRow[ValueT_co] | None]) -> Shard | None:
+    async def _next_shard(self) -> Shard | None:
         """Return a shard that is to be run, and count it as running; ``None`` where there will be none."""
-        while not (self._is_draining or self._stopped is not None):
+        while not self._is_ending():
             if self._given_back:
                 self._running += 1
                 return self._given_back.pop()
             if not self._is_drawn_out:
                 async with self._drawing:
-                    shard = await self._draw_shard(done)
+                    shard = await self._draw_shard()
                 if shard is not None:
                     return shard
             elif self._running:
@@ -254,7 +246,7 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
                 return None
         return None
 
-    async def _draw_shard(self, done: asyncio.Queue[MapRow[ValueT_co] | None]) -> Shard | None:
+    async def _draw_shard(self) -> Shard | None:
         """Draw the rows of a shard; those that are settled go to where the outcomes go."""
         size = self._rows_of_shard()
         while len(self._waiting) < size:
@@ -264,8 +256,8 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
                 break
             row = self._enter(drawn)
             if row is not None:
-                await done.put(row)
-        if not self._waiting:
+                await self._done.put(row)
+        if not self._waiting or self._is_ending():
             return None
         rows, self._waiting = tuple(self._waiting), []
         self._shards += 1
@@ -289,7 +281,7 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
             raise ClusterError(reason=f"{losses} processes died while they ran the same {len(shard.rows)} rows: {lost}")
         self._given_back.append(shard)
 
-    async def _take_up(self, shard: Shard, done: asyncio.Queue[MapRow[ValueT_co] | None]) -> int:
+    async def _take_up(self, shard: Shard) -> int:
         """Take up the outcomes of a shard into the ledger of the run; returns how many rows have none."""
         assert self._ledger is not None, "there is always one"
         entries = self._ledger.take_up(Path(shard.ledger), {row.key: row.position for row in shard.rows})
@@ -299,7 +291,7 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
         for entry in settled:
             self._drop_ahead(entry)
             self._count(entry)
-            await done.put(self._row(entry))
+            await self._done.put(self._row(entry))
         return len(shard.rows) - len(settled)
 
     def _named(self, error: PipelexError) -> PipelexError:
@@ -341,6 +333,22 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
             self._add_ahead(name, -getattr(self._ahead, name))
         with suppress(LedgerError):  # the next run takes them up, or says why not
             self._ledger.take_up_shards()
+
+
+def shares_of(calls: int, nodes: Sequence[Node], engine: Ray) -> list[int]:
+    """Return how many calls each process makes at once.
+
+    Args:
+        calls: How many they make at once together.
+        nodes: The nodes.
+        engine: The settings.
+    """
+    wanted = engine.actors
+    if wanted is None:
+        most = int(sum(node.cpus for node in nodes) / engine.cpus_per_actor) if engine.cpus_per_actor else calls
+        wanted = min(most, max(len(nodes), ceil(calls / _CALLS_PER_ACTOR)))
+    processes = max(1, min(wanted, calls))
+    return [calls // processes + (number < calls % processes) for number in range(processes)]
 
 
 def _limit_reached(totals: Totals, options: MapOptions) -> MapLimitError:

@@ -12,10 +12,9 @@ from uuid import uuid4
 
 from pipelex.boot import Pipelex
 from pipelex.bulk.calls import limited
-from pipelex.bulk.exceptions import LedgerInUseError
+from pipelex.bulk.exceptions import ClusterError, LedgerInUseError
 from pipelex.bulk.ledger import PROBE, Entry, open_ledger
 from pipelex.bulk.options import MapOptions
-from pipelex.bulk.ray.exceptions import ClusterError
 from pipelex.bulk.ray.leases import Leases, Totals
 from pipelex.bulk.ray.orders import NodeAnswer, Shard, ShardRow
 from pipelex.bulk.ray.proof import facts_of_installation, facts_of_model
