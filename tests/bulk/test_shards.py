@@ -80,7 +80,7 @@ def test_a_shard_that_a_process_still_has_open_is_refused(tmp_path: Path, monkey
 
 def test_a_shard_is_kept_until_its_rows_are_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = left_shard(tmp_path / "job.db", 1, row(0, 0))
-    monkeypatch.setattr(Ledger, "_transaction", lambda _self: (_ for _ in ()).throw(LedgerError(file="f", reason="r")))
+    monkeypatch.setattr(Ledger, "commit", lambda _self: (_ for _ in ()).throw(LedgerError(file="f", reason="r")))
     with pytest.raises(LedgerError):
         open_ledger(tmp_path / "job.db")
     assert path.exists()

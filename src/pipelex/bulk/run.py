@@ -77,7 +77,7 @@ class MapPlan:
     make_job: Callable[[object], object]
     model: InferenceModelSpec | str
     schema: object
-    key: Callable[[object], str] | None
+    key: Callable[[object], str | int] | None
     ledger: Path | None
     options: MapOptions
     job: Mapping[str, str] | None = None
@@ -310,7 +310,9 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
     def _look_up(self, index: int, row: object, job: object) -> MapRow[ValueT_co] | Entry:
         """Return the outcome that a row has without a call, or what is to be entered of one that is to be run."""
         plan, ledger = self._plan, self._ledger
-        key = index if plan.key is None else encodable(plan.key(row))
+        key = index if plan.key is None else plan.key(row)
+        if isinstance(key, str):
+            key = encodable(key)
         entry = Entry(key, index, "", "sent")
         if ledger is not None:
             entry = Entry(key, index, _fingerprint(job), "sent", source=plan.source(row) if plan.source else None)

@@ -33,22 +33,22 @@ def dataset_of(ledger: Path | str) -> Dataset:
     """Return the outcomes of a run as a dataset, in the order of the input.
 
     Args:
-        ledger: The ledger of the run, which is over.
+        ledger: The ledger of the run.
 
     Returns:
         A dataset with the columns ``index``, ``key``, ``answer`` (text as it is, other answers as JSON), ``error``,
         ``usage``, both as JSON, and ``cost_usd``; what is not there is null.
 
     Raises:
-        LedgerError: It cannot be read, or a run has it open.
+        LedgerError: It cannot be read.
     """
     from pathlib import Path as PathType
 
     import ray.data
 
-    from pipelex.bulk.ledger import open_ledger
+    from pipelex.bulk.ledger import read_ledger
 
-    opened = open_ledger(PathType(ledger))
+    opened = read_ledger(PathType(ledger))
     try:
         rows = [
             {

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from pipelex.bulk.exceptions import AmbiguousRowsError, ClusterError, DuplicateRowKeyError, LedgerError, MapLimitError
+from pipelex.bulk.exceptions import AmbiguousRowsError, ClusterError, LedgerError, MapLimitError
 from pipelex.bulk.ledger import PROBE, SHARD_SUFFIX, shard_folder
 from pipelex.bulk.options import MapRow
 from pipelex.bulk.ray.actor_slot import ActorSlot
@@ -69,9 +69,8 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
         self._running = 0
         self._given_back: list[Shard] = []
         self._losses: dict[str, int] = {}
-        self._indexes: dict[str | int, int] = {}  # of the rows that are in a shard
-        self._changed = asyncio.Event()
-        self._done: asyncio.Queue[MapRow[ValueT_co] | None] = asyncio.Queue(_LEAST_ROWS)
+        self._change = asyncio.Event()
+        self._done = asyncio.Queue(_LEAST_ROWS)
         self._ahead = Totals()  # what is in the progress, and not yet taken up
 
     def drain(self) -> None:
@@ -84,9 +83,7 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
         self._drain_actors()
 
     def _drain_actors(self) -> None:
-        self._changed.set()
-        with suppress(asyncio.QueueFull):  # where it is full, it is looked at in any case
-            self._done.put_nowait(None)
+        self._note_change()
         for slot in self._slots:
             if slot.actor is not None:
                 slot.actor.drain()
@@ -126,14 +123,15 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
             await self._end(is_aborted=False)
             raise
         lanes = [self._work_on(slot, limiter) for _ in range(_SHARDS_AT_ONCE) for slot in self._slots]
-        tasks = [asyncio.create_task(work) for work in (*lanes, self._follow(limiter))]
+        tasks = [asyncio.create_task(work) for work in (*lanes, self._follow(limiter), self._report_end())]
+        self._working = 1
         try:
-            while True:
+            while self._working:
                 row = await self._done.get()
-                if row is not None:
+                if row is None:
+                    self._working = 0
+                else:
                     yield row
-                elif not self._running and self._done.empty():
-                    return
         finally:
             is_aborted = self._running > 0
             for task in tasks:
@@ -183,9 +181,6 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
         found = self._look_up(*drawn)
         if isinstance(found, MapRow):
             return found
-        if found.key in self._indexes:
-            raise DuplicateRowKeyError(key=str(found.key), first=self._indexes[found.key], second=found.position)
-        self._indexes[found.key] = found.position
         row = ShardRow(
             key=found.key,
             position=found.position,
@@ -217,10 +212,23 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
                     self._give_back(shard, exc)
                 finally:
                     self._running -= 1
-                    self._changed.set()
+                    self._note_change()
         except Exception as exc:
             self._stop(exc)
+
+    async def _report_end(self) -> None:
+        """Report behind the last row that no shard runs and none will, whatever processes still start."""
+        while self._running or not (self._is_ending() or (self._is_drawn_out and not self._given_back)):
+            await self._changed()
         await self._done.put(None)
+
+    def _note_change(self) -> None:
+        """Wake whoever waits for a shard to end or come back, or for the end of the run."""
+        change, self._change = self._change, asyncio.Event()
+        change.set()
+
+    async def _changed(self) -> None:
+        await self._change.wait()
 
     def _is_ending(self) -> bool:
         return self._is_draining or self._stopped is not None
@@ -239,11 +247,11 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
                     shard = await self._draw_shard()
                 if shard is not None:
                     return shard
+                self._note_change()
             elif self._running:
-                self._changed.clear()
-                await self._changed.wait()
+                await self._changed()
             else:
-                return None
+                break
         return None
 
     async def _draw_shard(self) -> Shard | None:
@@ -286,7 +294,7 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
         assert self._ledger is not None, "there is always one"
         entries = self._ledger.take_up(Path(shard.ledger), {row.key: row.position for row in shard.rows})
         for row in shard.rows:
-            del self._indexes[row.key]
+            self._unknown.pop(row.key, None)
         settled = [entry for entry in entries if entry.state in ("ok", "failed")]
         for entry in settled:
             self._drop_ahead(entry)
