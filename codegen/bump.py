@@ -67,7 +67,7 @@ def bump(project: Project, verdict: Verdict) -> Plan:
         The plan; without files where nothing changed.
 
     Raises:
-        BumpRefusedError: A break without an entry, or an entry that matches no change.
+        BumpRefusedError: A break without an entry, an entry that matches no change, or one whose code does not fit.
         CodegenError: The input is wrong.
     """
     text = project.read(SPEC_FILE)
@@ -77,6 +77,7 @@ def bump(project: Project, verdict: Verdict) -> Plan:
         raise refuse("no version is frozen yet: 'python -m codegen freeze' begins")
     check_frozen(project, spec)
     _hold_entries_to_findings(spec_file, verdict)
+    _try_migrations(project, spec_file)
     before = (spec.api_version, spec.revision)
     seen = [finding for finding in verdict.findings if finding.kind not in IGNORED_FINDINGS]
     if not seen:
@@ -96,6 +97,21 @@ def _hold_entries_to_findings(spec_file: SpecFile, verdict: Verdict) -> None:
         problems.append(spec_file.problem(("next", "change", index), text))
     if problems:
         raise BumpRefusedError(*problems)
+
+
+def _try_migrations(project: Project, spec_file: SpecFile) -> None:
+    """Refuse code of an entry that does not fit the new contract: an author would be the first to see it."""
+    from codegen.compat.proving.migrations import faults
+    from codegen.compat.reading.trees import baseline, working_tree
+
+    entries = spec_file.spec.next.change
+    if any(entry.migration for entry in entries):
+        found = faults(entries, baseline(project), working_tree(project)).items()
+        places = [
+            (("next", "change", place, "migration"), f"does not fit the new contract: {text}") for place, text in found
+        ]
+        if places:
+            raise BumpRefusedError(*(spec_file.problem(place, text) for place, text in places))
 
 
 def _undeclared(finding: CompatFinding) -> Problem:

@@ -151,6 +151,24 @@ def test_an_entry_that_matches_no_change_is_refused(frozen: SmallProject, capsys
     )
 
 
+def test_code_of_an_entry_that_does_not_fit_the_new_contract_is_refused(
+    frozen: SmallProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frozen.edit(
+        "src/pipelex/cogt/llm/job.py", "key: Callable[[ItemT], bool]", "key: Callable[[ItemT], bool], seed: int"
+    )
+    assert frozen.run() == 0
+    spec = (frozen.root / "spi.toml").read_text(encoding="utf-8")
+    added = ENTRY.replace("renamed", "added").replace('from = "key"\n', "").replace('"wanted"', '"seed: int"')
+    (frozen.root / "spi.toml").write_text(f"{spec}{added}migration = 'seed=\"none\"'\n", encoding="utf-8")
+    assert fold(frozen, "bump", "--dry-run") == 1
+    said = capsys.readouterr().err
+    assert "migration: does not fit the new contract: " in said
+    assert 'expected "int"' in said
+    (frozen.root / "spi.toml").write_text(f"{spec}{added}migration = 'seed=0'\n", encoding="utf-8")
+    assert fold(frozen, "bump", "--dry-run") == 0
+
+
 def test_an_addition_raises_the_revision_alone(frozen: SmallProject) -> None:
     frozen.edit("src/pipelex/cogt/llm/job.py", '["Job", "pick"]', '["Hidden", "Job", "pick"]')
     frozen.edit(
