@@ -68,6 +68,9 @@ def render_inputs(project: Project, inputs: Inputs) -> Outputs:
     outputs.add("src/pipelex/generated/families.py", families.emit_tokens(spec))
     outputs.add("src/pipelex/generated/accessors.py", accessors.emit(spec, shapes))
     outputs.add("src/pipelex/worker_factories.py", families.emit_factories(spec))
+    if families.mapped_families(spec):
+        outputs.add("src/pipelex/bulk/kinds.py", families.emit_map_kinds(spec))
+        outputs.add("src/pipelex/bulk/methods.py", families.emit_map_methods(spec))
     for path, text in stub_texts.items():
         outputs.add(f"{stub_folder}/{path}", text)
     outputs.add_bare(f"{stub_folder}/pipelex/py.typed", "")

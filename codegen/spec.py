@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from re import sub
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -24,6 +25,10 @@ Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN)]
 """A plugin's name, an sdk, a command."""
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 """``module:name``."""
+MethodName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+"""A public method of a worker."""
+AnswerType = Annotated[str, StringConstraints(pattern=r"^(list\[)?([A-Za-z_][\w.]*:)?[A-Za-z_]\w*\]?$")]
+"""A type: ``str``, ``module:name``, ``list[module:name]``."""
 Since = Annotated[str, StringConstraints(pattern=r"^([1-9]\d*\.\d+|next)$")]
 """``API version.revision``; ``next`` until ``python -m codegen bump`` writes the number in."""
 SymbolPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_*][\w.]*$")]
@@ -61,6 +66,30 @@ class Family(Table):
         default=False, description="Whether a request may be charged without an answer: then it is never repeated."
     )
     capabilities: list[Identifier] = Field(default=[], description="What a model of the family may declare.")
+    call: MethodName | None = Field(
+        default=None, description="The worker's method that takes a job alone; px.map calls it for each row."
+    )
+    object_call: MethodName | None = Field(
+        default=None, description="The one that takes the type of the answer, too; none: there is no such answer."
+    )
+    answer: AnswerType | None = Field(
+        default=None, description="What 'call' returns: a built-in type, module:class, or a list of those."
+    )
+
+    @property
+    def job_class(self) -> str:
+        """The name of the job."""
+        return self.job.partition(":")[2]
+
+    @property
+    def job_of_row(self) -> str:
+        """What a function may return as the job of a row, as an annotation: to a language model a text is one, too."""
+        return f"{self.job_class} | str" if self.name == "LLM" else self.job_class
+
+    @property
+    def answer_type(self) -> str:
+        """What ``call`` returns, as an annotation."""
+        return sub(r"[\w.]+:", "", self.answer or "object")
 
     @property
     def worker_class(self) -> str:

@@ -13,6 +13,8 @@ GENERATED = (
     "docs/rules.md",
     "docs/spi-changes.md",
     "docs/spi.md",
+    "src/pipelex/bulk/kinds.py",
+    "src/pipelex/bulk/methods.py",
     "src/pipelex/generated/accessors.py",
     "src/pipelex/generated/builtins.py",
     "src/pipelex/generated/families.py",

@@ -82,6 +82,16 @@ def test_a_row_with_its_types_is_generated_from_while_other_parts_are_missing(
     assert "7 problems; nothing was written." == errors(small, capsys, "--check")[-1]
 
 
+def test_a_row_that_names_its_call_is_run_for_many_rows(small: SmallProject) -> None:
+    path = "src/pipelex/bulk/methods.py"
+    assert path not in small.render()
+    small.edit("spi.toml", 'command = "llm"\n', 'command = "llm"\ncall = "gen"\nanswer = "list[acme.answers:Answer]"\n')
+    rendered = small.render()
+    assert "make_job: Callable[[RowT], Job | str],\n" in rendered[path]
+    assert ") -> MapRun[list[Answer]]: ...\n" in rendered[path]
+    assert 'Job: Kind(LLM, "gen", "", list[Answer]),' in rendered["src/pipelex/bulk/kinds.py"]
+
+
 @pytest.mark.parametrize("path", ["src/pipelex/cli/llm.py", "src/pipelex/testing/kit.py", "templates/protocol.md"])
 def test_a_part_that_goes_is_missed_by_the_next_check(
     small: SmallProject, capsys: pytest.CaptureFixture[str], path: str

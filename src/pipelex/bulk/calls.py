@@ -5,53 +5,21 @@ from __future__ import annotations
 import json
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from pipelex.bulk.kinds import KINDS
 from pipelex.cogt.exceptions import InferenceRequestError
-from pipelex.cogt.extract.extract_job import ExtractedPage, ExtractJob
-from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob
-from pipelex.cogt.llm.llm_job import LLMJob
-from pipelex.cogt.search.search_job import SearchAnswer, SearchJob
-from pipelex.generated.families import EXTRACT, IMG_GEN, LLM, SEARCH
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from typing import TypeAlias
 
     from pydantic import TypeAdapter
 
     from pipelex.bulk.options import MapOptions
-    from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
     from pipelex.cogt.model_backends.model_spec import CallPolicy, InferenceModelSpec
     from pipelex.hub import PipelexHub
-    from pipelex.plugins.family import Family
     from pipelex.reporting.reporting_protocol import InferenceRecord, ReportingProtocol
 
-    Job: TypeAlias = LLMJob | ImgGenJob | ExtractJob | SearchJob
-
-
-class _Kind(NamedTuple):
-    """How the jobs of a family are called.
-
-    Attributes:
-        family: The family.
-        method: The worker's method that takes the job alone.
-        object_method: The one that takes the type of the answer, too.
-        answer: The type of the answer of ``method``.
-    """
-
-    family: Family[InferenceWorkerAbstract]
-    method: str
-    object_method: str | None
-    answer: object
-
-
-_KINDS: dict[type, _Kind] = {
-    LLMJob: _Kind(LLM, "gen_text", "gen_object", str),
-    ImgGenJob: _Kind(IMG_GEN, "gen_image_list", None, list[GeneratedImage]),
-    ExtractJob: _Kind(EXTRACT, "extract_pages", None, list[ExtractedPage]),
-    SearchJob: _Kind(SEARCH, "search", "search_structured", SearchAnswer),
-}
 
 _TEXT = json.JSONEncoder(ensure_ascii=False)  # kept: making one costs more than using it
 
@@ -97,12 +65,12 @@ class Caller:
     def __init__(
         self, hub: PipelexHub, job: object, *, model: InferenceModelSpec | str, schema: object, options: MapOptions
     ) -> None:
-        kind = _KINDS.get(type(job))
+        kind = KINDS.get(type(job))
         if kind is None:
-            known = ", ".join(known.__name__ for known in _KINDS)
+            known = ", ".join(known.__name__ for known in KINDS)
             msg = f"A job is expected ({known}, or a text for a language model), got {type(job).__name__}"
             raise InferenceRequestError(msg)
-        if schema is not None and kind.object_method is None:
+        if schema is not None and not kind.object_method:
             msg = f"Calls of the family {kind.family.words} return no object: leave the schema out"
             raise InferenceRequestError(msg)
         self.family = kind.family
@@ -110,7 +78,7 @@ class Caller:
         spec = hub.resolve(model, kind.family.member)[1] if isinstance(model, str) else model
         self.spec = limited(spec, options)
         self._hub = hub
-        self._method = kind.method if schema is None else str(kind.object_method)
+        self._method = kind.method if schema is None else kind.object_method
         self._schema = schema
         self._answer = kind.answer if schema is None else schema
         self._adapter: TypeAdapter[object] | None = None

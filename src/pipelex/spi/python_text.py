@@ -46,7 +46,7 @@ def _import_line(module: str, names: list[str], indent: int) -> str:
     return call(f"from {module} import ", names, indent)
 
 
-def _import_order(name: str) -> tuple[int, str]:
+def _import_order(name: str) -> tuple[int, str, str]:
     """Constants before classes before functions, as isort orders by type."""
     kind = 0 if name.isupper() and len(name) > 1 else 1 if name[:1].isupper() else 2
-    return kind, name
+    return kind, name.lower(), name

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from pathlib import Path
 from typing import final
 
-from pipelex.cogt.extract.extract_job import ExtractJob, ExtractProgress, ExtractedPage
+from pipelex.cogt.extract.extract_job import ExtractedPage, ExtractJob, ExtractProgress
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
 from pipelex.cogt.inference.media import MediaSource
