@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipelex.cogt.exceptions import InferenceServerError
+from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.cogt.llm.llm_job import AnswerDone, LLMAnswer, TextDelta, ToolCallPart, ToolResultPart
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.reporting.reporting_protocol import InferenceUsage
@@ -29,6 +30,11 @@ def shout(word: str) -> str:
     return word.upper()
 
 
+def break_down(word: str) -> str:
+    \"\"\"Break down.\"\"\"
+    raise ZeroDivisionError("no luck")
+
+
 nothing = 3
 """
 
@@ -42,6 +48,7 @@ class Talker(LLMWorkerAbstract):
         self.plugin.jobs.append(job)
         messages = job.prompt.messages()
         last = messages[-1].parts[-1]
+        reason = None
         if isinstance(last, ToolResultPart):
             yield TextDelta(text=f"{last.name} said {last.content}")
         elif job.params.tools:
@@ -53,10 +60,12 @@ class Talker(LLMWorkerAbstract):
             yield TextDelta(text=f"{len(messages)}: ")
             if text == "break":
                 raise InferenceServerError("The line broke")
+            if text == "cut":
+                reason = FinishReason.LENGTH
             if text == "interrupt":
                 raise KeyboardInterrupt
             yield TextDelta(text=text)
-        yield AnswerDone(answer=LLMAnswer(usage=USAGE, request_id="r1"))
+        yield AnswerDone(answer=LLMAnswer(usage=USAGE, request_id="r1", finish_reason=reason))
 
 
 @pytest.fixture
@@ -65,6 +74,7 @@ def talking(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     capabilities = '["streaming", "history", "tools", "system_text", "temperature", "top_p", "reasoning_effort"]'
     terminal.configure(f'[backends.fake.llm]\nsdk = "fake"\ncapabilities = {capabilities}\n')
     terminal.write("my_tools.py", TOOLS)
+    terminal.write("leaving.py", "import sys\n\nsys.exit(3)\n")
     return terminal
 
 
@@ -84,6 +94,8 @@ def test_each_line_is_a_turn_of_one_conversation(talking: Terminal) -> None:
         (("one\\", "two"), "one\ntwo"),
         (('"""', "one", "", "/two", '"""'), "one\n\n/two"),
         (('"""', "one"), "one"),
+        (('"""one', ' """ "two"', 'three"""'), 'one\n """ "two"\nthree'),
+        (('"""one"""',), "one"),
     ],
 )
 def test_a_turn_may_have_several_lines(talking: Terminal, lines: tuple[str, ...], said: str) -> None:
@@ -99,7 +111,7 @@ def test_a_conversation_is_saved_and_loaded(talking: Terminal) -> None:
     assert "2 messages of talk.json" in outcome.err
 
 
-@pytest.mark.parametrize("line", ["/load nope.json", "/load my_tools.py", "/save nope/talk.json"])
+@pytest.mark.parametrize("line", ["/load nope.json", "/load my_tools.py", "/save nope/talk.json", "/save", "/load"])
 def test_a_file_that_is_wrong_ends_no_chat(talking: Terminal, line: str) -> None:
     outcome = chat(talking, line, "hello")
     assert (0, "1: hello\n") == (outcome.code, outcome.out)
@@ -108,14 +120,21 @@ def test_a_file_that_is_wrong_ends_no_chat(talking: Terminal, line: str) -> None
 
 
 def test_usage_and_help_are_notes(talking: Terminal) -> None:
-    outcome = chat(talking, "hello", "/usage", "/what")
+    outcome = chat(talking, "hello", "/usage", "/what", "/help")
     assert "usage: 1 tokens in, 2 tokens out" in outcome.err
-    assert "/save FILE" in outcome.err
+    assert "there is no command /what. /save FILE" in outcome.err
+    assert "note: /save FILE" in outcome.err
+
+
+def test_an_answer_that_is_cut_off_has_a_note(talking: Terminal) -> None:
+    outcome = chat(talking, "cut", "again")
+    assert (0, "1: cut\n3: again\n") == (outcome.code, outcome.out)
+    assert "note: the answer was cut off at the token limit" in outcome.err
 
 
 def test_an_answer_that_breaks_ends_no_chat_and_what_came_is_kept(talking: Terminal) -> None:
     outcome = chat(talking, "break", "again")
-    assert (0, "1: 3: again\n") == (outcome.code, outcome.out)
+    assert (0, "1: \n3: again\n") == (outcome.code, outcome.out)
     assert "The line broke" in outcome.err
 
 
@@ -131,6 +150,14 @@ def test_the_model_calls_tools_of_the_working_directory(talking: Terminal) -> No
     assert 'tool: shout {"word": "hi"}' in outcome.err
 
 
+def test_what_a_tool_raises_ends_its_turn_and_not_the_chat(talking: Terminal) -> None:
+    outcome = chat(talking, "hello", "/save talk.json", options=("--tool", "my_tools:break_down"))
+    assert (0, "\n") == (outcome.code, outcome.out)
+    assert "error: a tool raised ZeroDivisionError: no luck" in outcome.err
+    roles = [message["role"] for message in json.loads((talking.project / "talk.json").read_text())["messages"]]
+    assert ["user", "assistant", "user"] == roles
+
+
 @pytest.mark.parametrize("command", ["chat", "llm"])
 @pytest.mark.parametrize(
     ("option", "named"),
@@ -139,6 +166,7 @@ def test_the_model_calls_tools_of_the_working_directory(talking: Terminal) -> No
         (("--tool", "my_tools:nope"), "AttributeError"),
         (("--tool", "my_tools:nothing"), "is no tool"),
         (("--tool", "no_such_module:f"), "ModuleNotFoundError"),
+        (("--tool", "leaving:f"), "SystemExit: 3"),
         (("--param", "top_p"), "NAME=VALUE with one of temperature"),
         (("--param", "tools=[]"), "NAME=VALUE with one of temperature"),
         (("--param", "top_p=warm"), "top_p: Input should be a valid number"),
@@ -168,6 +196,16 @@ class TestLLM:
         then = talking.run("llm", "again", "-m", "fake/talker", "--history", "talk.json", "--stream")
         assert ("1: hello\n", "3: again\n") == (first.out, then.out)
         assert 4 == len(json.loads((talking.project / "talk.json").read_text())["messages"])
+
+    def test_what_a_tool_raises_is_named_and_the_conversation_kept(self, talking: Terminal) -> None:
+        options = ("--tool", "my_tools:break_down", "--history", "talk.json")
+        outcome = talking.run("llm", "hi", "-m", "fake/talker", *options)
+        assert (1, "", "Error: a tool raised ZeroDivisionError: no luck") == (
+            outcome.code,
+            outcome.out,
+            outcome.err.strip(),
+        )
+        assert 3 == len(json.loads((talking.project / "talk.json").read_text())["messages"])
 
     def test_a_tool_is_called(self, talking: Terminal) -> None:
         assert "shout said HI\n" == talking.run("llm", "hi", "-m", "fake/talker", "--tool", "my_tools:shout").out

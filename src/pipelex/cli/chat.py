@@ -20,10 +20,11 @@ from pipelex.cli.inputs import stdin_is_terminal
 from pipelex.cli.output import OK, note, write_error
 from pipelex.cli.session import model_or_default, note_usage, open_pipelex
 from pipelex.exceptions import PipelexError
+from pipelex.plugins.raised import described
 from pipelex.terminal import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pipelex.cogt.llm.llm_job import LLMEvent, LLMJob
     from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
@@ -35,6 +36,12 @@ _HELP = (
     f"/save FILE, /load FILE, /usage, /help, /quit. A line that ends in a backslash goes on in the next one; so does "
     f"what stands between {_BLOCK} and {_BLOCK}. Ctrl-C ends an answer, Ctrl-D the chat."
 )
+_ENDINGS = {
+    "length": "was cut off at the token limit: --param max_tokens=N sets another one",
+    "content_filter": "was ended by a filter, or refused",
+    "unfinished": "ended before it was whole",
+}
+"""What a user is to know of an answer, by its finish reason."""
 
 
 @click.command()
@@ -90,7 +97,6 @@ class _Chat:
                 else:
                     self._turn(line)
             except KeyboardInterrupt:
-                write_text("")
                 note("note: the answer was ended")
             except PipelexError as error:
                 write_error(error, as_json=False)
@@ -104,12 +110,15 @@ class _Chat:
         if command == "/usage":
             note_usage(self._log)
         elif command == "/save" and argument:
-            write_conversation(Path(argument), self._job.prompt.history)
+            write_conversation(Path(argument).expanduser(), self._job.prompt.history)
             note(f"note: saved in {argument}")
         elif command == "/load" and argument:
-            self._load(Path(argument))
+            self._load(Path(argument).expanduser())
+        elif command in ("/save", "/load"):
+            note(f"error: {command} needs the name of a file")
         else:
-            note(f"note: {_HELP}")
+            unknown = "" if command == "/help" else f"there is no command {command}. "
+            note(f"note: {unknown}{_HELP}")
         return False
 
     def _load(self, path: Path) -> None:
@@ -121,16 +130,33 @@ class _Chat:
 
     def _turn(self, text: str) -> None:
         """Ask, write the answer, and keep both; what broke off is kept as far as it came."""
+        from pipelex.cogt.llm.llm_job import AnswerDone
+
         asked = self._job.then(text)
-        if self._tools:
+        try:
+            if self._tools:
+                self._run_tools(asked)
+            elif "streaming" in self._worker.inference_model.capabilities:
+                self._stream(asked)
+            else:
+                answer = self._worker.gen_answer_sync(asked)
+                write_text(answer.text, end="")
+                _show(AnswerDone(answer=answer))
+                self._job = asked.then(answer)
+        finally:
+            write_text("")
+
+    def _run_tools(self, asked: LLMJob) -> None:
+        """Ask with tools; where that fails, the rounds before are kept. What a tool raises ends the turn alone."""
+        try:
             self._job = self._worker.run_tools_sync(asked, self._tools, on_event=_show).job
-        elif "streaming" in self._worker.inference_model.capabilities:
-            self._stream(asked)
-        else:
-            answer = self._worker.gen_answer_sync(asked)
-            write_text(answer.text, end="")
-            self._job = asked.then(answer)
-        write_text("")
+        except Exception as error:
+            so_far: LLMJob | None = getattr(error, "job", None)
+            if so_far is not None and len(so_far.prompt.history) > len(asked.prompt.history):
+                self._job = so_far
+            if isinstance(error, PipelexError):
+                raise
+            note(f"error: a tool raised {described(error)}")
 
     def _stream(self, asked: LLMJob) -> None:
         with self._worker.stream_answer_sync(asked) as stream:
@@ -143,7 +169,7 @@ class _Chat:
 
 
 def _show(event: LLMEvent) -> None:
-    from pipelex.cogt.llm.llm_job import PartDone, TextDelta, ToolCallPart, ToolDone
+    from pipelex.cogt.llm.llm_job import AnswerDone, PartDone, TextDelta, ToolCallPart, ToolDone
 
     if isinstance(event, TextDelta):
         write_text(event.text, end="")
@@ -151,15 +177,26 @@ def _show(event: LLMEvent) -> None:
         note(f"tool: {event.part.name} {event.part.arguments}")
     elif isinstance(event, ToolDone) and event.result.is_error:
         note(f"tool: {event.result.name} failed: {event.result.content}")
+    elif isinstance(event, AnswerDone) and event.answer.finish_reason in _ENDINGS:
+        note(f"note: the answer {_ENDINGS[event.answer.finish_reason]}")
 
 
 def _next_turn() -> str | None:
-    """Read a turn, of several lines where it says so; ``None`` where the input has ended."""
+    """Read a turn, of several lines where it says so; ``None`` where the input has ended. An interrupt begins anew."""
+    while True:
+        try:
+            return _read_turn()
+        except KeyboardInterrupt:
+            write_text("", err=True)
+
+
+def _read_turn() -> str | None:
     line = _read_line("> ")
     if line is None:
         return None
-    if line.strip() == _BLOCK:
-        return "\n".join(iter(_line_of_block, _BLOCK))
+    begun = line.lstrip()
+    if begun.startswith(_BLOCK):
+        return "\n".join(_lines_of_block(begun.removeprefix(_BLOCK)))
     lines = [line]
     while lines[-1].endswith("\\"):
         lines[-1] = lines[-1][:-1]
@@ -170,13 +207,26 @@ def _next_turn() -> str | None:
     return "\n".join(lines)
 
 
-def _line_of_block() -> str:
-    line = _read_line("... ")
-    return _BLOCK if line is None or line.strip() == _BLOCK else line
+def _lines_of_block(line: str | None) -> Iterator[str]:
+    """Yield the lines up to the one that ends the block, or to the end of the input.
+
+    Args:
+        line: What stands behind the beginning of the block.
+    """
+    if line == "":
+        line = _read_line("... ")
+    while line is not None:
+        text = line.rstrip()
+        if text.endswith(_BLOCK):
+            if text != _BLOCK:
+                yield text.removesuffix(_BLOCK)
+            return
+        yield line
+        line = _read_line("... ")
 
 
 def _read_line(prompt: str) -> str | None:
-    """Read a line: with editing where it is typed. An interrupt begins the line anew."""
+    """Read a line: with editing where it is typed."""
     if not stdin_is_terminal():
         line = sys.stdin.readline()
         return line.removesuffix("\n") if line else None
@@ -184,11 +234,8 @@ def _read_line(prompt: str) -> str | None:
 
     with suppress(ImportError):  # not on every platform
         import readline  # noqa: F401 - input() edits with it
-    while True:
-        try:
-            return input(prompt)
-        except EOFError:
-            write_text("", err=True)
-            return None
-        except KeyboardInterrupt:
-            write_text("", err=True)
+    try:
+        return input(prompt)
+    except EOFError:
+        write_text("", err=True)
+        return None

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from pipelex.plugins.raised import described
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -59,8 +61,10 @@ def _tool_named(name: str) -> PythonTool:
         for step in path.split("."):
             found = getattr(found, step)
         return PythonTool.of(found)  # type: ignore[arg-type]  # checked there
-    except Exception as exc:  # whatever the user's module raises
-        msg = f"{name}: {type(exc).__name__}: {exc}"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:  # whatever the user's module raises: sys.exit(), too
+        msg = f"{name}: {described(exc)}"
         raise click.BadParameter(msg, param_hint="--tool") from exc
 
 

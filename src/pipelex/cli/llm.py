@@ -18,12 +18,17 @@ from pipelex.cli.conversations import (
 from pipelex.cli.inputs import media_sources, text_or_stdin
 from pipelex.cli.output import OK, write_json
 from pipelex.cli.session import answer_of_file, call_report, model_or_default, noting_usage, open_pipelex, usage_option
+from pipelex.exceptions import PipelexError
+from pipelex.plugins.raised import described
 from pipelex.terminal import write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipelex.cli.json_schema import SchemaAnswer
     from pipelex.cogt.llm.llm_job import LLMAnswer, LLMJob
     from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+    from pipelex.cogt.llm.tools import PythonTool, ToolRun
     from pipelex.reporting.usage_log import UsageLog
 
 
@@ -97,7 +102,7 @@ def llm(
         if answer is not None:
             _write_object(worker, job, answer, log, as_json=as_json)
         elif found:
-            run = worker.run_tools_sync(job, found)
+            run = _run_tools(worker, job, found, history)
             _write_answer(run.answer, log, as_json=as_json)
             job = run.job
         elif stream:
@@ -109,6 +114,26 @@ def llm(
         if history is not None:
             write_conversation(history, job.prompt.history)
     return OK
+
+
+def _run_tools(
+    worker: LLMWorkerAbstract, job: LLMJob, tools: Sequence[PythonTool], history: Path | None
+) -> ToolRun[str]:
+    """Run the tools; where that fails, the conversation so far is kept in its file.
+
+    Raises:
+        click.ClickException: Naming what a tool raised.
+    """
+    try:
+        return worker.run_tools_sync(job, tools)
+    except Exception as error:
+        so_far: LLMJob | None = getattr(error, "job", None)
+        if history is not None and so_far is not None:
+            write_conversation(history, so_far.prompt.history)
+        if isinstance(error, PipelexError):
+            raise
+        msg = f"a tool raised {described(error)}"
+        raise click.ClickException(msg) from error
 
 
 def _whole_answer(worker: LLMWorkerAbstract, job: LLMJob) -> LLMAnswer:

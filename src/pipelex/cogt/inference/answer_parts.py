@@ -18,7 +18,6 @@ __all__ = [
     "arguments_of",
     "bare_json",
     "field_of",
-    "has_reasoning",
     "is_raised_in",
     "items_of",
     "json_of",
@@ -110,11 +109,6 @@ def arguments_of(value: object) -> str:
 
         return json.dumps(value, ensure_ascii=False)
     return value if isinstance(value, str) else ""
-
-
-def has_reasoning(content: object) -> bool:
-    """Tell whether a list of blocks holds reasoning."""
-    return any(field_of(block, "type") in _REASONING for block in items_of(content))
 
 
 def usage_of(counts: object, **paths: str) -> InferenceUsage | None:

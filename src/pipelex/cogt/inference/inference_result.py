@@ -65,8 +65,6 @@ class InferenceResult(Generic[ContentT_co]):
         finish_reason: Why the model stopped.
         finish_detail: The same in the vendor's own words: its finish reason, or its sentence about a refusal.
         model_served: The model that answered, as the vendor names it, where it says.
-        has_reasoning: Whether the answer holds reasoning, which is not part of the content.
-        has_tool_calls: Whether the answer holds tool calls, which are not part of the content.
     """
 
     content: ContentT_co
@@ -74,7 +72,5 @@ class InferenceResult(Generic[ContentT_co]):
     finish_reason: FinishReason = FinishReason.STOP
     finish_detail: str | None = None
     model_served: str | None = None
-    has_reasoning: bool = False
-    has_tool_calls: bool = False
 
     __get_pydantic_core_schema__ = with_field_types

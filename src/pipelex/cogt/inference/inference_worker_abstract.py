@@ -234,16 +234,15 @@ def half_answer_error(reason: FinishReason | None, detail: str | None) -> Infere
     return None
 
 
-def empty_answer_error(reason: str | None, *, has_reasoning: bool, has_tool_calls: bool) -> InferenceInvalidAnswerError:
-    """Return the error for an answer without any text, which says what came in its place.
+def empty_answer_error(reason: str | None, came: Iterable[str] = ()) -> InferenceInvalidAnswerError:
+    """Return the error for an answer without any text, which names what came in its place.
 
     Args:
         reason: Why the model stopped.
-        has_reasoning: Whether it holds reasoning.
-        has_tool_calls: Whether it holds tool calls.
+        came: What came, each with its article.
     """
-    came = [what for what, is_there in (("reasoning", has_reasoning), ("a tool call", has_tool_calls)) if is_there]
-    about = f"; what came is {' and '.join(came)}" if came else ""
+    words = " and ".join(came)
+    about = f"; what came is {words}" if words else ""
     return InferenceInvalidAnswerError(f"The answer holds no text (finish reason '{reason}'{about})")
 
 
@@ -280,8 +279,6 @@ class CallReport:
         self.finish_reason: FinishReason | None = None
         self.finish_detail: str | None = None
         self.model_served: str | None = None
-        self.has_reasoning = False
-        self.has_tool_calls = False
         self.texts: list[str] = []
 
     def note(self, result: InferenceResult[ContentT]) -> ContentT:
@@ -294,7 +291,6 @@ class CallReport:
         self.start_over()
         self._set(result.usage, result.finish_reason, result.finish_detail)
         self.model_served = result.model_served
-        self.has_reasoning, self.has_tool_calls = result.has_reasoning, result.has_tool_calls
         if isinstance(result.content, str):
             self.texts.append(result.content)
         if self._shape is not None:
@@ -305,7 +301,6 @@ class CallReport:
         """Forget an answer that another one takes the place of, but not what it used."""
         self._spent = self.total_usage()
         self.usage = self.finish_reason = self.finish_detail = None
-        self.has_reasoning = self.has_tool_calls = False
         self.texts.clear()
 
     def note_first_piece(self) -> None:
@@ -381,8 +376,7 @@ class CallReport:
             InferenceInvalidAnswerError: There is no text.
         """
         if not any(self.texts):
-            reason = self.finish_detail or self.finish_reason
-            raise empty_answer_error(reason, has_reasoning=self.has_reasoning, has_tool_calls=self.has_tool_calls)
+            raise empty_answer_error(self.finish_detail or self.finish_reason)
 
     def __enter__(self) -> Self:
         return self

@@ -30,6 +30,7 @@ from pipelex.plugins.returned_values import check_record, fields_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from pipelex.cogt.exceptions import InferenceInvalidAnswerError
     from pipelex.cogt.inference.inference_result import InferenceResult
     from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
     from pipelex.cogt.llm.llm_job import AssistantPart, LLMEvent, LLMJob, TokenLogprob
@@ -178,8 +179,6 @@ class AnswerReport(CallReport):
             self.finish_reason = FinishReason.TOOL_CALLS if calls else FinishReason.STOP
         answer = self.so_far()
         self.texts = [answer.text]
-        self.has_reasoning |= any(isinstance(part, ReasoningPart) for part in parts)
-        self.has_tool_calls |= any(isinstance(part, ToolCallPart) for part in parts)
         return answer
 
     def _take_part(self, part: AssistantPart) -> Sequence[LLMEvent]:
@@ -206,6 +205,15 @@ class AnswerReport(CallReport):
         if news.logprobs:
             self._logprobs += tuple(news.logprobs)
 
+    def refuse_empty_answer(self) -> None:
+        """Turn an answer without any text into an error that names what came in its place.
+
+        Raises:
+            InferenceInvalidAnswerError: There is no text.
+        """
+        if not any(self.texts):
+            raise _empty_answer_error(self.so_far())
+
     def start_over(self) -> None:
         """Forget an answer that another one takes the place of, but not what it used."""
         super().start_over()
@@ -219,6 +227,12 @@ class AnswerReport(CallReport):
         return answer if replace(answer, backend_name=None) != _NOTHING_KNOWN else None
 
 
+def _empty_answer_error(answer: LLMAnswer) -> InferenceInvalidAnswerError:
+    kinds = {part.kind for part in answer.parts}
+    came = [words for kind, words in (("reasoning", "reasoning"), ("tool_call", "a tool call")) if kind in kinds]
+    return empty_answer_error(answer.finish_detail or answer.finish_reason, came)
+
+
 def refuse_half_answer(worker: InferenceWorkerAbstract, answer: LLMAnswer) -> None:
     """Turn an answer into an error where it is not a whole text.
 
@@ -229,11 +243,9 @@ def refuse_half_answer(worker: InferenceWorkerAbstract, answer: LLMAnswer) -> No
     Raises:
         InferenceError: It was cut off, refused or left unfinished, or has no text; ``answer`` is on the error.
     """
-    reason = answer.finish_detail or answer.finish_reason
     error = half_answer_error(answer.finish_reason, answer.finish_detail)
     if error is None and not answer.text:
-        kinds = {part.kind for part in answer.parts}
-        error = empty_answer_error(reason, has_reasoning="reasoning" in kinds, has_tool_calls="tool_call" in kinds)
+        error = _empty_answer_error(answer)
     if error is not None:
         error.answer = answer
         raise say_whom(error, provider=worker.inference_model.backend_name, model=worker.inference_model.name)

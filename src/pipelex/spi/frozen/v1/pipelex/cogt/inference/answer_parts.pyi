@@ -11,7 +11,6 @@ __all__ = [
     "arguments_of",
     "bare_json",
     "field_of",
-    "has_reasoning",
     "is_raised_in",
     "items_of",
     "json_of",
@@ -74,11 +73,6 @@ def reasoning_of(content: object) -> str:
 
 def arguments_of(value: object) -> str:
     """Return the arguments of a tool call as JSON text; some servers send the object in its place."""
-    ...
-
-
-def has_reasoning(content: object) -> bool:
-    """Tell whether a list of blocks holds reasoning."""
     ...
 
 
