@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import runpy
 from collections.abc import Callable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pipelex.testing.loopback import HttpReply, HttpRequest
 
 PROGRAMS = ROOT / "docs" / "examples" / "programs"
+PEER = ROOT / "docs" / "examples" / "pydantic_ai"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,15 @@ def run(name: str, *arguments: str, typed: str = "") -> None:
         runpy.run_path(str(script), run_name="__main__")
 
 
+def statements_of(path: Path) -> int:
+    """Count the statements of a program, those inside of others and docstrings included."""
+    return count(path.read_text(encoding="utf-8"))
+
+
+def count(text: str) -> int:
+    return sum(isinstance(node, ast.stmt) for node in ast.walk(ast.parse(text)))
+
+
 def test_the_chat_sends_the_whole_conversation(
     vendor: Vendor, replay: Replay, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,6 +96,16 @@ def test_the_tool_is_called_and_its_result_sent(
     run("tools.py", vendor.model, "Is it warm in Rome?")
     assert f"{WHY}\n" == capsys.readouterr().out
     assert '{\\"degrees\\":31.0}' in replay.last.body.decode()
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in PROGRAMS.glob("*.py")))
+def test_a_program_has_at_most_a_tenth_more_statements_than_the_same_in_pydantic_ai(name: str) -> None:
+    ours, theirs = statements_of(PROGRAMS / name), statements_of(PEER / name)
+    assert ours <= 1.1 * theirs
+
+
+def test_each_statement_is_counted() -> None:
+    assert 5 == count('"""Words."""\nimport a, b\nif a: b()\nelse: pass\n')
 
 
 @pytest.mark.heavy

@@ -6,10 +6,9 @@ from pipelex.boot import Pipelex
 from pipelex.cogt.llm.llm_job import LLMJob, LLMPrompt
 
 with Pipelex.setup() as px:
-    llm = px.llm(sys.argv[1])
     job = LLMJob(prompt=LLMPrompt(system_text="Be brief."))
     for line in sys.stdin:
-        with llm.stream_answer_sync(job := job.then(line.strip())) as stream:
+        with px.llm(sys.argv[1]).stream_answer_sync(job := job.then(line.strip())) as stream:
             for piece in stream.text():
                 print(piece, end="", flush=True)
             print()

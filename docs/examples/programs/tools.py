@@ -7,7 +7,6 @@ from pydantic import Field
 
 from pipelex.boot import Pipelex
 from pipelex.cogt.exceptions import ToolError
-from pipelex.cogt.llm.tools import ToolLimits
 
 
 def get_weather(city: Annotated[str, Field(description="The city's name.", max_length=20)]) -> dict[str, float]:
@@ -17,6 +16,12 @@ def get_weather(city: Annotated[str, Field(description="The city's name.", max_l
     return {"degrees": 31.0}
 
 
+def now() -> str:
+    """Return the time."""
+    return "12:00"
+
+
 with Pipelex.setup() as px:
-    run = px.llm(sys.argv[1]).run_tools_sync(sys.argv[2], [get_weather], limits=ToolLimits(max_rounds=4))
+    run = px.llm(sys.argv[1]).run_tools_sync(sys.argv[2], [get_weather, now])
     print(run.output)
+    print(run.rounds, "rounds,", run.usage, file=sys.stderr)

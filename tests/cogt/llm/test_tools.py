@@ -217,6 +217,21 @@ class TestLoop:
         assert result.is_error
         assert told in str(result.content)
 
+    @pytest.mark.parametrize("arguments", ['{"city": ', "[1]", '"Rome"', "null"])
+    def test_arguments_that_are_no_object_reach_no_tool_made_by_hand(self, arguments: str) -> None:
+        called: list[str] = []
+
+        async def note(text: str) -> str:
+            called.append(text)
+            return "31"
+
+        tool = PythonTool(PythonTool.of(get_weather).definition, note)
+        worker = Scripted(calling(call("a", arguments=arguments)), DONE)
+        worker.run_tools_sync("x", [tool])
+        (result,) = worker.results()
+        assert (True, []) == (result.is_error, called)
+        assert "The arguments do not fit: arguments:" in str(result.content)
+
     def test_a_tool_that_takes_too_long_is_told(self) -> None:
         async def sleep() -> None:
             await asyncio.Event().wait()

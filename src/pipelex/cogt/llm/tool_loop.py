@@ -29,7 +29,7 @@ from pipelex.cogt.llm.llm_job import (
     ToolDone,
     ToolResultPart,
 )
-from pipelex.cogt.llm.tools import ToolRun
+from pipelex.cogt.llm.tools import ToolRun, refuse_broken_arguments
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.reporting.observers import notify
 
@@ -184,6 +184,7 @@ class ToolLoop(Generic[OutputT]):
                 tool = self._tools.get(call.name)
                 if tool is None:
                     raise ToolError(self._wrong_name(call))
+                refuse_broken_arguments(call.arguments)
                 async with limit:
                     content = await tool.call(call.arguments)
                 result = ToolResultPart(call_id=call.id, name=call.name, content=content)

@@ -35,8 +35,8 @@ class PythonTool:
 
     Attributes:
         definition: What the model is told of it.
-        call: Takes the arguments as JSON text and returns what the model gets. It raises ToolError for what the model
-            is to know of; whatever else it raises ends the run.
+        call: Takes the arguments as JSON text, that of an object, and returns what the model gets. It raises ToolError
+            for what the model is to know of; whatever else it raises ends the run.
     """
 
     def __init__(self, definition: LLMTool, call: Callable[[str], Awaitable[ToolContent]]) -> None:
@@ -134,6 +134,24 @@ def _type_of_arguments(function: ToolFunction, name: str) -> type[dict[str, obje
     arguments = make(f"{name}_arguments", fields)
     setattr(arguments, "__pydantic_config__", {"extra": "forbid"})  # noqa: B010 - not declared
     return arguments
+
+
+def refuse_broken_arguments(text: str) -> None:
+    """Refuse arguments that are not the JSON of an object: a tool made by hand parses them without a check.
+
+    Raises:
+        ToolError: Naming what is wrong, for the model.
+    """
+    from pydantic_core import from_json
+
+    from pipelex.cogt.exceptions import ToolError
+
+    try:
+        value: object = from_json(text)
+    except ValueError as exc:
+        raise ToolError(f"The arguments do not fit: arguments: Invalid JSON: {exc}") from exc
+    if not isinstance(value, dict):
+        raise ToolError("The arguments do not fit: arguments: Input should be an object")
 
 
 def _problems(error: object) -> str:

@@ -28,8 +28,8 @@ class PythonTool:
 
     Attributes:
         definition: What the model is told of it.
-        call: Takes the arguments as JSON text and returns what the model gets. It raises ToolError for what the model
-            is to know of; whatever else it raises ends the run.
+        call: Takes the arguments as JSON text, that of an object, and returns what the model gets. It raises ToolError
+            for what the model is to know of; whatever else it raises ends the run.
     """
 
     definition: LLMTool
