@@ -128,6 +128,21 @@ def test_the_vendors_sentences_of_record_have_their_kind(sentences: list[str], k
     assert {} == wrong
 
 
+SAID_WITH_500 = (
+    "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj",
+    "tools param requires --jinja flag",
+    "Failed to parse tool call arguments as JSON: [json.exception.parse_error.101]",
+)
+
+
+@pytest.mark.parametrize("sentence", SAID_WITH_500)
+def test_a_request_that_a_server_refuses_with_500_is_not_repeated(sentence: str) -> None:
+    body = {"error": {"code": 500, "message": sentence, "type": "server_error"}}
+    error = InferenceError.from_body(body, status_code=500)
+    assert (InferenceRequestError, False) == (type(error), error.retryable)
+    assert InferenceServerError is type(told("The model crashed", 500))
+
+
 def told(sentence: str, status: int = 400) -> InferenceError:
     return InferenceError.from_body({"error": {"message": sentence}}, status_code=status)
 

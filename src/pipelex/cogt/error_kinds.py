@@ -150,6 +150,11 @@ _KIND_OF_WORDS: tuple[tuple[type[InferenceError], re.Pattern[str]], ...] = tuple
     }.items()
 )
 """By sentence: some vendors have one code for everything that is wrong with a request."""
+_NOT_TAKEN_BY_SERVER = re.compile(
+    # llama.cpp, with the status 500: the weights, or how the server was started, do not take what was sent
+    r"(image|audio|video) input is not supported|param requires --jinja flag|failed to parse tool call arguments",
+    re.IGNORECASE,
+)
 
 _WHAT_HAPPENED: dict[type[InferenceError], str] = {
     InferenceConnectionError: "The backend cannot be reached",
@@ -218,6 +223,8 @@ def kind_of(
             return by_words
     if status_code is None:
         return default
+    if status_code == 500 and _NOT_TAKEN_BY_SERVER.search(message):
+        return InferenceRequestError
     if status_code < 400:
         return _KIND_OF_STATUS.get(status_code, InferenceError)
     return _KIND_OF_STATUS.get(status_code, InferenceServerError if status_code >= 500 else InferenceRequestError)

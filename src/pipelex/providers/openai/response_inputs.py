@@ -88,7 +88,8 @@ async def _given(parts: Iterable[UserPart]) -> list[_Json]:
 async def _output(result: ToolResultPart) -> str | list[_Json]:
     """Return the output of a tool; the format has no place for its failure but the text."""
     if not isinstance(result.content, str):
-        return await _content(result.content)
+        failed: list[_Json] = [{"type": "input_text", "text": "Error:"}] if result.is_error else []
+        return [*failed, *await _content(result.content)]
     return f"Error: {result.content}" if result.is_error else result.content
 
 
