@@ -121,6 +121,12 @@ ANSWERS: dict[str, tuple[dict[str, object], list[dict[str, object]], tuple[objec
         (TextPart(text="Half an ans"),),
         FinishReason.LENGTH,
     ),
+    "a call that was cut": (
+        whole(call("Rome", id="fc-1", signed=SIGNED), reason="MAX_TOKENS"),
+        pieces([call("Rome", id="fc-1", signed=SIGNED)], reason="MAX_TOKENS"),
+        (ROME,),
+        FinishReason.LENGTH,
+    ),
     "a call that Gemini itself calls malformed": (
         whole(reason="MALFORMED_FUNCTION_CALL", finishMessage="Malformed function call: look("),
         pieces([], reason="MALFORMED_FUNCTION_CALL", finishMessage="Malformed function call: look("),
@@ -143,6 +149,7 @@ def test_an_answer_is_the_same_at_once_and_streamed(replay: Replay, title: str) 
     at_once, in_pieces, parts, reason = ANSWERS[title]
     one, other = both(replay, at_once, in_pieces)
     assert parts == one.parts == other.parts
+    assert (reason is FinishReason.TOOL_CALLS) is bool(one.tool_calls) is bool(other.tool_calls)
     assert (reason, "resp-1", f"{wire.MODEL_ID}-001") == (one.finish_reason, one.request_id, one.model_served)
 
 

@@ -93,6 +93,12 @@ ANSWERS: dict[str, tuple[dict[str, object], list[dict[str, object]], tuple[objec
         ),
         FinishReason.STOP,
     ),
+    "a call that was cut": (
+        whole({"content": "", "tool_calls": [call("D681PevKs", '{"city": "Ro')]}, "length"),
+        pieces({"tool_calls": [call("D681PevKs", '{"city": "Ro', index=0)]}, finish_reason="length"),
+        (ToolCallPart(id="D681PevKs", name="look", arguments='{"city": "Ro'),),
+        FinishReason.LENGTH,
+    ),
     "two calls": (
         whole({"content": "", "tool_calls": [call("D681PevKs", ROME), call("9tb4tzL5x", OSLO)]}, "tool_calls"),
         pieces(
@@ -129,6 +135,7 @@ def test_an_answer_is_the_same_at_once_and_streamed(replay: Replay, title: str) 
         other.request_id,
     )
     assert reason is one.finish_reason
+    assert (reason is FinishReason.TOOL_CALLS) is bool(one.tool_calls) is bool(other.tool_calls)
 
 
 def test_a_call_without_an_id_gets_one(replay: Replay) -> None:

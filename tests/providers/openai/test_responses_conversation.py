@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -263,6 +264,11 @@ def test_an_image_of_a_tool_is_inside_its_output(replay: Replay) -> None:
     answered(made, asking().then(answered(made, asking()), *results))
     sent: Any = replay.last.json()["input"]
     assert ["input_text", "input_image"] == [content["type"] for content in sent[5]["output"]]
+    failed = [replace(result, is_error=True) for result in results]
+    replay.on(RESPONSES, scripted.answer(whole(*items)), scripted.answer(wire.response("Done")))
+    answered(made, asking().then(answered(made, asking()), *failed))
+    sent = replay.last.json()["input"]
+    assert ["Error:", "see"] == [content["text"] for content in sent[5]["output"][:2]]
 
 
 def test_tokens_are_counted(replay: Replay) -> None:

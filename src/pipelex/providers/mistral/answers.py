@@ -193,8 +193,9 @@ class StreamReader:
             yield AnswerUpdate(finish_reason=reason, finish_detail=detail, logprobs=logprobs)
 
     def end(self) -> Iterator[LLMEvent]:
-        """Close the part that is under way."""
-        yield from self._content.end()
+        """Close the part that is under way; one that was broken off is not to be sent back."""
+        if self.has_ended:
+            yield from self._content.end()
 
 
 def _call_event(call: object) -> ToolCallDelta:

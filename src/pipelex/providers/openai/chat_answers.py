@@ -142,8 +142,9 @@ class ChunkReader:
             yield from self._choice_events(choice)
 
     def end(self) -> Iterator[LLMEvent]:
-        """Yield what was kept for the end of the stream."""
-        yield from self._close_thought()
+        """Yield what was kept for the end of the stream; a thought that was broken off is not to be sent back."""
+        if self.has_ended:
+            yield from self._close_thought()
         if self._citations:
             yield PartDone(part=TextPart(text="", citations=tuple(self._citations)))
 
