@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipelex.boot import Pipelex
-from pipelex.cogt.exceptions import InferenceConnectionError, InferenceError, InferenceServerError
+from pipelex.cogt.exceptions import (
+    InferenceConnectionError,
+    InferenceError,
+    InferenceRequestError,
+    InferenceServerError,
+)
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
 from pipelex.generated import accessors
@@ -37,11 +42,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of Hugging Face's own call
 
 OLD, NEW = "key-of-old-7d41", "key-of-new-9a02"
-WITHOUT_HEADERS = {"bedrock_boto3", "bedrock_aioboto", "huggingface_img_gen"}
-"""Whose SDK follows redirects to other hosts with all headers, or shares its code with one that does."""
-
-WITHOUT_A_REQUEST_ID = {"huggingface_img_gen"}
-"""Whose SDK makes its HTTP client by itself, and shows no header of an answer."""
 
 
 class System:
@@ -169,9 +169,25 @@ def test_a_new_header_is_that_of_the_next_call(name: str) -> None:
         if name == "fal":  # a file is fetched without what its backend is sent
             rows = [row for row in rows if row is not None]
         half = len(rows) // 2
-        one, two = (None, None) if name in WITHOUT_HEADERS else ("one", "two")
-        assert [one] * half + [two] * half == rows
+        assert ["one"] * half + ["two"] * half == rows
         assert half
+
+
+@pytest.mark.parametrize("name", heavy_but("bedrock_aioboto", "huggingface_img_gen", names=DRIVERS))
+def test_what_a_backend_is_sent_never_goes_to_where_it_redirects(name: str) -> None:
+    with open_vendor(name) as vendor, open_vendor(name) as other:
+        system = System(DRIVERS[name], vendor, other)
+        vendor.server.serve = lambda request: HttpReply(
+            status=307, headers={"Location": f"{other.endpoint}{request.target}"}
+        )
+
+        async def scene() -> None:
+            backend = replace(system.backend(vendor, OLD), extra_headers={"x-row": "one"})
+            with pytest.raises(InferenceRequestError, match="redirects to"):
+                await system.call(backend)
+
+        system.run(scene)
+        assert [] == other.server.requests
 
 
 @pytest.mark.parametrize(
@@ -238,4 +254,4 @@ def test_a_record_names_the_request_as_its_vendor_does(name: str) -> None:
                     await anext(pieces)
 
         system.run(scene)
-        assert {None if name in WITHOUT_A_REQUEST_ID else "id-7"} == {one.request_id for one in system.log.records}
+        assert {"id-7"} == {one.request_id for one in system.log.records}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import aclosing, contextmanager
-from functools import partial
+from functools import cache, partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from botocore import UNSIGNED
@@ -64,6 +65,7 @@ class _Settings:
         self._endpoint = backend.endpoint
         self._control_endpoint = backend.get_extra("control_endpoint", default="") or backend.endpoint
         self._api_key = backend.api_key
+        self._headers = backend.headers
         self._policy = backend.policy
 
     def of_service(self, service: str) -> dict[str, Any]:
@@ -84,15 +86,17 @@ class _Settings:
         return options
 
     def prepare(self, client: Any) -> None:
-        """Have a client read answers that are odd, and send the Bedrock API key, which the SDKs take from variables."""
+        """Have a client read answers that are odd, and send headers and an API key, for which it has no setting."""
         client.meta.events.register("before-parse.bedrock-runtime.Converse", _drop_odd_fields)
+        headers = dict(self._headers)
         if self._api_key is not None:
-            value = f"Bearer {self._api_key}"
+            headers["Authorization"] = f"Bearer {self._api_key}"
 
-            def authorize(request: Any, **_: object) -> None:
-                request.headers["Authorization"] = value
+        def add_headers(request: Any, **_: object) -> None:
+            for name, value in headers.items():
+                request.headers[name] = value
 
-            client.meta.events.register("before-send", authorize)
+        client.meta.events.register("before-send", add_headers)
 
     @contextmanager
     def named_refusals(self) -> Iterator[None]:
@@ -307,12 +311,25 @@ class LoopBedrock:
     async def _open(self, service: str) -> Any:
         from aiobotocore.config import AioConfig
 
-        config = AioConfig(**self._settings.options())
+        config = AioConfig(**self._settings.options(), http_session_cls=_session_class())
         with self._settings.named_refusals():
             context = self._session.create_client(**self._settings.of_service(service), config=config)
             client = await context.__aenter__()  # closed by its own close(), later and elsewhere
         self._settings.prepare(client)
         return client
+
+
+@cache
+def _session_class() -> type[Any]:
+    """Return the class of aiobotocore's HTTP sessions, whose requests follow no redirect: nor do those of boto3."""
+    from aiobotocore.httpsession import AIOHTTPSession
+
+    class Session(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore has no types
+        async def _get_session(self, proxy_url: str | None) -> Any:
+            session = await super()._get_session(proxy_url)
+            return SimpleNamespace(request=partial(session.request, allow_redirects=False))
+
+    return Session
 
 
 class _Opening:
