@@ -5,6 +5,7 @@ https://ai.google.dev/api/generate-content
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pipelex.cogt.inference.answer_parts import json_of, text_of
@@ -41,6 +42,33 @@ _ANSWER: dict[str, _Shape] = {
 
 ANSWER_KEYS = ("candidates", "usageMetadata", "promptFeedback")
 """The keys of which every piece of an answer has one."""
+
+
+_BEGINS = {str: rb'"', bool: rb"[tf]", int: rb"\d", list: rb"\[", dict: rb"\{"}
+"""How a JSON value of a type begins."""
+
+
+def _odd_keys() -> re.Pattern[bytes]:
+    """Return what finds a key whose value begins as one of another type, or a key of errors."""
+    names: dict[bytes, list[str]] = {}
+    shapes: list[dict[str, _Shape]] = [_ANSWER]
+    for shape in shapes:
+        for name, inner in shape.items():
+            names.setdefault(_BEGINS[inner if isinstance(inner, type) else type(inner)], []).append(name)
+            below = inner[0] if isinstance(inner, list) else inner
+            if isinstance(below, dict):
+                shapes.append(below)
+    odd = [rb'"(?:%s)"\s*:(?!\s*%s)' % ("|".join(keys).encode(), begin) for begin, keys in names.items()]
+    return re.compile(b"|".join([*odd, rb'"(?:error|errors)"\s*:', rb"[\[,]\s*null\s*[,\]]"]))
+
+
+_ODD = _odd_keys()
+_EVENTS = re.compile(rb'(?:data: \{\s*"(?:%s)"[^\r\n]*\}(?:\r\n\r\n|\n\n))+' % "|".join(ANSWER_KEYS).encode())
+
+
+def is_as_documented(chunk: bytes) -> bool:
+    """Tell whether bytes of a stream are whole events that the SDK reads: most are, and need not be parsed twice."""
+    return _EVENTS.fullmatch(chunk) is not None and _ODD.search(chunk) is None
 
 
 def fitting(answer: Mapping[str, object]) -> dict[str, object]:

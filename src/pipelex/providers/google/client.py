@@ -32,7 +32,7 @@ from pipelex.cogt.inference.http_answers import (
 )
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
-from pipelex.providers.google.answer_shape import ANSWER_KEYS, fitting, read_leniently
+from pipelex.providers.google.answer_shape import ANSWER_KEYS, fitting, is_as_documented, read_leniently
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
@@ -72,9 +72,23 @@ async def _remember(response: httpx2.Response) -> None:
 
 async def _pieces(read: Callable[[], AsyncIterator[bytes]]) -> AsyncGenerator[bytes, None]:
     """Yield the pieces of a streamed answer in the one framing that the SDK takes, each as it can be validated."""
-    async with aclosing(read_json_events(read(), keys=ANSWER_KEYS)) as pieces:
+    chunks, rest, begun = read(), b"", b""
+    async for chunk in chunks:
+        events, end, cut = (rest + chunk).rpartition(b"\n\n")
+        if not is_as_documented(events + end):
+            rest += chunk
+            break
+        yield events + end
+        rest, begun = cut, b"data: {}\n\n"  # so that what is no event is known to come after some
+    async with aclosing(read_json_events(_chain(begun + rest, chunks), keys=ANSWER_KEYS)) as pieces:
         async for piece in pieces:
             yield b"data: %s\n\n" % dumps(fitting(piece)).encode()
+
+
+async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    yield first
+    async for chunk in rest:
+        yield chunk
 
 
 class GoogleClient:
