@@ -11,7 +11,7 @@ from rows_worker import MODEL
 from pipelex.boot import Pipelex
 from pipelex.cogt.llm.llm_job import LLMJob
 
-ROWS, TASKS, BATCHES = 10_000, 64, 4
+ROWS, TASKS, BATCHES = 5_000, 64, 3
 
 
 async def bare(px):

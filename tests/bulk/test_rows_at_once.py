@@ -13,6 +13,7 @@ from pipelex.bulk.exceptions import DuplicateRowKeyError
 from pipelex.bulk.ledger import read_ledger
 from pipelex.bulk.options import MapOptions
 from pipelex.bulk.report import MapReport
+from pipelex.exceptions import InputFileError
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from tests.bulk.counting import MODEL
 
@@ -53,6 +54,18 @@ def test_a_ledger_is_read_while_a_run_writes_it(px: Pipelex) -> None:
     report = asyncio.run(run())
     assert (3, 0) == (report.ok + report.under_way, report.interrupted)
     assert 0 == read().under_way
+
+
+def test_a_first_row_without_a_job_fails_alone_and_only_where_no_row_has_one_the_run_does(px: Pipelex) -> None:
+    def make_job(text: str) -> str:
+        if not text:
+            raise InputFileError(file="", reason="it is empty")
+        return text
+
+    rows = list(px.map_sync(["", "", "a", ""], make_job, model=MODEL, ledger="job.db"))
+    assert {0: False, 1: False, 2: True, 3: False} == {row.index: row.error is None for row in rows}
+    with pytest.raises(InputFileError, match="it is empty"):
+        list(px.map_sync(["", ""], make_job, model=MODEL))
 
 
 def test_half_of_a_surrogate_pair_fails_its_row_alone(px: Pipelex) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 ValueT_co = TypeVar("ValueT_co", covariant=True)
 
 _END = object()
+_MOST_WITHOUT_JOB = 1_000
 _MOST_DEATHS = 2
 _MOST_CHILDREN = 8
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 5.0  # before a refused call is made again
@@ -139,11 +141,13 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         self._plan = plan
         self._source = _iterate(plan.rows)
         self._drawn = 0
+        self._put_back: list[_Drawn] = []
         self._draws = asyncio.Lock()
         self._last_known = -1  # the last position of a row of an earlier run
         self._unknown: dict[str | int, int] = {}  # the positions of the rows with keys that the ledger will know
         self._done: asyncio.Queue[MapRow[ValueT_co] | None] = asyncio.Queue()
         self._working = 0
+        self._ready: deque[MapRow[ValueT_co]] = deque()
         self._ledger: Ledger | None = None
         self._caller: Caller | None = None
         self._stopped: BaseException | None = None
@@ -163,12 +167,15 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
             MapLimitError: A limit was reached, and all rows before it were returned.
             PipelexError: The run cannot go on; the error says why.
         """
-        return await anext(self._rows)
+        if not self._ready:
+            first = await anext(self._rows)
+            self._ready.extend((first, *self._taken()))  # one step of the generators for all that are done
+        return self._ready.popleft()
 
     async def batches(self) -> AsyncGenerator[list[MapRow[ValueT_co]], None]:
         """Return the rows in batches, each with all that are done at the moment; in place of iterating row by row."""
         async with aclosing(self._rows):
-            async for row in self:
+            async for row in self._rows:
                 yield [row, *self._taken()]
 
     async def aclose(self) -> None:
@@ -184,10 +191,8 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         if plan.ledger is not None:
             self._ledger = open_ledger(plan.ledger, new=plan.options.new)
         try:
-            first = await self._draw()
+            first = await self._draw_first()
             if first is not None:
-                if isinstance(first[2], PipelexError):  # it is the first row that says what the job is
-                    raise first[2]
                 self._begin(first[2])
                 async for row in self._pooled(first):
                     yield row
@@ -273,8 +278,29 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
             self._stop(exc)
         await done.put(None)
 
+    async def _draw_first(self) -> _Drawn | None:
+        """Return the first row that has a job: what the job is compared by. Those before it fail when the run begins.
+
+        Raises:
+            PipelexError: The error of the first row, where no row has a job, or none of the first thousand.
+        """
+        without_job: list[_Drawn] = []
+        while (drawn := await self._draw()) is not None and isinstance(drawn[2], PipelexError):
+            without_job.append(drawn)
+            if len(without_job) == _MOST_WITHOUT_JOB:
+                break
+        else:
+            if drawn is not None:
+                self._put_back = without_job[::-1]
+                return drawn
+        if without_job and isinstance(without_job[0][2], PipelexError):
+            raise without_job[0][2]
+        return None
+
     async def _draw(self) -> _Drawn | None:
         """Return the index of the next row, the row, and its job; ``None`` where no further one is to be run."""
+        if self._put_back:
+            return self._put_back.pop()
         source = self._source
         if isinstance(source, Iterator):
             drawn = self._counted(next(source, _END)) if self._may_draw() else None
