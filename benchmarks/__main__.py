@@ -37,6 +37,7 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "checks": checks.section,
     "rows": rows.section,
     "rows-memory": rows.memory,
+    "rows-ray": rows.ray,
     "peers": peers.section,
     "growth-plugins": growth.plugins,
     "growth-catalogue": growth.catalogue,

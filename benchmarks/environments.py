@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".bench-cache"
 REQUIREMENTS = ROOT / "benchmarks" / "requirements"
-WITH_PROJECT = ("clean", "drivers", "discovery", "checks")
+WITH_PROJECT = ("clean", "drivers", "discovery", "checks", "ray")
 """The environments that hold the project's wheel beside what their file names."""
 
 

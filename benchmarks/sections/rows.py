@@ -20,6 +20,10 @@ nothing. Throughput: the loopback server answers after 50 ms, 64 calls at once; 
 
 _MEMORY_TEXT = "The most memory of a process that runs so many rows with a ledger, by a worker that is in it."
 
+_RAY_TEXT = """\
+A cluster on this machine with two actors, and a worker in their processes that answers at once. CPU: that of the
+driver, of Ray's own processes and of the actors together. A row: the difference between 20,000 rows and 200."""
+
 
 def section(bench: Bench) -> Section:
     """Make the topic of what a row costs."""
@@ -69,4 +73,18 @@ def memory(bench: Bench) -> Section:
         Row(f"{int(name):,} rows", name, first, "memory", base_title=base, limit=1.25, unit="bytes") for name in others
     ]
     topic.table("Many rows: memory", _MEMORY_TEXT, rows)
+    return topic
+
+
+def ray(bench: Bench) -> Section:
+    """Make the topic of what a cluster costs; each number of rows is run once, since a start takes seconds."""
+    topic = Section(bench, "rows-ray")
+    project = project_folder(topic.folder / "project", bench.url)
+    topic.program("ray", "ray", str(PROGRAMS / "rows_ray.py"), cwd=project, warms_up=False)
+    rows = [
+        Row("wall: a cluster is started and its nodes are checked, up to the first row", "ray", quantity="start"),
+        Row("CPU of all processes until then", "ray", quantity="start_cpu"),
+        Row("CPU of all processes for each further row", "ray", quantity="row"),
+    ]
+    topic.table("Many rows: Ray", _RAY_TEXT, rows)
     return topic

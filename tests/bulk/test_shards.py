@@ -23,7 +23,9 @@ from pipelex.bulk.ray.cluster import Node, check_answers
 from pipelex.bulk.ray.engine import Ray
 from pipelex.bulk.ray.leases import LeasedRate, Leases, RunLimiter, Totals
 from pipelex.bulk.ray.orders import NodeAnswer
+from pipelex.bulk.ray.progress import ReportedProgress
 from pipelex.bulk.ray.run import shares_of
+from pipelex.bulk.run import MapProgress
 from pipelex.cogt.inference.limiter import Limiter
 from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
 from pipelex.plugins.inference_backend_registry import InferenceFamily
@@ -172,6 +174,28 @@ def test_the_limiter_ends_a_run_at_a_limit() -> None:
     costly = RunLimiter(requests_per_minute=None, tokens_per_minute=None, max_failures=None, max_cost_usd=1.0)
     assert costly.add(Totals(done=1, cost_usd=1.0), 0, 0)
     assert costly.add(Totals(done=1, unpriced=1), 0, 0)
+
+
+def test_progress_counts_each_row_once_whether_it_is_reported_or_taken_up_first() -> None:
+    progress = MapProgress(done=10)
+    reported = ReportedProgress(progress)
+    failed = row(0, 0, "failed")._replace(cost_usd=0.5)
+
+    def take_up() -> None:
+        reported.take_up(failed)
+        progress.done += 1  # as the run does
+        progress.failed += 1
+        progress.cost_usd += 0.5
+
+    reported.report(Totals(done=2, failed=2, cost_usd=1.0, under_way=3))
+    assert MapProgress(done=12, failed=2, cost_usd=1.0, under_way=3) == progress
+    for _ in range(3):  # the third one before it is reported
+        take_up()
+    assert (13, 3, 1.5) == (progress.done, progress.failed, progress.cost_usd)
+    reported.report(Totals(done=4, failed=4, cost_usd=2.0))
+    assert (14, 4, 2.0) == (progress.done, progress.failed, progress.cost_usd)
+    reported.end()  # the fourth was run again elsewhere
+    assert (13, 3, 1.5) == (progress.done, progress.failed, progress.cost_usd)
 
 
 def test_a_plugin_is_known_by_the_digest_of_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

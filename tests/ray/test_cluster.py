@@ -206,15 +206,27 @@ def test_datasets_go_in_and_come_out(px: Pipelex, cluster: Cluster) -> None:
     assert '{"input_tokens": 3, "output_tokens": 2}' == out[0]["usage"]
 
 
-def test_no_key_is_in_the_folder_of_the_session_or_in_a_ledger(px: Pipelex, cluster: Cluster, tmp_path: Path) -> None:
+def test_no_key_is_sent_or_in_the_folder_of_the_session_or_in_a_ledger(
+    px: Pipelex, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray import cloudpickle
+
+    from pipelex.bulk.ray import cluster as calls
+
+    def recorded(remote: object, *args: object, **kwargs: object) -> object:
+        sent.append(cloudpickle.dumps((args, kwargs)))
+        return send(remote, *args, **kwargs)
+
+    sent: list[bytes] = []
+    send = calls._send
+    monkeypatch.setattr(calls, "_send", recorded)
+    monkeypatch.setenv("COUNTING_API_KEY", SECRET)  # this driver has a key
     run(px, texts("canary", 20))
     assert cluster.counted("canary")
-    searched = 0
-    for folder in (cluster.temporary, tmp_path):
-        for file in [file for file in folder.rglob("*") if file.is_file()]:
-            searched += 1
-            assert SECRET.encode() not in file.read_bytes(), file
-    assert searched > 10
+    assert any(b"canary-19" in data for data in sent)
+    files = [file for folder in (cluster.temporary, tmp_path) for file in folder.rglob("*") if file.is_file()]
+    assert len(files) > 10
+    assert [] == [data for data in (*sent, *(file.read_bytes() for file in files)) if SECRET.encode() in data]
 
 
 def test_the_command_runs_on_a_cluster(px: Pipelex, cluster: Cluster, tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from pipelex.bulk.options import MapRow
 from pipelex.bulk.ray.actor_slot import ActorSlot
 from pipelex.bulk.ray.cluster import ActorLostError, Cluster, check_answers
 from pipelex.bulk.ray.datasets import rows_of
-from pipelex.bulk.ray.leases import Totals
 from pipelex.bulk.ray.orders import RunOrder, Shard, ShardRow
+from pipelex.bulk.ray.progress import ReportedProgress
 from pipelex.bulk.ray.proof import facts_of_installation, facts_of_model
 from pipelex.bulk.records import error_from_json
 from pipelex.bulk.run import MapRun
@@ -30,10 +30,10 @@ from pipelex.bulk.run import MapRun
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from pipelex.bulk.ledger import Entry
     from pipelex.bulk.options import MapOptions
     from pipelex.bulk.ray.cluster import Node, RemoteLimiter
     from pipelex.bulk.ray.engine import Ray
+    from pipelex.bulk.ray.leases import Totals
     from pipelex.bulk.run import MapPlan
     from pipelex.exceptions import PipelexError
     from pipelex.hub import PipelexHub
@@ -44,7 +44,6 @@ _CALLS_PER_ACTOR = 8
 _FIRST_ROWS_PER_CALL, _ROWS_PER_CALL, _LEAST_ROWS = 2, 8, 64  # of a shard: the first ones are small
 _SHARDS_AT_ONCE = 2  # for each process: the next one begins while the last calls of the one before run
 _FOLLOW_EACH_S = 0.5
-_AHEAD = ("done", "failed", "cost_usd")  # what the progress shows before it is taken up
 _STOP_WITHIN_S = 5.0
 _LOSSES_BEYOND_ROWS = 3  # a process may die once for each row of a shard, and so often without a row to blame
 
@@ -71,7 +70,7 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
         self._losses: dict[str, int] = {}
         self._change = asyncio.Event()
         self._done = asyncio.Queue(_LEAST_ROWS)
-        self._ahead = Totals()  # what is in the progress, and not yet taken up
+        self._reported = ReportedProgress(self.progress)
 
     def drain(self) -> None:
         """Draw no further rows: iteration ends when the calls under way have."""
@@ -297,7 +296,7 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
             self._unknown.pop(row.key, None)
         settled = [entry for entry in entries if entry.state in ("ok", "failed")]
         for entry in settled:
-            self._drop_ahead(entry)
+            self._reported.take_up(entry)
             self._count(entry)
             await self._done.put(self._row(entry))
         return len(shard.rows) - len(settled)
@@ -309,25 +308,10 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
         return error
 
     async def _follow(self, limiter: RemoteLimiter) -> None:
-        """Keep the progress ahead of what is taken up, as the processes report it."""
-        seen = Totals()
+        """Show the progress that the processes report."""
         while True:
             await asyncio.sleep(_FOLLOW_EACH_S)
-            totals = await limiter.totals()
-            self.progress.under_way = totals.under_way
-            for name in _AHEAD:
-                self._add_ahead(name, getattr(totals, name) - getattr(seen, name))
-            seen = totals
-
-    def _add_ahead(self, name: str, amount: float) -> None:
-        for counted in (self.progress, self._ahead):
-            setattr(counted, name, getattr(counted, name) + amount)
-
-    def _drop_ahead(self, entry: Entry) -> None:
-        """Take a row out of what the progress is ahead: it is counted for good now."""
-        now = {"done": 1, "failed": int(entry.state == "failed"), "cost_usd": entry.cost_usd or 0.0}
-        for name, amount in now.items():
-            self._add_ahead(name, -min(amount, getattr(self._ahead, name)))
+            self._reported.report(await limiter.totals())
 
     async def _end(self, *, is_aborted: bool) -> None:
         """End all processes, and take up what they leave."""
@@ -337,8 +321,7 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
             await asyncio.gather(*(actor.stop(_STOP_WITHIN_S) for actor in actors), return_exceptions=True)
         for actor in actors:
             actor.kill()
-        for name in _AHEAD:
-            self._add_ahead(name, -getattr(self._ahead, name))
+        self._reported.end()
         with suppress(LedgerError):  # the next run takes them up, or says why not
             self._ledger.take_up_shards()
 
