@@ -104,8 +104,8 @@ class Names:
         return self._names[key]
 
     def key(self, name: str) -> str:
-        """Return the symbol of a name."""
-        return next(key for key, known in self._names.items() if known == name)
+        """Return the symbol of a name; nothing where it is none's."""
+        return next((key for key, known in self._names.items() if name in {known, f"Self_{known}"}), "")
 
     def plain(self, text: str) -> str:
         """Return a message of the type checker with the names that people wrote."""
@@ -144,6 +144,7 @@ class Projector:
         self.definitions: dict[str, str] = {}
         self.modules: set[str] = set(_IMPORTS)
         self.self_type = ""
+        self.self_arguments = ""
         self.self_derives = False
         self.class_variables: Collection[str] = ()
         self.class_flow = Flow.OUT
@@ -194,7 +195,7 @@ class Projector:
             text = f"{self.tree.label}: a stub mentions '{bare}' of '{module}', which the tree does not define"
             raise UndecidedError(text)
         if name in _SELF and self.self_type:
-            return self._self(f"{self.self_type}__{_SUFFIX[flow]}")
+            return self._self(flow)
         if name in _ANY and self.exact:
             return "typing.Any" if self.takes_any and flow is Flow.OUT else f"{self._shared}.Anything"
         if name in _LITERAL_TEXT:  # for mypy it is any text
@@ -208,12 +209,18 @@ class Projector:
             self.modules.add(module)
         return name
 
-    def _self(self, owner: str) -> str:
+    def _self(self, flow: Flow) -> str:
         """Spell ``Self``: the class at hand, or where others derive from it a class that does."""
+        if self.self_type.startswith(f"{self._shared}."):  # an enum, which has one class for both trees
+            return self.self_type
+        own = ", ".join(self.variable(key, flow) for key in self.class_variables)
+        owner, arguments = f"{self.self_type}__{_SUFFIX[flow]}", f"[{own}]" if own else self.self_arguments
         if not self.self_derives:
-            return owner
+            return owner + arguments
         name = f"Self_{owner.rpartition('.')[2]}"
-        self.definitions[name] = f"class {name}({owner}, typing.Protocol):\n    def is_{name}(self) -> None: ..."
+        self.definitions[name] = (
+            f"class {name}({owner}{arguments}, typing.Protocol):\n    def is_{name}(self) -> None: ..."
+        )
         return name
 
     def union(self, parts: list[str]) -> str:

@@ -251,10 +251,12 @@ class Sheet:
 
     def _enter(self, owner: tuple[ClassShape, ClassShape] | None) -> None:
         """Say what ``Self`` means: the old class, on both sides."""
-        name = f"{self._modules['old']}.{self._names[owner[0].key]}" if owner else ""
+        home = self._modules["shared" if owner is not None and owner[0].is_opaque else "old"]
+        name = f"{home}.{self._names[owner[0].key]}" if owner else ""
         may_derive = owner is not None and self._may_derive(owner[0])
         for projector in (self._old, self._new, self._fresh, self._rebound):
             projector.self_type = name
+            projector.self_arguments = _any_arguments(self._pair.old, owner[0]) if owner else ""
             projector.self_derives = may_derive
 
     def _may_derive(self, shape: ClassShape) -> bool:

@@ -853,7 +853,8 @@ def _is_protocol(shape: ClassShape) -> bool:
 
 
 def _overloaded(known: Method, method: Method) -> Method:
-    return replace(method, signatures=(*known.signatures, *method.signatures))
+    advice = known.deprecated or method.deprecated
+    return replace(method, signatures=(*known.signatures, *method.signatures), deprecated=advice)
 
 
 def _read_method(module: ModuleShape, node: ast.FunctionDef | ast.AsyncFunctionDef, *, in_class: bool) -> Method:
