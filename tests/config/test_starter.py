@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pipelex.cogt.model_backends.model_spec import CallPolicy
 from pipelex.config.locations import DEFAULTS, FILE_NAMES
 from pipelex.config.settings import Settings
 from pipelex.config.starter import StarterBackend, packaged_backends, packaged_settings, starter_files
@@ -52,13 +54,16 @@ def test_what_is_written_changes_nothing_but_the_default_models(backend: Starter
 @pytest.mark.parametrize("backend", [*BACKENDS.values(), ACME], ids=[*BACKENDS, "of a plugin"])
 def test_what_is_commented_is_right_when_its_mark_is_taken_away(backend: StarterBackend) -> None:
     texts = starter_files([backend])
-    bare = {name: re.sub(r"^# (?=\[\w|\w+ = )", "", text, flags=re.MULTILINE) for name, text in texts.items()}
-    policy = "\n".join(re.findall(r"^\w+ = [\d.]+$", bare["pipelex.toml"], re.MULTILINE))
-    bare["pipelex.toml"] = f"{bare['pipelex.toml'].replace(policy, '')}\n{policy}\n"  # into a backend's table
-    settings = _settings(bare)
-    spec = settings.resolve_model(f"my-{backend.name}", family=backend.families[0])
+    stated = tomllib.loads(texts["pipelex.toml"])["backends"][backend.name]
+    policy = re.findall(r"^# (\w+) = ([\d.]+)$", texts["pipelex.toml"], re.MULTILINE)
+    rest = "\n".join(f"{key} = {value}" for key, value in policy if key not in stated)
+    unmarked = {name: re.sub(r"^# \w+ = [\d.]+$", "", text, flags=re.MULTILINE) for name, text in texts.items()}
+    bare = {name: re.sub(r"^# (?=\[\w|\w+ = )", "", text, flags=re.MULTILINE) for name, text in unmarked.items()}
+    bare["pipelex.toml"] += f"\n{rest}\n"  # into the backend's table
+    spec = _settings(bare).resolve_model(f"my-{backend.name}", family=backend.families[0])
     assert backend.name == spec.backend_name
-    assert packaged_settings().resolve_model("smollm2", family=InferenceFamily.LLM).policy == spec.policy
+    own = {key: stated[key] for key, _ in policy if key in stated}
+    assert replace(CallPolicy(), **own) == spec.policy
 
 
 def test_the_first_backend_that_has_a_model_gives_the_default() -> None:
