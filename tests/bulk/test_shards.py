@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +15,13 @@ from pipelex.bulk.exceptions import (
     ClusterFolderError,
     ClusterNodeError,
     ClusterPlanError,
+    ClusterUnreachableError,
     LedgerError,
     LedgerInUseError,
 )
 from pipelex.bulk.ledger import Entry, Ledger, open_ledger, shard_folder
 from pipelex.bulk.ray import proof
-from pipelex.bulk.ray.cluster import Node, check_answers
+from pipelex.bulk.ray.cluster import Node, check_answers, check_reachable
 from pipelex.bulk.ray.engine import Ray
 from pipelex.bulk.ray.leases import LeasedRate, Leases, RunLimiter, Totals
 from pipelex.bulk.ray.orders import NodeAnswer
@@ -256,6 +258,15 @@ def test_settings_that_cannot_work_are_refused() -> None:
         Ray(actors=0)
     with pytest.raises(ClusterPlanError, match="ray job submit"):
         Ray(address="ray://head:10001")
+
+
+def test_an_address_at_which_nothing_listens_is_an_error_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = "{}:{}".format(*server.getsockname())
+        check_reachable(address)
+    with pytest.raises(ClusterUnreachableError, match=address):
+        check_reachable(address)
+    check_reachable("auto")
 
 
 def test_a_model_record_is_refused(px: Pipelex, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pipelex.bulk.ray.orders import NodeAnswer, RunOrder, Shard
 
 _RAY_ADDRESS = "RAY_ADDRESS"
+_CONNECT_S = 10.0
 _NEW = "local"  # what Ray calls the address of a cluster that it is to start
 _NO_STATISTICS = ("RAY_USAGE_STATS_ENABLED", "0")
 
@@ -155,6 +156,7 @@ class Cluster:
         address = engine.address or os.environ.get(_RAY_ADDRESS) or _NEW
         os.environ.setdefault(*_NO_STATISTICS)
         settings = {"include_dashboard": False} if address == _NEW else {}
+        check_reachable(address)
         try:
             ray.init(address=address, log_to_driver=False, logging_level="ERROR", **settings)
         except Exception as exc:  # ConnectionError, RuntimeError, ValueError: whatever it finds
@@ -260,6 +262,26 @@ class Cluster:
 
         actor = ray.remote(ShardActor).options(num_cpus=self._engine.cpus_per_actor, scheduling_strategy="SPREAD")
         return RemoteShardActor(_send(actor, order, number=number, share=share, limiter=limiter))
+
+
+def check_reachable(address: str) -> None:
+    """Check that something listens at an address: Ray itself tries for minutes.
+
+    Args:
+        address: ``HOST:PORT``; any other address is Ray's business.
+
+    Raises:
+        ClusterUnreachableError: Nothing does.
+    """
+    import socket
+
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECT_S).close()
+    except (OSError, OverflowError) as exc:
+        raise ClusterUnreachableError(address=address, reason=_first_line(exc)) from exc
 
 
 def check_answers(*answers: NodeAnswer, facts: Mapping[str, str], folder: str) -> None:
