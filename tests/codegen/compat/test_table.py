@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 
     from codegen.compat.model import Verdict
 
-DIFFERENT = {"pyright": set[str](), "ty": {"bound of a type variable made narrower"}}
-"""The rows on which another checker differs from mypy."""
+_BOTH = {"constraint of a type variable lost", "overloads that overlap in another order"}
+DIFFERENT = {"pyright": _BOTH, "ty": {*_BOTH, "bound of a type variable made narrower", "class no longer generic"}}
+"""The rows on which another checker answers the questions otherwise than mypy.
+
+Where one callable is assigned to another, pyright and ty do not compare the order of overloads, nor the types that a
+variable is constrained to; ty does not compare bounds, nor what was generic.
+"""
 NEEDED = (
     "symbol added",
     "symbol removed",
