@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -70,6 +71,8 @@ def _run(options: argparse.Namespace, project: Project) -> int:
         return STALE
     if not options.check:
         write(project.root, found)
+    if outputs.problems and found and not options.check:  # what could not be imported may be whole only now
+        return _run_again(options, project)
     if outputs.problems:
         outcome = "nothing was written" if options.check else "all other files are written"
         _report_problems(CodegenError(*outputs.problems), outcome, as_json=options.json)
@@ -78,6 +81,16 @@ def _run(options: argparse.Namespace, project: Project) -> int:
     freshness.remember(str(project.root), {**project.seen, **written}, [*outputs.folders, *outputs.watched])
     _report_done(found, total=len(outputs.texts), as_json=options.json)
     return FRESH
+
+
+def _run_again(options: argparse.Namespace, project: Project) -> int:
+    """Run the command once more in a new process, which imports what this one has written.
+
+    A page is made of modules of the package, and these import generated ones. The second run writes what is left, or
+    reports what is wrong all the same.
+    """
+    command = [sys.executable, "-m", "codegen", "--root", str(project.root), *(["--json"] if options.json else [])]
+    return subprocess.run(command, cwd=Path(__file__).parents[1], check=False).returncode
 
 
 def _report_done(found: list[FileChange], *, total: int, as_json: bool) -> None:

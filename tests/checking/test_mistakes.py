@@ -55,6 +55,19 @@ MISTAKES = {
     "keywords taken together": Mistake(
         closures("    any_listed: bool,", "    **others: bool,"), "PX502", "takes anything"
     ),
+    "keywords taken together by a lambda": Mistake(
+        plugin("make_worker=make_acme_worker", "make_worker=lambda **kw: make_acme_worker(**kw)"),
+        "PX501",
+        "takes anything",
+    ),
+    "keywords of make_worker taken together": Mistake(
+        closures("    reporting_delegate: ReportingProtocol | None,", "    **others: Any,"), "PX501", "takes anything"
+    ),
+    "a lambda that lacks a keyword": Mistake(
+        plugin("make_worker=make_acme_worker", "make_worker=lambda *, inference_model: make_acme_worker()"),
+        "PX501",
+        "'backend' is missing",
+    ),
     "an async make_worker": Mistake(
         closures("\ndef make_acme", "\nasync def make_acme"), "PX504", "def make_acme_worker"
     ),

@@ -149,12 +149,23 @@ def test_a_project_without_a_spec_cannot_be_told(tmp_path: Path, capsys: pytest.
     assert "spi.toml: no such file" in capsys.readouterr().err
 
 
-def test_rules_that_cannot_be_imported_are_named_and_all_other_files_are_written(
-    small: SmallProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_rules_that_can_be_imported_after_the_others_were_written_are_written_by_the_same_command(
+    small: SmallProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(sys.modules, "pipelex.checking.rules_page", None)  # in this process alone
+    assert 0 == small.run()
+    assert (small.root / "docs/rules.md").is_file()
+
+
+def test_rules_that_cannot_be_imported_are_named_and_all_other_files_are_written(
+    small: SmallProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    broken = "import sys\nsys.modules['pipelex.checking.rules_page'] = None\n"
+    (tmp_path / "sitecustomize.py").write_text(broken, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setitem(sys.modules, "pipelex.checking.rules_page", None)
     assert 2 == small.run()
-    told = capsys.readouterr().err
+    told = capfd.readouterr().err
     assert "src/pipelex/checking/rules: cannot be imported (ModuleNotFoundError: " in told
     assert "1 problem; all other files are written." in told
     assert (small.root / "src/pipelex/generated/builtins.py").is_file()

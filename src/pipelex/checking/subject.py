@@ -6,7 +6,7 @@ import ast
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pipelex.reading.plugin_code import Contribution, PluginCode
+from pipelex.reading.plugin_code import Contribution, PluginCode, as_function
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,4 +141,5 @@ def _function_at(module: SourceModule, qualname: str, line: int) -> Function | N
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             if line in (first, node.lineno):
                 return node
-    return None
+    lambdas = [node for node in module.nodes if isinstance(node, ast.Lambda) and node.lineno == line]
+    return as_function(lambdas[0]) if qualname.endswith("<lambda>") and len(lambdas) == 1 else None

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pipelex.reading.source import SourceModule
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+LAMBDA = "lambda"
+"""The name of a function that has none."""
 MEMBERS = ("name", "targets_api", "register")
 """What an object has to have to be a plugin."""
 
@@ -469,7 +471,10 @@ class PluginCode:
         keywords = {keyword.arg: keyword.value for keyword in node.keywords}
         kind = _CONTRIBUTED[node.func.attr] if isinstance(node.func, ast.Attribute) else ""
         passed = keywords.get(_HANDED_OVER[kind])
-        found = self.resolve(module, passed.id) if isinstance(passed, ast.Name) else None
+        if isinstance(passed, ast.Lambda):
+            found = module, as_function(passed)
+        else:
+            found = self.resolve(module, passed.id) if isinstance(passed, ast.Name) else None
         function = found[1] if found is not None and isinstance(found[1], Function) else None
         where = found[0] if found is not None and function is not None else module
         return Contribution(
@@ -504,6 +509,17 @@ class PluginCode:
                 if isinstance(node, ast.Call) and _origin(module, node.func) == "require_sdk":
                     values = {keyword.arg: self.text(module, keyword.value) for keyword in node.keywords}
                     yield Guard(module, node, values.get("spec") or None, values.get("extra") or None)
+
+
+def as_function(function: ast.Lambda) -> ast.FunctionDef:
+    """Return a lambda as a function, for which the same rules hold.
+
+    Args:
+        function: The lambda.
+    """
+    returned = ast.copy_location(ast.Return(value=function.body), function.body)
+    made = ast.FunctionDef(name=LAMBDA, args=function.args, body=[returned], decorator_list=[], returns=None)
+    return ast.copy_location(made, function)
 
 
 def _module_problem(module: SourceModule) -> str:
