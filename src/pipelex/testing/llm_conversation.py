@@ -165,7 +165,7 @@ class ConversationConformance(Conformance[LLMWorkerAbstract, str]):
 
     @check(since="1.0")
     def test_a_cut_call_is_not_run(self) -> None:
-        """A call that the token limit cut off is not run, and one whose arguments are half is told to the model."""
+        """A call that the token limit cut off is not run; one with half of its arguments is an error for the model."""
 
         async def scene(stage: Stage[LLMWorkerAbstract, str]) -> None:
             worker, look = self._make(stage), _Look()
@@ -218,7 +218,7 @@ class ConversationConformance(Conformance[LLMWorkerAbstract, str]):
 
     @check(since="1.0")
     def test_results_go_back_in_the_order_of_the_calls(self) -> None:
-        """Results of parallel calls are sent once each, in the calls' order, before what the user says next."""
+        """Results of parallel calls are sent once each, in the order of the calls, before the next text of the user."""
 
         async def scene(stage: Stage[LLMWorkerAbstract, str]) -> None:
             vendor, worker = self._vendor_of(stage), self._make(stage)
@@ -363,7 +363,7 @@ class ConversationConformance(Conformance[LLMWorkerAbstract, str]):
 
     @check(since="1.0")
     def test_each_count_of_the_usage_is_kept(self, is_streamed: bool) -> None:
-        """Tokens read from a cache, written to one and thought with are counted as the record says, streamed or not."""
+        """Tokens read from a cache, written to one and thought with are counted in their fields, streamed or not."""
         usage = InferenceUsage(
             input_tokens=100, output_tokens=40, cached_input_tokens=30, cache_write_tokens=20, reasoning_tokens=10
         )
@@ -462,7 +462,7 @@ class ConversationConformance(Conformance[LLMWorkerAbstract, str]):
         if not isinstance(stage.vendor, ConversationVendor):
             fail(
                 "The model declares tools: derive the vendor from pipelex.testing.conversation.ConversationVendor, and "
-                "say tool calls and thoughts in reply_with()."
+                "write tool calls and thoughts in reply_with()."
             )
         return stage.vendor
 

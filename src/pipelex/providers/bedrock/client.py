@@ -15,6 +15,7 @@ from botocore.exceptions import NoRegionError, ProfileNotFound
 from pipelex.cogt.exceptions import InferenceError, InferenceRequestError, InferenceServerError
 from pipelex.cogt.inference.answer_parts import field_of, json_of
 from pipelex.cogt.inference.daemon_thread import on_daemon_thread
+from pipelex.cogt.inference.engine_thread import LoopMailbox
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
 from pipelex.providers.bedrock.threads import EventPump, Exchange, show_connections
@@ -186,12 +187,12 @@ class _LoopThreads:
     async def stream(self, send: Callable[[Any], Any]) -> AsyncGenerator[dict[str, Any], None]:
         """Send a request and yield the metadata and the events of its answer."""
         client, exchange = self._client("bedrock-runtime"), self._begin()
-        events: asyncio.Queue[dict[str, Any] | Exception | None] = asyncio.Queue()
-        pump = EventPump(exchange, asyncio.get_running_loop(), events)
+        events = LoopMailbox[dict[str, Any] | Exception]()
+        pump = EventPump(exchange, events)
         try:
             await on_daemon_thread(lambda: pump.open(lambda: send(client)))
             pump.start()
-            while (event := await events.get()) is not None:
+            async for event in events:
                 if isinstance(event, Exception):
                     raise event
                 yield event

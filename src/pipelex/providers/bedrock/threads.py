@@ -14,8 +14,9 @@ from botocore.awsrequest import (
 )
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Queue
     from collections.abc import Callable
+
+    from pipelex.cogt.inference.engine_thread import LoopMailbox
 
 ReturnT = TypeVar("ReturnT")
 
@@ -152,15 +153,11 @@ class EventPump:
 
     Args:
         exchange: The request.
-        loop: The loop.
-        events: Where the events go; an exception or ``None`` is the last of them.
+        events: Where the events go; an exception is the last of them.
     """
 
-    def __init__(
-        self, exchange: Exchange, loop: AbstractEventLoop, events: Queue[dict[str, Any] | Exception | None]
-    ) -> None:
+    def __init__(self, exchange: Exchange, events: LoopMailbox[dict[str, Any] | Exception]) -> None:
         self._exchange = exchange
-        self._loop = loop
         self._events = events
         self._stream: Any = None
 
@@ -168,7 +165,7 @@ class EventPump:
         """Send the request and open the stream; blocks."""
         answer = self._exchange.begin(send)
         self._stream = answer["stream"]
-        self._put({"ResponseMetadata": answer.get("ResponseMetadata")})
+        self._events.put({"ResponseMetadata": answer.get("ResponseMetadata")})
         if self._exchange.is_ended:  # its call was given up meanwhile
             self._stream.close()
 
@@ -177,19 +174,15 @@ class EventPump:
         Thread(target=self._run, name="pipelex-bedrock-stream", daemon=True).start()
 
     def _run(self) -> None:
-        last: Exception | None = None
+        failures: list[Exception] = []
         try:
             for event in self._stream:
-                self._put(event)
+                self._events.put(event)
         except Exception as exc:
-            last = exc
+            failures.append(exc)
         finally:
             self._exchange.leave()
             self._stream.close()
-        self._put(last)
-
-    def _put(self, event: dict[str, Any] | Exception | None) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._events.put_nowait, event)
-        except RuntimeError:  # the loop was closed meanwhile
-            return
+        for failure in failures:
+            self._events.put(failure)
+        self._events.end()

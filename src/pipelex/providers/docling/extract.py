@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from threading import Lock
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.extract.extract_job import ExtractedPage
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
+from pipelex.cogt.inference.engine_thread import OneThread
 from pipelex.cogt.inference.forking import renew_after_fork
 from pipelex.cogt.inference.inference_result import InferenceResult
 from pipelex.providers.docling.process import DoclingProcess, ProcessEndedError, RemoteDocument
@@ -16,7 +17,6 @@ from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from concurrent.futures import ThreadPoolExecutor
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.extract.extract_job import ExtractJob
@@ -25,38 +25,26 @@ ReturnT = TypeVar("ReturnT")
 
 _SHARE_OF_LIMIT = 0.9
 """How much of ``timeout_s`` a page may take: what is left is for naming it, before the whole call is cancelled."""
-_lock = Lock()
-_executor: ThreadPoolExecutor | None = None
+_docling_thread = OneThread("pipelex-docling")
+"""The thread of this process that asks Docling's process: it does one thing at a time."""
 _process = DoclingProcess()
 _inherited: list[object] = []
 """What is the parent process's: Docling's process goes on serving it."""
 
 
 def _renew() -> None:
-    global _lock, _executor, _process
-    _inherited.extend((_executor, _process))
-    _lock, _executor, _process = Lock(), None, DoclingProcess()
+    global _process  # noqa: PLW0603 - one process is the point
+    _inherited.append(_process)
+    _process = DoclingProcess()
 
 
 renew_after_fork(_renew)
 
 
-def _docling_thread() -> ThreadPoolExecutor:
-    """Return the one thread of this process that asks Docling's process: it does one thing at a time."""
-    global _executor  # noqa: PLW0603 - one thread a process is the point
-    with _lock:
-        if _executor is None:
-            from concurrent.futures import ThreadPoolExecutor
-
-            _executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pipelex-docling")
-        return _executor
-
-
-async def _asked(document: RemoteDocument, function: Callable[..., ReturnT], *arguments: object) -> ReturnT:
+async def _asked(document: RemoteDocument, function: Callable[[], ReturnT]) -> ReturnT:
     """Await what is asked of Docling's process. What waits for its turn is dropped when the call is given up."""
-    future = _docling_thread().submit(function, *arguments)
     try:
-        return await asyncio.wrap_future(future)
+        return await _docling_thread.run(function)
     except asyncio.CancelledError:
         document.give_up()
         raise
@@ -90,13 +78,13 @@ class DoclingExtractWorker(ExtractWorkerAbstract):
                 raise InferenceRequestError(msg) from exc
             for number in numbers:
                 try:
-                    page = await _asked(document, document.read, number)
+                    page = await _asked(document, partial(document.read, number))
                 except ProcessEndedError as exc:
                     error = InferenceRequestError(f"Page {number} of {name} cannot be read: {exc}")
                     page = ExtractedPage(number=number, text="", error=error)
                 yield page
         finally:
-            _docling_thread().submit(document.close)
+            _docling_thread.post(document.close)
 
     def _classify_error(self, error: Exception) -> InferenceError | None:
         return InferenceRequestError(str(error)) if isinstance(error, OSError) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.inference.engine_thread import LoopMailbox
 from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import AnswerDone, AnswerUpdate, LLMAnswer, PartDone, TextDelta
@@ -15,9 +16,7 @@ from pipelex.providers.local.tools import answer_schema, calls_tools, instructio
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Queue
     from collections.abc import AsyncIterator
-    from concurrent.futures import Future
 
     from pipelex.cogt.exceptions import InferenceError
     from pipelex.cogt.llm.llm_job import LLMEvent, LLMJob, TokenLogprob
@@ -97,18 +96,21 @@ class LlamaCppLLMWorker(SdkWorker[LocalEngine], LLMWorkerAbstract):
 
         Leaving early, by cancellation or by closing the generator, ends the answer at its next token.
         """
-        import asyncio
+        from threading import Event
 
-        loop = asyncio.get_running_loop()
-        events: Queue[dict[str, Any] | None] = asyncio.Queue()
-        mailbox = _Mailbox(loop, events)
+        events, is_left = LoopMailbox[dict[str, Any]](), Event()
+
+        def receive(event: dict[str, Any]) -> bool:
+            """Take an event on the engine's thread; true tells the engine that no one waits for more."""
+            return is_left.is_set() or not events.put(event)
+
         engine = await self._client()
-        call = engine.submit(model_id=self.inference_model.model_id, request=request, on_event=mailbox.receive)
-        call.add_done_callback(mailbox.end)
+        call = engine.submit(model_id=self.inference_model.model_id, request=request, on_event=receive)
+        call.add_done_callback(lambda _: events.end())
         usage: InferenceUsage | None = None
         reason: FinishReason | None = None
         try:
-            while (event := await events.get()) is not None:
+            async for event in events:
                 usage = _usage(event) or usage
                 text, stopped, logprobs = _first_choice(event)
                 reason = stopped or reason
@@ -121,36 +123,12 @@ class LlamaCppLLMWorker(SdkWorker[LocalEngine], LLMWorkerAbstract):
                 raise EngineError(msg)
             call.result()
         finally:
-            mailbox.left = True
+            is_left.set()
             call.cancel()
         reason = reason or FinishReason.OTHER
         yield AnswerDone(
             answer=LLMAnswer(usage=usage, finish_reason=reason, model_served=self.inference_model.model_id)
         )
-
-
-class _Mailbox:
-    """Brings what happens on the engine's thread to the event loop of the call."""
-
-    def __init__(self, loop: AbstractEventLoop, events: Queue[dict[str, Any] | None]) -> None:
-        self._loop = loop
-        self._events = events
-        self.left = False
-
-    def receive(self, event: dict[str, Any]) -> bool:
-        """Take an event; true tells the engine that nobody waits for more."""
-        return self.left or not self._post(event)
-
-    def end(self, call: Future[None]) -> None:  # noqa: ARG002 - the shape of a done callback
-        """Take note that the call is over, well or badly."""
-        self._post(None)
-
-    def _post(self, event: dict[str, Any] | None) -> bool:
-        try:
-            self._loop.call_soon_threadsafe(self._events.put_nowait, event)
-        except RuntimeError:  # the loop was closed meanwhile
-            return False
-        return True
 
 
 def _format(json_schema: dict[str, object]) -> dict[str, object]:

@@ -57,7 +57,7 @@ class Citation:
     Attributes:
         url: The address of the source.
         title: Its title.
-        quoted: What it says, word for word.
+        quoted: Its words that support the text.
         document: Which document of the conversation it is, counted from 0.
         start: Where the words that rest on it begin in the text of the part, counted in characters from 0.
         end: Where they end, exclusive: ``part.text[start:end]`` are the words.
@@ -157,7 +157,7 @@ class ToolResultPart:
     Attributes:
         call_id: The id of the call that it answers.
         content: A text, or texts, images and documents.
-        is_error: Whether the tool failed; the content then says how.
+        is_error: Whether the tool failed; the content is then the reason.
         name: The name of the tool; where it is empty, the worker base fills it in from the call.
         kind: Tells the parts apart in JSON.
     """
@@ -203,7 +203,7 @@ AssistantPart: TypeAlias = TextPart | ImagePart | ReasoningPart | ToolCallPart |
 
 @dataclass(frozen=True, kw_only=True)
 class UserMessage:
-    """A turn of the user: what they say, and the results of the tools that the model called.
+    """A message of the user: texts and files, and the results of the tools that the model called.
 
     Attributes:
         parts: What it is made of.
@@ -216,7 +216,7 @@ class UserMessage:
 
 @dataclass(frozen=True, kw_only=True)
 class AssistantMessage:
-    """A turn of the model.
+    """A message of the model.
 
     Attributes:
         parts: What it is made of.
@@ -294,7 +294,7 @@ class PromptCache:
 
 @dataclass(frozen=True, kw_only=True)
 class LLMPrompt:
-    """What the model is told.
+    """The input of the model.
 
     Attributes:
         user_text: The user's text.
@@ -312,7 +312,7 @@ class LLMPrompt:
     history: tuple[LLMMessage, ...] = ()
 
     def messages(self) -> tuple[LLMMessage, ...]:
-        """Return the whole conversation as messages: the history, then what the other fields say; no system text."""
+        """Return the whole conversation as messages: the history, then the other fields; no system text."""
         ...
 
 
@@ -364,7 +364,7 @@ class LLMJob:
     """One LLM call.
 
     Attributes:
-        prompt: What the model is told.
+        prompt: The input of the model.
         params: How it is to answer.
     """
 
@@ -390,7 +390,7 @@ class LLMJob:
         """Return the job that continues the conversation; this one stays as it is.
 
         Args:
-            turns: What was said next: answers and messages as they are, texts and parts as the user's.
+            turns: The next messages: answers and messages as they are, texts and parts as the user's.
         """
         ...
 
@@ -446,7 +446,7 @@ class LLMAnswer(PartialAnswer):
 
     @property
     def message(self) -> AssistantMessage:
-        """The answer as a turn of the conversation, without calls that are not to be carried out."""
+        """The answer as a message of the conversation, without calls that are not to be carried out."""
         ...
 
 
@@ -499,7 +499,7 @@ class ToolCallDelta:
 class PartDone:
     """A part is whole. The worker base yields one for every part.
 
-    A driver yields one for a part that came whole, and for one whose pieces do not say everything (a signature,
+    A driver yields one for a part that came whole, and for one whose pieces do not hold everything (a signature,
     citations); an empty text then means the text of the pieces before it.
 
     Attributes:
