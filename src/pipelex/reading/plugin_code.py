@@ -471,10 +471,11 @@ class PluginCode:
         keywords = {keyword.arg: keyword.value for keyword in node.keywords}
         kind = _CONTRIBUTED[node.func.attr] if isinstance(node.func, ast.Attribute) else ""
         passed = keywords.get(_HANDED_OVER[kind])
+        found: tuple[SourceModule, ast.stmt] | None = None
         if isinstance(passed, ast.Lambda):
             found = module, as_function(passed)
-        else:
-            found = self.resolve(module, passed.id) if isinstance(passed, ast.Name) else None
+        elif isinstance(passed, ast.Name):
+            found = self.resolve(module, passed.id)
         function = found[1] if found is not None and isinstance(found[1], Function) else None
         where = found[0] if found is not None and function is not None else module
         return Contribution(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar
 from weakref import WeakSet
 
@@ -10,7 +11,6 @@ from pipelex.cogt.inference.forking import renew_after_fork
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future, ThreadPoolExecutor
-    from threading import Lock
 
 __all__ = ["LoopMailbox", "OneThread"]
 
@@ -31,7 +31,8 @@ class OneThread:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._renew()
+        self._lock = Lock()
+        self._executor: ThreadPoolExecutor | None = None
         _threads.add(self)
 
     async def run(self, function: Callable[[], ResultT]) -> ResultT:
@@ -68,10 +69,7 @@ class OneThread:
 
     def _renew(self) -> None:
         """Begin without a thread, in a child process too: the parent's is not there, and its lock may be held."""
-        from threading import Lock
-
-        self._lock: Lock = Lock()
-        self._executor: ThreadPoolExecutor | None = None
+        self._lock, self._executor = Lock(), None
 
 
 class LoopMailbox(Generic[ItemT]):
