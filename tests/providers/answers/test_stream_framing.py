@@ -254,3 +254,17 @@ def test_a_stream_that_is_broken_off_is_no_answer(sdk: str) -> None:
 @pytest.mark.parametrize("sdk", SDKS)
 def test_bytes_that_are_no_text_cost_one_character(sdk: str) -> None:
     assert "H\ufffdello é" == outcomes(sdk)["bytes that are no text"].text
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+def test_a_stream_in_place_of_a_whole_answer_is_kept_on_the_error(sdk: str) -> None:
+    vendor = VENDORS[sdk]
+    with Replay().on("*", reply(vendor.stream())) as replay:
+        caller = Caller(plugin=vendor.plugin(), family=InferenceFamily.LLM, sdk=sdk, endpoint=replay.url)
+        with pytest.raises(InferenceInvalidAnswerError) as caught:
+            caller.llm(lambda worker: worker.gen_text("Hello"))
+    answer = caught.value.answer
+    assert answer is not None
+    assert TEXT == answer.text
+    assert answer.usage is not None
+    assert 7 == answer.usage.output_tokens

@@ -7,6 +7,7 @@ otherwise. A driver reads the records of its SDK, or plain JSON, by these functi
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 from pipelex.reporting.reporting_protocol import InferenceUsage
@@ -125,10 +126,18 @@ def usage_of(counts: object, **paths: str) -> InferenceUsage | None:
     """
     found: dict[str, int] = {}
     for name, path in paths.items():
-        count = next((total for one in path.split("|") if (total := _sum(counts, one)) is not None), None)
-        if count is not None:
-            found[name] = count
+        for fields in _alternatives(path):
+            total = _sum(counts, fields)
+            if total is not None:
+                found[name] = total
+                break
     return InferenceUsage(**found) if found else None
+
+
+@cache
+def _alternatives(path: str) -> tuple[tuple[tuple[str, ...], ...], ...]:
+    """Return what a path of :func:`usage_of` means: alternatives of sums of fields."""
+    return tuple(tuple(tuple(field.split(".")) for field in one.split("+")) for one in path.split("|"))
 
 
 def is_raised_in(error: BaseException, module: str, function: str = "") -> bool:
@@ -180,13 +189,18 @@ _THOUGHT = re.compile(r"\A.*?</think(?:ing)?>", re.DOTALL)  # some templates wri
 _FENCE = re.compile(r"```(?:[\w+-]*[ \t]*\n|json\b)(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 
 
-def _sum(counts: object, path: str) -> int | None:
-    first, *others = [_count(field_of(counts, *one.split("."))) for one in path.split("+")]
-    return first if first is None else first + sum(count or 0 for count in others)
+def _sum(counts: object, fields: tuple[tuple[str, ...], ...]) -> int | None:
+    total = _count(field_of(counts, *fields[0]))
+    if total is not None:
+        for field in fields[1:]:
+            total += _count(field_of(counts, *field)) or 0
+    return total
 
 
 def _count(value: object) -> int | None:
     """Return a whole number that is not negative; some servers write it as a float or a text."""
+    if value is None or (type(value) is int and value >= 0):
+        return value
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != value // 1:
@@ -198,26 +212,47 @@ def answer_in(body: object) -> PartialAnswer | None:
     """Return what a body holds of a whole answer, in the format of any vendor, where it came in place of another thing.
 
     Args:
-        body: Its bytes, its text, or the JSON value that an SDK made of it; a list of pieces, as Gemini has it, counts.
+        body: Its bytes, its text, or the JSON value that an SDK made of it; a list of pieces, as Gemini has it, and the
+            events of a stream count.
     """
     from pipelex.cogt.error_body import parsed
     from pipelex.cogt.inference.inference_result import PartialAnswer
 
     value = parsed(body)
-    pieces = items_of(value) or [value]
-    messages: list[object] = []
-    for piece in pieces:
-        messages += [piece, field_of(piece, "output", "message"), *items_of(field_of(piece, "output"))]
-        choices = items_of(field_of(piece, "choices"))[:1]
-        messages += [field_of(choice, "message") or field_of(choice, "delta") for choice in choices]
-        for candidate in items_of(field_of(piece, "candidates"))[:1]:
-            parts = items_of(field_of(candidate, "content", "parts"))
-            messages.append({"content": [part for part in parts if not field_of(part, "thought")]})
-    said = [text_of(field_of(message, "content")) for message in messages if field_of(message, "type") != "reasoning"]
+    pieces = _events_in(value) if isinstance(value, str) else items_of(value) or [value]
+    said = [text_of(content) for piece in pieces for content in _contents_of(piece)]
+    places = [(), ("message",), ("response",)]
+    records = [field_of(piece, *place) for piece in pieces for place in places]
+    usages = [field_of(record, "usage") or field_of(record, "usageMetadata") for record in records]
     usage = usage_of(
-        field_of(pieces[-1], "usage") or field_of(pieces[-1], "usageMetadata"),
+        next((counts for counts in reversed(usages) if counts), None),
         input_tokens="prompt_tokens|input_tokens|inputTokens|promptTokenCount",
         output_tokens="completion_tokens|output_tokens|outputTokens|candidatesTokenCount+thoughtsTokenCount",
     )
     text = "".join(said)
     return PartialAnswer(text=text, usage=usage) if text or usage is not None else None
+
+
+def _contents_of(piece: object) -> list[object]:
+    """Return the contents of an answer, or of a piece of one; what the model thought is none."""
+    messages = [piece, field_of(piece, "output", "message"), *items_of(field_of(piece, "output"))]
+    choices = items_of(field_of(piece, "choices"))[:1]
+    messages += [field_of(choice, "message") or field_of(choice, "delta") for choice in choices]
+    contents = [field_of(message, "content") for message in messages if field_of(message, "type") != "reasoning"]
+    candidates = items_of(field_of(piece, "candidates"))[:1]
+    parts = [part for candidate in candidates for part in items_of(field_of(candidate, "content", "parts"))]
+    contents.append([part for part in parts if not field_of(part, "thought")])
+    if field_of(piece, "type") in _TEXT_EVENTS:
+        contents.append(field_of(piece, "delta"))
+    return contents
+
+
+def _events_in(text: str) -> list[object]:
+    """Return the JSON values of the events of a stream."""
+    from pipelex.cogt.error_body import parsed
+
+    lines = (line.removeprefix("data:").strip() for line in text.splitlines() if line.startswith("data:"))
+    return [parsed(line) for line in lines]
+
+
+_TEXT_EVENTS = ("content_block_delta", "response.output_text.delta")
