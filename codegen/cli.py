@@ -90,7 +90,10 @@ def _run_again(options: argparse.Namespace, project: Project) -> int:
     reports what is wrong all the same.
     """
     command = [sys.executable, "-m", "codegen", "--root", str(project.root), *(["--json"] if options.json else [])]
-    return subprocess.run(command, cwd=Path(__file__).parents[1], check=False).returncode
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
+    sys.stdout.write(done.stdout)
+    sys.stderr.write(done.stderr)
+    return done.returncode
 
 
 def _report_done(found: list[FileChange], *, total: int, as_json: bool) -> None:

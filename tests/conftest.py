@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,15 @@ def pytest_collection_finish() -> None:
     """Keep what was imported out of every later garbage collection: the SDKs hold millions of objects."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_signal_is_ignored() -> None:
+    """Let Ctrl-C and a hang-up reach what tests start: a shell's job in the background, and ``nohup``, ignore them."""
+    for name in ("SIGINT", "SIGHUP"):  # the second is POSIX only
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar
 from weakref import WeakSet
 
 from pipelex.cogt.inference.forking import renew_after_fork
+from pipelex.fork_safe_lock import ForkSafeLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ class OneThread:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
         self._executor: ThreadPoolExecutor | None = None
         _threads.add(self)
 
@@ -68,8 +68,8 @@ class OneThread:
             return self._executor.submit(function)
 
     def _renew(self) -> None:
-        """Begin without a thread, in a child process too: the parent's is not there, and its lock may be held."""
-        self._lock, self._executor = Lock(), None
+        """Begin without a thread, in a child process too: the parent's is not there."""
+        self._executor = None
 
 
 class LoopMailbox(Generic[ItemT]):
