@@ -204,6 +204,9 @@ class EmbedConformance(Conformance[EmbedWorkerAbstract, VectorsT]):
         vectors = content if isinstance(content, list) else []
         return " ".join("".join(chr(int(number)) for number in vector) for vector in vectors)
 
+    def _texts_in(self, content: object) -> str:
+        return self._tokens_in(content)
+
     def _check_content(self, content: object, expected: InferenceResult[VectorsT] | None) -> None:
         require(isinstance(content, list) and bool(content), f"embed returned {content!r}, not a list of vectors.")
         if expected is not None:
