@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _NO_SIGNATURE = {"__reduce__"}
 """Methods that a class needs to work and that nobody calls or overrides."""
 _FIELD_OPTIONS = {"init", "kw_only", "compare", "hash", "repr"}
-"""What ``field()`` says of how plugins can give and see a field."""
+"""The arguments of ``field()`` that decide how plugins can give and see a field."""
 _FACTORIES = {"dict", "frozenset", "list", "set", "tuple"}
 _FINAL = cst.Decorator(decorator=cst.Name("final"))
 _DECORATORS = {

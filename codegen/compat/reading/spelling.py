@@ -58,20 +58,20 @@ def spell(type_: Type, speller: Speller, flow: Flow = Flow.OUT) -> str:
 
     Args:
         type_: The type.
-        speller: Says how names are written.
+        speller: Formats the names.
         flow: Which way a value of this type passes. It turns round at the parameters of a callable.
     """
     return _Spelling(type_, speller).spell(type_.node, flow)
 
 
 class _Spelling:
-    """One type on its way to text; an alias on the way is spelled as what it stands for.
+    """One type on its way to text; an alias on the way is expanded.
 
     Args:
         type_: The type.
-        speller: Says how names are written.
-        given: What the type variables of the alias stand for, by their keys.
-        inside: The aliases that the type stands in.
+        speller: Formats the names.
+        given: The values of the alias's type variables, by their keys.
+        inside: The aliases that enclose the type.
     """
 
     def __init__(

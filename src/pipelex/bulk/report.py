@@ -1,4 +1,4 @@
-"""What a ledger says of its rows together: counts, cost, latency, failures by kind."""
+"""The totals of a ledger's rows: counts, cost, latency, failures by kind."""
 
 from __future__ import annotations
 

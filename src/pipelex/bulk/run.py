@@ -165,7 +165,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
 
         Raises:
             MapLimitError: A limit was reached, and all rows before it were returned.
-            PipelexError: The run cannot go on; the error says why.
+            PipelexError: The run cannot go on; the error names the cause.
         """
         if not self._ready:
             first = await anext(self._rows)

@@ -211,7 +211,7 @@ def _lines_of_block(line: str | None) -> Iterator[str]:
     """Yield the lines up to the one that ends the block, or to the end of the input.
 
     Args:
-        line: What stands behind the beginning of the block.
+        line: The text behind the beginning of the block.
     """
     if line == "":
         line = _read_line("... ")

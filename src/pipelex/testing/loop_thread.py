@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ResultT = TypeVar("ResultT")
 
 _STANDARD_LIBRARY = sysconfig.get_path("stdlib")
-_SOON_S = 0.5  # what is over by then blocks nobody
+_SOON_S = 0.5  # what is over by then blocks no other call
 _TURNS_OF_NO_CALL = 10  # of the event loop: what begins and ends a call
 
 

@@ -82,7 +82,7 @@ async def read_json_events(
 ) -> AsyncGenerator[dict[str, object], None]:
     """Yield the JSON objects of a streamed answer, as servers send them rather than as the standard has it.
 
-    Events may be named or not, and stand in any framing that leaves their JSON whole: without an empty line between
+    Events may be named or not, in any framing that leaves their JSON whole: without an empty line between
     them or behind the last one, pretty-printed, without any field (lines of JSON, an array). Comments, pings and events
     without data are left out; ``[DONE]`` is the end.
 

@@ -162,7 +162,7 @@ class _LoopThreads:
     its threads before it ends.
 
     Args:
-        settings: What the clients are told.
+        settings: The settings of the clients.
         make_session: Makes a session of boto3.
     """
 

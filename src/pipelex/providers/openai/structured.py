@@ -38,7 +38,7 @@ def ask_for(answer: AnswerSchema, *, way: str, params: LLMJobParams) -> dict[str
     Args:
         answer: The schema of the answer.
         way: One of ``WAYS``.
-        params: The parameters of the job: its own tools stand beside the answer's.
+        params: The parameters of the job: its own tools are sent beside the answer's.
 
     Raises:
         InferenceRequestError: A tool of the job has the name of the answer's.
