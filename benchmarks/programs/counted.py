@@ -1,9 +1,11 @@
 """Runs another program (``counted.py -c CODE`` or ``counted.py FILE ARGUMENT...``) and prints what it loaded.
 
 A module that goes by two names counts once. Peak memory is the kernel's high-water mark of this process: what ``wait4``
-returns would begin with the size of the process that started it.
+returns would begin with the size of the process that started it. The figures go to the standard output that this
+process was started with: a command may have redirected it since.
 """
 
+import os
 import sys
 
 
@@ -11,6 +13,7 @@ def _modules():
     return {id(module) for module in sys.modules.values() if isinstance(module, type(sys))}
 
 
+_report = open(os.dup(1), "w", encoding="ascii")
 _before = _modules()
 _, _first, *_rest = sys.argv
 _scope = {"__name__": "__main__", "__builtins__": __builtins__}
@@ -30,4 +33,6 @@ except SystemExit as _end:
 _loaded = len(_modules() - _before)
 with open("/proc/self/status", encoding="ascii") as _file:
     _peak = next(int(line.split()[1]) for line in _file if line.startswith("VmHWM"))
-print(f'\n{{"modules": {_loaded}, "memory": {_peak * 1024}}}')
+sys.__stdout__.flush()
+_report.write(f'\n{{"modules": {_loaded}, "memory": {_peak * 1024}}}\n')
+_report.close()
