@@ -1,4 +1,4 @@
-"""Good answers made odd: each key in turn null, missing or of another type, as look-alike servers send them."""
+"""Good answers made odd, as look-alike servers send them: each key in turn null, missing, or of another type."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pipelex.testing.loopback import HttpReply, LoopbackVendor
 
 CHANGES = ("null", "missing", "another type")
+"""The changes of any value; each takes it away."""
 
 
 class Oddity(NamedTuple):
@@ -23,7 +24,7 @@ class Oddity(NamedTuple):
         reply: Which reply of a call is changed: a job in a queue takes several.
         piece: Which piece of the reply is changed; 0 where it is sent as one.
         path: The keys from the outside in; the items of lists are keys, too.
-        change: One of ``CHANGES``.
+        change: One of ``CHANGES``; of a list of one object also the object, of an object in a list also a list of it.
     """
 
     reply: int
@@ -46,10 +47,15 @@ def oddities_of(vendor: LoopbackVendor[object], replies: Iterable[HttpReply]) ->
     seen: set[tuple[tuple[str | int, ...], ...]] = set()
     for place, reply in enumerate(replies):
         for number, piece in enumerate(_pieces(reply)):
-            paths = tuple(_paths(vendor.read_piece(piece)))
+            values = dict(_values(vendor.read_piece(piece)))
+            paths = tuple(values)
             if paths and paths not in seen:
                 seen.add(paths)
-                found += [Oddity(place, number, path, change) for path in paths for change in CHANGES]
+                found += [
+                    Oddity(place, number, path, change)
+                    for path, value in values.items()
+                    for change in _changes(path, value)
+                ]
     return found
 
 
@@ -87,14 +93,16 @@ def made_odd(vendor: LoopbackVendor[object], reply: HttpReply, oddity: Oddity) -
     if oddity.change == "missing":
         del holder[key]
     else:
-        holder[key] = None if oddity.change == "null" else _other_type(holder[key])
+        holder[key] = _changed(holder[key], oddity.change)
     pieces[oddity.piece] = vendor.write_piece(pieces[oddity.piece], data)
     return replace(reply, pieces=tuple(pieces)) if reply.pieces is not None else replace(reply, body=pieces[0])
 
 
 def is_part_of(vendor: LoopbackVendor[object], replies: Sequence[HttpReply], oddity: Oddity, text: str) -> bool:
-    """Tell whether what an oddity changes held the text of the answer, or a part of it."""
-    return any(leaf and leaf in text for leaf in strings_in(_lost(vendor, replies, oddity)))
+    """Tell whether an oddity takes away the text of the answer, or a part of it."""
+    return oddity.change in CHANGES and any(
+        leaf and leaf in text for leaf in strings_in(_lost(vendor, replies, oddity))
+    )
 
 
 def is_about_usage(vendor: LoopbackVendor[object], replies: Sequence[HttpReply], oddity: Oddity) -> bool:
@@ -143,17 +151,26 @@ def _pieces(reply: HttpReply) -> tuple[bytes, ...]:
     return reply.pieces if reply.pieces is not None else (reply.body,)
 
 
-def _paths(data: object) -> Iterator[tuple[str | int, ...]]:
-    """Yield the path of each key; of the items of a list, those of the last one, which of most answers is the text."""
+def _values(data: object) -> Iterator[tuple[tuple[str | int, ...], object]]:
+    """Yield each key's path and value; of the items of a list, the last one, which of most answers is the text."""
     items: Iterable[tuple[str | int, object]] = ()
     if isinstance(data, dict):
         items = data.items()
     elif isinstance(data, list) and data:
         items = [(len(data) - 1, data[-1])]
     for key, value in items:
-        yield (key,)
-        for below in _paths(value):
-            yield (key, *below)
+        yield (key,), value
+        for below, inner in _values(value):
+            yield (key, *below), inner
+
+
+def _changes(path: tuple[str | int, ...], value: object) -> Iterator[str]:
+    """Yield the changes of a value."""
+    yield from CHANGES
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
+        yield "its one item"
+    elif isinstance(value, dict) and isinstance(path[-1], int):
+        yield "a list of it"
 
 
 def _holder(data: object, path: tuple[str | int, ...]) -> dict[str | int, object]:
@@ -164,9 +181,15 @@ def _holder(data: object, path: tuple[str | int, ...]) -> dict[str | int, object
     return holder  # type: ignore[return-value]  # a dict, or a list, whose keys are the numbers of its items
 
 
-def _other_type(value: object) -> object:
-    match value:
-        case str() | dict() | list() | None:
+def _changed(value: object, change: str) -> object:
+    match change, value:
+        case "null", _:
+            return None
+        case "its one item", list():
+            return value[0]
+        case "a list of it", _:
+            return [value]
+        case _, str() | dict() | list() | None:
             return 7
         case _:
             return "odd"

@@ -245,6 +245,16 @@ class TestWrappedBodies:
         assert ((11, 7), 1) == (met.counts, met.requests)
 
 
+def with_lists_as(change: str, value: object) -> object:
+    """Return JSON whose lists of one object are the object, or hold a list of it."""
+    if isinstance(value, dict):
+        return {name: with_lists_as(change, inner) for name, inner in value.items()}
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
+        item = with_lists_as(change, value[0])
+        return item if change == "object" else [[item]]
+    return value
+
+
 class TestOddParts:
     """Null, missing and mistyped parts cost neither the answer nor its usage."""
 
@@ -258,6 +268,29 @@ class TestOddParts:
         blocks = [{"type": "text", "text": {"value": "hello"}}]
         reply = answer({**anthropic_wire.message(""), "content": blocks})
         assert "hello" == Met(sdk, reply if sdk == "anthropic" else completion(content=blocks)).content
+
+    @pytest.mark.parametrize("change", ["object", "list of lists"])
+    @pytest.mark.parametrize(("sdk", "whole"), [*WHOLE_ANSWERS.items(), ("bedrock_boto3", bedrock_wire.text("Hello"))])
+    def test_an_object_in_place_of_a_list_or_a_list_of_it_costs_nothing(
+        self, sdk: str, whole: object, change: str
+    ) -> None:
+        odd = with_lists_as(change, whole)
+        met = Met(sdk, answer(odd))
+        assert ("Hello", (11, 7)) == (met.content, met.counts), met.error
+        if sdk != "bedrock_boto3":  # whose streams are frames of Amazon's own
+            met = Met(sdk, sse([odd]), operation="stream_text")
+            assert ("Hello", (11, 7)) == (met.content, met.counts), met.error
+
+    @pytest.mark.parametrize("sdk", ["openai", "mistral"])
+    def test_a_lone_tool_call_is_a_call(self, sdk: str) -> None:
+        call = {"id": "call_1", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
+        whole = wire.completion("", finish_reason="tool_calls")
+        for place in ("message", "delta"):
+            piece = {"index": 0, "finish_reason": "tool_calls", place: {"content": None, "tool_calls": call}}
+            odd = {**whole, "choices": piece}
+            reply = answer(odd) if place == "message" else sse([odd])
+            met = Met(sdk, reply, operation="gen_text" if place == "message" else "stream_text")
+            met.failed(InferenceInvalidAnswerError, "a tool call")
 
     @pytest.mark.parametrize("odd", [{"delta": None}, {}, {"delta": "odd"}])
     def test_a_chunk_without_a_delta_is_passed_over(self, odd: dict[str, object]) -> None:

@@ -92,7 +92,7 @@ for _worker in LLM_WORKERS:
     globals()[f"With{_worker}"] = with_worker(InferenceFamily.LLM, _worker)
 for _worker in ("OneImage", "UnfilteredImages", "TrustingImages"):
     globals()[f"With{_worker}"] = with_worker(InferenceFamily.IMG_GEN, _worker)
-for _worker in ("OtherPages", "MiscountedPages", "TrustingPages"):
+for _worker in ("OtherPages", "MiscountedPages", "TrustingPages", "UnnestingPages"):
     globals()[f"With{_worker}"] = with_worker(InferenceFamily.EXTRACT, _worker)
 for _worker in ("UntypedSearch", "TrustingSearch"):
     globals()[f"With{_worker}"] = with_worker(InferenceFamily.SEARCH, _worker)

@@ -73,6 +73,7 @@ FAULTS = (
     Fault("WithTrusting", "test_an_odd_answer_costs_neither_text_nor_usage"),
     Fault("WithTrustingImages", "test_an_odd_answer_costs_no_content", vendor.ToyImgGenConformance),
     Fault("WithTrustingPages", "test_an_odd_answer_costs_no_content", vendor.ToyExtractConformance),
+    Fault("WithUnnestingPages", "test_an_odd_answer_costs_no_content", vendor.ToyExtractConformance),
     Fault("WithTrustingSearch", "test_an_odd_answer_costs_no_content", vendor.ToySearchConformance),
     Fault("WithHalfAnswering", "test_half_an_answer_is_an_error"),
     Fault("WithRecounting", "test_tokens_are_counted_by_the_vendor"),

@@ -433,7 +433,7 @@ class UntypedSearch(ToySearch):
 
 
 class TrustingImages(ToyImgGen):
-    """Believes that an answer is as its documentation says, as the next two do."""
+    """Believes that an answer is as its documentation says, as the next ones do."""
 
     def reason(self, answer: dict[str, Any]) -> FinishReason:
         return FinishReason(answer["finish"])
@@ -443,6 +443,13 @@ class TrustingPages(ToyExtract):
     def page(self, place: int, page: object) -> ExtractedPage:
         number: int = page["number"]  # type: ignore[index]  # what the kit has to find
         return replace(super().page(place, page), number=number)
+
+
+class UnnestingPages(ToyExtract):
+    """Believes that a list of objects holds objects."""
+
+    def items(self, pages: object) -> list[object]:
+        return [page for page in pages if isinstance(page, dict)] if isinstance(pages, list) else []
 
 
 class TrustingSearch(ToySearch):

@@ -237,8 +237,11 @@ class ToyExtract(Toy, ExtractWorkerAbstract):
     async def _extract_pages(self, job: ExtractJob) -> InferenceResult[tuple[ExtractedPage, ...]]:
         params = {name: value for name, value in asdict(job.params).items() if value}
         answer = await self.client.call("extract", document=encoded(job.document), **params)
-        pages = tuple(self.page(place, page) for place, page in enumerate(items_of(answer.get("pages")), 1))
+        pages = tuple(self.page(place, page) for place, page in enumerate(self.items(answer.get("pages")), 1))
         return InferenceResult(content=pages, usage=InferenceUsage(pages=len(pages)))
+
+    def items(self, pages: object) -> list[object]:
+        return items_of(pages)
 
     def page(self, place: int, page: object) -> ExtractedPage:
         number, view = field_of(page, "number"), word_of(field_of(page, "view"))

@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _REASONING = {"reasoning", "thinking", "redacted_thinking"}
+_NO_OBJECTS = (str, bytes, int, float)
 
 
 def field_of(record: object, *path: str) -> object:
@@ -39,9 +40,12 @@ def field_of(record: object, *path: str) -> object:
         path: The names of the fields, from the outside in.
 
     Returns:
-        The value; ``None`` where a field is missing, or null, or stands in something that has no fields.
+        The value; ``None`` where a field is missing, or null, or stands in something that has no fields. A list of one
+        record counts as the record.
     """
     for name in path:
+        if isinstance(record, list):
+            record = record[0] if len(record) == 1 else None
         record = record.get(name) if isinstance(record, dict) else getattr(record, name, None)
         if record is None:
             return None
@@ -49,8 +53,21 @@ def field_of(record: object, *path: str) -> object:
 
 
 def items_of(value: object) -> list[object]:
-    """Return the items of a list, those that are null left out; nothing of what is no list."""
-    return [item for item in value if item is not None] if isinstance(value, list | tuple) else []
+    """Return the items of a list, those that are null left out.
+
+    Args:
+        value: A list. Some servers send an object in place of a list of one, or a list in place of an item: the object
+            counts as the one item, and the items of the inner list as items. Anything else has no items.
+    """
+    if not isinstance(value, list | tuple):
+        return [value] if value and not isinstance(value, _NO_OBJECTS) else []
+    items: list[object] = []
+    for item in value:
+        if isinstance(item, list):
+            items += [inner for inner in item if inner is not None]
+        elif item is not None:
+            items.append(item)
+    return items
 
 
 def json_of(body: object) -> object:
@@ -86,9 +103,9 @@ def text_of(content: object) -> str:
     if content is None or field_of(content, "type") in _REASONING:
         return ""
     text = field_of(content, "text")
-    text = text if isinstance(text, str) else field_of(text, "value")  # some formats nest it
-    if isinstance(text, str):
-        return text
+    text = text if isinstance(text, str | list) else field_of(text, "value")  # some formats nest it
+    if isinstance(text, str | list):
+        return text_of(text)
     unread = field_of(content, "raw")  # where an SDK keeps a block that it cannot read
     return text_of(unread) if isinstance(unread, dict) else ""
 
@@ -219,7 +236,7 @@ def answer_in(body: object) -> PartialAnswer | None:
     from pipelex.cogt.inference.inference_result import PartialAnswer
 
     value = parsed(body)
-    pieces = _events_in(value) if isinstance(value, str) else items_of(value) or [value]
+    pieces = _events_in(value) if isinstance(value, str) else items_of(value)
     said = [text_of(content) for piece in pieces for content in _contents_of(piece)]
     places = [(), ("message",), ("response",)]
     records = [field_of(piece, *place) for piece in pieces for place in places]

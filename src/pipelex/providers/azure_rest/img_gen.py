@@ -41,10 +41,10 @@ class AzureImgGenWorker(SdkWorker[AzureClient], ImgGenWorkerAbstract):
             files=files,
         )
         answer = json_of(response.content)
-        rows = field_of(answer, "data")
-        if not isinstance(rows, list):
+        rows = items_of(field_of(answer, "data"))
+        if not rows:
             raise InferenceError.from_answer(answer, expected="a list of images")
-        images = tuple([await self._image(row) for row in items_of(rows)])
+        images = tuple([await self._image(row) for row in rows])
         return InferenceResult(
             content=images,
             usage=replace(_usage(field_of(answer, "usage")) or InferenceUsage(), images=len(images)),

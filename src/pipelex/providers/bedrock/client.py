@@ -13,7 +13,7 @@ from botocore import UNSIGNED
 from botocore.exceptions import NoRegionError, ProfileNotFound
 
 from pipelex.cogt.exceptions import InferenceError, InferenceRequestError, InferenceServerError
-from pipelex.cogt.inference.answer_parts import field_of, json_of
+from pipelex.cogt.inference.answer_parts import field_of, items_of, json_of
 from pipelex.cogt.inference.daemon_thread import on_daemon_thread
 from pipelex.cogt.inference.engine_thread import LoopMailbox
 from pipelex.cogt.model_backends.listed_model import ListedModel
@@ -250,11 +250,14 @@ def _drop_odd_fields(response_dict: dict[str, Any], **_: object) -> None:
     if response_dict["status_code"] >= 300:
         return
     answer = json_of(response_dict["body"])
-    if not isinstance(answer, dict) or not isinstance(field_of(answer, "output", "message"), dict):
+    message = next(iter(items_of(field_of(answer, "output", "message"))), None)
+    if not isinstance(answer, dict) or not isinstance(message, dict):
         raise InferenceError.from_answer(response_dict["body"], expected="an answer of Bedrock's Converse")
     kept: dict[str, Any] = {
         name: value for name, value in answer.items() if isinstance(value, _FIELDS.get(name, object))
     }
+    blocks = [block for block in items_of(message.get("content")) if isinstance(block, dict)]
+    kept["output"] = {"message": {**message, "content": blocks}}
     if "usage" in kept:
         kept["usage"] = {name: count for name, count in kept["usage"].items() if isinstance(count, int)}
     if kept != answer:

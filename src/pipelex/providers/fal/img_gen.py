@@ -49,7 +49,7 @@ class FalImgGenWorker(SdkWorker[FalClient], ImgGenWorkerAbstract):
         answer = await self._wait_for(handle)
         if True in items_of(answer.get("has_nsfw_concepts")):  # fal then paints the image black
             return InferenceResult(content=(), finish_reason=FinishReason.CONTENT_FILTER)
-        files = items_of(answer.get("images")) or items_of([answer.get("image")])
+        files = items_of(answer.get("images")) or items_of(answer.get("image"))
         if not files:
             raise InferenceError.from_answer(answer, expected="a list of images")
         images = tuple(await asyncio.gather(*(self._image(file) for file in files)))

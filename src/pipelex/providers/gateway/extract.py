@@ -123,9 +123,10 @@ def _points(pixels: object, scale: float | None) -> float | None:
 
 
 def _list(value: object, what: str) -> list[object]:
-    if not isinstance(value, list):
+    items = items_of(value)
+    if not items and not isinstance(value, list):
         raise NoAnswerError(f"The answer holds no list of {what}")
-    return value
+    return items
 
 
 def _dict(value: object, what: str) -> dict[str, object]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pipelex.cogt.inference.answer_parts import json_of, text_of
+from pipelex.cogt.inference.answer_parts import items_of, json_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,8 +44,8 @@ ANSWER_KEYS = ("candidates", "usageMetadata", "promptFeedback")
 """The keys of which every piece of an answer has one."""
 
 
-_BEGINS = {str: rb'"', bool: rb"[tf]", int: rb"\d", list: rb"\[", dict: rb"\{"}
-"""How a JSON value of a type begins."""
+_BEGINS = {str: rb'"', bool: rb"[tf]", int: rb"\d", list: rb"\[\s*[{\]]", dict: rb"\{"}
+"""How a JSON value of a type begins; all lists are of objects."""
 
 
 def _odd_keys() -> re.Pattern[bytes]:
@@ -105,10 +105,10 @@ def _fields(value: Mapping[str, object], shape: dict[str, _Shape], *, keeps_othe
 def _fixed(value: object, shape: _Shape, *, keeps_others: bool) -> object:
     """Return a value of a shape; ``None`` where there is none."""
     if isinstance(shape, dict):
-        return _fields(value, shape, keeps_others=keeps_others) if isinstance(value, dict) else None
+        record = next(iter(items_of(value)), None)
+        return _fields(record, shape, keeps_others=keeps_others) if isinstance(record, dict) else None
     if isinstance(shape, list):
-        items = value if isinstance(value, list) else ()
-        fixed = (_fixed(item, shape[0], keeps_others=keeps_others) for item in items)
+        fixed = (_fixed(item, shape[0], keeps_others=keeps_others) for item in items_of(value))
         return [item for item in fixed if item is not None] or None
     if shape is int:
         return value if _is_count(value) else None

@@ -33,6 +33,7 @@ from pipelex.cogt.inference.http_answers import (
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
 from pipelex.providers.google.answer_shape import ANSWER_KEYS, fitting, is_as_documented, read_leniently
+from pipelex.providers.google.content import all_parts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
@@ -165,6 +166,10 @@ class GoogleClient:
             return lenient
         if not answer.model_fields_set & {"candidates", "usage_metadata", "prompt_feedback"}:
             raise InferenceError.from_answer(opened[-1].content, expected="an answer with a candidate")
+        if not all_parts(answer):  # the SDK reads past what is of another shape
+            lenient = read_leniently(opened[-1].content)
+            if lenient is not None and all_parts(lenient):
+                return lenient
         return answer
 
     async def count_tokens(

@@ -93,7 +93,7 @@ def answer_of(completion: object, *, by_tool: bool) -> LLMAnswer:
         finish_detail=detail,
         model_served=served,
         request_id=word_of(field_of(completion, "id")),
-        logprobs=logprobs_of(getattr(choice, "logprobs", None)),
+        logprobs=logprobs_of(field_of(choice, "logprobs")),
     )
 
 
@@ -156,7 +156,7 @@ class ChunkReader:
     def _choice_events(self, choice: dict[str, object]) -> Iterator[LLMEvent]:
         delta = choice.get("delta") or choice.get("message")  # the second where the whole answer comes as one event
         if not isinstance(delta, dict):
-            delta = {}
+            delta = next((item for item in items_of(delta) if isinstance(item, dict)), {})
         content = delta.get("content")
         text = content if type(content) is str else text_of(content)
         if not text or self._thought_in is not None or len(delta) > 1:
@@ -164,10 +164,11 @@ class ChunkReader:
         if text:
             yield from self._close_thought()
             yield TextDelta(text=text)
-        calls = delta.get("tool_calls") or delta.get("function_call")
+        function = delta.get("function_call")  # what tool_calls took the place of
+        calls = items_of(delta.get("tool_calls")) or ([{"function": function}] if function else ())
         if calls:
             yield from self._close_thought()
-            yield from _call_events(calls)
+            yield from map(_call_event, calls)
         self._citations += _citations(delta.get("annotations"))
         reason, detail = _ending(choice, refusal=_refusal(delta.get("refusal"), content))
         logprobs = logprobs_of(choice.get("logprobs"))
@@ -192,15 +193,14 @@ class ChunkReader:
             yield PartDone(part=part)
 
 
-def _call_events(calls: object) -> Iterator[LLMEvent]:
-    for call in items_of(calls) or [{"function": calls}]:
-        slot, function = field_of(call, "index"), field_of(call, "function")
-        yield ToolCallDelta(
-            arguments=arguments_of(field_of(function, "arguments")),
-            slot=slot if isinstance(slot, int) else None,
-            id=word_of(field_of(call, "id")),
-            name=word_of(field_of(function, "name")),
-        )
+def _call_event(call: object) -> ToolCallDelta:
+    slot, function = field_of(call, "index"), field_of(call, "function")
+    return ToolCallDelta(
+        arguments=arguments_of(field_of(function, "arguments")),
+        slot=slot if isinstance(slot, int) else None,
+        id=word_of(field_of(call, "id")),
+        name=word_of(field_of(function, "name")),
+    )
 
 
 def _thought(message: object, content: object) -> tuple[str | None, str]:

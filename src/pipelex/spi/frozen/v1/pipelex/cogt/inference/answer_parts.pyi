@@ -29,13 +29,19 @@ def field_of(record: object, *path: str) -> object:
         path: The names of the fields, from the outside in.
 
     Returns:
-        The value; ``None`` where a field is missing, or null, or stands in something that has no fields.
+        The value; ``None`` where a field is missing, or null, or stands in something that has no fields. A list of one
+        record counts as the record.
     """
     ...
 
 
 def items_of(value: object) -> list[object]:
-    """Return the items of a list, those that are null left out; nothing of what is no list."""
+    """Return the items of a list, those that are null left out.
+
+    Args:
+        value: A list. Some servers send an object in place of a list of one, or a list in place of an item: the object
+            counts as the one item, and the items of the inner list as items. Anything else has no items.
+    """
     ...
 
 
