@@ -13,7 +13,7 @@ def _modules():
     return {id(module) for module in sys.modules.values() if isinstance(module, type(sys))}
 
 
-_report = open(os.dup(1), "w", encoding="ascii")
+_report = open(os.dup(1), "w", encoding="ascii")  # noqa: SIM115 - open until the program ends
 _before = _modules()
 _, _first, *_rest = sys.argv
 _scope = {"__name__": "__main__", "__builtins__": __builtins__}
