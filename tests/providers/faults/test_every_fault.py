@@ -150,7 +150,7 @@ TABLE = {
     "malformed JSON": Row(
         InferenceInvalidAnswerError,
         1,
-        'The answer is not JSON: {"choices": [',
+        'The answer is not a chat completion: {"choices": [',
         malformed(),
     ),
     "wrong content type": Row(

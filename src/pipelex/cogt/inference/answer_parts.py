@@ -79,6 +79,13 @@ def json_of(body: object) -> object:
     Returns:
         The value; the text where it holds none.
     """
+    from json import loads
+
+    if isinstance(body, bytes | bytearray | str):
+        try:
+            return loads(body)
+        except (ValueError, RecursionError):
+            pass  # a value that something surrounds
     from pipelex.cogt.error_body import parsed
 
     return parsed(body)

@@ -8,14 +8,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from openai.types.chat import ChatCompletion
-
 from pipelex.cogt.exceptions import InferenceError, InferenceInvalidAnswerError
 from pipelex.cogt.inference.answer_parts import (
     arguments_of,
     field_of,
     items_of,
-    json_of,
     reasoning_of,
     text_of,
     usage_of,
@@ -60,26 +57,23 @@ def answer_of(completion: object, *, by_tool: bool) -> LLMAnswer:
     """Read a whole answer.
 
     Args:
-        completion: What the SDK returned.
+        completion: The JSON value of the answer's body; its text where it is no JSON.
         by_tool: Whether the model was made to call a function with its answer.
 
     Raises:
         InferenceError: It is an error with status 200, no chat completion, or holds no choice.
     """
-    if isinstance(completion, str):  # JSON that is called another type, or sent as the one event of a stream
-        plain = json_of(completion)
-        completion = ChatCompletion.construct(**plain) if isinstance(plain, dict) and "choices" in plain else completion
-    if not isinstance(completion, ChatCompletion):
+    if not isinstance(completion, dict):
         raise InferenceError.from_answer(completion, expected="a chat completion")
-    _raise_error_in(completion.model_extra)
-    usage, served = _usage(completion.usage), word_of(completion.model)
-    choice = next(iter(items_of(completion.choices)), None)
+    _raise_error_in(completion)
+    usage, served = _usage(completion.get("usage")), word_of(completion.get("model"))
+    choice = next(iter(items_of(completion.get("choices"))), None)
     if choice is None:
         answer = PartialAnswer(usage=usage, model_served=served)
-        if field_of(completion, "choices") is not None:
+        if completion.get("choices") is not None:
             raise InferenceInvalidAnswerError("The answer holds no choice", answer=answer)
         raise InferenceError.from_answer(completion, expected="a chat completion with a choice", known=answer)
-    _raise_error_in(field_of(choice, "model_extra"))
+    _raise_error_in(choice)
     message = field_of(choice, "message")
     content = field_of(message, "content")
     reason, detail = _ending(choice, refusal=_refusal(field_of(message, "refusal"), content))
@@ -92,7 +86,7 @@ def answer_of(completion: object, *, by_tool: bool) -> LLMAnswer:
         finish_reason=reason or FinishReason.OTHER,
         finish_detail=detail,
         model_served=served,
-        request_id=word_of(field_of(completion, "id")),
+        request_id=word_of(completion.get("id")),
         logprobs=logprobs_of(field_of(choice, "logprobs")),
     )
 

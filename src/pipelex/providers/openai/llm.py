@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from openai import AsyncOpenAI
 
 from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.inference.answer_parts import json_of
 from pipelex.cogt.inference.event_streams import read_json_events
 from pipelex.cogt.inference.http_answers import require_event_stream
 from pipelex.cogt.inference.sdk_worker import SdkWorker
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from openai import AsyncStream
+    from openai._legacy_response import LegacyAPIResponse
     from openai.types.chat import ChatCompletionChunk
 
     from pipelex.cogt.exceptions import InferenceError
@@ -48,8 +50,9 @@ class OpenAICompletionsWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
     async def _generate(self, job: LLMJob) -> LLMAnswer:
         schema, way = self._schema(job)
         request = await self._request(job, schema, way)
-        create = cast("Callable[..., Awaitable[object]]", (await self._client()).chat.completions.create)
-        answer = answer_of(await create(**request), by_tool=way == "tool")
+        completions = (await self._client()).chat.completions
+        create = cast("Callable[..., Awaitable[LegacyAPIResponse[object]]]", completions.with_raw_response.create)
+        answer = answer_of(json_of((await create(**request)).http_response.content), by_tool=way == "tool")
         return schema.root.unwrapped_answer(answer) if schema is not None else answer
 
     def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:

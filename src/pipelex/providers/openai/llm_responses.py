@@ -6,9 +6,9 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, cast
 
 from openai import AsyncOpenAI
-from openai.types.responses import Response
 
 from pipelex.cogt.exceptions import InferenceError, InferenceRequestError
+from pipelex.cogt.inference.answer_parts import json_of
 from pipelex.cogt.inference.event_streams import read_json_events
 from pipelex.cogt.inference.http_answers import require_event_stream
 from pipelex.cogt.inference.sdk_worker import SdkWorker
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from openai import AsyncStream
+    from openai._legacy_response import LegacyAPIResponse
     from openai.types.responses import ResponseStreamEvent
     from openai.types.responses.input_token_count_response import InputTokenCountResponse
 
@@ -37,9 +38,10 @@ class OpenAIResponsesWorker(SdkWorker[AsyncOpenAI], LLMWorkerAbstract):
 
     async def _generate(self, job: LLMJob) -> LLMAnswer:
         schema = _schema(job.params)
-        create = cast("Callable[..., Awaitable[object]]", (await self._client()).responses.create)
-        response = await create(**await self._request(job, schema))  # the SDK validates nothing
-        if not isinstance(response, Response) or not response.model_fields_set & {"output", "status", "usage"}:
+        responses = (await self._client()).responses
+        create = cast("Callable[..., Awaitable[LegacyAPIResponse[object]]]", responses.with_raw_response.create)
+        response = json_of((await create(**await self._request(job, schema))).http_response.content)
+        if not isinstance(response, dict) or not response.keys() & {"output", "status", "usage"}:
             raise InferenceError.from_answer(response, expected="a response of the Responses API")
         answer = answer_of(response)
         return schema.root.unwrapped_answer(answer) if schema is not None else answer
