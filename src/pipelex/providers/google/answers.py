@@ -52,16 +52,16 @@ def answer_of(response: GenerateContentResponse) -> LLMAnswer:
         response: What the SDK returned.
     """
     reader = StreamReader()
-    events = (*reader.events(response), *reader.end())
-    reason, detail = ending_of(response)
+    update, *events = (*reader.events(response), *reader.end())
+    assert isinstance(update, AnswerUpdate)  # the first event of each answer
     return LLMAnswer(
-        parts=tuple(event.part for event in events if isinstance(event, PartDone)),
-        usage=usage_of(response),
-        finish_reason=reason or FinishReason.OTHER,
-        finish_detail=detail,
-        model_served=response.model_version,
-        request_id=response.response_id,
-        logprobs=_logprobs(_candidate(response)),
+        parts=tuple([event.part for event in events if isinstance(event, PartDone)]),
+        usage=update.usage,
+        finish_reason=update.finish_reason or FinishReason.OTHER,
+        finish_detail=update.finish_detail,
+        model_served=update.model_served,
+        request_id=update.request_id,
+        logprobs=update.logprobs,
     )
 
 

@@ -66,7 +66,7 @@ async def _remember(response: httpx2.Response) -> None:
     responses = _opened.get()
     if responses is not None:
         responses.append(response)
-        if response.is_success and "alt=sse" in str(response.url):
+        if response.is_success and b"alt=sse" in response.url.query:
             await require_event_stream(response)
             vars(response)["aiter_bytes"] = partial(_pieces, response.aiter_bytes)  # which the SDK reads a stream by
 
