@@ -38,18 +38,18 @@ def run_with_kills(processes: Processes, counted: Callable[[], Counter[str]], ki
     assert (0, "") == (done.returncode, done.stderr)
     answers = dict(line.split(" ", 1) for line in done.stdout.splitlines())
     assert {str(index): f"echo: {index}" for index in range(ROWS)} == answers
-    assert counted().total() - ROWS <= kills * (CONCURRENCY + 64)
+    assert counted().total() - ROWS <= kills * CONCURRENCY
     assert len(counted()) == ROWS
 
 
-def test_after_kills_at_random_moments_no_row_is_lost_and_few_are_repeated(
+def test_after_kills_at_random_moments_no_row_is_lost_and_only_calls_under_way_are_repeated(
     processes: Processes, plugin: CountingPlugin
 ) -> None:
     run_with_kills(processes, plugin.counted, 3)
 
 
 @pytest.mark.heavy
-def test_after_fifty_kills_no_row_is_lost_and_few_are_repeated_as_the_server_counts(
+def test_after_fifty_kills_no_row_is_lost_and_only_calls_under_way_are_repeated_as_the_server_counts(
     processes: Processes, tmp_path: Path
 ) -> None:
     with CountingServer(latency_s=0.02) as server:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+import sqlite3
+from contextlib import aclosing, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +55,30 @@ def test_a_ledger_is_read_while_a_run_writes_it(px: Pipelex) -> None:
     report = asyncio.run(run())
     assert (3, 0) == (report.ok + report.under_way, report.interrupted)
     assert 0 == read().under_way
+
+
+def test_a_row_is_committed_when_it_is_returned(px: Pipelex) -> None:
+    async def run() -> None:
+        options = MapOptions(concurrency=4)
+        async for row in px.map(map(str, range(20)), str, model=MODEL, ledger="job.db", options=options):
+            with closing(sqlite3.connect("job.db")) as other:
+                assert ("ok",) == other.execute("SELECT state FROM rows WHERE key = ?", (row.key,)).fetchone()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("ledger", [None, "job.db"])
+def test_no_further_rows_are_drawn_while_those_that_are_done_are_not_taken(
+    px: Pipelex, plugin: CountingPlugin, ledger: str | None
+) -> None:
+    async def run() -> None:
+        rows = px.map(map(str, range(1000)), str, model=MODEL, ledger=ledger, options=MapOptions(concurrency=4))
+        await anext(rows)
+        await asyncio.sleep(0.02)
+        assert plugin.counted().total() <= 4 * 4
+        assert 999 == len([row async for row in rows])
+
+    asyncio.run(run())
 
 
 def test_a_first_row_without_a_job_fails_alone_and_only_where_no_row_has_one_the_run_does(px: Pipelex) -> None:

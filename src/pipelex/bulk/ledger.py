@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _APPLICATION_ID = 0x7069706C  # "pipl": what the ``file`` command and we know a ledger by
-_MOST_UNCOMMITTED = 64
-_LONGEST_UNCOMMITTED_S = 0.25
 _LONGEST_WAIT_S = 5.0  # for a moment in which another connection holds the file
 _SHARDS_IN_USE_S = 20.0  # how long the processes of a run whose own process died may take to end
 
@@ -60,17 +58,11 @@ UPGRADES = (
 """The scripts that make a ledger of version n one of version n + 1; the first one makes it of an empty file."""
 
 _COLUMNS = "key, position, job, state, deaths, source, answer, error, usage, cost_usd, duration_s, attempts"
-_SENT_COLUMNS = ("key", "position", "job", "state", "deaths", "source")
-_SENT = f"""
-    INSERT INTO rows ({", ".join(_SENT_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?)
-    ON CONFLICT (key) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _SENT_COLUMNS[1:])},
-    answer = NULL, error = NULL, usage = NULL, cost_usd = NULL, duration_s = NULL, attempts = NULL
-"""  # noqa: S608 - no value in it
-_ENDED = """
-    UPDATE rows SET state = ?, deaths = ?, answer = ?, error = ?, usage = ?, cost_usd = ?, duration_s = ?, attempts = ?
-    WHERE key = ?
+_ENTER = f"INSERT OR REPLACE INTO rows ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"  # noqa: S608 - no value in it
+_END = """
+    UPDATE rows SET state = ?4, deaths = ?5, answer = ?7, error = ?8, usage = ?9, cost_usd = ?10, duration_s = ?11,
+    attempts = ?12 WHERE key = ?1
 """
-_WHOLE = f"INSERT OR REPLACE INTO rows ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"  # noqa: S608 - no value in it
 _FIND = f"SELECT {_COLUMNS} FROM rows WHERE key = ?"  # noqa: S608 - no value in it
 _ALL = f"SELECT {_COLUMNS} FROM rows ORDER BY max(position, -1 - position)"  # noqa: S608 - no value in it
 _SEEN = f"SELECT {_COLUMNS} FROM rows WHERE position >= 0 AND position < ? ORDER BY position"  # noqa: S608 - as above
@@ -133,8 +125,7 @@ class Ledger:
         self._connection = connection
         self._lock = lock
         self._unsent: list[Entry] = []
-        self._ended: list[tuple[object, ...]] = []
-        self._committed_at = monotonic()
+        self._ended: list[Entry] = []
 
     def check_job(self, job: Mapping[str, str]) -> None:
         """Compare the job with that of the ledger, and enter it into one that has no rows.
@@ -198,23 +189,17 @@ class Ledger:
         Raises:
             LedgerError: That cannot be written.
         """
-        self._write([*self._unsent, *entries], self._ended)
+        if entries or self._unsent or self._ended:
+            self._write([*self._unsent, *entries], self._ended)
 
     def save(self, entry: Entry, *, was_sent: bool = True) -> None:
-        """Enter how a row ended. It is committed with the next rows that are sent, or after 64 rows or 0.25 s.
+        """Enter how a row ended. It is committed with the next rows that are sent, or by ``commit``.
 
         Args:
             entry: The row.
             was_sent: Whether it was marked as sent before.
-
-        Raises:
-            LedgerError: It cannot be written; it is kept for the next attempt.
         """
-        if not was_sent:
-            self._unsent.append(entry)
-        self._ended.append((*entry[3:5], *entry[6:], entry.key))
-        if len(self._ended) >= _MOST_UNCOMMITTED or monotonic() - self._committed_at >= _LONGEST_UNCOMMITTED_S:
-            self.commit()
+        (self._ended if was_sent else self._unsent).append(entry)
 
     def commit(self) -> None:
         """Write what has ended.
@@ -222,8 +207,7 @@ class Ledger:
         Raises:
             LedgerError: It cannot be written; it is kept for the next attempt.
         """
-        if self._ended:
-            self._write(self._unsent, self._ended)
+        self.mark_sent(())
 
     def entries(self, *, before: int | None = None) -> Iterator[Entry]:
         """Return the rows in the order of the input.
@@ -259,7 +243,7 @@ class Ledger:
         self.commit()
         with self._named(), self._connection:
             self._connection.execute("BEGIN")
-            self._connection.executemany(_WHOLE, entries)
+            self._connection.executemany(_ENTER, entries)
         _remove(shard)
         return entries
 
@@ -314,20 +298,19 @@ class Ledger:
                 _unlock(self._lock, _lock_path(self.path))
                 self._lock = None
 
-    def _write(self, sent: Sequence[Entry], ended: Sequence[tuple[object, ...]]) -> None:
+    def _write(self, entered: Sequence[Entry], ended: Sequence[Entry]) -> None:
         connection = self._connection
         with self._named():
             connection.execute("BEGIN")
             try:
-                connection.executemany(_SENT, [entry[:6] for entry in sent])
-                connection.executemany(_ENDED, ended)
+                connection.executemany(_ENTER, entered)
+                connection.executemany(_END, ended)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
         self._unsent, self._ended = [], []
-        self._committed_at = monotonic()
 
     @contextmanager
     def _named(self) -> Iterator[None]:

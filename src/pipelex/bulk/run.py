@@ -1,7 +1,7 @@
 """A run over many rows: a fixed number of workers draws rows, calls the model, and enters the outcome in the ledger.
 
-The promise: each row is run at least once. After a crash the calls that were under way are made again, and those of at
-most 64 rows that had ended less than 0.25 s before; never more, and no row is lost.
+The promise: each row is run at least once, and is returned when its outcome is committed. After a crash the calls that
+were under way are made again, never more of them than run at once, and no row is lost.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from pipelex.bulk.exceptions import (
     AmbiguousRowsError,
     DuplicateRowKeyError,
     JobChangedError,
-    LedgerError,
     MapLimitError,
     RowKilledProcessError,
 )
+from pipelex.bulk.kinds import KINDS
 from pipelex.bulk.ledger import Entry, open_ledger
 from pipelex.bulk.options import MapRow, OnAmbiguous
 from pipelex.bulk.records import error_from_json, error_to_json, usage_and_cost, usage_from_json, usage_to_json
 from pipelex.cogt.exceptions import InferenceRateLimitError, InferenceTimeoutError
+from pipelex.cogt.inference.fingerprint import fingerprint_of
 from pipelex.cogt.llm.llm_job import LLMJob
 from pipelex.exceptions import PipelexError
 
@@ -146,6 +147,8 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         self._last_known = -1  # the last position of a row of an earlier run
         self._unknown: dict[str | int, int] = {}  # the positions of the rows with keys that the ledger will know
         self._done: asyncio.Queue[MapRow[ValueT_co] | None] = asyncio.Queue()
+        self._most_waiting = 0  # how many rows may wait to be taken before no further one is drawn
+        self._taken_some = asyncio.Event()
         self._working = 0
         self._ready: deque[MapRow[ValueT_co]] = deque()
         self._ledger: Ledger | None = None
@@ -153,7 +156,9 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         self._stopped: BaseException | None = None
         self._is_draining = False
         self._failures = 0
-        self._unsent: list[tuple[Entry, Future[None]]] = []
+        self._unsent: list[Entry] = []
+        self._uncommitted: list[MapRow[ValueT_co] | None] = []
+        self._committed: Future[PipelexError | None] | None = None
         self._children = asyncio.Semaphore(_MOST_CHILDREN)
         self._rows = self._run()
 
@@ -233,15 +238,15 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         return self._caller
 
     async def _pooled(self, first: _Drawn) -> AsyncGenerator[MapRow[ValueT_co], None]:
-        """Run the workers, and give what they put into a queue, which holds no more than they have under way."""
+        """Run the workers, and give what they have done; no more rows wait to be taken than calls run at once."""
         self._begun.connect()
-        size = self._working = self._begun.spec.policy.max_concurrency
-        done = self._done = asyncio.Queue(size)
-        firsts = [first]
-        workers = [asyncio.create_task(self._work(firsts, done)) for _ in range(size)]
+        size = self._most_waiting = self._working = self._begun.spec.policy.max_concurrency
+        done, firsts = self._done, [first]
+        workers = [asyncio.create_task(self._work(firsts)) for _ in range(size)]
         try:
             while self._working:
                 row = await done.get() if done.empty() else done.get_nowait()
+                self._taken_some.set()
                 if row is None:
                     self._working -= 1
                 else:
@@ -260,23 +265,31 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
                 self._working -= 1
             else:
                 taken.append(row)
+        self._taken_some.set()
         return taken
 
-    async def _work(self, firsts: list[_Drawn], done: asyncio.Queue[MapRow[ValueT_co] | None]) -> None:
+    async def _work(self, firsts: list[_Drawn]) -> None:
         """Settle row after row. What is no outcome of a row ends the run; the other workers end their calls."""
         records: list[InferenceRecord] = []
         current_records.set(records)
         try:
             while (drawn := firsts.pop() if firsts else await self._draw()) is not None:
                 records.clear()
-                row = await self._settle(*drawn, records)
-                if done.full():
-                    await done.put(row)
-                else:
-                    done.put_nowait(row)
+                found = self._look_up(*drawn)
+                self._give(found if isinstance(found, MapRow) else await self._run_row(found, drawn[2], records))
+                while self._done.qsize() + len(self._uncommitted) >= self._most_waiting:
+                    self._taken_some.clear()
+                    await self._taken_some.wait()
         except Exception as exc:
             self._stop(exc)
-        await done.put(None)
+        self._give(None)
+
+    def _give(self, row: MapRow[ValueT_co] | None) -> None:
+        """Give a row to whoever iterates, as soon as what the ledger keeps of it is committed; ``None``: the end."""
+        if self._committed is not None:
+            self._uncommitted.append(row)
+        else:
+            self._done.put_nowait(row)
 
     async def _draw_first(self) -> _Drawn | None:
         """Return the first row that has a job: what the job is compared by. Those before it fail when the run begins.
@@ -328,20 +341,17 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         self._drawn += 1
         return self._drawn - 1, row
 
-    async def _settle(self, index: int, row: object, job: object, records: list[InferenceRecord]) -> MapRow[ValueT_co]:
-        """Return the outcome of a row: that of the ledger, or that of a call."""
-        found = self._look_up(index, row, job)
-        return found if isinstance(found, MapRow) else await self._run_row(found, job, records)
-
     def _look_up(self, index: int, row: object, job: object) -> MapRow[ValueT_co] | Entry:
         """Return the outcome that a row has without a call, or what is to be entered of one that is to be run."""
         plan, ledger = self._plan, self._ledger
         key = index if plan.key is None else plan.key(row)
         if isinstance(key, str):
             key = encodable(key)
-        entry = Entry(key, index, "", "sent")
+        fingerprint, source = "", None
         if ledger is not None:
-            entry = Entry(key, index, _fingerprint(job), "sent", source=plan.source(row) if plan.source else None)
+            fingerprint, source = _fingerprint(job), plan.source(row) if plan.source else None
+        entry = Entry(key, index, fingerprint, "sent", 0, source)
+        if ledger is not None:
             before = self._before(ledger, entry)
             if before is not None:
                 settled = self._settled(before, entry)
@@ -403,7 +413,10 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         self.progress.under_way += 1
         try:
             if self._ledger is not None:
-                await self._mark_sent(entry)
+                self._unsent.append(entry)
+                error = await self._commit_soon()
+                if error is not None:
+                    raise error
             if entry.deaths and CAN_FORK:
                 return self._row(self._kept(await self._ended_in_child(entry, job)))
             ended, value, error, usage = await self._ended(entry, job, records)
@@ -487,12 +500,9 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
 
     def _keep(self, entry: Entry, *, was_sent: bool = True) -> None:
         """Enter an outcome in the ledger. Where that fails, the row is returned all the same, and the run ends."""
-        if self._ledger is None:
-            return
-        try:
+        if self._ledger is not None:
             self._ledger.save(entry, was_sent=was_sent)
-        except LedgerError as exc:
-            self._stop(exc)
+            self._commit_soon()
 
     def _count(self, ended: Entry) -> None:
         """Add up what a call cost, and stop where a limit is reached."""
@@ -517,31 +527,33 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         if self._stopped is None:
             self._stopped = error
 
-    async def _mark_sent(self, entry: Entry) -> None:
-        """Commit that a row is sent before it is: in one transaction with all that are ready in this turn."""
-        loop = asyncio.get_running_loop()
-        if not self._unsent:
-            loop.call_soon(self._commit_sent)
-        sent = loop.create_future()
-        self._unsent.append((entry, sent))
-        await sent
+    def _commit_soon(self) -> Future[PipelexError | None]:
+        """Return the error of the commit that ends this turn of the event loop: one transaction for all rows in it."""
+        if self._committed is None:
+            loop = asyncio.get_running_loop()
+            self._committed = loop.create_future()
+            loop.call_soon(self._commit, self._committed)
+        return self._committed
 
-    def _commit_sent(self) -> None:
+    def _commit(self, committed: Future[PipelexError | None]) -> None:
+        """Commit what has ended and what is sent; then the rows that have ended are given, and the calls begin."""
+        assert self._ledger is not None, "rows are entered in a ledger only"
+        self._committed = None
         unsent, self._unsent = self._unsent, []
-        assert self._ledger is not None, "rows are marked in a ledger only"
+        given, self._uncommitted = self._uncommitted, []
         error: PipelexError | None = None
         try:
-            self._ledger.mark_sent([entry for entry, _ in unsent])
-        except PipelexError as exc:
+            self._ledger.mark_sent(unsent)
+        except PipelexError as exc:  # the rows that have ended are given all the same
             error = exc
-        for entry, sent in unsent:
-            self._unknown.pop(entry.key, None)
-            if sent.cancelled():
-                continue
-            if error is None:
-                sent.set_result(None)
-            else:
-                sent.set_exception(error)
+            self._stop(exc)
+        for row in given:
+            self._done.put_nowait(row)
+        if self._unknown:
+            for entry in unsent:
+                self._unknown.pop(entry.key, None)
+        if not committed.cancelled():
+            committed.set_result(error)
 
     def _row(self, entry: Entry, *, is_from_ledger: bool = False) -> MapRow[ValueT_co]:
         """Return a row as the ledger has it."""
@@ -580,5 +592,4 @@ def _iterate(rows: Iterable[object] | AsyncIterable[object]) -> Iterator[object]
 
 
 def _fingerprint(job: object) -> str:
-    fingerprint = getattr(job, "fingerprint", None)
-    return str(fingerprint()) if fingerprint is not None else ""
+    return fingerprint_of(job) if type(job) in KINDS else ""

@@ -7,14 +7,15 @@ from dataclasses import MISSING, fields, is_dataclass
 from datetime import date
 from enum import Enum
 from functools import cache
+from hashlib import file_digest, sha256
 from json.encoder import encode_basestring_ascii
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipelex.cogt.exceptions import InferenceRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _PLAIN = frozenset([int, float, bool, type(None)])
 
@@ -31,21 +32,23 @@ def fingerprint_of(job: object) -> str:
     Raises:
         InferenceRequestError: The job holds a value that has no stable form.
     """
-    from hashlib import sha256
-
     return sha256(_canonical(job).encode()).hexdigest()
 
 
-def _canonical(value: object) -> str:  # noqa: PLR0911 - one line a kind of value
+def _canonical(value: object) -> str:
     """Return a value as JSON with sorted keys and without spaces."""
     if type(value) is str:
         return encode_basestring_ascii(value)
     if type(value) in _PLAIN:
         return json.dumps(value)
+    known = _fields(type(value))  # type: ignore[arg-type]  # a class is hashable
+    return _canonical_other(value) if known is None else _canonical_record(vars(value), *known)
+
+
+def _canonical_other(value: object) -> str:
+    """Return what is no text, number or record as JSON."""
     if isinstance(value, Enum):
         return _canonical(value.value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return _canonical_record(value)
     if isinstance(value, tuple | list):
         return f"[{','.join(map(_canonical, value))}]"
     if isinstance(value, bytes | Path):
@@ -60,26 +63,48 @@ def _canonical(value: object) -> str:  # noqa: PLR0911 - one line a kind of valu
     raise InferenceRequestError(msg)
 
 
-def _canonical_record(record: object) -> str:
-    kind, values = type(record), vars(record)
-    stated = [f'{{"":"{kind.__name__}"']
-    for name, default in _fields(kind):  # type: ignore[arg-type]  # a class is hashable
+def _canonical_record(values: Mapping[str, object], head: str, known: Iterable[_Field]) -> str:
+    stated = [head]
+    for name, default, blank in known:
         value = values[name]
-        if value is not default and value != default:
-            stated.append(f'"{name}":{_canonical(value)}')
+        if value is default:
+            continue
+        if blank is None:
+            if value != default:
+                stated.append(f'"{name}":{_canonical(value)}')
+        elif (text := _canonical(value)) != blank:
+            stated.append(f'"{name}":{text}')
     return f"{','.join(stated)}}}"
 
 
+class _Field(NamedTuple):
+    """A field of a record.
+
+    Attributes:
+        name: Its name.
+        default: Its default.
+        blank: The default as JSON, where it is a record: comparing the texts costs less than comparing the records.
+    """
+
+    name: str
+    default: object
+    blank: str | None
+
+
 @cache
-def _fields(kind: type) -> tuple[tuple[str, object], ...]:
-    """Return the fields of a record in the order of their names, each with its default."""
+def _fields(kind: type) -> tuple[str, tuple[_Field, ...]] | None:
+    """Return how a record begins, and its fields in the order of their names; ``None`` where the class is no record."""
+    if not is_dataclass(kind) or issubclass(kind, Enum):
+        return None
     defaults = {found.name: None if found.default is MISSING else found.default for found in fields(kind)}
-    return tuple((name, defaults[name]) for name in sorted(defaults))
+    found = [
+        _Field(name, default, _canonical(default) if is_dataclass(default) else None)
+        for name, default in sorted(defaults.items())
+    ]
+    return f'{{"":"{kind.__name__}"', tuple(found)
 
 
 def _digest(content: bytes | Path) -> str:
-    from hashlib import file_digest, sha256
-
     if isinstance(content, bytes):
         return sha256(content).hexdigest()
     try:
