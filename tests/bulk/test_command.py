@@ -178,8 +178,9 @@ def test_rows_come_from_standard_input(processes: Processes, tmp_path: Path) -> 
 
 
 @pytest.mark.skipif(os.name != "posix", reason="interrupts are signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_interrupt_lets_the_calls_under_way_finish(
-    processes: Processes, plugin: CountingPlugin, tmp_path: Path
+    processes: Processes, plugin: CountingPlugin, tmp_path: Path, number: signal.Signals
 ) -> None:
     write_rows(tmp_path, *map(str, range(500)))
     command = ("map", "rows.jsonl", "--prompt", "{text}", "-m", MODEL, "-o", "out.jsonl", "--concurrency", "4")
@@ -187,7 +188,7 @@ def test_the_first_interrupt_lets_the_calls_under_way_finish(
     while plugin.counted().total() < 4 and process.poll() is None:
         time.sleep(0.01)
     time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert 130 == process.returncode, err
     assert "Traceback" not in err

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.bulk.counting import CountingPlugin
+
+
+NEXT = ("--answer-column", "next")
 
 
 def run(rows: str = "rows.csv", out: str = "out.csv", *options: str) -> int:
@@ -52,8 +57,17 @@ def test_the_file_of_the_rows_is_not_replaced_by_the_results(
         (b"text,text\na,b\n", "two columns are called 'text'"),
         (b"text,b\n1,2,3\n", "rows.csv:2: expected 2 cells, as in the first line, got 3"),
         (b"other\n", "There is no column 'text' in the rows. There are: other"),
+        (b"", "rows.csv: it is empty: its first line has to name the columns"),
+        (b"\n text,b,\x00\n", "There are: ' text', b, '\\x00'."),
+        (b"\n\ntext,b\n\n1\n", "rows.csv:5: expected 2 cells"),
+        (b"a,text,b,a\n", "two columns are called 'a'"),
+        (",".join(map(str, range(100_000))).encode(), ", 19 and 99,980 more. Write"),
+        (gzip.compress(b"text\na\n"), "gzip -dc rows.csv.gz | pipelex map -"),
     ],
-    ids=["latin-1", "utf-16", "open quote", "duplicate header", "ragged", "no rows"],
+    ids=[
+        *("latin-1", "utf-16", "open quote", "duplicate header", "ragged", "no rows", "empty", "odd names"),
+        *("blank lines", "two apart", "wide", "compressed"),
+    ],
 )
 def test_a_csv_file_that_cannot_be_parsed_is_named_with_its_line(
     plugin: CountingPlugin, tmp_path: Path, capfd: pytest.CaptureFixture[str], content: bytes, message: str
@@ -82,3 +96,50 @@ def test_a_failed_row_shows_the_text_that_came_all_the_same(plugin: CountingPlug
         row["_error"]["error"],
         row["_error"]["text"],
     )
+
+
+def test_cells_may_be_separated_by_semicolons(plugin: CountingPlugin, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text('\ufeff\ntext;price\n"a; b";1,50\n', encoding="utf-8")
+    assert 0 == run(out="out.jsonl")
+    row = json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))
+    assert {"text": "a; b", "price": "1,50", "answer": "echo: a; b", "_error": None} == row
+
+
+@pytest.mark.parametrize("out", ["out.jsonl", "out.csv", "out.parquet"])
+def test_no_column_of_the_input_is_hidden_by_those_that_are_added(
+    plugin: CountingPlugin, tmp_path: Path, out: str
+) -> None:
+    (tmp_path / "rows.csv").write_text("text,_error,_usage\na,e,u\n", encoding="utf-8")
+    assert 0 == run("rows.csv", out, "--usage")
+    assert 0 == main(["map", out, "--prompt", "{_error}{answer._usage}", "-m", MODEL, "-o", "next.jsonl", *NEXT])
+    row = json.loads((tmp_path / "next.jsonl").read_text(encoding="utf-8"))
+    assert ("e", "u", "echo: a") == (row["_error"], row["_usage"], row["answer"])
+    assert {"next", "answer._error", "next._error"} <= row.keys()
+    assert 'echo: e{"input_tokens": 3, "output_tokens": 2}' == row["next"]
+
+
+def test_numbers_that_are_none_in_json_are_no_values(plugin: CountingPlugin, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"text": "a", "x": NaN, "y": -Infinity}\n', encoding="utf-8")
+    assert 0 == run("rows.jsonl", "out.jsonl")
+    written = (tmp_path / "out.jsonl").read_text(encoding="utf-8")
+    assert '{"text": "a", "x": null, "y": null, "answer": "echo: a", "_error": null}\n' == written
+
+
+def test_a_closed_standard_input_is_a_named_error(
+    plugin: CountingPlugin, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert 1 == run("-", "out.jsonl")
+    assert "there is no standard input" in capfd.readouterr().err
+
+
+def test_a_report_is_read_where_nothing_can_be_written(
+    plugin: CountingPlugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.csv").write_text("text\na\n", encoding="utf-8")
+    assert 0 == run()
+    monkeypatch.setattr("os.access", lambda *_: False)
+    monkeypatch.setattr("pipelex.bulk.ledger.lock_file", lambda _: None)
+    assert 0 == main(["map", "--report", "out.csv"])
+    assert "rows      1: 1 ok" in capfd.readouterr().out
+    assert {"rows.csv", "out.csv", "out.csv.ledger", "calls.txt", "home"} == {path.name for path in tmp_path.iterdir()}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from contextlib import aclosing, closing
 from dataclasses import replace
@@ -79,6 +80,16 @@ def test_no_further_rows_are_drawn_while_those_that_are_done_are_not_taken(
         assert 999 == len([row async for row in rows])
 
     asyncio.run(run())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere no file is removed while it is open")
+def test_a_ledger_that_is_removed_while_it_is_open_is_written_anew(px: Pipelex, plugin: CountingPlugin) -> None:
+    for row in px.map_sync(map(str, range(8)), str, model=MODEL, ledger="job.db"):
+        if row.index == 0:
+            Path("job.db").unlink()
+    assert 8 == read().ok
+    assert all(row.is_from_ledger for row in px.map_sync(map(str, range(8)), str, model=MODEL, ledger="job.db"))
+    assert 8 == plugin.counted().total()
 
 
 def test_a_first_row_without_a_job_fails_alone_and_only_where_no_row_has_one_the_run_does(px: Pipelex) -> None:

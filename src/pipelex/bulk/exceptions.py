@@ -32,6 +32,9 @@ __all__ = [
 ]
 
 
+_MOST_NAMED = 20
+
+
 class MapError(PipelexError):
     """The root of the errors of ``pipelex map`` and ``Pipelex.map``."""
 
@@ -179,16 +182,22 @@ class MissingColumnError(MapUsageError):
 
     Args:
         column: The column.
-        known: The columns that there are, nearest first.
+        known: The columns that there are, nearest first. The error holds twenty of them at most.
         where: Which row, where not all of them miss it.
     """
 
     def __init__(self, *, column: str, known: tuple[str, ...], where: str = "the rows") -> None:
         self.column = column
-        self.known = known
+        self.known = known[:_MOST_NAMED]
         self.where = where
-        listed = f" There are: {', '.join(known)}." if known else ""
+        more = f" and {len(known) - _MOST_NAMED:,} more" if len(known) > _MOST_NAMED else ""
+        listed = f" There are: {', '.join(map(_shown, self.known))}{more}." if known else ""
         super().__init__(f"There is no column {column!r} in {where}.{listed} Write {{{{ and }}}} for plain braces.")
+
+
+def _shown(column: str) -> str:
+    """Return the name of a column, in quotes where it would not be seen otherwise: white space around it, a comma."""
+    return column if column.strip() == column != "" and column.isprintable() and "," not in column else repr(column)
 
 
 class RowsFormatError(MapUsageError):

@@ -285,13 +285,16 @@ class Ledger:
             self._connection.executemany("INSERT OR IGNORE INTO results VALUES (?)", [(digest,) for digest in digests])
 
     def close(self) -> None:
-        """Write what has ended, and release the lock.
+        """Write what has ended, restore the file if it was removed, and release the lock.
 
         Raises:
             LedgerError: It cannot be written.
         """
         try:
             self.commit()
+            if self._lock is not None and not self.path.exists():  # removed while it was open
+                with self._named():
+                    self._connection.execute("VACUUM INTO ?", (str(self.path),))
         finally:
             self._connection.close()
             if self._lock is not None:
@@ -381,7 +384,9 @@ def open_ledger(path: Path, *, new: bool = False) -> Ledger:
 
 
 def read_ledger(path: Path) -> Ledger:
-    """Open a ledger for reading, also while a run writes it. One of an older version is upgraded.
+    """Open a ledger for reading, also while a run writes it, or where nothing can be written.
+
+    One of an older version is upgraded, if it can be.
 
     Args:
         path: The file.
@@ -390,6 +395,10 @@ def read_ledger(path: Path) -> Ledger:
         LedgerVersionError: A later version wrote it.
         LedgerError: It is no ledger, or cannot be read.
     """
+    import os
+
+    if not os.access(path.parent, os.W_OK):
+        return Ledger(path, _connect(path, is_read_only=True), lock=None)
     try:
         return open_ledger(path)
     except LedgerInUseError:
@@ -402,19 +411,29 @@ def read_ledger(path: Path) -> Ledger:
             raise
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, *, is_read_only: bool = False) -> sqlite3.Connection:
     """Open the file, and check that it is a ledger of a known version, or empty."""
     import sqlite3
 
+    name = _read_only_address(path) if is_read_only else str(path)
     with _named_errors(path):
-        connection = sqlite3.connect(path, isolation_level=None, timeout=_LONGEST_WAIT_S, check_same_thread=False)
+        connection = sqlite3.connect(
+            name, isolation_level=None, timeout=_LONGEST_WAIT_S, check_same_thread=False, uri=is_read_only
+        )
         try:
             _check_is_ledger(path, connection)
-            connection.execute("PRAGMA journal_mode = WAL")  # who reads does not wait for who writes
+            if not is_read_only:
+                connection.execute("PRAGMA journal_mode = WAL")  # who reads does not wait for who writes
         except BaseException:
             connection.close()
             raise
     return connection
+
+
+def _read_only_address(path: Path) -> str:
+    """Return the address of a file in a folder that cannot be written to, where SQLite makes no files beside it."""
+    is_closed = not path.with_name(f"{path.name}-wal").exists()
+    return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if is_closed else ''}"
 
 
 _held: set[int] = set()

@@ -10,7 +10,7 @@ from pipelex.bulk.cells import cell_text, json_text
 from pipelex.bulk.formats import DELIMITERS, TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
     from pathlib import Path
     from typing import TypeAlias
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _LEFT_OUT = ("page", "answer", "job")
 ANSWER = "answer"
 """The name of an answer that is one value, in what a shape returns; its column may be called otherwise."""
+ERROR, USAGE = "_error", "_usage"
 
 
 class ResultWriter:
@@ -89,7 +90,8 @@ class ResultWriter:
     def _flat_rows(self) -> Iterator[dict[str, object]]:
         """Return the rows with errors and usage as JSON: their column then has one type in every table."""
         for row in self._rows():
-            flat = {name: json_text(row[name]) for name in ("_error", "_usage") if row.get(name) is not None}
+            names = (self._column(name, ()) for name in (ERROR, USAGE))
+            flat = {name: json_text(row[name]) for name in names if row.get(name) is not None}
             yield {**row, **flat}
 
     def _result(self, entry: Entry) -> dict[str, object]:
@@ -98,14 +100,16 @@ class ResultWriter:
         answer: dict[str, object] = {ANSWER: None}
         if entry.answer is not None:
             answer = self._shape(entry, json.loads(entry.answer))
-        for name, cell in answer.items():
-            column = self._answer_column if name == ANSWER else name
-            row[f"{self._answer_column}.{name}" if column in row else column] = cell
-        row["_error"] = _short(json.loads(entry.error)) if entry.error is not None else None
+        added = {self._answer_column if name == ANSWER else name: cell for name, cell in answer.items()}
+        added[ERROR] = _short(json.loads(entry.error)) if entry.error is not None else None
         if self._with_usage:
-            row["_usage"] = json.loads(entry.usage) if entry.usage is not None else None
-            row["_cost_usd"] = entry.cost_usd
-        return row
+            added[USAGE] = json.loads(entry.usage) if entry.usage is not None else None
+            added["_cost_usd"] = entry.cost_usd
+        return {**row, **{self._column(name, row): cell for name, cell in added.items()}}
+
+    def _column(self, name: str, row: Container[str]) -> str:
+        """Return what a column that is added is called: it hides none of the input."""
+        return f"{self._answer_column}.{name}" if name in row or name in self._columns else name
 
 
 def value_columns(_entry: Entry, value: object) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections import Counter
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -30,6 +31,8 @@ __all__ = ["RowSource"]
 STDIN = "-"
 _LONGEST_CELL = 2**31 - 1  # csv refuses cells of more than 128 KiB otherwise
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_GZIP_MARK = b"\x1f\x8b"
+_JSON = json.JSONDecoder(parse_constant=lambda _name: None)  # NaN and Infinity are no JSON, and no values in tables
 _CONVERT = "convert it first (iconv -f {encoding} -t UTF-8)"
 
 
@@ -56,8 +59,7 @@ class RowSource:
         self.name = name
         found = file_format or ("jsonl" if name == STDIN else format_of(name))
         if found is None:
-            known = ", ".join(FORMATS)
-            raise RowsFormatError(file=name, reason=f"rows are read from files that end in {known}; or pass --format")
+            raise RowsFormatError(file=name, reason=_unknown_format(name))
         self._format: FileFormat = found
         if found == "parquet" and not self._is_file():
             raise RowsFormatError(file=name, reason="Parquet is read from a file, not from a pipe")
@@ -105,10 +107,10 @@ class RowSource:
 
     def _note_columns(self, columns: Sequence[str]) -> None:
         """Keep the columns, and check that their names differ."""
-        twice = next((column for column in columns if columns.count(column) > 1), None)
-        if twice is not None:
+        self.columns = tuple(dict.fromkeys(columns))
+        if len(self.columns) < len(columns):
+            twice, _ = Counter(columns).most_common(1)[0]
             raise RowsFormatError(file=self.name, reason=f"two columns are called {twice!r}. Rename one of them")
-        self.columns = tuple(columns)
 
     def _note_types(self, types: Schema) -> None:
         self._note_columns(types.names)
@@ -125,9 +127,19 @@ def _named_errors(name: str) -> Iterator[None]:
         raise InputFileError(file=name, reason=f"{name}: it cannot be read: {exc.strerror or exc}") from exc
 
 
+def _unknown_format(name: str) -> str:
+    """Return why a file is of no format that is read, and the command that converts it."""
+    if name.endswith(".gz"):
+        return f"it is compressed. Read it from standard input: gzip -dc {name} | pipelex map - --format FORMAT ..."
+    hint = f". Convert a JSON array first: jq -c '.[]' {name} > rows.jsonl" if name.endswith(".json") else ""
+    return f"rows are read from files that end in {', '.join(FORMATS)}; or pass --format{hint}"
+
+
 @contextmanager
 def _opened(name: str) -> Iterator[TextIO]:
     if name == STDIN:
+        if sys.stdin is None:
+            raise InputFileError(file=name, reason="there is no standard input")
         sys.stdin.reconfigure(encoding="utf-8-sig", newline="")  # type: ignore[union-attr]  # it is a text file
         yield sys.stdin
         return
@@ -140,7 +152,10 @@ def _not_utf8(name: str) -> RowsFormatError:
     if name == STDIN or not Path(name).is_file():
         return RowsFormatError(file=name, reason="it is not UTF-8 text. Convert it first")
     with Path(name).open("rb") as file:
-        if file.read(2) in _UTF16_MARKS:
+        mark = file.read(2)
+        if mark == _GZIP_MARK:
+            return RowsFormatError(file=name, reason=_unknown_format(f"{name}.gz"))
+        if mark in _UTF16_MARKS:
             return RowsFormatError(file=name, reason=f"it is UTF-16 text: {_CONVERT.format(encoding='UTF-16')}")
         file.seek(0)
         number = next((number for number, line in enumerate(file, start=1) if not _is_utf8(line)), None)
@@ -162,9 +177,10 @@ def _json_rows(name: str, lines: Iterable[str], note_columns: Callable[[Sequence
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = _JSON.decode(line.rstrip())
         except (ValueError, RecursionError) as exc:
-            reason = f"it is not JSON: {exc}. Each line is one JSON object"
+            what = f"{exc.msg} (column {exc.colno})" if isinstance(exc, json.JSONDecodeError) else str(exc)
+            reason = f"it is not JSON: {what}. Each line is one JSON object"
             raise RowsFormatError(file=name, line=number, reason=reason) from exc
         if not isinstance(row, dict):
             reason = f"expected a JSON object, got {type(row).__name__}. Each line is one JSON object"
@@ -176,22 +192,36 @@ def _json_rows(name: str, lines: Iterable[str], note_columns: Callable[[Sequence
 
 
 def _csv_rows(
-    name: str, lines: Iterable[str], delimiter: str, note_columns: Callable[[Sequence[str]], None]
+    name: str, lines: Iterator[str], delimiter: str, note_columns: Callable[[Sequence[str]], None]
 ) -> Iterator[Row]:
     csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    began = 1  # the line at which a row begins: an open quote runs on to the end of the file
+    first, before = _first_line(name, lines)
+    reader = csv.reader(chain([first], lines), delimiter=_delimiter_of(first, delimiter), strict=True)
+    began = before + 1  # the line at which a row begins: an open quote runs on to the end of the file
     try:
-        header = next(reader, [])
+        header = next(reader)
         note_columns(header)
-        began = reader.line_num + 1
+        began = before + reader.line_num + 1
         for cells in reader:
             if cells and len(cells) != len(header):
                 reason = f"expected {len(header)} cells, as in the first line, got {len(cells)}"
                 raise RowsFormatError(file=name, line=began, reason=reason)
             if cells:
                 yield dict(zip(header, cells, strict=True))
-            began = reader.line_num + 1
+            began = before + reader.line_num + 1
     except csv.Error as exc:
         reason = f"the row that begins here cannot be parsed: {exc}"
         raise RowsFormatError(file=name, line=began, reason=reason) from exc
+
+
+def _first_line(name: str, lines: Iterator[str]) -> tuple[str, int]:
+    """Return the first line that is not blank, and how many come before it."""
+    for number, line in enumerate(lines):
+        if line.strip():
+            return line, number
+    raise RowsFormatError(file=name, reason="it is empty: its first line has to name the columns")
+
+
+def _delimiter_of(header: str, delimiter: str) -> str:
+    """Return what separates the cells: semicolons, where the first line has them in place of commas."""
+    return ";" if delimiter == "," and ";" in header and "," not in header else delimiter

@@ -246,7 +246,8 @@ class _Ending:
             return INTERRUPTED
         self._results.write(seen=self._run.seen)
         progress = self._run.progress
-        counts = f"{progress.done:,} rows: {progress.failed:,} failed, {progress.resumed:,} from earlier runs"
+        rows = "1 row" if progress.done == 1 else f"{progress.done:,} rows"
+        counts = f"{rows}: {progress.failed:,} failed, {progress.resumed:,} from earlier runs"
         note(f"{counts}. {self._results.out}")
         if limit is not None:
             raise limit
@@ -272,14 +273,15 @@ class _Ending:
             elif task is not None:
                 loop.call_soon_threadsafe(task.cancel)
 
-        before = signal.signal(signal.SIGINT, interrupt)
+        before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
         shown = asyncio.create_task(show_progress(self._run.progress, total))
         try:
             async with aclosing(self._run):
                 async for _ in self._run:
                     pass
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
             shown.cancel()
             await asyncio.gather(shown, return_exceptions=True)
 
