@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode, urlsafe_b64encode
-from typing import TYPE_CHECKING, NamedTuple
+import traceback
+from base64 import b64encode, encodebytes, urlsafe_b64encode
+from collections.abc import Callable
+from html import escape
+from typing import NamedTuple
 from urllib.parse import quote, quote_plus
 
 import httpx2
 import pytest
 
 from pipelex.cogt.error_body import shortened
-from pipelex.cogt.exceptions import InferenceError
+from pipelex.cogt.exceptions import InferenceError, InferenceRequestError
 from pipelex.cogt.inference.media_types import beginning_of
 from pipelex.plugins.contribution_checks import _shown
 from pipelex.plugins.raised import message_of
 from pipelex.plugins.returned_values import shown
 from pipelex.redaction import keep_secret, redact, scrub
+from pipelex.terminal import write_text
 from tests.cogt.workers import ScriptedLLM
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 CANARY = "sk-canary-0123456789"
 ODD = "sk-\"canary\\ \t'äö/+%\n\x7f"
@@ -71,6 +72,68 @@ def test_every_printed_form_of_a_secret_is_masked(secret: str) -> None:
     assert [] == [
         name for name, text in printed.items() if "canary" in redact(text) or "[redacted]" not in redact(text)
     ]
+
+
+def as_dotnet(text: str) -> str:
+    """Return JSON as .NET has it, which escapes more than the format asks for."""
+    for character in "+'&<>":
+        text = text.replace(character, f"\\u{ord(character):04X}")
+    return text
+
+
+FORMS: dict[str, Callable[[str], str]] = {
+    "JSON of PHP": lambda secret: json.dumps(secret).replace("/", r"\/"),
+    "JSON of .NET": lambda secret: as_dotnet(json.dumps(secret)),
+    "JSON in JSON in JSON": lambda secret: json.dumps(json.dumps(json.dumps(secret))),
+    "JSON in a repr of a repr": lambda secret: repr(repr(json.dumps(secret))),
+    "ASCII": ascii,
+    "each character as JSON may have it": lambda secret: "".join(
+        f"\\u{unit:04x}" for unit in memoryview(secret.encode("utf-16-le")).cast("H")
+    ),
+    "each byte escaped": lambda secret: "".join(f"\\x{one:02x}" for one in secret.encode()),
+    "each byte percent-encoded": lambda secret: "".join(f"%{one:02x}" for one in secret.encode()),
+    "percent-encoded twice": lambda secret: quote(quote(secret, safe=""), safe=""),
+    "a query in JSON": lambda secret: json.dumps(f"https://h.test/?key={quote_plus(secret)}&n=1"),
+    "a password in an address": lambda secret: f"https://user:{quote(secret, safe='')}@h.test/",
+    "HTML": escape,
+    "HTML of another library": lambda secret: escape(secret).replace("&#x27;", "&apos;").replace("&quot;", "&#34;"),
+    "text of an HTML element": lambda secret: escape(secret, quote=False),
+    "JSON in HTML": lambda secret: escape(json.dumps(secret)),
+    "HTML in JSON": lambda secret: json.dumps(escape(secret)),
+    "each character as an entity": lambda secret: "".join(f"&#{ord(one)};" for one in secret),
+    "hexadecimal": lambda secret: secret.encode().hex(),
+    "hexadecimal in capitals": lambda secret: secret.encode().hex().upper(),
+    "base64 in an address": lambda secret: quote(b64encode(f"me:{secret}".encode()), safe=""),
+    "base64 in lines": lambda secret: encodebytes(f"{'a-long-name-of-a-user' * 2}:{secret}".encode()).decode().strip(),
+    "wrapped": lambda secret: "\n".join(secret[at : at + 9] for at in range(0, len(secret), 9)),
+    "wrapped and indented": lambda secret: "\n    ".join(secret[at : at + 7] for at in range(0, len(secret), 7)),
+    "wrapped in JSON": lambda secret: json.dumps("\r\n".join(secret[at : at + 8] for at in range(0, len(secret), 8))),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("secret", ["HEADq+/Zaa+bb/cc+dd/ee+ffTAILgg==", "HEAD'\"&<p>%41\\n\\TAIL\xe9\U0001f511"])
+def test_however_a_server_writes_a_secret_it_is_masked(secret: str, form: str) -> None:
+    keep_secret(secret)
+    shown = redact(f"before {FORMS[form](secret)} after")
+    ends = [b64encode(bytes(n) + end)[3:7].decode() for n in range(3) for end in (b"HEADHEAD", b"TAILTAIL")]
+    assert shown.startswith("before ")
+    assert shown.endswith(" after")
+    assert "[redacted]" in shown
+    assert [] == [end for end in ("HEAD", "TAIL", *ends) if end in shown]
+
+
+@pytest.mark.parametrize(
+    "text", ["100%25 &amp; \\n, \\u0041 and\n more", "&unknown; %zz \\q \\ud800 \\", "%" * 99, "\\" * 99]
+)
+def test_a_text_without_a_secret_is_as_it_was(text: str) -> None:
+    assert text == redact(text)
+    assert f"{text}[redacted]{text}" == redact(f"{text}{CANARY}{text}")
+
+
+def test_each_line_of_a_key_is_masked_alone() -> None:
+    keep_secret("-----BEGIN KEY-----\nMIIEvQIBADANBgkqh\nTheLastLineOfTheKey\n-----END KEY-----")
+    assert "[redacted] and [redacted]" == redact("MIIEvQIBADANBgkqh and TheLastLineOfTheKey")
 
 
 @pytest.mark.parametrize("user", ["", "u", "us", "user"])
@@ -153,3 +216,64 @@ def test_scrubbing_reaches_into_what_an_exception_holds() -> None:
     assert [] == [text for text in shown if CANARY in text]
     assert "[redacted]" in response.text
     assert isinstance(cyclic["list"][1][1], Pair)  # type: ignore[index]  # the list that was put in above
+
+
+class Slotted(Exception):
+    """What it holds is in no ``__dict__``."""
+
+    __slots__ = ("body",)
+    body: object
+
+
+def everything_in(error: object) -> str:
+    """Return all that a reporter of errors could print of an exception, of what it holds, and of what led to it."""
+    seen: dict[int, str] = {}
+    pending = [error]
+    while pending:
+        one = pending.pop()
+        if not isinstance(one, BaseException) or id(one) in seen:
+            continue
+        names = ("object", "filename", "strerror", "body", "__notes__")
+        seen[id(one)] = f"{one} {one!r} {vars(one)} {[getattr(one, name, '') for name in names]}"
+        pending += [one.__cause__, one.__context__, *vars(one).values(), *getattr(one, "exceptions", ())]
+    return " ".join(seen.values())
+
+
+def leaking_errors() -> dict[str, Exception]:
+    noted, slotted, holding = RuntimeError("x"), Slotted("x"), BodyError(ValueError(CANARY))
+    noted.add_note(CANARY)
+    slotted.body = {CANARY: [CANARY]}
+    of_a_driver = InferenceRequestError("refused")
+    of_a_driver.__cause__ = BodyError({"headers": {"x-auth": CANARY}})
+    of_a_driver.add_note(f"sent {CANARY}")
+    return {
+        "notes": noted,
+        "slots": slotted,
+        "an exception that it holds": holding,
+        "what C code keeps of bytes": UnicodeDecodeError(
+            "utf-8", f"{CANARY}\udc80".encode("utf-8", "surrogateescape"), 20, 21, "no"
+        ),
+        "what C code keeps of a file": OSError(2, f"no {CANARY}", f"/{CANARY}"),
+        "keys, sets and buffers": BodyError(
+            [{("h", CANARY): 1}, {CANARY}, frozenset({CANARY}), bytearray(CANARY.encode())]
+        ),
+        "a group in a group": ExceptionGroup("x", [ExceptionGroup("y", [KeyError(CANARY)])]),
+        "the cause of an error of ours": of_a_driver,
+    }
+
+
+@pytest.mark.parametrize("name", leaking_errors())
+def test_nothing_of_a_failed_call_shows_the_key(name: str) -> None:
+    worker = ScriptedLLM()
+    worker.error = error = leaking_errors()[name]
+    assert CANARY in everything_in(error)
+    with pytest.raises(InferenceError) as caught:
+        worker.gen_text_sync("x")
+    assert CANARY not in everything_in(caught.value)
+    assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+def test_what_is_written_to_standard_error_shows_no_key(capsys: pytest.CaptureFixture[str]) -> None:
+    write_text(f"warning: a library logs {CANARY}", err=True)
+    write_text(f"an answer with {CANARY}")
+    assert ("an answer with sk-canary-0123456789\n", "warning: a library logs [redacted]\n") == capsys.readouterr()

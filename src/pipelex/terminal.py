@@ -11,6 +11,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pipelex.redaction import redact
+
 if TYPE_CHECKING:
     from typing import TextIO
 
@@ -27,8 +29,8 @@ def write_text(text: str, *, err: bool = False, end: str = "\n") -> None:
 
     Args:
         text: The text.
-        err: Whether to write it to standard error. A fault of the system is then ignored: there is no place left to
-            report it.
+        err: Whether to write it to standard error. Secrets that were read are masked then, whoever wrote the text: a
+            library's log, a plugin. A fault of the system is ignored: there is no place left to report it.
         end: What follows the text.
 
     Raises:
@@ -38,6 +40,7 @@ def write_text(text: str, *, err: bool = False, end: str = "\n") -> None:
     stream = sys.stderr if err else stdout()
     if stream is None:
         return
+    text = redact(text) if err else text
     try:
         stream.write((escaped(text) if is_terminal(stream) else text) + end)
         stream.flush()
@@ -55,7 +58,7 @@ def write_status(text: str = "") -> None:
         text: What is under way.
     """
     if is_terminal(sys.stderr):
-        sys.stderr.write(f"\r\x1b[K{escaped(text)}")
+        sys.stderr.write(f"\r\x1b[K{escaped(redact(text))}")
         sys.stderr.flush()
 
 

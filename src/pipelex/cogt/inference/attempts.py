@@ -181,9 +181,9 @@ def _raise_named(worker: InferenceWorkerAbstract, error: BaseException, *, late:
     cancelled = error.__context__
     if isinstance(cancelled, asyncio.CancelledError) and not late and _ends_the_call(cancelled):
         raise cancelled from error  # what the hook's clean-up raised does not replace the cancellation
+    scrub(error)
     if isinstance(error, PipelexError):
         raise _of_family(worker, error) from error.__cause__
-    scrub(error)
     if late and isinstance(error, TimeoutError):
         raise _of_family(worker, timed_out(worker.inference_model, late)) from error
     raise _of_family(worker, _classified(worker, error)) from error
