@@ -102,6 +102,29 @@ def test_a_value_that_no_call_could_use_is_found(
     assert (str(path), 2) == (finding["file"], finding["line"])
 
 
+@pytest.mark.parametrize(
+    ("secret", "address", "is_noted"),
+    [
+        ('api_key = "${OPENAI_API_KEY}"', 'endpoint = "http://10.1.2.3:8000/v1"', True),
+        ('api_key = ""\nx_auth = "Bearer ${OPENAI_API_KEY}"', 'endpoint = "HTTP://proxy.test/v1"', True),
+        ('extra_headers = { Via = "${OPENAI_API_KEY}" }', 'endpoint = "http://proxy.test/v1"', True),
+        ('provider_key = "${OPENAI_API_KEY}"', 'control_endpoint = "http://proxy.test"', True),
+        ('api_key = "${OPENAI_API_KEY}"', 'endpoint = "https://proxy.test/v1"', False),
+        ('api_key = "${OPENAI_API_KEY}"', 'endpoint = "http://127.9.9.9/v1"', False),
+        ('api_key = "${OPENAI_API_KEY}"', 'endpoint = "http://[::1]:80/v1"', False),
+        ('region = "${OPENAI_API_KEY}"', 'endpoint = "http://proxy.test/v1"', False),
+    ],
+)
+def test_a_secret_that_travels_unencrypted_is_noted(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch, secret: str, address: str, is_noted: bool
+) -> None:
+    patient.configure(f'[backends.mine]\n{secret}\n{address}\n[backends.mine.llm]\nsdk = "openai"\n')
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-CANARY-good")
+    _, data = patient.examine()
+    assert is_noted == any(("plain_http", "mine") == (note["id"], note["subject"]) for note in data["notes"])
+    assert "CANARY" not in json.dumps(data)
+
+
 def test_a_plain_installation_is_healthy(patient: Patient) -> None:
     code, data = patient.examine()
     assert (0, []) == (code, data["findings"])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipelex.config.toml_file import TomlFile
+from pipelex.exceptions import ConfigurationError
 
 TEXT = '''\
 title = "a = b"            # 1
@@ -48,3 +49,11 @@ def test_a_key_is_found_on_its_line_or_on_that_of_its_table(key: tuple[str, ...]
 
 def test_a_repr_holds_no_contents() -> None:
     assert repr(TomlFile.parse(Path("x.toml"), b"api_key = 'secret'")) == "TomlFile('x.toml')"
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_parsed(tmp_path: Path) -> None:
+    large = tmp_path / "pipelex.toml"
+    with large.open("wb") as file:
+        file.truncate(2**34)  # sparse: it takes no room
+    with pytest.raises(ConfigurationError, match=r"pipelex.toml: it is too large: more than 16 MB"):
+        TomlFile.read(large)

@@ -7,7 +7,8 @@ import json
 import os
 import re
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -345,7 +346,8 @@ def test_what_every_user_can_write_is_skipped_with_a_warning(
     path = folders.of_project('[backends.openai]\nendpoint = "https://proxy.test"\n').parent / name
     path.chmod(0o777)
     assert [] == config_folders()
-    assert [(folders.project / ".pipelex", f"{path} can be written by every user")] == skipped_folders()
+    [skipped] = skipped_folders()
+    assert (folders.project / ".pipelex", f"{path} can be written by every user") == (skipped.path, skipped.reason)
     assert Settings.load().resolve_backend("openai").endpoint is None
     assert re.search(r"left out: .*can be written by every user", caplog.text)
     monkeypatch.setenv("PIPELEX_TRUST", str(folders.project))
@@ -360,3 +362,19 @@ def test_what_another_user_owns_is_skipped(folders: Folders, monkeypatch: pytest
     assert ["belongs to another user" in folder.reason for folder in skipped_folders()] == [True]
     assert [] == config_folders()
     assert [folders.project / ".pipelex"] == [folder.path for folder in config_folders(folders.project)]
+
+
+@posix
+def test_a_link_that_another_user_made_is_skipped(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = folders.of_project("").parent.rename(folders.home / "elsewhere")
+    (folders.project / ".pipelex").symlink_to(target)
+    lstat = os.lstat
+
+    def of_another(path: str, **options: Any) -> os.stat_result:
+        found = lstat(path, **options)
+        return os.stat_result((*found[:4], found.st_uid + 1, *found[5:10])) if stat.S_ISLNK(found.st_mode) else found
+
+    monkeypatch.setattr(os, "lstat", of_another)
+    monkeypatch.setattr(Path, "lstat", lambda path: of_another(str(path)))
+    assert ["belongs to another user" in folder.reason for folder in skipped_folders()] == [True]
+    assert [] == config_folders()

@@ -42,7 +42,7 @@ def _is_of_user_alone(folder: Path) -> bool:
 def _base() -> Path:
     ours = os.environ.get("PIPELEX_CACHE_DIR")
     if ours:
-        return Path(ours).expanduser()
+        return Path(os.path.expanduser(ours))
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "pipelex"
     if sys.platform == "darwin":

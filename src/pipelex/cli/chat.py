@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,10 +111,10 @@ class _Chat:
         if command == "/usage":
             note_usage(self._log)
         elif command == "/save" and argument:
-            write_conversation(Path(argument).expanduser(), self._job.prompt.history)
+            write_conversation(Path(os.path.expanduser(argument)), self._job.prompt.history)
             note(f"note: saved in {argument}")
         elif command == "/load" and argument:
-            self._load(Path(argument).expanduser())
+            self._load(Path(os.path.expanduser(argument)))
         elif command in ("/save", "/load"):
             note(f"error: {command} needs the name of a file")
         else:

@@ -74,7 +74,7 @@ def init(*, names: tuple[str, ...], take_all: bool, project: Path, force: bool, 
     from pipelex.config.starter import starter_files
     from pipelex.spi.files import finish_interrupted
 
-    folder = project.expanduser() / FOLDER
+    folder = Path(os.path.expanduser(project)) / FOLDER
     finish_interrupted(folder)
     if not force:
         _refuse_taken(folder / name for name in FILE_NAMES)

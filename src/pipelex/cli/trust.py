@@ -123,7 +123,7 @@ def _folder(path: Path | None) -> ConfigFolder:
     Raises:
         click.BadParameter: There is none.
     """
-    from pipelex.config.locations import FOLDER, ConfigFolder, project_folder
+    from pipelex.config.locations import FOLDER, ConfigFolder, project_folder, resolved
 
     if path is None:
         found = project_folder()
@@ -131,7 +131,7 @@ def _folder(path: Path | None) -> ConfigFolder:
             msg = f"no {FOLDER}/ with configuration files is here or above, up to the repository's root"
             raise click.BadParameter(msg, param_hint="PATH")
         return found
-    path = path.expanduser().resolve()
+    path = resolved(path)
     for candidate in (path / FOLDER, path, path.parent):
         folder = ConfigFolder(candidate, is_trusted=False)
         if folder.files and (candidate != path.parent or path in folder.files):

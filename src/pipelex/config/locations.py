@@ -35,25 +35,22 @@ class ConfigFolder(NamedTuple):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The configuration files in it that exist."""
-        return tuple(file for name in FILE_NAMES if (file := self.path / name).is_file())
+        """The configuration files in it that exist; none where it cannot be looked into."""
+        return tuple(file for name in FILE_NAMES if os.path.isfile(file := self.path / name))
 
 
 class SkippedFolder(NamedTuple):
-    """A ``.pipelex`` folder that is not read, for somebody else can change it.
+    """A ``.pipelex`` folder that is not read: another user can change it, or it cannot be looked into.
 
     Attributes:
         path: The folder.
         reason: What is wrong with it.
+        fix: How to have it read all the same.
     """
 
     path: Path
     reason: str
-
-    @property
-    def fix(self) -> str:
-        """How to have it read all the same."""
-        return f"Take it over, or name its project in {TRUST_VARIABLE}: {self.path.parent}"
+    fix: str
 
 
 def config_folders(start: Path | None = None) -> list[ConfigFolder]:
@@ -73,7 +70,7 @@ def config_folders(start: Path | None = None) -> list[ConfigFolder]:
 
 
 def project_folder(start: Path | None = None) -> ConfigFolder | None:
-    """Return the nearest folder of a project, even one that is not read because somebody else can change it."""
+    """Return the nearest folder of a project, even one that is not read."""
     found = next(_project_candidates(start), None)
     return ConfigFolder(found.path, is_trusted=False) if isinstance(found, SkippedFolder) else found
 
@@ -86,12 +83,16 @@ def user_config_folders() -> list[ConfigFolder]:
 
 
 def skipped_folders(start: Path | None = None) -> list[SkippedFolder]:
-    """Return the folders that the search for the project's passes over, for somebody else can change them."""
+    """Return the folders that are not read: those that the search for the project's passes over, and the user's."""
     skipped: list[SkippedFolder] = []
     for candidate in _project_candidates(start):
         if not isinstance(candidate, SkippedFolder):
             break
         skipped.append(candidate)
+    own = user_folder()
+    reason = _closed_reason(own) if own is not None else None
+    if own is not None and reason is not None:
+        skipped.append(SkippedFolder(own, reason, f"Set HOME, or name a folder of yours in {HOME_VARIABLE}"))
     return skipped
 
 
@@ -102,62 +103,75 @@ def config_files(start: Path | None = None, name: str = "pipelex.toml") -> list[
 
 def user_folder() -> Path | None:
     """Return the user's own configuration folder, whether it exists or not; ``None`` where there is no home."""
-    replaced = os.environ.get(HOME_VARIABLE)
-    home = _home()
-    return Path(replaced).expanduser() if replaced else home / FOLDER if home is not None else None
+    folder = os.path.expanduser(os.environ.get(HOME_VARIABLE) or f"~/{FOLDER}")
+    return None if folder.startswith("~") else Path(folder)  # no HOME, and no entry in the user database
+
+
+def resolved(path: Path) -> Path:
+    """Return a path without ``~`` and symbolic links, as far as that is known: it need not exist or be readable."""
+    return Path(os.path.realpath(os.path.expanduser(path)))
 
 
 def unsafe_reason(folder: ConfigFolder) -> str | None:
-    """Return why a folder is not read at all: another user owns or can change it. Known on POSIX systems alone."""
-    if os.name != "posix":
-        return None
-    for path in (folder.path, *folder.files):
+    """Return why a folder is not read at all; ``None`` where it is.
+
+    Another user owns or can change it (known on POSIX systems alone), or it cannot be opened.
+    """
+    for path in (folder.path, *folder.files) if os.name == "posix" else ():
         status = path.stat()
-        if status.st_uid != os.geteuid():
-            return f"{path} belongs to another user (uid {status.st_uid})"
+        for owner in (status.st_uid, path.lstat().st_uid):  # of a symbolic link: whoever made it can change it
+            if owner != os.geteuid():
+                return f"{path} belongs to another user (uid {owner})"
         if status.st_mode & stat.S_IWOTH:
             return f"{path} can be written by every user"
-    return None
+    return _closed_reason(folder.path)
 
 
-def _home() -> Path | None:
+def _closed_reason(folder: Path) -> str | None:
     try:
-        return Path.home()
-    except RuntimeError:  # no HOME and no entry in the user database
+        (folder / FILE_NAMES[0]).stat()
+    except PermissionError as exc:
+        return f"{folder} cannot be opened ({exc.strerror})"
+    except OSError:
         return None
+    return None
 
 
 def _project_candidates(start: Path | None) -> Iterator[ConfigFolder | SkippedFolder]:
     """Yield each ``.pipelex`` with files at or above a directory, up to the repository's root or the home folder."""
     try:
-        here, home = (start or Path.cwd()).resolve(), _home()
+        here = resolved(start or Path.cwd())
     except FileNotFoundError:  # the working directory was removed: there is no project then
         return
-    own = {folder.resolve() for folder in (user_folder(), home and home / FOLDER) if folder is not None}
+    home = resolved(Path("~"))
+    own = {resolved(folder) for folder in (user_folder(), home / FOLDER) if folder is not None}
     for directory in (here, *here.parents):
         path = directory / FOLDER
-        if path.is_dir() and path.resolve() not in own:
+        if os.path.isdir(path) and resolved(path) not in own:
             named = (start is not None and directory == here) or _is_named_by_variable(path)
-            folder = ConfigFolder(path, is_trusted=named)
-            reason = None if named or not folder.files else unsafe_reason(folder)
+            folder, closed = ConfigFolder(path, is_trusted=named), _closed_reason(path)
+            reason = closed if named or not folder.files else unsafe_reason(folder)
             if reason is not None:
-                yield SkippedFolder(path, reason)
+                fix = f"Take it over, or name its project in {TRUST_VARIABLE}: {directory}"
+                yield SkippedFolder(path, reason, fix)
             elif folder.files:
                 yield folder
-        if directory == home or any((directory / mark).exists() for mark in _REPOSITORY_MARKS):
+        if directory == home or any(os.path.exists(directory / mark) for mark in _REPOSITORY_MARKS):
             return
 
 
 def _is_named_by_variable(folder: Path) -> bool:
-    """Tell whether ``PIPELEX_TRUST`` names a ``.pipelex`` folder, or the project that it is in."""
-    named = (Path(text.strip()).expanduser() for text in os.environ.get(TRUST_VARIABLE, "").split(os.pathsep))
-    resolved = {path.resolve() for path in named if path.is_absolute()}  # a relative path would trust every folder
-    return not resolved.isdisjoint({folder.resolve(), folder.parent.resolve()})
+    """Return whether ``PIPELEX_TRUST`` names a ``.pipelex`` folder, or the project that it is in."""
+    texts = (os.path.expanduser(text.strip()) for text in os.environ.get(TRUST_VARIABLE, "").split(os.pathsep))
+    named = {resolved(Path(text)) for text in texts if os.path.isabs(text)}  # a relative path would trust every folder
+    return not named.isdisjoint({resolved(folder), resolved(folder.parent)})
 
 
 @cache
 def _warn(message: str) -> None:
-    """Log a warning, once a process."""
+    """Log a warning, once a process; a path may hold control characters."""
     import logging
 
-    logging.getLogger("pipelex.config").warning(message)
+    from pipelex.terminal import escaped
+
+    logging.getLogger("pipelex.config").warning(escaped(message))

@@ -426,6 +426,16 @@ def read_variable(name: str) -> str:
     return os.environ.get(name, "").strip()
 
 
+def may_be_secret(key: str, text: str) -> bool:
+    """Return whether a text of a backend's table may hold a secret: its key is named so, or it names a variable.
+
+    Args:
+        key: The key. One that names a place (an endpoint, a region) holds none.
+        text: The text, with its ``${VARIABLE}`` as written.
+    """
+    return bool(_SECRET_KEY.search(key)) or (bool(variables_of(text)) and key not in _PLACE_KEYS)
+
+
 def _frozen(value: Any, convert: Callable[[str], str] = str) -> Any:
     """Return the value of a key as the records have it: a list as a tuple, every text converted."""
     if isinstance(value, list):
@@ -436,7 +446,7 @@ def _frozen(value: Any, convert: Callable[[str], str] = str) -> Any:
 def _expanded(key: str, text: str, variables: Mapping[str, str]) -> str:
     """Replace the references in a text of a backend's table; the result is masked in messages if it may be secret."""
     expanded = expand(text, variables).strip()
-    if _SECRET_KEY.search(key) or (expanded != text and key not in _PLACE_KEYS):
+    if may_be_secret(key, text):
         for secret in (expanded, *(variables[variable] for variable in variables_of(text))):
             keep_secret(secret)
     return expanded

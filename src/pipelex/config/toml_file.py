@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from pipelex.spi.toml_text import TomlText
 
+_LARGEST = 16 * 2**20  # bytes: far more than a catalogue of ten thousand models takes
+
 KeyPath = tuple[str | int, ...]
 """A key, part by part; an element of a list by its index."""
 
@@ -47,13 +49,18 @@ class TomlFile:
         """Read and parse a file.
 
         Raises:
-            ConfigurationError: It cannot be read, or is not TOML. No cause is chained: those of the parser and
-                of the decoder carry the whole text.
+            ConfigurationError: It cannot be read, is larger than 16 MB, or is not TOML. No cause is chained: those of
+                the parser and of the decoder carry the whole text.
         """
         try:
-            return cls.parse(path, path.read_bytes())
+            with path.open("rb") as file:
+                content = file.read(_LARGEST + 1)
         except OSError as exc:
             raise ConfigurationError(file=str(path), reason=f"it cannot be read: {exc.strerror}") from None
+        if len(content) > _LARGEST:
+            reason = f"it is too large: more than {_LARGEST // 2**20} MB"
+            raise ConfigurationError(file=str(path), reason=reason)
+        return cls.parse(path, content)
 
     @classmethod
     def parse(cls, path: Path, content: bytes) -> TomlFile:

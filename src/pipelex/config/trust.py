@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipelex.config.locations import FOLDER, HOME_VARIABLE, ConfigFolder, user_folder
+from pipelex.config.locations import FOLDER, HOME_VARIABLE, ConfigFolder, resolved, user_folder
 from pipelex.exceptions import OutputFileError
 
 if TYPE_CHECKING:
@@ -42,13 +43,13 @@ def record_of(folder: ConfigFolder, files: Iterable[TomlFile] = ()) -> TrustReco
     """Return the record that would make a folder trusted; of the files that were read, by the bytes parsed."""
     digests = {file.path.name: _sha256(file.content) for file in files}
     others = (path for path in folder.files if path.name not in digests)
-    return TrustRecord(str(folder.path.resolve()), digests | {path.name: _sha256(path.read_bytes()) for path in others})
+    return TrustRecord(str(resolved(folder.path)), digests | {path.name: _sha256(path.read_bytes()) for path in others})
 
 
 def trust_records(folder: Path | None = None) -> Iterator[TrustRecord]:
     """Yield what is recorded, by path: of one folder, or of all. A record that cannot be read counts as none."""
     store = _store()
-    if store is None or not store.is_dir():
+    if store is None or not os.path.isdir(store):
         return
     found = []
     for path in sorted(store.glob("*.json")) if folder is None else [_file_of(folder, store)]:
@@ -94,7 +95,7 @@ def trust_written(folder: Path) -> None:
         if mode & stat.S_IWOTH:
             path.chmod(stat.S_IMODE(mode) & ~stat.S_IWOTH)
     own = user_folder()
-    if own is None or own.resolve() != folder.resolve():
+    if own is None or resolved(own) != resolved(folder):
         record_trust(record_of(written), folder)
 
 
@@ -102,14 +103,14 @@ def forget_trust(folder: Path) -> bool:
     """Remove the record of a folder, which need not exist any more, and return whether there was one."""
     store = _store()
     path = _file_of(folder, store) if store is not None else None
-    if path is None or not path.is_file():
+    if path is None or not os.path.isfile(path):
         return False
     path.unlink()
     return True
 
 
 def _file_of(folder: Path, store: Path) -> Path:
-    return store / f"{_sha256(str(folder.resolve()).encode(errors='surrogateescape'))[:32]}.json"
+    return store / f"{_sha256(str(resolved(folder)).encode(errors='surrogateescape'))[:32]}.json"
 
 
 def _sha256(content: bytes) -> str:

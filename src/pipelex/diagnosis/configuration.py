@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipelex.config.locations import DEFAULTS, FILE_NAMES, config_files, skipped_folders
 from pipelex.config.plugins_config import load_plugins_config
 from pipelex.config.references import expand, variables_of
-from pipelex.config.settings import Settings, read_variable
+from pipelex.config.settings import Settings, may_be_secret, read_variable
 from pipelex.config.untrusted import address_in
 from pipelex.diagnosis.report import Finding, Statement
 from pipelex.exceptions import ConfigurationError, PipelexError, UntrustedConfigurationError
@@ -96,12 +96,14 @@ class Configuration:
             return
 
     def plain_http_notes(self, backend_name: str) -> Iterator[Finding]:
-        """Yield a note where a backend's key travels over plain http to another machine."""
+        """Yield a note for each address of another machine to which a backend's secrets travel over plain http."""
         texts = self.settings.texts_of(backend_name)
-        address = _address(texts.get("endpoint", ""))
-        if "api_key" in texts and address.startswith("http://") and not _is_loopback(address):
-            message = f"the key of backend '{backend_name}' travels unencrypted to {address}"
-            yield Finding("plain_http", backend_name, message, "use an https address")
+        secret = [key for key, text in texts.items() if may_be_secret(key, text)]
+        for key in ("endpoint", "control_endpoint"):
+            address = _address(texts.get(key, ""))
+            if secret and address.startswith("http://") and not _is_loopback(address):
+                message = f"{' and '.join(secret)} of backend '{backend_name}' travels unencrypted to {address}"
+                yield Finding("plain_http", backend_name, message, "use an https address")
 
     def trust_findings(self) -> Iterator[Finding]:
         """Yield each key of an untrusted file that has no effect, and each folder that is not read at all."""

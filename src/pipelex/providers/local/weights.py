@@ -65,21 +65,23 @@ SMOLLM2 = Weights(
 KNOWN_WEIGHTS: dict[str, Weights] = {SMOLLM2.model_id: SMOLLM2}
 
 
-def cache_folder() -> Path:
-    """Return the folder of fetched weights: below ``PIPELEX_CACHE_DIR``, or the user's cache folder."""
+def cache_folder() -> Path | None:
+    """Return the folder of fetched weights: below ``PIPELEX_CACHE_DIR``, or the user's cache folder.
+
+    Returns:
+        The folder; ``None`` where there is no home, as for a user of a container who is in no user database.
+    """
     import os
     import sys
 
-    ours = os.environ.get("PIPELEX_CACHE_DIR")
-    if ours:
-        return Path(ours).expanduser() / "weights"
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
+        base = "~/Library/Caches"
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "pipelex" / "weights"
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    folder = os.path.expanduser(os.environ.get("PIPELEX_CACHE_DIR") or os.path.join(base, "pipelex"))
+    return None if folder.startswith("~") else Path(folder) / "weights"
 
 
 def find(weights: Weights, folder: Path | None = None) -> Path | None:
@@ -91,7 +93,8 @@ def find(weights: Weights, folder: Path | None = None) -> Path | None:
         weights: The weights.
         folder: The only folder to look in; without it, the cache folder, then the installed package.
     """
-    places = [folder / weights.filename] if folder else [cache_folder() / weights.filename, _in_package(weights)]
+    cache = folder or cache_folder()
+    places = [cache / weights.filename if cache else None, None if folder else _in_package(weights)]
     return next((place for place in places if place is not None and _has_size(place, weights.size)), None)
 
 
@@ -115,7 +118,10 @@ def is_whole(weights: Weights, path: Path) -> bool:
     """
     found = path.stat()
     state = f"{weights.sha256} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {path}\n".encode()
-    record = cache_folder() / f"{weights.filename}.checked"
+    folder = cache_folder()
+    if folder is None:
+        return digest(path) == weights.sha256
+    record = folder / f"{weights.filename}.checked"
     try:
         if record.read_bytes() == state:
             return True
@@ -142,8 +148,10 @@ def require(model_id: str, *, backend_name: str, weights_file: str = "") -> Path
     Raises:
         InferenceModelNotFoundError: No such model, or its weights are not on this machine.
     """
+    import os
+
     if weights_file:
-        own = Path(weights_file).expanduser()
+        own = Path(os.path.expanduser(weights_file))
         if not own.is_file():
             msg = f"There is no weights file {own}. Correct 'weights' in [backends.{backend_name}]"
             raise InferenceModelNotFoundError(msg, provider=backend_name, model=model_id)
