@@ -15,8 +15,8 @@ def write_text(text: str, *, err: bool = False, end: str = "\n") -> None:
 
     Args:
         text: The text.
-        err: Whether to write it to standard error. A fault of the system is then ignored: there is no place left to
-            report it.
+        err: Whether to write it to standard error. Secrets that were read are masked then, whoever wrote the text: a
+            library's log, a plugin. A fault of the system is ignored: there is no place left to report it.
         end: What follows the text.
 
     Raises:
