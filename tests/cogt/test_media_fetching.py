@@ -200,7 +200,10 @@ def test_an_answer_that_drips_is_late_all_the_same_and_keeps_no_process_from_end
 PRIVATE = ["127.0.0.1", "10.1.2.3", "169.254.169.254", "100.64.0.1", "0.0.0.0", "::1", "::ffff:10.0.0.1", "fe80::1%1"]
 
 
-@pytest.mark.parametrize("address", [*PRIVATE, "64:ff9b::7f00:1", "2002:a00:1::", "224.0.0.1", "fd00::1"])
+IN_IPV6 = ["::127.0.0.1", "::ffff:0:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::a00:1", "2002:a00:1::"]
+
+
+@pytest.mark.parametrize("address", [*PRIVATE, *IN_IPV6, "192.0.0.192", "224.0.0.1", "fd00::1", "fec0::1"])
 def test_an_address_of_no_public_network_is_private(address: str) -> None:
     assert fetching._is_private(address)
 

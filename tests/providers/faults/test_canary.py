@@ -30,7 +30,7 @@ from tests.heavy import heavy_but
 from tests.providers.faults.drivers import DRIVERS, IMPATIENT, PATIENT, play
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from pipelex.exceptions import PipelexError
     from pipelex.testing.loopback import HttpReply, HttpRequest
@@ -236,6 +236,70 @@ def test_a_crash_shows_no_key(
     assert [] == hunt.found
 
 
+@pytest.fixture
+def run_over_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[list[str], set[str]]]:
+    """Run many rows that are all refused, twice; return in which files a key is seen, and which were looked at.
+
+    They are looked at while the run goes on, too: the log of an SQLite file is gone when it is closed.
+    """
+    driver = DRIVERS["openai"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PIPELEX_TRUST", str(tmp_path))
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps({"text": f"row {n}"}) for n in range(4)))
+
+    def run() -> tuple[list[str], set[str]]:
+        looked_at: set[str] = set()
+
+        def look() -> None:
+            for path in tmp_path.rglob("*"):
+                if path.is_file() and path.parent.name != ".pipelex":
+                    looked_at.add(path.name)
+                    hunt.look_at(path.name, path.read_bytes().decode("latin-1"))
+
+        with SecretHunt(secrets=SECRETS) as hunt, driver.vendor() as vendor:
+            vendor.answer_with(lambda token: driver._answer(token, None))
+            vendor.fail_with(Fault.UNAUTHORIZED)
+            _repeat_what_came(vendor, meanwhile=look)
+            _configure(tmp_path, driver, vendor.endpoint)
+            command = [
+                "map",
+                "rows.jsonl",
+                "--prompt",
+                "{text}",
+                "-m",
+                "canary/the-model",
+                "-o",
+                "out.jsonl",
+                "--usage",
+            ]
+            assert [1, 1] == [main(command), main([*command, "--retry-failed"])]
+            look()
+        return [where for where in hunt.found if not where.startswith("the log")], looked_at
+
+    return run
+
+
+def test_no_file_of_a_run_over_many_rows_holds_a_key(
+    run_over_rows: Callable[[], tuple[list[str], set[str]]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    found, looked_at = run_over_rows()
+    assert [] == found
+    assert {"out.jsonl", "out.jsonl.ledger", "out.jsonl.ledger-wal"} <= looked_at
+    assert "[redacted]" in Path("out.jsonl").read_text()
+    assert main(["map", "--report", "out.jsonl", "--json"]) in {0, 1}
+    shown = "".join(capfd.readouterr())
+    assert "InferenceAuthenticationError" in shown
+    assert not any(secret in shown for secret in SECRETS)
+
+
+def test_a_planted_leak_into_a_file_is_found(
+    run_over_rows: Callable[[], tuple[list[str], set[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelex.redaction._secrets", set())
+    monkeypatch.setattr("pipelex.config.settings.keep_secret", lambda value: None)
+    assert {"out.jsonl", "out.jsonl.ledger"} <= set(run_over_rows()[0])
+
+
 def _looking(driver: AnyDriver, hunt: SecretHunt) -> Any:
     """Make the scene of one call, after which everything is looked at that anybody could print."""
 
@@ -254,12 +318,13 @@ def _looking(driver: AnyDriver, hunt: SecretHunt) -> Any:
     return scene
 
 
-def _repeat_what_came(vendor: object) -> None:
+def _repeat_what_came(vendor: object, *, meanwhile: Callable[[], None] = lambda: None) -> None:
     """Let the vendor's refusals repeat the headers and the address of the request in every text that they hold."""
     assert isinstance(vendor, LoopbackVendor)
     serve = vendor.server.serve
 
     def repeating(request: HttpRequest) -> HttpReply:
+        meanwhile()
         reply = serve(request)
         if reply.status < 400:
             return reply

@@ -34,6 +34,8 @@ PRIVATE_VARIABLE = "PIPELEX_PRIVATE_ADDRESSES"
 """The environment variable that allows (``allow``) or refuses (``refuse``) private addresses, whoever names them."""
 
 _SCHEMES = ("http", "https")
+_NOT_GLOBAL = ("192.0.0.0/24", "::/96", "::ffff:0:0:0/96", "64:ff9b:1::/48", "fec0::/10")
+"""Special-purpose networks of IANA's registries, and IPv4 inside IPv6, that ``ipaddress`` takes for global."""
 _MARK = re.compile(r"[^!#-;=?-\[\]_a-z~]|%(?![0-9a-f]{2})", re.IGNORECASE)  # what RFC 3986 does not allow
 _LATIN_1 = {"iso8859-1", "ascii", "latin_1"}  # read as windows-1252: https://encoding.spec.whatwg.org/#names-and-labels
 
@@ -114,14 +116,15 @@ def _port(parts: SplitResult) -> int:
 
 def _is_private(address: str) -> bool:
     """Return whether an IP address is outside the public internet; IPv4 inside IPv6 counts as IPv4."""
-    from ipaddress import ip_address
+    from ipaddress import ip_address, ip_network
 
     found: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
     inner = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
     if found.version == 6 and found.packed.startswith(b"\0\x64\xff\x9b" + bytes(8)):  # NAT64, RFC 6052
         inner = ip_address(found.packed[12:])
     known = inner if inner is not None else found
-    return not known.is_global or known.is_multicast
+    is_global = known.is_global and not any(known in ip_network(network) for network in _NOT_GLOBAL)
+    return not is_global or known.is_multicast
 
 
 def fetchable(url: str) -> str:
