@@ -20,7 +20,7 @@ from pipelex.config.tables import BACKEND_KEYS, FAMILIES, MODEL_KEYS, SETTING_KE
 from pipelex.config.toml_file import TomlFile
 from pipelex.config.trust import forget_trust, record_of, record_trust, trust_records, trust_written
 from pipelex.config.untrusted import ALLOWED, refusals_in
-from pipelex.exceptions import UntrustedConfigurationError
+from pipelex.exceptions import ConfigurationError, ConfigurationProblem, UntrustedConfigurationError
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from tests.architecture.tree import SRC
 
@@ -251,6 +251,45 @@ def test_a_changed_added_or_removed_file_must_be_trusted_again(folders: Folders)
     assert forget_trust(folders.project / ".pipelex")
     assert not forget_trust(folders.project / ".pipelex")
     refused()
+
+
+INVALID = """\
+strange = 1
+[hooks]
+run = "sh"
+[plugins]
+enabled = ["x"]
+disabled = "all"
+[backends]
+mistral = 3
+[backends.openai]
+timeout_s = "long"
+[backends.anthropic]
+timeout_s = 5
+[backends.anthropic.llm]
+capabilities = ["fly"]
+"""
+
+
+def test_what_is_invalid_in_an_untrusted_file_stops_what_it_concerns_alone(folders: Folders) -> None:
+    path = folders.of_project(INVALID)
+    assert () == load_plugins_config().disabled
+    settings = Settings.load()
+    assert "pypdfium2" == settings.resolve_backend("pypdfium2").name
+    assert ["backends.openai.timeout_s"] == [problem.key for problem in refused().problems]
+    assert ["backends.anthropic.llm.capabilities"] == [problem.key for problem in refused(name="anthropic").problems]
+    found: list[ConfigurationProblem] = []
+    Settings.load(problems=found)
+    assert {"strange", "hooks", "plugins.enabled", "plugins.disabled", "backends.mistral"} < {one.key for one in found}
+    trust(folders)
+    with pytest.raises(ConfigurationError, match=r"plugins\.enabled: unknown key"):
+        load_plugins_config()
+    with pytest.raises(ConfigurationError, match=r"hooks: unknown table"):
+        Settings.load()
+    path.write_text("[backends")
+    for load in (Settings.load, load_plugins_config):
+        with pytest.raises(ConfigurationError, match="not valid TOML"):
+            load()
 
 
 def test_the_bytes_that_were_parsed_are_the_ones_that_are_trusted(folders: Folders) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pipelex.config.locations import ConfigFolder
     from pipelex.config.trust import TrustRecord
     from pipelex.config.untrusted import Refusal
+    from pipelex.exceptions import ConfigurationProblem
 
 
 @click.command()
@@ -77,8 +78,12 @@ def _examine(folder: ConfigFolder) -> tuple[TrustRecord, tuple[Refusal, ...]]:
     from pipelex.config.locations import user_config_folders
     from pipelex.config.settings import Settings
     from pipelex.config.trust import record_of
+    from pipelex.exceptions import report_problems
 
-    settings = Settings.of_folders([folder, *user_config_folders()], trusts=lambda other, _: other is not folder)
+    invalid: list[ConfigurationProblem] = []
+    folders = [folder, *user_config_folders()]
+    settings = Settings.of_folders(folders, trusts=lambda other, _: other is not folder, problems=invalid)
+    report_problems(invalid)
     files = [file for file in settings.files if file.path.parent == folder.path]
     return record_of(folder, files), settings.refusals
 

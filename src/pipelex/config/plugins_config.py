@@ -46,14 +46,15 @@ def load_plugins_config(
 ) -> PluginsConfig:
     """Read the ``[plugins]`` table, and nothing else, of the configuration files.
 
-    The strongest trusted file that states a denylist gives it whole. An untrusted one adds names and takes none away.
+    The strongest trusted file that states a denylist gives it whole. An untrusted one adds names and takes none away;
+    what is invalid in its table has no effect.
 
     Args:
         start: Where the search for the project's ``.pipelex`` begins; see ``config_folders``.
         problems: Takes what is wrong, in place of an error being raised.
 
     Raises:
-        ConfigurationError: A file is not TOML, or its ``[plugins]`` table is invalid.
+        ConfigurationError: A file is not TOML, or the ``[plugins]`` table of a trusted one is invalid.
     """
     found: list[ConfigurationProblem] = []
     whole: tuple[str, ...] | None = None
@@ -61,10 +62,16 @@ def load_plugins_config(
     for folder in config_folders(start):
         path = folder.path / FILE_NAMES[0]
         file = _read(path, found) if path in folder.files else None
-        names = disabled_in(file, found) if file is not None else None  # all are checked, whichever one counts
-        if file is None or names is None:
+        if file is None:
             continue
-        if not _is_trusted(folder, file):
+        invalid: list[ConfigurationProblem] = []
+        names = disabled_in(file, invalid)
+        is_trusted = (names is not None or invalid) and _is_trusted(folder, file)
+        if is_trusted or problems is not None:
+            found += invalid  # all are checked, whichever one counts
+        if names is None:
+            continue
+        if not is_trusted:
             added = names
         elif whole is None:
             whole = names

@@ -65,12 +65,13 @@ class Settings:
         files: The files with what is right and has effect in them, weakest first.
         refusals: What untrusted files hold that they may not. An error where a model or backend that it concerns is
             resolved.
+        postponed: What is wrong in untrusted files, which stops nothing else: an error in the same places.
 
     Raises:
         ConfigurationError: A file is invalid; all problems are named, with line and key.
     """
 
-    __slots__ = ("_backends", "_defaults", "_models", "_resolved", "_sdks", "files", "refusals")
+    __slots__ = ("_backends", "_defaults", "_models", "_resolved", "_sdks", "files", "postponed", "refusals")
 
     def __init__(self, files: Iterable[TomlFile], *, problems: list[ConfigurationProblem] | None = None) -> None:
         from pipelex.config.tables import FileCheck
@@ -78,6 +79,7 @@ class Settings:
         checks = [FileCheck(file) for file in files]
         report_problems((problem for check in checks for problem in check.problems), problems)
         self.refusals: tuple[Refusal, ...] = ()
+        self.postponed: tuple[ConfigurationProblem, ...] = ()
         files = [check.checked for check in checks]
         trusted: dict[str, Any] = {}
         for file in files:
@@ -106,7 +108,8 @@ class Settings:
             problems: Takes what is wrong, in place of an error being raised; what is wrong is left out.
 
         Raises:
-            ConfigurationError: A file cannot be read or is invalid; all problems are named, with line and key.
+            ConfigurationError: A file cannot be read, is no TOML or, where it is trusted, is invalid; all problems
+                are named, with line and key.
         """
         from pipelex.config.trust import is_trusted
 
@@ -142,7 +145,11 @@ class Settings:
                     file.is_trusted = are_trusted
                 weakest_first = files + weakest_first
             settings = cls(weakest_first, problems=found)
-        report_problems(found, problems)
+        untrusted = {str(file.path) for file in weakest_first if not file.is_trusted}
+        settings.postponed = tuple(problem for problem in found if problem.file in untrusted)
+        report_problems(
+            found if problems is not None else (one for one in found if one.file not in untrusted), problems
+        )
         return settings
 
     def resolve_model(
@@ -334,13 +341,18 @@ class Settings:
         Raises:
             UntrustedConfigurationError: It is so; every key is named.
         """
-        found = [refusal for refusal in self.refusals if refusal.key[: len(key)] == key]
+        if not self.refusals and not self.postponed:
+            return
+        from pathlib import Path
+
+        from pipelex.config.toml_file import name_of
+
+        named = name_of(key)
+        found = [refusal.problem for refusal in self.refusals if refusal.key[: len(key)] == key]
+        found += [problem for problem in self.postponed if f"{problem.key}.".startswith(f"{named}.")]
         if found:
-            raise UntrustedConfigurationError(
-                subject=subject,
-                problems=tuple(refusal.problem for refusal in found),
-                folder=str(found[0].file.path.parent.parent),
-            )
+            folder = str(Path(found[0].file).parent.parent)
+            raise UntrustedConfigurationError(subject=subject, problems=tuple(found), folder=folder)
 
     def _missing_in(self, model: str) -> Iterator[ConfigurationProblem]:
         """Yield what is missing in the table of a catalogue model."""

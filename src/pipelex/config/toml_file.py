@@ -96,8 +96,7 @@ class TomlFile:
             key: The key. Where the file does not state it, the line is that of the innermost table around it.
             reason: What is wrong with it. Must not hold a value that may be secret.
         """
-        named = ".".join(quoted(part) for part in key if isinstance(part, str))
-        return ConfigurationProblem(file=str(self.path), reason=reason, line=self.line_of(key), key=named)
+        return ConfigurationProblem(file=str(self.path), reason=reason, line=self.line_of(key), key=name_of(key))
 
     def line_of(self, key: KeyPath) -> int | None:
         """Return the line, counted from 1, that states a key or the innermost table around it."""
@@ -118,6 +117,11 @@ def read_files(paths: Iterable[Path], problems: list[ConfigurationProblem]) -> l
         except ConfigurationError as exc:
             problems.extend(exc.problems)
     return files
+
+
+def name_of(key: KeyPath) -> str:
+    """Return a key as TOML has it; the elements of a list are not told apart."""
+    return ".".join(quoted(part) for part in key if isinstance(part, str))
 
 
 def quoted(part: str) -> str:
