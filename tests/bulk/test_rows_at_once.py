@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sqlite3
 from contextlib import aclosing, closing
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelex.boot import Pipelex
-from pipelex.bulk.exceptions import DuplicateRowKeyError
+from pipelex.bulk.exceptions import DuplicateRowKeyError, JobChangedError, MapOptionError, RowKeyError
 from pipelex.bulk.ledger import read_ledger
 from pipelex.bulk.options import MapOptions
 from pipelex.bulk.report import MapReport
@@ -90,6 +91,35 @@ def test_a_ledger_that_is_removed_while_it_is_open_is_written_anew(px: Pipelex, 
     assert 8 == read().ok
     assert all(row.is_from_ledger for row in px.map_sync(map(str, range(8)), str, model=MODEL, ledger="job.db"))
     assert 8 == plugin.counted().total()
+
+
+def test_of_a_long_text_that_has_changed_the_part_that_differs_is_shown() -> None:
+    before, now = f"{'x' * 5000} is good {'y' * 5000}", f"{'x' * 5000} is bad {'y' * 5000}"
+    message = str(JobChangedError(file="job.db", differences={"prompt": (before, now), "model": ("a", "b")}))
+    assert re.search(
+        r"prompt: \.\.\.x+ is good y+\.\.\. in the ledger, \.\.\.x+ is bad y+\.\.\. now; model: a in the", message
+    )
+    assert len(message) < 1000
+
+
+@pytest.mark.parametrize("key", [None, 1.5, True, (1,), 2**63, b"a"])
+def test_a_key_that_no_ledger_can_hold_is_named_with_its_row(px: Pipelex, plugin: CountingPlugin, key: object) -> None:
+    with pytest.raises(RowKeyError, match=r"The key of row 1 is .*: expected a text, or a whole number"):
+        list(px.map_sync(["a"], str, model=MODEL, key=lambda _: key, ledger="job.db"))  # type: ignore[arg-type, return-value]  # what is tested
+    assert not plugin.counted()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("concurrency", value) for value in (0, -1, 1.5, True)),
+        *(("requests_per_minute", 0), ("tokens_per_minute", -1), ("limit", -1), ("max_failures", -1)),
+        *(("max_cost_usd", value) for value in (0, -1.0, float("nan"))),
+    ],
+)
+def test_an_option_out_of_its_range_is_named(option: str, value: object) -> None:
+    with pytest.raises(MapOptionError, match=rf"MapOptions\({option}={value}\): expected a"):
+        MapOptions(**{option: value})  # type: ignore[arg-type]  # what is tested
 
 
 def test_a_first_row_without_a_job_fails_alone_and_only_where_no_row_has_one_the_run_does(px: Pipelex) -> None:

@@ -25,14 +25,18 @@ __all__ = [
     "LedgerVersionError",
     "MapError",
     "MapLimitError",
+    "MapOptionError",
     "MapUsageError",
     "MissingColumnError",
+    "RowKeyError",
     "RowKilledProcessError",
     "RowsFormatError",
 ]
 
 
 _MOST_NAMED = 20
+_MOST_OF_A_KEY = 80
+_MOST_OF_A_TEXT, _MOST_IN_COMMON = 200, 40  # of a difference
 
 
 class MapError(PipelexError):
@@ -41,6 +45,22 @@ class MapError(PipelexError):
 
 class MapUsageError(MapError):
     """The root of those that are found before the first call, or name what the caller has to correct."""
+
+
+class MapOptionError(MapUsageError):
+    """An option of a run is out of its range.
+
+    Args:
+        option: The option.
+        value: Its value.
+        expected: What is expected.
+    """
+
+    def __init__(self, *, option: str, value: object, expected: str) -> None:
+        self.option = option
+        self.value = str(value)
+        self.expected = expected
+        super().__init__(f"MapOptions({option}={value!r}): expected {expected}.")
 
 
 class LedgerError(MapError):
@@ -95,10 +115,40 @@ class JobChangedError(MapUsageError):
     def __init__(self, *, file: str, differences: Mapping[str, tuple[str, str]]) -> None:
         self.file = file
         self.differences = tuple((name, before, now) for name, (before, now) in differences.items())
-        listed = "; ".join(f"{name}: {before} in the ledger, {now} now" for name, before, now in self.differences)
+        listed = "; ".join(_difference(name, before, now) for name, before, now in self.differences)
         super().__init__(
             f"{file}: the job has changed: {listed}. Run it as before to resume, name another output, or start over "
             "(--new, or MapOptions(new=True)), which drops the answers that are in the ledger."
+        )
+
+
+def _difference(name: str, before: str, now: str) -> str:
+    """Return how two texts differ; of long ones the part where they begin to."""
+    pairs = enumerate(zip(before, now, strict=False))
+    begin = max(0, next((at for at, (one, other) in pairs if one != other), 0) - _MOST_IN_COMMON)
+    shown = [text if len(text) <= _MOST_OF_A_TEXT else _excerpt(text, begin) for text in (before, now)]
+    return f"{name}: {shown[0]} in the ledger, {shown[1]} now"
+
+
+def _excerpt(text: str, begin: int) -> str:
+    end = begin + _MOST_OF_A_TEXT
+    return f"{'...' if begin else ''}{text[begin:end]}{'...' if end < len(text) else ''}"
+
+
+class RowKeyError(MapUsageError):
+    """The key of a row is of no type that a ledger can hold.
+
+    Args:
+        key: The key.
+        index: The index of the row, counted from 0.
+    """
+
+    def __init__(self, *, key: object, index: int) -> None:
+        self.key = repr(key)[:_MOST_OF_A_KEY]
+        self.index = index
+        super().__init__(
+            f"The key of row {index + 1} is {self.key}: expected a text, or a whole number of at most 64 bits. "
+            "Convert it: key=lambda row: str(...)."
         )
 
 

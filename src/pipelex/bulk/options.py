@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from pipelex.bulk.exceptions import MapOptionError
+
 if TYPE_CHECKING:
     from pipelex.exceptions import PipelexError
     from pipelex.reporting.reporting_protocol import InferenceUsage
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["MapOptions", "MapRow", "OnAmbiguous"]
 
 ValueT_co = TypeVar("ValueT_co", covariant=True)
+
+_MAY_BE_ZERO = ("limit", "max_failures")
 
 
 class OnAmbiguous(StrEnum):
@@ -42,6 +46,9 @@ class MapOptions:
         on_ambiguous: What becomes of rows whose call may have been charged when a run was interrupted. ``None``: FAIL
             for calls that are charged on arrival (images), RETRY for others.
         new: Whether to drop what the ledger holds.
+
+    Raises:
+        MapOptionError: A number is out of its range.
     """
 
     concurrency: int | None = None
@@ -53,6 +60,14 @@ class MapOptions:
     retry_failed: bool = False
     on_ambiguous: OnAmbiguous | None = None
     new: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("concurrency", "requests_per_minute", "tokens_per_minute", "limit", "max_failures"):
+            value, least = getattr(self, name), int(name not in _MAY_BE_ZERO)
+            if value is not None and not (type(value) is int and value >= least):
+                raise MapOptionError(option=name, value=value, expected=f"a whole number, {least} or more")
+        if self.max_cost_usd is not None and not self.max_cost_usd > 0:  # NaN is not greater, either
+            raise MapOptionError(option="max_cost_usd", value=self.max_cost_usd, expected="an amount above 0")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from pipelex.bulk.exceptions import (
     DuplicateRowKeyError,
     JobChangedError,
     MapLimitError,
+    RowKeyError,
     RowKilledProcessError,
 )
 from pipelex.bulk.kinds import KINDS
@@ -54,6 +55,7 @@ ValueT_co = TypeVar("ValueT_co", covariant=True)
 
 _END = object()
 _MOST_WITHOUT_JOB = 1_000
+_KEY_END = 1 << 63  # SQLite's integers have 64 bits
 _MOST_DEATHS = 2
 _MOST_CHILDREN = 8
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 5.0  # before a refused call is made again
@@ -347,6 +349,8 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         key = index if plan.key is None else plan.key(row)
         if isinstance(key, str):
             key = encodable(key)
+        elif type(key) is not int or not -_KEY_END <= key < _KEY_END:
+            raise RowKeyError(key=key, index=index)
         fingerprint, source = "", None
         if ledger is not None:
             fingerprint, source = _fingerprint(job), plan.source(row) if plan.source else None

@@ -29,6 +29,7 @@ _RAY_ADDRESS = "RAY_ADDRESS"
 _CONNECT_S = 10.0
 _NEW = "local"  # what Ray calls the address of a cluster that it is to start
 _NO_STATISTICS = ("RAY_USAGE_STATS_ENABLED", "0")
+_ON_LOOPBACK = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # Ray's only way to 127.0.0.1; read when it is imported
 
 
 class ActorLostError(Exception):
@@ -149,12 +150,14 @@ class Cluster:
         Raises:
             ClusterUnreachableError: There is none at the address, or none can be started.
         """
+        address = engine.address or os.environ.get(_RAY_ADDRESS) or _NEW
+        os.environ.setdefault(*_NO_STATISTICS)
+        if address == _NEW:
+            os.environ.setdefault(*_ON_LOOPBACK)
         import ray
 
         if ray.is_initialized():
             return cls(engine, is_ours=False)
-        address = engine.address or os.environ.get(_RAY_ADDRESS) or _NEW
-        os.environ.setdefault(*_NO_STATISTICS)
         settings = {"include_dashboard": False} if address == _NEW else {}
         check_reachable(address)
         try:
