@@ -132,7 +132,7 @@ def test_a_file_that_no_run_wrote_is_not_replaced(
     run: Callable[..., int], tmp_path: Path, plugin: CountingPlugin, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "out.jsonl").write_text("mine", encoding="utf-8")
-    assert 1 == run()
+    assert 2 == run()
     assert ("mine", 0) == ((tmp_path / "out.jsonl").read_text(encoding="utf-8"), plugin.counted().total())
     assert "it exists already" in capfd.readouterr().err
 

@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +13,6 @@ from pipelex.cli.main import main
 from tests.bulk.counting import MODEL
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.bulk.counting import CountingPlugin
 
 
@@ -32,7 +31,7 @@ def test_results_that_were_edited_since_are_not_replaced(
     assert [0, 0] == [run(), run()]
     written = out.read_text(encoding="utf-8")
     out.write_text(f"{written}mine\n", encoding="utf-8")
-    assert 1 == run()
+    assert 2 == run()
     assert "it was changed after the last run wrote it" in capfd.readouterr().err
     assert f"{written}mine\n" == out.read_text(encoding="utf-8")
     out.unlink()
@@ -129,7 +128,7 @@ def test_a_closed_standard_input_is_a_named_error(
     plugin: CountingPlugin, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", None)
-    assert 1 == run("-", "out.jsonl")
+    assert 2 == run("-", "out.jsonl")
     assert "there is no standard input" in capfd.readouterr().err
 
 
@@ -143,3 +142,11 @@ def test_a_report_is_read_where_nothing_can_be_written(
     assert 0 == main(["map", "--report", "out.csv"])
     assert "rows      1: 1 ok" in capfd.readouterr().out
     assert {"rows.csv", "out.csv", "out.csv.ledger", "calls.txt", "home"} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_files_that_are_not_there_end_with_code_2(plugin: CountingPlugin, capfd: pytest.CaptureFixture[str]) -> None:
+    assert 2 == run("no.csv")
+    assert "no.csv: it cannot be read: No such file" in capfd.readouterr().err
+    Path("rows.csv").write_text("text\na\n", encoding="utf-8")
+    assert 2 == run(out="no/out.csv")
+    assert "no: there is no such folder" in capfd.readouterr().err

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +76,18 @@ def test_results_keep_the_types_of_the_input(plugin: CountingPlugin, tmp_path: P
     assert [TABLE.schema.field(name).type for name in kept[:4]] == [found.schema.field(name).type for name in kept[:4]]
     assert 'echo: a/1/2026-01-02 12:00:00.000000000Z/1.50/0.5/["x"]' == found["answer"][0].as_py()
     assert "InferenceRequestError" == json.loads(found["_error"][1].as_py())["error"]
+
+
+def test_a_prompt_shows_durations_as_text_and_refuses_bytes(
+    plugin: CountingPlugin, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    columns = {"raw": [b"\xff"], "took": [timedelta(seconds=1)], "scores": [[float("nan"), 1.0]]}
+    rows = write(tmp_path / "rows.parquet", pa.table(columns))
+    assert 0 == main(["map", rows, "--prompt", "{took} {scores}", "-m", MODEL, "-o", "out.jsonl"])
+    found = json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))
+    assert ("echo: 0:00:01 [null, 1.0]", [None, 1.0]) == (found["answer"], found["scores"])
+    assert 2 == main(["map", rows, "--prompt", "{raw}", "-m", MODEL, "-o", "other.jsonl"])
+    assert "column 'raw' holds bytes, which are no text" in capfd.readouterr().err
 
 
 def test_a_column_whose_values_fit_no_type_becomes_text(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def cell_text(value: object) -> str:
-    """Return a cell as text: no value as nothing, what is no text as JSON."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json_text(value)
+    """Return a cell as text: no value as nothing; numbers, lists and mappings as JSON; a duration as it is printed."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json_text(value) if isinstance(value, int | float | list | dict) else str(_plain(value))
 
 
 def is_empty(value: object) -> bool:
@@ -22,8 +23,11 @@ def is_empty(value: object) -> bool:
 
 
 def json_text(value: object) -> str:
-    """Return a value as JSON: dates and decimals as texts, bytes as ``null``."""
-    return encodable(_JSON.encode(value))
+    """Return a value as JSON: dates and decimals as texts, bytes and numbers that JSON has not (NaN) as ``null``."""
+    text = _JSON.encode(value)
+    if "NaN" in text or "Infinity" in text:
+        text = _JSON.encode(_finite(value))
+    return encodable(text)
 
 
 def row_json(row: Mapping[str, object]) -> str:
@@ -40,6 +44,15 @@ def encodable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode(errors="backslashreplace").decode()
     return text
+
+
+def _finite(value: object) -> object:
+    """Return a value with ``None`` for each number that is none in JSON."""
+    if isinstance(value, dict):
+        return {name: _finite(cell) for name, cell in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(cell) for cell in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _plain(value: object) -> object:

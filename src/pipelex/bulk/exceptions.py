@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipelex.exceptions import PipelexError
+from pipelex.exceptions import InputFileError, OutputFileError, PipelexError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +28,10 @@ __all__ = [
     "MapOptionError",
     "MapUsageError",
     "MissingColumnError",
+    "ResultsFileError",
     "RowKeyError",
     "RowKilledProcessError",
+    "RowsFileError",
     "RowsFormatError",
 ]
 
@@ -264,6 +266,24 @@ class RowsFormatError(MapUsageError):
         self.reason = reason
         self.line = line
         super().__init__(f"{file}{f':{line}' if line else ''}: {reason}")
+
+
+class RowsFileError(InputFileError, MapUsageError):
+    """A file of rows cannot be read.
+
+    Args:
+        file: The file.
+        reason: Why not.
+    """
+
+
+class ResultsFileError(OutputFileError, MapUsageError):
+    """Results cannot be written to a file; this is found before the first call.
+
+    Args:
+        file: The file.
+        reason: Why not, and the fix.
+    """
 
 
 class ClusterError(MapError):

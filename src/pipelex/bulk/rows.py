@@ -11,9 +11,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from pipelex.bulk.exceptions import RowsFormatError
+from pipelex.bulk.exceptions import RowsFileError, RowsFormatError
 from pipelex.bulk.formats import DELIMITERS, FORMATS, TABLES, format_of
-from pipelex.exceptions import InputFileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -50,7 +49,7 @@ class RowSource:
         types: The types of the columns, where the file states them.
 
     Raises:
-        InputFileError: There is no such file, or it cannot be read.
+        RowsFileError: There is no such file, or it cannot be read.
         RowsFormatError: It is of no known format, or its first row cannot be parsed.
         MissingDependencyError: The format needs pyarrow, which is not installed.
     """
@@ -124,7 +123,7 @@ def _named_errors(name: str) -> Iterator[None]:
     except UnicodeDecodeError as exc:
         raise _not_utf8(name) from exc
     except OSError as exc:
-        raise InputFileError(file=name, reason=f"{name}: it cannot be read: {exc.strerror or exc}") from exc
+        raise RowsFileError(file=name, reason=f"{name}: it cannot be read: {exc.strerror or exc}") from exc
 
 
 def _unknown_format(name: str) -> str:
@@ -139,7 +138,7 @@ def _unknown_format(name: str) -> str:
 def _opened(name: str) -> Iterator[TextIO]:
     if name == STDIN:
         if sys.stdin is None:
-            raise InputFileError(file=name, reason="there is no standard input")
+            raise RowsFileError(file=name, reason="there is no standard input")
         sys.stdin.reconfigure(encoding="utf-8-sig", newline="")  # type: ignore[union-attr]  # it is a text file
         yield sys.stdin
         return

@@ -43,8 +43,15 @@ class Template:
 
         Raises:
             MissingColumnError: The row has no such column.
+            RowsFormatError: A column that is named holds bytes.
         """
         check_columns(self.columns, row, where="this row")
+        for column in self.columns:
+            if isinstance(row[column], bytes):
+                reason = (
+                    f"column {column!r} holds bytes, which are no text: pass it as --image-column or --document-column"
+                )
+                raise RowsFormatError(file="the prompt", reason=reason)
         return "".join(literal + (cell_text(row[name]) if name is not None else "") for literal, name, _ in self._parts)
 
 

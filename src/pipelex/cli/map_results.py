@@ -75,13 +75,13 @@ class MapResults:
 
         Raises:
             click.UsageError: The name has no known ending, or names the input; or the answers' column is taken.
-            OutputFileError: There is no such folder, it cannot be written to, or other files are there.
+            ResultsFileError: There is no such folder, it cannot be written to, or other files are there.
             MissingDependencyError: The format needs a package that is not installed.
         """
         import os
 
+        from pipelex.bulk.exceptions import ResultsFileError
         from pipelex.bulk.formats import TABLES
-        from pipelex.exceptions import OutputFileError
 
         out = self.out
         if self._format() in TABLES:
@@ -96,7 +96,7 @@ class MapResults:
             raise click.UsageError(msg)
         if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
             what = "it cannot be written to" if out.parent.is_dir() else "there is no such folder"
-            raise OutputFileError(file=str(out), reason=f"{out.parent}: {what}")
+            raise ResultsFileError(file=str(out), reason=f"{out.parent}: {what}")
         if new:
             return
         if self.ledger.exists():
@@ -105,12 +105,12 @@ class MapResults:
         for taken in (out, self._folder):
             if taken.exists():
                 reason = "it exists already, and no run of this command wrote it. Name another file, or pass --new"
-                raise OutputFileError(file=str(taken), reason=reason)
+                raise ResultsFileError(file=str(taken), reason=reason)
 
     def _check_unchanged(self) -> None:
         """Check that the file of results is the one that the last run wrote: it is going to be replaced."""
+        from pipelex.bulk.exceptions import ResultsFileError
         from pipelex.bulk.ledger import open_ledger
-        from pipelex.exceptions import OutputFileError
 
         if not self.out.exists():
             return
@@ -124,7 +124,7 @@ class MapResults:
                 "it was changed after the last run wrote it, and would be replaced. Move it away: the same command "
                 "writes it again from the ledger"
             )
-            raise OutputFileError(file=str(self.out), reason=reason)
+            raise ResultsFileError(file=str(self.out), reason=reason)
 
     def write(self, *, seen: int | None) -> None:
         """Write all rows of the ledger that have an outcome, or nothing.
