@@ -202,13 +202,17 @@ def _string_list(statement: cst.SimpleStatementLine) -> list[str]:
     return [str(node.evaluated_value) for node in walk(value) if isinstance(node, cst.SimpleString)]
 
 
+_AS_CHECKERS_SEE_IT = {"pipelex.records:dataclass": "dataclasses:dataclass"}
+
+
 def _note_imports(module: SourceModule, statement: cst.CSTNode) -> None:
     if not isinstance(statement, cst.SimpleStatementLine):
         return
     for small in statement.body:
         if isinstance(small, cst.ImportFrom) and small.module is not None:
             for alias in () if isinstance(small.names, cst.ImportStar) else small.names:
-                module.imports[_bound_name(alias)] = f"{dotted_name(small.module)}:{dotted_name(alias.name)}"
+                reference = f"{dotted_name(small.module)}:{dotted_name(alias.name)}"
+                module.imports[_bound_name(alias)] = _AS_CHECKERS_SEE_IT.get(reference, reference)
         elif isinstance(small, cst.Import):
             for alias in small.names:
                 module.imports[_bound_name(alias).partition(".")[0]] = f"{dotted_name(alias.name)}:"

@@ -104,7 +104,7 @@ def section(bench: Bench) -> Section:
         "A module that goes by two names counts once.",
         [
             _modules("import of contract, registrar and registries", "seam", 40),
-            _modules("import of the whole published SPI", "spi", 65),
+            _modules("import of the whole published SPI", "spi", 110),
             _modules("`Pipelex.setup()`, all built-ins, no external plugin", "boot"),
             _modules("`Pipelex.setup()`, all built-ins, 12 external plugins", "boot 12"),
             _modules("`pipelex --help`", "help"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from pipelex.cogt.inference.media import MediaSource
 from pipelex.field_types import BYTES_IN_JSON, with_field_types
+from pipelex.records import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

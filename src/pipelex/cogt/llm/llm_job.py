@@ -6,12 +6,13 @@ for. So end a ``match`` over them with ``case _``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pipelex.cogt.inference.inference_result import FinishReason, PartialAnswer
 from pipelex.field_types import with_field_types
+from pipelex.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

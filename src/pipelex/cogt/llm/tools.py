@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
 
 from pipelex.cogt.llm.llm_job import DocumentPart, ImagePart, LLMTool, TextPart
 from pipelex.field_types import with_field_types
+from pipelex.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
