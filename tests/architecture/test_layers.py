@@ -20,6 +20,7 @@ BELOW_THOSE = 5.4
 LAYERS: dict[str, float] = {
     "pipelex": 0,
     "pipelex.exceptions": 0,
+    "pipelex.records": 0,
     "pipelex.redaction": 0,
     "pipelex.field_types": 0,
     "pipelex.fork_safe_lock": 0,
