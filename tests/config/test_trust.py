@@ -229,10 +229,10 @@ def test_the_error_says_what_each_key_would_do_and_shows_no_secret(folders: Fold
 
 def test_the_denylist_of_an_untrusted_project_adds_names_and_takes_none_away(folders: Folders) -> None:
     folders.user('[plugins]\ndisabled = ["a"]\n')
-    folders.of_project('[plugins]\ndisabled = ["b"]\n')
+    folders.of_project('[plugins]\ndisabled = ["b", "OpenAI"]\n')  # which nothing runs without
     assert ("a", "b") == load_plugins_config().disabled
     trust(folders)
-    assert ("b",) == load_plugins_config().disabled
+    assert ("b", "OpenAI") == load_plugins_config().disabled
 
 
 def test_a_changed_added_or_removed_file_must_be_trusted_again(folders: Folders) -> None:

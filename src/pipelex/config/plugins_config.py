@@ -9,7 +9,7 @@ from pipelex.exceptions import report_problems
 from pipelex.spi.names import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from pipelex.config.locations import ConfigFolder
@@ -47,7 +47,7 @@ def load_plugins_config(
     """Read the ``[plugins]`` table, and nothing else, of the configuration files.
 
     The strongest trusted file that states a denylist gives it whole. An untrusted one adds names and takes none away;
-    what is invalid in its table has no effect.
+    what is invalid in its table has no effect, nor has the name of a plugin that cannot be disabled.
 
     Args:
         start: Where the search for the project's ``.pipelex`` begins; see ``config_folders``.
@@ -72,11 +72,19 @@ def load_plugins_config(
         if names is None:
             continue
         if not is_trusted:
-            added = names
+            added = names if problems is not None else tuple(_that_may_go(names))
         elif whole is None:
             whole = names
     report_problems(found, problems)
     return PluginsConfig(disabled=tuple(dict.fromkeys((*(whole or ()), *added))))
+
+
+def _that_may_go(names: Iterable[str]) -> Iterator[str]:
+    """Yield the names without those of core-unconditional plugins: a clone stops no boot."""
+    from pipelex.generated.builtins import CORE_UNCONDITIONAL
+
+    unconditional = {canonical(name) for name in CORE_UNCONDITIONAL}
+    yield from (name for name in names if canonical(name) not in unconditional)
 
 
 def _read(path: Path, problems: list[ConfigurationProblem]) -> TomlFile | None:
