@@ -10,6 +10,7 @@ import pytest
 from pipelex.cogt.exceptions import InferenceError
 from pipelex.cogt.inference.sync_calls import run_coroutine
 from pipelex.cogt.model_backends.model_spec import Capability
+from pipelex.reporting.reporting_protocol import CallOutcome
 from tests.cogt.workers import ScriptedLLM
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ RAISED = [
     (SystemExit(3), "SystemExit: 3"),
     (Panic("boom"), "Panic: boom"),
     (asyncio.CancelledError(), "CancelledError"),
+    (GeneratorExit("boom"), "GeneratorExit: boom"),
     (MuteError(), "MuteError: (no message: its __str__ raised ZeroDivisionError)"),
 ]
 
@@ -82,6 +84,22 @@ def test_a_call_that_its_caller_cancels_is_cancelled() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(cancel())
+
+
+def test_a_call_whose_coroutine_is_closed_is_abandoned() -> None:
+    class Waiting(ScriptedLLM):
+        async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    async def close() -> None:
+        call = worker.gen_text("hi")
+        call.send(None)  # up to where it waits
+        call.close()
+
+    worker = Waiting()
+    asyncio.run(close())
+    assert [CallOutcome.ABANDONED] == [record.outcome for record in worker.log.records]
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])

@@ -194,7 +194,10 @@ def _ends_the_call(error: BaseException) -> bool:
     if isinstance(error, asyncio.CancelledError):
         task = asyncio.current_task()
         return task is not None and task.cancelling() > 0
-    return isinstance(error, KeyboardInterrupt | GeneratorExit)
+    if isinstance(error, GeneratorExit):  # who closes a coroutine raises a new one in each of its frames
+        traceback = error.__traceback__
+        return traceback is None or traceback.tb_next is None
+    return isinstance(error, KeyboardInterrupt)
 
 
 def _classified(worker: InferenceWorkerAbstract, error: BaseException) -> InferenceError:
