@@ -26,7 +26,7 @@ _SENTENCES = (
     "reason",
 )
 """The keys under which a sentence is found, in lower case, the most telling one first."""
-_CODES = ("code", "type", "status", "error_type", "error_code", "reason", "__type")
+_CODES = ("code", "type", "status", "status_code", "statuscode", "error_type", "error_code", "reason", "__type")
 _NESTED = ("error", "errors", "detail", "details", "metadata", "innererror", "inner_error")
 """The keys below which further codes are found."""
 _HIDDEN = re.compile(r"<(script|style)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)

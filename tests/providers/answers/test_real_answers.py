@@ -12,6 +12,7 @@ from pipelex.cogt.exceptions import (
     InferenceCapacityError,
     InferenceError,
     InferenceInvalidAnswerError,
+    InferenceRateLimitError,
     InferenceRefusedError,
     InferenceRequestError,
     InferenceServerError,
@@ -192,6 +193,24 @@ class TestErrorsInStreams:
     def test_no_envelope_is_needed(self, sdk: str, event: object) -> None:
         Met(sdk, named_sse([("error", event)]), operation="stream_text").failed(InferenceServerError, "boom")
 
+    @pytest.mark.parametrize(
+        ("end", "kind", "words"),
+        [
+            ({"choices": [{"delta": {}, "finish_reason": "error"}]}, InferenceInvalidAnswerError, "'error'"),
+            (
+                {"choices": [{"finish_reason": "error", "error": {"message": "Slow down", "code": 429}}]},
+                InferenceRateLimitError,
+                "Slow down",
+            ),
+            ({"error": "Slow down", "status_code": 429}, InferenceRateLimitError, "Slow down"),
+        ],
+    )
+    def test_an_answer_that_ended_with_an_error_is_no_success(
+        self, end: dict[str, object], kind: type[InferenceError], words: str
+    ) -> None:
+        met = Met("openai", sse([delta(content="Hel"), end]), operation="stream_text")
+        met.failed(kind, words, text="Hel")
+
     @pytest.mark.parametrize("event", [None, {}, [], {"type": "ping"}, {"object": "chat.completion.chunk"}])
     def test_an_event_without_a_sentence_is_no_error(self, event: object) -> None:
         stream = sse([delta(content="Hello"), event, delta("stop")])
@@ -324,6 +343,14 @@ class TestOddParts:
     def test_groqs_usage_stands_elsewhere(self) -> None:
         last = {**delta("stop"), "x_groq": {"usage": {"prompt_tokens": 11, "completion_tokens": 7}}}
         assert (11, 7) == Met("openai", sse([delta(content="Hi"), last]), operation="stream_text").counts
+
+    @pytest.mark.parametrize("count", [1.5, 7.0, "7", None, [7], {"tokens": 7}, True, -1])
+    def test_a_count_of_another_type_costs_no_text_of_gemini(self, count: object) -> None:
+        piece = google_wire.text("Hello")
+        piece["usageMetadata"] = {"promptTokenCount": 11, "candidatesTokenCount": count}
+        for reply, operation in ((answer(piece), "gen_text"), (sse([piece], last=None), "stream_text")):
+            met = Met("google", reply, operation=operation)
+            assert ("Hello", 11) == (met.content, met.counts[0])
 
     def test_what_geminis_tools_added_to_the_prompt_is_counted(self) -> None:
         assert 16 == Met("google", answer(google_wire.text("Hi", toolUsePromptTokenCount=5))).counts[0]

@@ -44,7 +44,7 @@ ANSWER_KEYS = ("candidates", "usageMetadata", "promptFeedback")
 """The keys of which every piece of an answer has one."""
 
 
-_BEGINS = {str: rb'"', bool: rb"[tf]", int: rb"\d", list: rb"\[\s*[{\]]", dict: rb"\{"}
+_BEGINS = {str: rb'"', bool: rb"[tf]", int: rb"\d+\s*[,}]", list: rb"\[\s*[{\]]", dict: rb"\{"}
 """How a JSON value of a type begins; all lists are of objects."""
 
 

@@ -46,6 +46,7 @@ _FINISH_REASONS = {
     "content_filter": FinishReason.CONTENT_FILTER,
     "tool_calls": FinishReason.TOOL_CALLS,
     "function_call": FinishReason.TOOL_CALLS,
+    "error": FinishReason.UNFINISHED,  # of gateways and of Mistral
 }
 _REASONING_FIELDS = ("reasoning_content", "reasoning")
 _DETAILS = "reasoning_details"
@@ -126,7 +127,11 @@ class ChunkReader:
         self._citations: list[Citation] = []
 
     def events(self, chunk: dict[str, object]) -> Iterator[LLMEvent]:
-        """Read a chunk; a server may also send the whole answer as one."""
+        """Read a chunk; a server may also send the whole answer as one.
+
+        Raises:
+            InferenceError: Its choice holds an error.
+        """
         counts = chunk.get("usage") or field_of(chunk, "x_groq", "usage")  # where Groq has them in the last chunk
         usage = _usage(counts) if counts is not None else None
         if usage is not None or not self._is_announced:
@@ -164,6 +169,8 @@ class ChunkReader:
             yield from self._close_thought()
             yield from map(_call_event, calls)
         self._citations += _citations(delta.get("annotations"))
+        if "error" in choice:
+            _raise_error_in(choice)
         reason, detail = _ending(choice, refusal=_refusal(delta.get("refusal"), content))
         logprobs = logprobs_of(choice.get("logprobs"))
         if reason is not None or logprobs:
