@@ -40,7 +40,7 @@ class ListedModel:
 
         Args:
             body: The answer: its bytes or text, or the JSON value that an SDK made of it. The rows are the array
-                itself, or stand under ``data``, ``models`` or the like.
+                itself, or stand under ``data``, ``models`` or the like, once or twice; one row needs no array.
 
         Raises:
             InferenceError: The answer is an error, or there is no list in it.
@@ -50,7 +50,7 @@ class ListedModel:
         from pipelex.cogt.exceptions import InferenceError, InferenceInvalidAnswerError
 
         value = parsed(body)
-        rows = value if isinstance(value, list) else _first(value, _WRAPPERS, list)
+        rows = _rows_in(value)
         if rows is None or InferenceError.in_answer(value) is not None:
             raise InferenceError.from_answer(value, expected="a list of models")
         models = [model for row in rows if (model := cls._of_row(row)) is not None]
@@ -72,7 +72,7 @@ class ListedModel:
         )
 
 
-_WRAPPERS = ("data", "models", "modelSummaries", "items", "results")
+_WRAPPERS = ("data", "models", "modelSummaries", "items", "results", "result")
 _IDS = ("id", "model", "modelId", "name")
 _DATES = ("created", "created_at", "createdAt")
 _OWNERS = ("owned_by", "owner", "organization", "providerName")
@@ -85,6 +85,17 @@ _WINDOWS = (
 )
 _EARLIEST_YEAR, _LATEST_YEAR = 2000, 2100
 _MILLISECONDS = 100_000_000_000  # a count of seconds this large is one of milliseconds
+
+
+def _rows_in(value: object) -> list[object] | None:
+    """Return the rows of an answer; ``None`` where it holds no list."""
+    from pipelex.cogt.inference.answer_parts import items_of
+
+    rows = value if isinstance(value, list) else _first(value, _WRAPPERS, list)
+    if rows is None:
+        inner = _first(value, _WRAPPERS, dict)
+        rows = _first(inner, _WRAPPERS, list) or ([inner] if _first(inner, _IDS, str) else None)
+    return items_of(rows) if rows is not None else None
 
 
 def _first(row: object, names: Iterable[str], kind: type[ValueT]) -> ValueT | None:

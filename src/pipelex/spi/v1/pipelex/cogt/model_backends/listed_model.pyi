@@ -29,7 +29,7 @@ class ListedModel:
 
         Args:
             body: The answer: its bytes or text, or the JSON value that an SDK made of it. The rows are the array
-                itself, or stand under ``data``, ``models`` or the like.
+                itself, or stand under ``data``, ``models`` or the like, once or twice; one row needs no array.
 
         Raises:
             InferenceError: The answer is an error, or there is no list in it.
