@@ -71,7 +71,7 @@ def _run(options: argparse.Namespace, project: Project) -> int:
         return STALE
     if not options.check:
         write(project.root, found)
-    if outputs.problems and found and not options.check:  # what could not be imported may be whole only now
+    if outputs.lacks_imports and found and not options.check:
         return _run_again(options, project)
     if outputs.problems:
         outcome = "nothing was written" if options.check else "all other files are written"

@@ -83,7 +83,7 @@ def render_inputs(project: Project, inputs: Inputs) -> Outputs:
     outputs.add("docs/spi.md", spi_doc.emit(spec))
     outputs.add("docs/errors.md", errors_doc.emit(project, spec))
     outputs.add("docs/providers.md", providers_doc.emit(project, spec, read_counterparts(project)))
-    with outputs.problems_noted():
+    with outputs.import_problems_noted():
         outputs.add("docs/rules.md", rules_doc.emit())
     if spec.version:
         outputs.add("docs/spi-changes.md", spi_changes_doc.emit(spec))

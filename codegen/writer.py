@@ -40,12 +40,16 @@ class Outputs:
         self.problems: list[Problem] = []
         """Why an output is missing that nothing else depends on: the others are written all the same."""
 
+        self.lacks_imports = False
+        """Whether one of the problems is that the package cannot be imported: what is written may change that."""
+
     @contextmanager
-    def problems_noted(self) -> Iterator[None]:
-        """Note an error of one output instead of raising it: a package that cannot be imported gets its stubs."""
+    def import_problems_noted(self) -> Iterator[None]:
+        """Note that the package cannot be imported instead of raising it: the package gets its stubs all the same."""
         try:
             yield
         except CodegenError as exc:
+            self.lacks_imports = True
             self.problems += exc.problems
 
     def add(self, path: str, text: str) -> None:

@@ -14,6 +14,7 @@ from pipelex.checking import cache, judging, spi_tree, verdicts
 from pipelex.checking.check import check
 from pipelex.checking.examples import (
     PACKAGE,
+    PYPROJECT,
     closures,
     helper,
     plugin,
@@ -91,6 +92,17 @@ def test_a_changed_plugin_is_judged_anew(name: str, folder: Path) -> None:
     assert not stored(folder)
     assert found == sorted(set(rules_found(folder)))
     assert stored(folder)
+
+
+def test_a_project_that_states_its_wheel_is_looked_up_until_the_wheel_is_another(folder: Path) -> None:
+    wheel = (
+        '\n[build-system]\nbuild-backend = "hatchling.build"\n[tool.hatch.build.targets.wheel]\npackages = ["src/{}"]\n'
+    )
+    write_example(folder, {"pyproject.toml": PYPROJECT + wheel.format("my_pkg")})
+    assert [] == rules_found(folder)
+    assert stored(folder)
+    write_example(folder, {"pyproject.toml": PYPROJECT + wheel.format("my_pk")})
+    assert ["PX409"] == rules_found(folder)
 
 
 def test_a_module_that_is_new_or_gone_is_a_change(folder: Path) -> None:

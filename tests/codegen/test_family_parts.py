@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from codegen import cli
 from codegen.family_parts import templates_of
 from codegen.spec import parse_spec
 from tests.codegen.conftest import ROOT, SmallProject
@@ -64,8 +65,9 @@ def test_a_row_alone_names_every_part_that_is_missing(small: SmallProject, capsy
 
 
 def test_a_row_with_its_types_is_generated_from_while_other_parts_are_missing(
-    small: SmallProject, capsys: pytest.CaptureFixture[str]
+    small: SmallProject, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(cli, "_run_again", lambda *_: pytest.fail("a second run finds the same parts missing"))
     small.edit("spi.toml", "[symbols]\n", ROW + PUBLISHED)
     for path, text in MODULES.items():
         small.write(path, text)

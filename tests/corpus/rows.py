@@ -375,6 +375,15 @@ AT_BOOT: dict[str, Row] = {
         '        registrar.add_command(name="NAME", help="Greet.", run=greet)\n'
     ),
     "a registrar without its state": ordering("registrar._backends = None"),
+    "two names in one spelling": text(
+        BASE
+        + "\n\n"
+        + BASE[BASE.index("class Plugin") :]
+        .replace("Plugin:", "Second:")
+        .replace('"NAME"', '"two-names-in-one-spelling"', 1)
+        .replace('sdk="NAME"', 'sdk="NAME_two"'),
+        entries={"NAME": "NAME:Plugin", "two-names-in-one-spelling": "NAME:Second"},
+    ),
     "two plugins with one sdk": text(
         BASE
         + "\n\n"
@@ -474,6 +483,9 @@ IN_SANDBOX["something else each time"].files["NAME.py"] = (
 # What works until a worker is called, and the static rules of the check see.
 BY_TYPES: dict[str, Row] = {
     "a wheel without the package": Row(PACKAGE, IN_PACKAGE, "types", build=f'{HATCHLING}packages = ["NAME"]\n'),
+    "a wheel without one module": Row(
+        PACKAGE, IN_PACKAGE, "types", build=f'{HATCHLING}packages = ["src/NAME"]\nexclude = ["src/NAME/worker.py"]\n'
+    ),
     "a hook with another job": changed("job: LLMJob", "job: str"),
     "a hook that returns text": changed(
         "-> InferenceResult[str]:\n        return InferenceResult(content=", "-> str:\n        return ("

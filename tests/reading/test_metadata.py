@@ -68,7 +68,7 @@ def write(folder: Path, files: dict[str, str]) -> Path:
         {"pyproject.toml": BUILD, "setup.cfg": SETUP_CFG},
         {"setup.cfg": SETUP_CFG, "setup.py": "from setuptools import setup\nsetup()\n"},
         {
-            "pyproject.toml": '[project]\nname = "my-plugin"\n'
+            "pyproject.toml": f'[build-system]\nbuild-backend = "poetry.core.masonry.api"\n{HYBRID}'
             + POETRY.replace("[tool.poetry]\nname", "[tool.poetry]\nx")
         },
     ],
@@ -122,6 +122,15 @@ def test_what_only_a_build_knows_is_an_error_and_no_finding(files: dict[str, str
         ({"pyproject.toml": "[project\n"}, "no TOML"),
         ({"pyproject.toml": "x = " + "[" * 5000 + "]" * 5000}, "nested"),
         ({"pyproject.toml": "project = 'x'\n"}, "project is no table"),
+        ({"pyproject.toml": '[project]\ndependencies = "pipelex"\n'}, "project.dependencies is no array of strings"),
+        ({"pyproject.toml": "[project]\ndependencies = [{}]\n"}, "project.dependencies is no array of strings"),
+        ({"pyproject.toml": "[project.optional-dependencies]\na = 'b'\n"}, "optional-dependencies.a is no array"),
+        ({"pyproject.toml": "[build-system]\nrequires = 'a'\n"}, "build-system.requires is no array of strings"),
+        (
+            {"pyproject.toml": '[project.entry-points."pipelex.plugins"]\na = ["a:B"]\n'},
+            '"pipelex.plugins".a is no string',
+        ),
+        ({"pyproject.toml": '[project.entry-points."pipelex.plugins"]\na = 1\n'}, '"pipelex.plugins".a is no string'),
         ({"pyproject.toml": '[project]\nentry-points = ["a:B"]\n'}, "project.entry-points is no table"),
         ({"pyproject.toml": '[tool.poetry.plugins]\n"pipelex.plugins" = "a:B"\n'}, '"pipelex.plugins" is no table'),
         ({"setup.cfg": "[options.entry_points\n"}, "setup.cfg"),
@@ -159,13 +168,47 @@ def test_an_entry_point_with_an_extra_is_clean(tmp_path: Path) -> None:
     assert () == check([str(tmp_path)]).checked[0].findings
 
 
-@pytest.mark.parametrize("value", ["a:B", ""])
+@pytest.mark.parametrize("value", ["a:B", "", "it", "x"])
 def test_an_entry_point_has_the_line_that_states_it(value: str, tmp_path: Path) -> None:
     scripts = '[project.scripts]\nx = "a:B"\n'
-    text = f'[project]\nname = "x"\n{scripts}[project.entry-points."pipelex.plugins"]\nit = "{value}"\n'
+    text = f'[project]\nname = "it-x"\n{scripts}[project.entry-points."pipelex.plugins"]\nit = "{value}"\n'
     [declared] = project_metadata(write(tmp_path, {"pyproject.toml": text})).declarations
     assert declared.place is not None
     assert 6 == declared.place.line
+
+
+def test_a_requirement_has_the_line_that_states_it(tmp_path: Path) -> None:
+    text = (
+        '[project]\nname = "pipelex-acme"\ndescription = "for pipelex"\ndependencies = [\n  "httpx",\n  "pipelex",\n]\n'
+    )
+    write_example(
+        tmp_path,
+        {"pyproject.toml": text + '[project.entry-points."pipelex.plugins"]\nacme = "my_pkg.plugin:AcmePlugin"\n'},
+    )
+    [finding] = [one for one in check([str(tmp_path)]).checked[0].findings if one.rule == "PX408"]
+    assert (6, '  "pipelex",') == (finding.place.line, finding.place.source)
+
+
+@pytest.mark.parametrize(
+    ("table", "named"),
+    [
+        ("[project.entry-points.pipelex.plugins]", "the table [project.entry-points.pipelex.plugins]"),
+        ('[project.entry_points."pipelex.plugins"]', 'the table [project.entry_points."pipelex.plugins"]'),
+        ('[entry-points."pipelex.plugins"]', 'the table [entry-points."pipelex.plugins"]'),
+        ('[project.plugins."pipelex.plugins"]', 'the table [project.plugins."pipelex.plugins"]'),
+        ('[tool.poetry.plugins."pipelex.plugins"]', 'the table [tool.poetry.plugins."pipelex.plugins"]'),
+        ("[project.entry-points.pipelex]", "the entry-point group 'pipelex'"),
+        ('[project.entry-points."pipelex.backends"]', "the entry-point group 'pipelex.backends'"),
+        ('[project.entry-points."acme.plugins"]', "declares no entry point in the group 'pipelex.plugins'"),
+        ('[project.entry-points."pipelex.plugins"]\n[project.scripts]', "declares no entry point in the group"),
+    ],
+)
+def test_a_group_in_the_wrong_table_is_named_with_its_line(table: str, named: str, tmp_path: Path) -> None:
+    text = f'[project]\nname = "x"\nversion = "1"\n{table}\nacme = "my_pkg.plugin:AcmePlugin"\n'
+    write_example(tmp_path, {"pyproject.toml": text})
+    [finding] = [one for one in check([str(tmp_path)], loads=False).checked[0].findings if one.rule == "PX401"]
+    assert named in finding.message
+    assert finding.place.line == (1 if "acme.plugins" in table else 4)
 
 
 def test_groups_that_are_nearly_the_plugins_group_are_found() -> None:
@@ -183,7 +226,7 @@ PEP621 = '[project]\nname = "my-plugin"\nversion = "1"\n'
         (f"{PEP621}dependencies = [\"PipeLex[check] ; python_version > '3'\"]\n", ["project.dependencies"]),
         (f'{PEP621}dependencies = ["pipelex @ file:///clone"]\n', ["project.dependencies"]),
         (f'{PEP621}[project.optional-dependencies]\nacme = ["pipelex"]\n', ["project.optional-dependencies.acme"]),
-        (f'{PEP621}[build-system]\nrequires = ["pipelex"]\n', ["build-system"]),
+        (f'{PEP621}[build-system]\nrequires = ["pipelex"]\n', ["build-system.requires"]),
         (f'{PEP621}[dependency-groups]\ntest = ["pipelex>=1"]\n', ["dependency-groups.test"]),
         (f'{PEP621}[dependency-groups]\ntest = ["pipelex @ git+https://x.test/pipelex"]\n', []),
         (f'{PEP621}[dependency-groups]\nt = ["pipelex"]\n[tool.uv.sources]\npipelex = {{ path = "c" }}\n', []),

@@ -10,7 +10,7 @@ import ast
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pipelex.checking.findings import Finding
     from pipelex.checking.rules.rule import Rule
@@ -36,6 +36,10 @@ class Difference(NamedTuple):
     fails: bool | None
 
 
+def _listed(found: Iterable[Difference]) -> str:
+    return "; ".join(one.what for one in found)
+
+
 def shape_findings(rule: Rule, subject: Subject, kind: str, keyword: str, protocol: str) -> Iterator[Finding]:
     """Yield the findings about the call shapes of a kind of contribution.
 
@@ -54,13 +58,13 @@ def shape_findings(rule: Rule, subject: Subject, kind: str, keyword: str, protoc
             continue
         found = list(differences(made.module, made.function, shape))
         if any(one.fails or (one.fails is None and is_refused) for one in found):
-            for one in found:
-                message = f"'{made.function.name}' is not of the call shape {protocol}: {one.what}"
-                yield rule.finding(made.module.place(one.node), message, expected=one.expected, covers=covers)
+            message = f"'{made.function.name}' is not of the call shape {protocol}: {_listed(found)}"
+            names = tuple(f'Name "{name}" is not defined' for name in shape)  # of a parameter that it should have
+            expected = found[0].expected if len(found) == 1 else ""
+            place = made.module.place(found[0].node)
+            yield rule.finding(place, message, expected=expected, covers=(covers, *names))
         elif found:
-            message = (
-                f"'{made.function.name}' takes more than {protocol} asks for: {'; '.join(one.what for one in found)}"
-            )
+            message = f"'{made.function.name}' takes more than {protocol} asks for: {_listed(found)}"
             yield rule.finding(made.module.place(made.function), message, severity="note")
 
 
@@ -99,7 +103,8 @@ def differences(module: SourceModule, function: Function, wanted: dict[str, str]
         if star is not None:
             yield Difference(star, f"'{mark}{star.arg}' takes anything", keywords, fails=True)
     for name in missing:
-        yield Difference(function, f"the parameter '{name}' is missing", f"{name}: {wanted[name]}", fails=True)
+        text = f"the parameter '{name}' is missing"
+        yield Difference(function, text, f"{name}: {wanted[name]}", fails=True)
 
 
 def _parameters(arguments: ast.arguments) -> Iterator[tuple[ast.arg, str, bool]]:

@@ -39,7 +39,7 @@ class Finding(NamedTuple):
         message: What is wrong.
         expected: What was expected instead.
         fix: How to fix it.
-        covers: A fragment of a type error on the same thing, which then is not reported a second time.
+        covers: Fragments of other messages about the same thing, which then is not reported a second time.
         last_line: The last line on which a waiver counts; that of the place where it is 0.
     """
 
@@ -50,7 +50,7 @@ class Finding(NamedTuple):
     expected: str
     fix: str
     severity: Severity = "error"
-    covers: str = ""
+    covers: tuple[str, ...] = ()
     last_line: int = 0
 
     @property

@@ -96,8 +96,12 @@ def _from_module(module: str, name: str, spi: SpiTree) -> Shape | None:
         return Shape(rule="PX202", message=message, expected=_hint(name, spi))
     if name.startswith("_"):
         return Shape(rule="PX204", message=f"'{name}' is private to '{module}'", expected="a published name")
-    published = ", ".join(sorted(spi.published[module]))
-    return Shape(rule="PX203", message=f"'{module}' does not publish '{name}'", expected=f"one of: {published}")
+    from difflib import get_close_matches
+
+    published = sorted(spi.published[module])
+    near = get_close_matches(name, published, n=1)
+    expected = f"'{near[0]}'" if near else f"one of: {', '.join(published)}"
+    return Shape(rule="PX203", message=f"'{module}' does not publish '{name}'", expected=expected)
 
 
 def _hint(name: str | None, spi: SpiTree) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipelex.checking.findings import CheckError
+from pipelex.checking.repetitions import without_explained_events, without_repetitions
 from pipelex.checking.rules.catalogue import RULES
 from pipelex.checking.subject import Subject
 from pipelex.checking.targets import unchecked
 from pipelex.checking.type_check import type_errors
-from pipelex.checking.type_findings import TYPE_RULES
 from pipelex.checking.waivers import apply_waivers
 from pipelex.plugins.contract import PLUGIN_API_VERSION
 from pipelex.reading.place import UnreadableError
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from pipelex.checking.spi_tree import SpiTree
     from pipelex.checking.targets import Target
     from pipelex.spi.type_check import Diagnostic
-
-_IMPORT_ERRORS = ("import-not-found", "import-untyped", "attr-defined", "name-defined", "misc")
 
 
 class Judge:
@@ -65,7 +63,8 @@ class Judge:
         report = _sandbox_report(target) if self._loads else SandboxReport()
         subject = Subject(target, self._spi, errors, report)
         found = [finding for rule in RULES for finding in _apply(rule, subject)]
-        found = apply_waivers(subject.modules, _without_repetitions(found), loaded=self._loads)
+        found = apply_waivers(subject.modules, without_repetitions(found), loaded=self._loads)
+        found = without_explained_events(found)
         return tuple(sorted(dict.fromkeys(found), key=lambda finding: finding.order)), report
 
     def _is_python(self, target: Target) -> bool:
@@ -136,40 +135,3 @@ def _apply(rule: Rule, subject: Subject) -> list[Finding]:
         raise CheckError(
             target=subject.target.label, reason=reason, fix="This is a fault of the check: report it"
         ) from exc
-
-
-def _without_repetitions(findings: list[Finding]) -> list[Finding]:
-    """Drop what mypy says about something that a rule has said better."""
-    imports = {
-        (finding.place.file, line)
-        for finding in findings
-        if finding.rule.startswith("PX2") and finding.rule not in ("PX209", "PX210")
-        for line in range(finding.place.line, max(finding.place.line, finding.last_line) + 1)
-    }
-    heavy = {(finding.place.file, finding.place.line) for finding in findings if finding.rule == "PX210"}
-    covers = {finding.covers for finding in findings if finding.covers}
-    wrong_calls = {(finding.place.file, finding.place.line) for finding in findings if finding.rule == "PX101"}
-    findings = [one for one in findings if not _is_wrong_call_again(one, wrong_calls)]
-    return [finding for finding in findings if not _is_repetition(finding, imports, heavy, covers)]
-
-
-def _is_wrong_call_again(finding: Finding, wrong_calls: set[tuple[Path, int]]) -> bool:
-    """Return whether a failure of loading is the ``TypeError`` of a call that mypy refuses on that line."""
-    at_once = (finding.place.file, finding.place.line) in wrong_calls
-    return finding.rule == "PX304" and "TypeError" in finding.message and at_once
-
-
-def _is_repetition(
-    finding: Finding, imports: set[tuple[Path, int]], heavy: set[tuple[Path, int]], covers: set[str]
-) -> bool:
-    if finding.rule == "PX304" and finding.message.partition("InvalidContributionError")[1]:  # what the registrar says
-        said = {"make_worker": " make_worker of ", "lister": " lister of "}
-        return any(text in finding.message and f'Argument "{name}"' in covers for name, text in said.items())
-    if finding.rule == "PX303":
-        return (finding.place.file, finding.place.line) in heavy | imports
-    if finding.rule not in TYPE_RULES:
-        return False
-    of_import = finding.message.endswith(tuple(f"[mypy: {code}]" for code in _IMPORT_ERRORS))
-    if of_import and (finding.place.file, finding.place.line) in imports:
-        return True
-    return any(cover in finding.message for cover in covers)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipelex.reading.plugin_code import Contribution, PluginCode, as_function
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pipelex.checking.spi_tree import SpiTree
@@ -102,15 +102,18 @@ class Subject(PluginCode):
     @cached_property
     def contributions(self) -> tuple[Contribution, ...]:
         """The callables passed to menu methods: as the sandbox saw them, else as the code states them."""
+        stated = tuple(one for plugin in self.plugins for one in self.stated_contributions(plugin)[0])
         seen = self.sandbox.of("registered")
         if seen:
-            rows = [tuple(row) for line in seen for row in line["contributions"] if row[0] != "command"]
+            calls: dict[tuple[str, ...], Place] = {one.key: one.call for one in stated}
+            rows = [tuple(row) for line in seen for row in line["contributions"]]
             entry_of = {tuple(row): line["entry"] for line in seen for row in line["contributions"]}
-            return tuple(self._from_sandbox(row, entry_of[row]) for row in dict.fromkeys(rows))
-        return tuple(one for plugin in self.plugins for one in self.stated_contributions(plugin)[0])
+            return tuple(self._from_sandbox(row, entry_of[row], calls) for row in dict.fromkeys(rows))
+        return stated
 
-    def _from_sandbox(self, row: tuple[Any, ...], entry: int) -> Contribution:
-        kind, family, sdk, qualname, file, line = row
+    def _from_sandbox(self, row: tuple[Any, ...], entry: int, calls: Mapping[tuple[str, ...], Place]) -> Contribution:
+        kind, family, key, qualname, file, line = row
+        sdk, name = ("", key) if kind == "command" else (key, "")
         module = next((one for one in self.modules if str(one.path) == file), None)
         function = _function_at(module, str(qualname), int(line)) if module is not None else None
         place = module.place(function) if module is not None and function is not None else self.register_place(entry)
@@ -121,6 +124,8 @@ class Subject(PluginCode):
             module=module or self.plugins[entry].module or self.modules[0],
             function=function,
             place=place,
+            call=calls.get((kind, family, sdk, name)) or self.register_place(entry),
+            name=name,
         )
 
     # --- other -------------------------------------------------------------------------------------

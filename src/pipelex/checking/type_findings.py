@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pipelex.checking.findings import Finding
     from pipelex.checking.rules.rule import Rule
     from pipelex.checking.subject import Subject
+    from pipelex.reading.place import Place
     from pipelex.reading.source import SourceModule
     from pipelex.spi.type_check import Diagnostic
 
@@ -36,12 +37,16 @@ RULE_OF_CODE = {
 
 TYPE_RULES = frozenset({"PX100", *RULE_OF_CODE.values()})
 
+FINAL_ERROR = "Cannot override final"
+CALLED_FIX = "Pass the function itself: delete the brackets behind its name, and what is between them."
 FIX_OF_MESSAGE = {
     '"Coroutine[': "Write 'await' before the call.",
-    "Cannot override final": "Write the hook that the public method calls: its name begins with an underscore.",
+    FINAL_ERROR: "Write the hook that the public method calls: its name begins with an underscore.",
 }
 """What to do about an error whose message has a part."""
 
+_PASSED_FUNCTION = re.compile(r'Argument "(?:make_worker|lister|run)" to "add_\w+"')
+_CALL = re.compile(r"[\w.]+\(.*\)", re.DOTALL)
 _OWNER = re.compile(
     r'(?:Item )?"(?:(?P<type>type)\[)?(?P<owner>[\w.]+)[^"]*"(?: of "[^"]*")? has no attribute|'
     r'[Mm]odule (?:named )?"(?P<module>[\w.]+)"'
@@ -62,8 +67,15 @@ def type_findings(rule: Rule, subject: Subject) -> Iterator[Finding]:
         place = module.place_at(error.line, error.column, error.end_column)
         message = f"{error.message}  [mypy: {error.code}]"
         expected = " ".join(error.hint.split()) or _expected(error, subject)
-        fix = next((fix for part, fix in FIX_OF_MESSAGE.items() if part in error.message), "")
-        yield rule.finding(place, message, expected=expected, fix=fix)
+        yield rule.finding(place, message, expected=expected, fix=_fix(error, place))
+
+
+def _fix(error: Diagnostic, place: Place) -> str:
+    """Return what to do about an error that is a known mistake; empty for any other."""
+    argument = place.source[place.column - 1 : place.end_column - 1]
+    if _PASSED_FUNCTION.match(error.message) and _CALL.fullmatch(argument):
+        return CALLED_FIX
+    return next((fix for part, fix in FIX_OF_MESSAGE.items() if part in error.message), "")
 
 
 def _missing_arguments_at_once(errors: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
@@ -85,7 +97,7 @@ def _missing_arguments_at_once(errors: Iterable[Diagnostic]) -> Iterator[Diagnos
 def _rule_of(error: Diagnostic, module: SourceModule, subject: Subject) -> str:
     """Return the id of the rule for an error: a missing name is PX103 only where it is missing in what is published."""
     rule = RULE_OF_CODE.get(error.code, "PX100")
-    if error.message.startswith("Cannot override final"):
+    if error.message.startswith(FINAL_ERROR):
         return "PX102"
     if rule != "PX103":
         return rule

@@ -43,10 +43,20 @@ def key_of(target: Target, spi: SpiTree, *, loads: bool = True) -> str:
         spi.digest,
         str(loads),
     )
-    facts = (target.label, target.root, target.paths, target.entry_points, target.metadata, target.builtin)
+    facts = (target.label, target.root, target.paths, target.entry_points, _stated(target), target.builtin)
     modules = sorted({**target.modules, **target.context}.items())
     texts = (text for name, module in modules for text in (name, str(module.path), module.text))
     return digest((*tools, _own_digest(), repr(facts), *texts))
+
+
+def _stated(target: Target) -> object:
+    """Return the metadata as values: what a build ships is a function, and is asked about each module."""
+    metadata = target.metadata
+    if metadata is None or metadata.wheel is None:
+        return metadata._replace(document=None) if metadata is not None else None
+    paths = (module.path for module in target.modules.values())
+    shipped = [metadata.wheel.path_of(path.relative_to(target.root).as_posix()) for path in paths]
+    return metadata._replace(document=None, wheel=None), metadata.wheel.key, shipped
 
 
 def recall(key: str) -> tuple[Finding, ...] | None:
@@ -83,7 +93,7 @@ def _row(finding: Finding) -> dict[str, Any]:
 
 def _finding(row: dict[str, Any]) -> Finding:
     place = Place(**{**row["place"], "file": Path(row["place"]["file"])})
-    return Finding(**{**row, "place": place})
+    return Finding(**{**row, "place": place, "covers": tuple(row["covers"])})
 
 
 @cache

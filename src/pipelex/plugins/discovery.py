@@ -266,7 +266,7 @@ def _contributions(staged: PluginRegistrar) -> tuple[Contribution, ...]:
 
 def _label(row: PluginRow) -> str:
     """Name a plugin for an error about two of them."""
-    origin = "built-in" if row.origin == "built-in" else f"{row.distribution} {row.version}"
+    origin = "built-in" if row.origin == "built-in" else f"{row.distribution} {row.version}".strip()
     return f"'{row.name}' ({origin})"
 
 

@@ -49,6 +49,8 @@ class PluginApiVersionMismatchError(PluginError):
 
 def _way_out(first_plugin: str, second_plugin: str, rename: str) -> str:
     """Return what to do about two claims; one plugin that claims twice cannot be disabled against itself."""
+    if first_plugin == "pipelex":
+        return "It is a command of pipelex itself: give the plugin's command another name."
     if first_plugin == second_plugin:
         return "It is the same plugin: take one of the two calls out of its 'register'."
     return f"Disable one of them in plugins.disabled, or {rename}."
@@ -109,7 +111,7 @@ class DuplicateCommandError(PluginError):
         self.second_plugin = second_plugin
         super().__init__(
             f"Two claims on the command 'pipelex {name}': {first_plugin} holds it, plugin {second_plugin} "
-            "contributes it too. Rename one of them, or disable the plugin in plugins.disabled."
+            f"contributes it too. {_way_out(first_plugin, second_plugin, 'rename the command')}"
         )
 
 
@@ -126,9 +128,11 @@ class DuplicatePluginError(PluginError):
         self.name = name
         self.first_plugin = first_plugin
         self.second_plugin = second_plugin
+        is_one = first_plugin.partition(" (")[2] == second_plugin.partition(" (")[2]  # uninstalling takes both away
+        fix = "Give one of them another name" if is_one else "Uninstall one of them"
         super().__init__(
             f"Two plugins are called '{name}': {first_plugin} and {second_plugin}. "
-            "Uninstall one of them: names are compared without regard to case, '-', '_' and '.'."
+            f"{fix}: names are compared without regard to case, '-', '_' and '.'."
         )
 
 

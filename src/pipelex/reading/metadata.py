@@ -15,15 +15,20 @@ from pipelex.reading.place import Place, UnreadableError
 from pipelex.reading.tables import assignments, strings, subtable, text_lines, texts
 from pipelex.reading.wheel import PACKAGE_ARGUMENTS, Wheel, wheel_of_pyproject, wheel_of_setup_cfg
 from pipelex.spi.names import canonical
+from pipelex.spi.toml_text import TomlText, TomlTextError, parse_toml
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
     from importlib.metadata import Distribution
     from pathlib import Path
 
+    from pipelex.spi.toml_text import Path as TomlPath
+
 PYPROJECT, SETUP_CFG, SETUP_PY = "pyproject.toml", "setup.cfg", "setup.py"
 DESCRIBING_FILES = (PYPROJECT, SETUP_CFG, SETUP_PY)
 """The files of a project folder that may describe its distribution."""
+_ENTRY_POINTS: TomlPath = ("project", "entry-points")
+_POETRY_PLUGINS: TomlPath = ("tool", "poetry", "plugins")
 INSTALL_IT = "Install the distribution and check it by its name"
 
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
@@ -67,16 +72,21 @@ class Requirement(NamedTuple):
     Attributes:
         name: The canonical name of the distribution that is required.
         text: The requirement as it is written.
-        table: Where it is stated: a table of ``pyproject.toml``, a section of ``setup.cfg``, or ``Requires-Dist``.
+        keys: Where it is stated: the way to it in ``pyproject.toml``, in ``setup.cfg``, or below ``Requires-Dist``.
         is_direct: Whether it names an address or a folder instead of an index.
         is_shipped: Whether whoever installs the distribution gets it; a dependency group is for its authors alone.
     """
 
     name: str
     text: str
-    table: str
+    keys: TomlPath
     is_direct: bool = False
     is_shipped: bool = True
+
+    @property
+    def table(self) -> str:
+        """The table, section or field that states it."""
+        return ".".join(map(str, self.keys[:-1]))
 
 
 class Metadata(NamedTuple):
@@ -91,6 +101,8 @@ class Metadata(NamedTuple):
         requirements: All requirements, those of the extras included.
         unknown: What only a build knows, and is not needed to find the plugin: ``dependencies``, or nothing.
         wheel: What a build puts into the wheel, where the project states it.
+        document: ``pyproject.toml``, parsed; ``None`` where another file states the metadata.
+        groups_at: The table of ``document`` that holds the entry-point groups.
     """
 
     name: str
@@ -101,6 +113,8 @@ class Metadata(NamedTuple):
     requirements: tuple[Requirement, ...] = ()
     unknown: tuple[str, ...] = ()
     wheel: Wheel | None = None
+    document: TomlText | None = None
+    groups_at: TomlPath = ("project", "entry-points")
 
     @property
     def declarations(self) -> tuple[Declaration, ...]:
@@ -113,8 +127,20 @@ class Metadata(NamedTuple):
         Args:
             group: The group.
         """
-        entries = self.groups.get(group, {})
-        return tuple(Declaration.parse(name, value, self.place(value or name, name)) for name, value in entries.items())
+        return tuple(
+            Declaration.parse(name, value, self.place(value or name, name, keys=(*self.groups_at, group, name)))
+            for name, value in self.groups.get(group, {}).items()
+        )
+
+    @property
+    def misplaced_groups(self) -> list[TomlPath]:
+        """The tables of ``pyproject.toml`` that look like the plugins' group, where no build tool looks for one."""
+        data = self.document.data if self.document is not None else {}
+        return [
+            path
+            for path in _tables(data)
+            if _is_near("".join(map(str, path))) and path[:-1] not in (self.groups_at, _ENTRY_POINTS)
+        ]
 
     @property
     def host_requirements(self) -> tuple[Requirement, ...]:
@@ -127,14 +153,19 @@ class Metadata(NamedTuple):
         named = (one for one in self.requirements if one.name == DISTRIBUTION)
         return tuple(one for one in named if one.is_shipped or not one.is_direct)
 
-    def place(self, *needles: str) -> Place:
-        """Return the place of the first line that holds all of some texts, or of the first line.
+    def place(self, *needles: str, keys: TomlPath = ()) -> Place:
+        """Return the place of a key, or of the first line that holds all of some texts, or of the first line.
 
         Args:
             needles: The texts.
+            keys: The way to the key in ``pyproject.toml``; without that file, and without keys, the texts decide.
         """
+        known = self.document.line(keys) if self.document is not None and keys else 0
         for number, line in enumerate(self.lines, start=1):
-            if all(needle in line for needle in needles) and not line.lstrip().startswith("#"):
+            if number == known:
+                column = max(line.find(needles[0]) if needles else 0, 0) + 1
+                return Place(file=self.file, line=number, column=column, source=line)
+            if not known and all(needle in line for needle in needles) and not line.lstrip().startswith("#"):
                 column = max(line.find(needles[0]), 0) + 1
                 return Place(file=self.file, line=number, column=column, source=line)
         return Place(file=self.file, line=1, source=self.lines[0] if self.lines else "")
@@ -146,12 +177,20 @@ def near_groups(groups: Iterable[str]) -> list[str]:
     Args:
         groups: The groups that a distribution declares.
     """
-    wanted = _letters(ENTRY_POINT_GROUP)
-    return [name for name in groups if name != ENTRY_POINT_GROUP and _letters(name) in (wanted, wanted[:-1])]
+    return [name for name in groups if name != ENTRY_POINT_GROUP and _is_near(name, whole=True)]
 
 
-def _letters(name: str) -> str:
-    return re.sub(r"[^a-z]", "", name.lower())
+def _is_near(name: str, *, whole: bool = False) -> bool:
+    """Return whether a name is that of the group but for its punctuation, its case and its last letter."""
+    letters, wanted = (re.sub(r"[^a-z]", "", text.lower()) for text in (name, ENTRY_POINT_GROUP))
+    return letters in (wanted, wanted[:-1]) if whole else letters.endswith((wanted, wanted[:-1]))
+
+
+def _tables(data: object, path: TomlPath = ()) -> Iterator[TomlPath]:
+    if isinstance(data, dict):
+        yield path
+        for key, value in data.items():
+            yield from _tables(value, (*path, key))
 
 
 # --- an installed distribution -------------------------------------------------------------------------
@@ -180,7 +219,7 @@ def installed_metadata(dist: Distribution) -> Metadata:
         lines=tuple((dist.read_text("entry_points.txt") or "").splitlines()),
         groups=groups,
         extras={name: tuple(lines) for name, lines in extras.items()},
-        requirements=tuple(_requirements(dist.requires or [], "Requires-Dist")),
+        requirements=tuple(_requirements(dist.requires or [], ("Requires-Dist",))),
     )
 
 
@@ -206,26 +245,25 @@ def project_metadata(folder: Path) -> Metadata:
         UnreadableError: A file cannot be read, or entry points or extras are known only after a build.
     """
     path = folder / PYPROJECT
-    text, data = _toml(path) if path.is_file() else ("", {})
-    _refuse_wrong_shapes(path, data)
+    text, document = _toml(path) if path.is_file() else ("", TomlText({}, ""))
+    data = document.data
+    _refuse_wrong_shapes(path, document)
     if "project" in data:
-        found = _pep621(path, text, data)
+        found = _pep621(path, text, document)
     elif "poetry" in subtable(data, "tool"):
-        found = _poetry(path, text, data)
+        found = _poetry(path, text, document)
     else:
         found = _setuptools(folder)
-    build = _requirements(texts(subtable(data, "build-system").get("requires")), "build-system")
+    build = _requirements(subtable(data, "build-system").get("requires"), ("build-system", "requires"))
     groups = _group_requirements(data)
     wheel = found.wheel or wheel_of_pyproject(folder, data)
     return found._replace(requirements=(*found.requirements, *build, *groups), wheel=wheel)
 
 
-def _toml(path: Path) -> tuple[str, dict[str, object]]:
-    from pipelex.spi.toml_text import TomlTextError, parse_toml
-
+def _toml(path: Path) -> tuple[str, TomlText]:
     text = read_text(path)
     try:
-        return text, parse_toml(text).data
+        return text, parse_toml(text)
     except TomlTextError as exc:
         where = f"{path}:{exc.line}" if exc.line else str(path)
         reason = f"it is no TOML ({exc.reason})"
@@ -246,30 +284,56 @@ _TABLES = (
 )
 
 
-def _refuse_wrong_shapes(path: Path, data: dict[str, object]) -> None:
-    """Refuse a file in which a table that is read is something else: no build tool would take it."""
+def _refuse_wrong_shapes(path: Path, document: TomlText) -> None:
+    """Refuse a file in which a value that is read is of another type: no build tool would take it."""
     for keys in _TABLES:
-        found: object = data
+        found: object = document.data
         for key in keys:
             found = found.get(key, {}) if isinstance(found, dict) else {}
         if not isinstance(found, dict):
-            named = ".".join(f'"{key}"' if "." in key else key for key in keys)
-            raise UnreadableError(subject=str(path), reason=f"{named} is no table", fix="Correct it and run again")
+            raise _wrong_shape(path, document, keys, "table")
+    project = subtable(document.data, "project")
+    optional = subtable(project, "optional-dependencies")
+    arrays: dict[TomlPath, object] = {("project", key): project.get(key) for key in ("dependencies", "dynamic")}
+    arrays[("build-system", "requires")] = subtable(document.data, "build-system").get("requires")
+    arrays |= {("project", "optional-dependencies", name): lines for name, lines in optional.items()}
+    for where, value in arrays.items():
+        if value is not None and (not isinstance(value, list) or len(texts(value)) != len(value)):
+            raise _wrong_shape(path, document, where, "array of strings")
+    for name, value in subtable(project, "entry-points", ENTRY_POINT_GROUP).items():
+        if not isinstance(value, str):
+            raise _wrong_shape(path, document, (*_ENTRY_POINTS, ENTRY_POINT_GROUP, name), "string")
 
 
-def _pep621(path: Path, text: str, data: dict[str, object]) -> Metadata:
+def _wrong_shape(path: Path, document: TomlText, keys: TomlPath, shape: str) -> UnreadableError:
+    where = f"{path}:{document.line(keys)}"
+    fix = "Correct it and run again"
+    return UnreadableError(subject=where, reason=f"{dotted(keys)} is no {shape}", fix=fix, line=document.line(keys))
+
+
+def dotted(keys: TomlPath) -> str:
+    """Return keys as TOML writes them, those with a dot in quotes.
+
+    Args:
+        keys: The keys.
+    """
+    return ".".join(f'"{key}"' if "." in str(key) else str(key) for key in keys)
+
+
+def _pep621(path: Path, text: str, document: TomlText) -> Metadata:
+    data = document.data
     project = subtable(data, "project")
     dynamic = texts(project.get("dynamic"))
     for key in ("entry-points", "optional-dependencies"):
         if key in dynamic:
             raise _after_a_build(path, f"project.{key} is dynamic, so its value is known only after a build")
-    poetry = _poetry_tables(data)  # used by Poetry where [project] does not state the same
+    poetry = _poetry_tables(data if _is_built_by_poetry(data) else {})  # where [project] does not state the same
     groups = {group: strings(entries) for group, entries in subtable(project, "entry-points").items()}
     optional = subtable(project, "optional-dependencies")
     extras = {canonical(name): tuple(texts(lines)) for name, lines in optional.items()}
-    requirements = list(_requirements(texts(project.get("dependencies")), "project.dependencies"))
-    for name, lines in extras.items():
-        requirements += _requirements(lines, f"project.optional-dependencies.{name}")
+    requirements = list(_requirements(project.get("dependencies"), ("project", "dependencies")))
+    for name, stated in optional.items():
+        requirements += _requirements(stated, ("project", "optional-dependencies", name))
     return Metadata(
         name=str(project.get("name", "")),
         file=path,
@@ -278,12 +342,18 @@ def _pep621(path: Path, text: str, data: dict[str, object]) -> Metadata:
         extras=extras or poetry.extras,
         requirements=tuple(requirements),
         unknown=("dependencies",) if "dependencies" in dynamic else (),
+        document=document,
+        groups_at=_POETRY_PLUGINS if poetry.groups and not groups else _ENTRY_POINTS,
     )
 
 
 class _PoetryTables(NamedTuple):
     groups: dict[str, dict[str, str]]
     extras: dict[str, tuple[str, ...]]
+
+
+def _is_built_by_poetry(data: dict[str, object]) -> bool:
+    return str(subtable(data, "build-system").get("build-backend", "")).startswith("poetry")
 
 
 def _poetry_tables(data: dict[str, object]) -> _PoetryTables:
@@ -293,11 +363,12 @@ def _poetry_tables(data: dict[str, object]) -> _PoetryTables:
     return _PoetryTables(groups, extras)
 
 
-def _poetry(path: Path, text: str, data: dict[str, object]) -> Metadata:
+def _poetry(path: Path, text: str, document: TomlText) -> Metadata:
+    data = document.data
     poetry = subtable(data, "tool", "poetry")
     groups, extras = _poetry_tables(data)
     stated = subtable(poetry, "dependencies")
-    requirements = list(_poetry_requirements(stated, "tool.poetry.dependencies"))
+    requirements = list(_poetry_requirements(stated, ("tool", "poetry", "dependencies")))
     known = {requirement.name for requirement in requirements}
     for name, lines in extras.items():  # they name dependencies; a name that is none brings nothing
         extras[name] = tuple(line for line in lines if canonical(line) in known)
@@ -308,40 +379,48 @@ def _poetry(path: Path, text: str, data: dict[str, object]) -> Metadata:
         groups=groups,
         extras=extras,
         requirements=tuple(requirements),
+        document=document,
+        groups_at=_POETRY_PLUGINS,
     )
 
 
-def _poetry_requirements(stated: Mapping[str, object], table: str, *, is_shipped: bool = True) -> Iterator[Requirement]:
+def _poetry_requirements(
+    stated: Mapping[str, object], keys: TomlPath, *, is_shipped: bool = True
+) -> Iterator[Requirement]:
     for name, value in stated.items():
         if name == "python":
             continue
         several = value if isinstance(value, list) else [value]
         is_direct = all(isinstance(one, dict) and {"path", "git", "url", "file"} & set(one) for one in several)
-        yield Requirement(canonical(name), f"{name} = {value!r}", table, is_direct=is_direct, is_shipped=is_shipped)
+        text = f"{name} = {value!r}"
+        yield Requirement(canonical(name), text, (*keys, name), is_direct=is_direct, is_shipped=is_shipped)
 
 
 def _group_requirements(data: dict[str, object]) -> Iterator[Requirement]:
     """Yield the requirements of dependency groups (PEP 735 and each tool's own): no user of the plugin gets them."""
     tool = subtable(data, "tool")
     redirected = {canonical(name) for name in subtable(tool, "uv", "sources")}
-    stated = {f"dependency-groups.{name}": lines for name, lines in subtable(data, "dependency-groups").items()}
-    stated["tool.uv.dev-dependencies"] = subtable(tool, "uv").get("dev-dependencies")
+    stated: dict[TomlPath, object] = {
+        ("dependency-groups", name): lines for name, lines in subtable(data, "dependency-groups").items()
+    }
+    stated["tool", "uv", "dev-dependencies"] = subtable(tool, "uv").get("dev-dependencies")
     for name, lines in subtable(tool, "pdm", "dev-dependencies").items():
-        stated[f"tool.pdm.dev-dependencies.{name}"] = lines
+        stated["tool", "pdm", "dev-dependencies", name] = lines
     for name, environment in subtable(tool, "hatch", "envs").items():
         for key in ("dependencies", "extra-dependencies"):
             lines = environment.get(key) if isinstance(environment, dict) else None
-            stated[f"tool.hatch.envs.{name}.{key}"] = lines
-    for table, lines in stated.items():
-        for one in _requirements(texts(lines), table):
+            stated["tool", "hatch", "envs", name, key] = lines
+    for keys, lines in stated.items():
+        for one in _requirements(lines, keys):
             yield one._replace(is_direct=one.is_direct or one.name in redirected, is_shipped=False)
     poetry = subtable(tool, "poetry")
-    groups = {
-        f"group.{name}.dependencies": subtable(group, "dependencies")
+    groups: dict[TomlPath, dict[str, object]] = {
+        ("group", name, "dependencies"): subtable(group, "dependencies")
         for name, group in subtable(poetry, "group").items()
     }
-    for name, group in {**groups, "dev-dependencies": subtable(poetry, "dev-dependencies")}.items():
-        yield from _poetry_requirements(group, f"tool.poetry.{name}", is_shipped=False)
+    groups["dev-dependencies",] = subtable(poetry, "dev-dependencies")
+    for keys, group in groups.items():
+        yield from _poetry_requirements(group, ("tool", "poetry", *keys), is_shipped=False)
 
 
 # --- setuptools without [project] ----------------------------------------------------------------------
@@ -366,10 +445,11 @@ def _setuptools(folder: Path) -> Metadata:
     groups = {name: assignments(value) for name, value in sections.get("options.entry_points", {}).items()}
     listed = sections.get("options.extras_require", {})
     extras = {canonical(name.partition(":")[0].strip()): tuple(text_lines(value)) for name, value in listed.items()}
-    requirements = list(_requirements(text_lines(options.get("install_requires", "")), "options.install_requires"))
+    requirements: list[Requirement] = []
+    for key in ("install_requires", "setup_requires"):
+        requirements += _requirements(text_lines(options.get(key, "")), ("options", key))
     for name, lines in extras.items():
-        requirements += _requirements(lines, f"options.extras_require.{name}")
-    requirements += _requirements(text_lines(options.get("setup_requires", "")), "options.setup_requires")
+        requirements += _requirements(lines, ("options", "extras_require", name))
     return Metadata(
         name=sections.get("metadata", {}).get("name", ""),
         file=path,
@@ -428,11 +508,12 @@ def _after_a_build(path: Path, reason: str) -> UnreadableError:
     return UnreadableError(subject=str(path), reason=reason, fix=INSTALL_IT)
 
 
-def _requirements(lines: Iterable[str], table: str) -> Iterator[Requirement]:
-    for line in lines:
-        match = _NAME.match(line)
+def _requirements(stated: object, keys: TomlPath) -> Iterator[Requirement]:
+    """Yield the requirements of an array; what in it is no string, and what is no array, states none."""
+    for index, line in enumerate(stated if isinstance(stated, list | tuple) else ()):
+        match = _NAME.match(line) if isinstance(line, str) else None
         if match is not None:
-            yield Requirement(canonical(match[1]), line, table, is_direct="@" in line.partition(";")[0])
+            yield Requirement(canonical(match[1]), line, (*keys, index), is_direct="@" in line.partition(";")[0])
 
 
 def read_text(path: Path) -> str:

@@ -62,6 +62,7 @@ class Contribution:
         module: The module of the function.
         function: The function; ``None`` where it is no function of the plugin's own.
         place: The function, or the call that passes it.
+        call: The call of the menu method.
         name: The name of a command; empty for others, or where it is not a literal.
     """
 
@@ -71,7 +72,13 @@ class Contribution:
     module: SourceModule
     function: Function | None
     place: Place
+    call: Place
     name: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What it is registered under, by kind."""
+        return self.kind, self.family, self.sdk, self.name
 
     @property
     def is_known(self) -> bool:
@@ -485,6 +492,7 @@ class PluginCode:
             module=where,
             function=function,
             place=where.place(function) if function is not None else module.place(node),
+            call=module.place(node),
             name=self.text(module, keywords.get("name")) if kind == "command" else "",
         )
 

@@ -28,11 +28,13 @@ class Wheel(NamedTuple):
 
     Attributes:
         key: The key that states it, by which its line is found.
+        table: The table of ``pyproject.toml`` that holds the key; empty where it is in ``setup.cfg``.
         path_of: From a file, as a POSIX path in the project, to its path in the wheel; empty where it is left out.
     """
 
     key: str
     path_of: Callable[[str], str]
+    table: tuple[str, ...] = ()
 
     def module_of(self, file: str) -> str:
         """Return the name by which a file can be imported from the wheel; empty where it is left out.
@@ -66,7 +68,8 @@ def wheel_of_pyproject(folder: Path, data: Mapping[str, object]) -> Wheel | None
 def _hatchling(folder: Path, data: Mapping[str, object]) -> Wheel | None:
     """Follow ``hatchling.builders.config``: a key of the target replaces the one of all targets."""
     build = subtable(data, "tool", "hatch", "build")
-    stated = {**build, **subtable(build, "targets", "wheel")}
+    target = subtable(build, "targets", "wheel")
+    stated = {**build, **target}
     packages = [_plain(path) for path in texts(stated.get("packages"))]
     included: list[str | None] = [*(_plain(path) for path in texts(stated.get("only-include")))] or [*packages]
     key = "packages" if included == packages else "only-include"
@@ -77,8 +80,11 @@ def _hatchling(folder: Path, data: Mapping[str, object]) -> Wheel | None:
         return None
     forced = {_plain(source): _plain(target) for source, target in strings(stated.get("force-include")).items()}
     sources = _sources(stated.get("sources"), packages)
+    excluded = texts(stated.get("exclude"))
 
     def path_of(file: str) -> str:
+        if any(_is_excluded(file, pattern) for pattern in excluded):
+            return ""
         path = next((_join(forced[one], file[len(one) + 1 :]) for one in forced if _is_below(file, one)), "")
         if not path and not any(_is_below(file, str(one)) for one in included):
             return ""
@@ -86,7 +92,15 @@ def _hatchling(folder: Path, data: Mapping[str, object]) -> Wheel | None:
         prefix = next((source for source in sources if path.startswith(source)), "")
         return sources.get(prefix, "") + path[len(prefix) :]
 
-    return Wheel(key, path_of)
+    return Wheel(key, path_of, ("tool", "hatch", "build", *(("targets", "wheel") if key in target else ())))
+
+
+def _is_excluded(file: str, pattern: str) -> bool:
+    """Return whether a file is left out by a pattern; one with wildcards within is not followed."""
+    stem = _stem(pattern)
+    if stem is None:
+        return False
+    return _is_below(file, stem) if "/" in pattern.rstrip("/") else stem in file.split("/")
 
 
 def _sources(stated: object, packages: Iterable[str]) -> dict[str, str]:
@@ -121,13 +135,15 @@ def _setuptools(folder: Path, data: Mapping[str, object]) -> Wheel | None:
     requires = " ".join(texts(subtable(data, "build-system").get("requires"))).lower().replace("_", "-")
     packages = stated.get("packages")
     find = subtable(packages, "find") if isinstance(packages, dict) else None
-    return _setuptools_wheel(
+    wheel = _setuptools_wheel(
         folder,
         packages=find if find is not None else texts(packages) if packages is not None else None,
         modules=texts(stated["py-modules"]) if "py-modules" in stated else None,
         places=strings(stated.get("package-dir")),
         takes_data="setuptools-scm" in requires or "package-data" in stated,
     )
+    key = "packages" if packages is not None else "py-modules"
+    return wheel._replace(key=key, table=("tool", "setuptools")) if wheel is not None else None
 
 
 def wheel_of_setup_cfg(folder: Path, sections: Mapping[str, Mapping[str, str]]) -> Wheel | None:
@@ -219,7 +235,8 @@ def _flit(_folder: Path, data: Mapping[str, object]) -> Wheel | None:
     name = subtable(data, "tool", "flit", "module").get("name")
     if not isinstance(name, str):
         return None
-    return Wheel("name", lambda file: _within(file.removeprefix("src/"), [name.replace(".", "/")]))
+    path = name.replace(".", "/")
+    return Wheel("name", lambda file: _within(file.removeprefix("src/"), [path]), ("tool", "flit", "module"))
 
 
 def _poetry(_folder: Path, data: Mapping[str, object]) -> Wheel | None:
@@ -238,7 +255,7 @@ def _poetry(_folder: Path, data: Mapping[str, object]) -> Wheel | None:
                 return _join(target, below)
         return ""
 
-    return Wheel("packages", path_of)
+    return Wheel("packages", path_of, ("tool", "poetry"))
 
 
 def _uv(_folder: Path, data: Mapping[str, object]) -> Wheel | None:
@@ -251,7 +268,11 @@ def _uv(_folder: Path, data: Mapping[str, object]) -> Wheel | None:
         return None
     prefix = f"{root}/" if root else ""
     paths = [one.replace(".", "/") for one in names]
-    return Wheel("module-name", lambda file: _within(file[len(prefix) :], paths) if file.startswith(prefix) else "")
+
+    def path_of(file: str) -> str:
+        return _within(file[len(prefix) :], paths) if file.startswith(prefix) else ""
+
+    return Wheel("module-name", path_of, ("tool", "uv", "build-backend"))
 
 
 _BACKENDS: dict[str, Callable[[Path, Mapping[str, object]], Wheel | None]] = {

@@ -419,7 +419,7 @@ def load(index: int, entry: list[str], report: Report, owner: Owner) -> Installe
     report("plugin", {"name": str(watched.name), "targets_api": api if is_int else repr(api), "is_int": is_int})
     holder = f"sandbox_entry_{index}"
     sys.modules[holder] = watched  # type: ignore[assignment]  # where the survey's entry point leads
-    return InstalledPlugin(name, "(this plugin)", "", EntryPoint(holder, ""))
+    return InstalledPlugin(name, "this distribution", "", EntryPoint(holder, ""))
 
 
 def survey(order: dict[str, Any], report: Report, owner: Owner) -> None:

@@ -78,7 +78,7 @@ def _check_private_attribute(rule: Rule, subject: Subject) -> Iterator[Finding]:
             yield rule.finding(
                 module.place(node),
                 f"'{node.attr}' is private to {owner}",
-                covers=f'has no attribute "{node.attr}"',
+                covers=(f'has no attribute "{node.attr}"',),
             )
 
 

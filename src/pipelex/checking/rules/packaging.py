@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from pipelex.checking.examples import PLUGIN, PYPROJECT, closures, plugin, pyproject
 from pipelex.checking.rules.rule import Rule
 from pipelex.checking.spi_tree import lock
+from pipelex.installation import DISTRIBUTION
 from pipelex.plugins.installed import ENTRY_POINT_GROUP
 from pipelex.plugins.registrar import CORE_COMMANDS
-from pipelex.reading.metadata import near_groups
+from pipelex.reading.metadata import dotted, near_groups
 from pipelex.reading.plugin_code import wrong_api
 from pipelex.spi.names import IDENTIFIER_RULE, canonical, is_identifier
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
     from pipelex.checking.findings import Finding
     from pipelex.checking.subject import Subject
+    from pipelex.reading.metadata import Metadata
     from pipelex.reading.place import Place
+    from pipelex.reading.plugin_code import Plugin
     from pipelex.reading.source import SourceModule
 
 
@@ -28,10 +31,26 @@ def _check_entry_point_group(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return
     near = near_groups(metadata.groups)
     for name in near:
-        yield rule.finding(metadata.place(name), f"no plugin is looked for in the entry-point group '{name}'")
-    if not metadata.groups.get(ENTRY_POINT_GROUP) and not near:
+        yield _no_group(rule, metadata, name)
+    if metadata.groups.get(ENTRY_POINT_GROUP) or near:
+        return
+    misplaced = metadata.misplaced_groups
+    for path in misplaced:
+        message = f"no plugin is looked for in the table [{dotted(path)}]"
+        yield rule.finding(metadata.place(keys=path), message)
+    others = [name for name in metadata.groups if name != ENTRY_POINT_GROUP and name.lower().startswith(DISTRIBUTION)]
+    if not misplaced:
+        for name in others:
+            yield _no_group(rule, metadata, name)
+    if not misplaced and not others:
         message = f"the project declares no entry point in the group '{ENTRY_POINT_GROUP}'"
-        yield rule.finding(metadata.place("[project"), message)
+        keys = (*metadata.groups_at, ENTRY_POINT_GROUP) if ENTRY_POINT_GROUP in metadata.groups else ()
+        yield rule.finding(metadata.place("[project", keys=keys), message)
+
+
+def _no_group(rule: Rule, metadata: Metadata, name: str) -> Finding:
+    place = metadata.place(name, keys=(*metadata.groups_at, name))
+    return rule.finding(place, f"no plugin is looked for in the entry-point group '{name}'")
 
 
 WRONG_ENTRY_POINT_GROUP = Rule(
@@ -82,18 +101,17 @@ NO_PLUGIN = Rule(
 
 def _check_name_spelling(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for one in subject.plugins:
-        member = subject.member(one, "name")
-        seen = subject.sandbox.of("plugin", one.index)
-        stated = subject.constant(member[0], member[2]) if member else None
-        name = stated if stated is not None or not seen else seen[0]["name"]
+        name = _name(subject, one)
         if name is None:
             continue
+        member = subject.member(one, "name")
         place = member[0].place(member[1]) if member else one.place
         if not isinstance(name, str) or not is_identifier(name):
             yield rule.finding(place, f"{name!r} is no plugin name", expected=IDENTIFIER_RULE)
         elif one.entry.name and canonical(one.entry.name) != canonical(name):
             message = f"the plugin is called '{name}', and its entry point '{one.entry.name}'"
-            yield rule.finding(place, message, expected=f'name = "{one.entry.name}"')
+            covers = f"Two plugins are called '{canonical(name)}'"
+            yield rule.finding(place, message, expected=f'name = "{one.entry.name}"', covers=(covers,))
 
 
 NAME_SPELLING = Rule(
@@ -245,25 +263,46 @@ def _check_collision(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if subject.target.builtin is not None:
         return
     rows = lock().builtins
-    names = {canonical(row.name): row.name for row in rows}
     backends = {(family.lower(), sdk): row.name for row in rows for family, _, sdk in map(_split, row.backends)}
     listers = {sdk: row.name for row in rows for sdk in row.listers}
     for one in subject.plugins:
-        member = subject.member(one, "name")
-        name = subject.constant(member[0], member[2]) if member else None
-        if isinstance(name, str) and member is not None and canonical(name) in names:
-            yield rule.finding(member[0].place(member[1]), f"the plugin's name '{name}' is that of a built-in")
+        if is_of_builtin(subject, one):
+            member = subject.member(one, "name")
+            place = member[0].place(member[1]) if member else one.place
+            yield rule.finding(place, f"the plugin's name '{_name(subject, one)}' is that of a built-in")
     commands = {**dict.fromkeys(CORE_COMMANDS, "pipelex"), **{name: row.name for row in rows for name in row.commands}}
     for made in subject.contributions:
         match made.kind:
             case "backend":
                 what, holder = f"the backend ({made.family}, {made.sdk})", backends.get((made.family.lower(), made.sdk))
+                covers = f"(family '{made.family.lower()}', sdk '{made.sdk}')"
             case "lister":
                 what, holder = f"the lister of '{made.sdk}'", listers.get(made.sdk)
+                covers = f"lister of sdk {made.sdk} "
             case _:
                 what, holder = f"the command '{made.name}'", commands.get(made.name)
+                covers = f"'pipelex {made.name}'"
         if holder is not None:
-            yield rule.finding(made.place, f"{what} is that of the built-in '{holder}'")
+            whose = "pipelex itself" if holder == DISTRIBUTION else f"the built-in '{holder}'"
+            yield rule.finding(made.call, f"{what} is that of {whose}", covers=(covers,))
+
+
+def is_of_builtin(subject: Subject, plugin: Plugin) -> bool:
+    """Return whether a plugin has the name of a built-in, in any spelling.
+
+    Args:
+        subject: What is checked.
+        plugin: The plugin.
+    """
+    name = _name(subject, plugin)
+    return isinstance(name, str) and canonical(name) in {canonical(row.name) for row in lock().builtins}
+
+
+def _name(subject: Subject, plugin: Plugin) -> object:
+    """Return the name of a plugin as its code states it, else as it had it in the sandbox; ``None`` where neither."""
+    stated = subject.stated_name(plugin)
+    seen = subject.sandbox.of("plugin", plugin.index)
+    return stated if stated is not None or not seen else seen[0]["name"]
 
 
 def _held(family: str, *others: str) -> str:
@@ -304,12 +343,11 @@ def _check_requires_pipelex(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if metadata is None:
         return
     for requirement in metadata.host_requirements:
-        needle = requirement.text.partition(" = ")[0] if "poetry" in requirement.table else requirement.text
         message = f"{requirement.table} requires '{requirement.text}'"
-        yield rule.finding(metadata.place(needle), message)
+        yield rule.finding(metadata.place(requirement.text, keys=requirement.keys), message)
     for key in metadata.unknown:
         message = f"project.{key} is dynamic, so whether it requires pipelex is known only after a build"
-        yield rule.finding(metadata.place("dynamic"), message, severity="note")
+        yield rule.finding(metadata.place("dynamic", keys=("project", "dynamic")), message, severity="note")
 
 
 REQUIRES_PIPELEX = Rule(
@@ -339,7 +377,10 @@ build-backend = "hatchling.build"
 def _check_not_shipped(rule: Rule, subject: Subject) -> Iterator[Finding]:
     """Follow the imports from the entry points: what they reach has to be in the wheel, by the same name."""
     metadata = subject.target.metadata
-    if metadata is None or metadata.wheel is None:
+    if metadata is None:
+        return
+    if metadata.wheel is None:
+        yield from _check_src_is_no_package(rule, subject)
         return
     pending = {one.entry.module: "the entry point names" for one in subject.plugins}
     seen: set[str] = set()
@@ -354,12 +395,22 @@ def _check_not_shipped(rule: Rule, subject: Subject) -> Iterator[Finding]:
         if shipped != name:
             instead = f"holds {shown} as '{shipped}'" if shipped else f"lacks {shown}"
             message = f"the wheel {instead}, and {needed} '{name}'"
-            yield rule.finding(metadata.place(metadata.wheel.key), message)
+            wheel = metadata.wheel
+            yield rule.finding(metadata.place(wheel.key, keys=(*wheel.table, wheel.key)), message)
             continue
         for one in module.imports:
             if not one.type_only:
                 pending |= dict.fromkeys((one.module, f"{one.module}.{one.name}"), f"{shown} imports")
         pending.setdefault(name.rpartition(".")[0], f"{shown} is imported by way of")
+
+
+def _check_src_is_no_package(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    """Find entry points that begin with ``src.``: every build tool takes that folder for the root of the packages."""
+    for one in subject.plugins:
+        prefix, _, module = one.entry.module.partition(".")
+        if prefix == "src" and prefix not in subject.target.modules and one.module is not None and one.entry.place:
+            message = f"the entry point names '{one.entry.module}', which is '{module}' in the wheel"
+            yield rule.finding(one.entry.place, message, fix=f"Take '{prefix}.' out of the entry point.")
 
 
 NOT_SHIPPED = Rule(

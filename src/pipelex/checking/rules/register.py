@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelex.checking.examples import closures, closures_importing, plugin
 from pipelex.checking.register_purity import PurityReader
+from pipelex.checking.rules.packaging import is_of_builtin
 from pipelex.checking.rules.rule import Rule
 
 if TYPE_CHECKING:
@@ -62,8 +63,7 @@ FORBIDDEN_AT_REGISTER = Rule(
     expected="nothing of the kind before a worker is built",
     fix="Move it into make_worker, or into the worker.",
     positive=plugin(
-        "    def register(self, registrar: PluginRegistrar) -> None:\n",
-        "    def register(self, registrar: PluginRegistrar) -> None:\n        open('/etc/hostname')\n",
+        "\n\nclass AcmePlugin:", "\nopen('acme.log', 'w', encoding='utf-8').close()\n\n\nclass AcmePlugin:"
     ),
     near_miss=plugin(
         "\n\nclass AcmePlugin:",
@@ -122,12 +122,13 @@ def _check_plugin_fails(rule: Rule, subject: Subject) -> Iterator[Finding]:
 
 
 def _is_of_others(subject: Subject, line: dict[str, Any]) -> bool:
-    """Tell whether PX402, PX403, PX404 or PX407 reports the same."""
-    if line["what"] == "register":
-        return bool(subject.plugins[line["entry"]].problem)
-    return line["error"] in ("PluginApiVersionMismatchError", "DuplicatePluginError") or line["what"] in (
-        *("name", "targets_api"),
-    )
+    """Return whether PX402, PX403, PX404 or PX407 reports the same."""
+    plugin = subject.plugins[line["entry"]]
+    if line["what"] == "register" or (line["step"] == "import" and plugin.module is None):
+        return bool(plugin.problem)
+    if line["error"] == "DuplicatePluginError":  # another plugin of the target is no built-in
+        return is_of_builtin(subject, plugin)
+    return line["error"] == "PluginApiVersionMismatchError" or line["what"] in ("name", "targets_api")
 
 
 def _is_blocked_import(subject: Subject, line: dict[str, object]) -> bool:

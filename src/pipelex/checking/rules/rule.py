@@ -55,7 +55,7 @@ class Rule:
         *,
         expected: str = "",
         fix: str = "",
-        covers: str = "",
+        covers: tuple[str, ...] = (),
         last_line: int = 0,
         severity: Severity | None = None,
     ) -> Finding:
@@ -66,7 +66,7 @@ class Rule:
             message: What is wrong.
             expected: What was expected; the rule's own words if not given.
             fix: How to fix it; the rule's own words if not given.
-            covers: A fragment of a type error that says the same.
+            covers: Fragments of other messages about the same thing.
             last_line: The last line on which a waiver counts.
             severity: Whether it counts; as the rule's other findings if not given.
         """

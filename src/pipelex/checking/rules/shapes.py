@@ -109,10 +109,10 @@ def _check_lister_not_async(rule: Rule, subject: Subject) -> Iterator[Finding]:
         place, name = made.module.place(made.function), made.function.name
         if made.kind == "lister" and not is_async and not _gives_awaitable(made.function):
             message = f"the lister '{name}' is not async, and is awaited"
-            yield rule.finding(place, message, expected=f"async def {name}", covers='Argument "lister"')
+            yield rule.finding(place, message, expected=f"async def {name}", covers=('Argument "lister"',))
         elif made.kind == "backend" and is_async:
             message = f"'{name}' is async, and nobody awaits it"
-            yield rule.finding(place, message, expected=f"def {name}", covers='Argument "make_worker"')
+            yield rule.finding(place, message, expected=f"def {name}", covers=('Argument "make_worker"',))
 
 
 def _gives_awaitable(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
@@ -160,7 +160,8 @@ def _check_hookless_worker(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 for inner in current.body
                 if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)
             }
-            if not defined & set(_LLM_HOOKS):
+            overridden = {hook.removeprefix("_") for hook in _LLM_HOOKS}  # in place of the hook: PX102
+            if not defined & {*_LLM_HOOKS, *overridden}:
                 yield rule.finding(where.place(node), f"the worker '{name}' defines none of {', '.join(_LLM_HOOKS)}")
 
 

@@ -30,7 +30,7 @@ WRONG_CALL = Rule(
     ),
     expected="the arguments that the signature has",
     fix="Compare the call with the signature, in the folder that 'pipelex spi stubs' prints or in docs/spi.md.",
-    positive=plugin("family=InferenceFamily.LLM", 'family="llm"'),
+    positive=plugin("family=InferenceFamily.LLM", "family=InferenceFamily.LLM, retries=3"),
     near_miss=plugin("family=InferenceFamily.LLM", 'family=InferenceFamily("llm")'),
     check=type_findings,
 )
