@@ -342,6 +342,8 @@ def _check_duplicates(spec_file: SpecFile) -> Iterator[Problem]:
         claims.append((f"family name '{family.name}'", ("family", index, "name")))
         claims.append((f"family value '{family.value}'", ("family", index, "value")))
         claims.append((f"command '{canonical(family.command)}'", ("family", index, "command")))
+        claims.append((f"worker base '{family.worker}'", ("family", index, "worker")))
+        claims.append((f"kit '{family.kit}'", ("family", index, "kit")))
     for index, builtin in enumerate(spec.builtin):
         claims.append((f"plugin name '{canonical(builtin.name)}'", ("builtin", index, "name")))
         for place, command in enumerate(builtin.commands):
@@ -361,6 +363,11 @@ def _check_duplicates(spec_file: SpecFile) -> Iterator[Problem]:
 def _check_families(spec_file: SpecFile) -> Iterator[Problem]:
     spec = spec_file.spec
     names = [family.name for family in spec.family]
+    for index, family in enumerate(spec.family):
+        wanted = f"pipelex {family.command}"
+        if not f"{family.first_call} ".startswith(f"{wanted} "):
+            text = f"'{family.first_call}' calls another command; expected it to begin with '{wanted}'"
+            yield spec_file.problem(("family", index, "first_call"), text)
     for index, builtin in enumerate(spec.builtin):
         for place, row in enumerate(builtin.workers):
             if row.family not in names:

@@ -25,6 +25,24 @@ CASES = {
     "duplicate plugin": ('name = "plain"', 'name = "acme_ai"', '"acme_ai"', "builtin[1].name: duplicate plugin name"),
     "foreign lister": ('"acme.eu"] }', '"plain"] }', "lister =", "builtin[0].lister.sdks[1]: 'plain' is none of this"),
     "unknown family": ('family = "LLM", sdk = "plain"', 'family = "VIDEO", sdk = "plain"', "VIDEO", "unknown family"),
+    "worker base of another family": (
+        'worker:ImgGenWorkerAbstract"\n',
+        'worker:LLMWorkerAbstract"  # another\n',
+        "# another",
+        "family[1].worker: duplicate worker base",
+    ),
+    "kit of another family": (
+        'kit:ImgGenConformance"',
+        'kit:LLMConformance"  # it',
+        "# it",
+        "family[1].kit: duplicate kit",
+    ),
+    "first call of another command": (
+        "pipelex img-gen fox",
+        "pipelex image fox",
+        "pipelex image",
+        "expected it to begin with 'pipelex img-gen'",
+    ),
     "unpublished base": ('worker:ImgGenWorkerAbstract"\n', 'worker:Other"\n', "Other", "is not published"),
     "empty extra": (
         'title = "a worker that needs nothing"',
