@@ -17,7 +17,7 @@ def main(arguments: list[str]) -> int:
     """Run the command line.
 
     Args:
-        arguments: What stands behind ``python -m codegen``.
+        arguments: The arguments of ``python -m codegen``.
 
     Returns:
         0: done, or fresh; 1: stale; 2: it could not tell.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codegen import freshness
-from codegen.changes import IGNORED_FINDINGS, declares, entry_for, match, says, says_finding
+from codegen.changes import IGNORED_FINDINGS, declares, entry_for, match, summary_of, summary_of_finding
 from codegen.emit.spi_changes_doc import what_to_do
 from codegen.errors import CodegenError, FrozenError, Problem
 from codegen.freeze import PENDING, add_folder, freeze_project, refuse
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 DONE, REFUSED, COULD_NOT_TELL = 0, 1, 2
 CHANGELOG = "CHANGELOG.md"
 NEXT_MARK = "# --- Next"
-"""The comment in ``spi.toml`` before which the rows of frozen versions stand."""
+"""The comment in ``spi.toml`` before which the rows of frozen versions are."""
 _UNRELEASED = re.compile(r"^## \[Unreleased\]\n", re.MULTILINE)
 _STATING = ("README.md", "docs/*.md", "docs/examples/**/*.md")
 """Handwritten pages that may state the version in an example of a plugin. Plugins themselves are upgraded instead."""
@@ -197,9 +197,11 @@ def _changelog(project: Project, after: tuple[int, int], entries: list[Change], 
     text = project.read(CHANGELOG)
     if not _UNRELEASED.search(text):
         raise CodegenError(Problem(CHANGELOG, 0, "", "no line '## [Unreleased]'; expected one to write below"))
-    lines = [f"- {_capital(says(entry))}: {_ended(entry.why)} What to do: {what_to_do(entry)}." for entry in entries]
+    lines = [
+        f"- {_capital(summary_of(entry))}: {_ended(entry.why)} What to do: {what_to_do(entry)}." for entry in entries
+    ]
     untold = [finding for finding in seen if not any(declares(entry, finding) for entry in entries)]
-    lines += [f"- {_capital(says_finding(finding))}." for finding in untold]
+    lines += [f"- {_capital(summary_of_finding(finding))}." for finding in untold]
     page = f"docs/api-versions/v{after[0]}.md"
     section = [f"### Plugin API {after[0]}.{after[1]}", "", *dict.fromkeys(lines), "", f"See [{page}]({page}).", ""]
     body = "\n".join(section)
@@ -268,7 +270,7 @@ def main(arguments: list[str], *, default_root: str, command: str) -> int:
     """Run ``bump`` or ``freeze``.
 
     Args:
-        arguments: What stands behind the command.
+        arguments: Those of the command.
         default_root: The project that is meant where none is named.
         command: Which of the two.
 
@@ -314,7 +316,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
         description=about[command],
         epilog="Exit codes: 0 done, 1 refused, 2 could not tell.",
     )
-    parser.add_argument("--dry-run", action="store_true", help="write nothing; say what would be written")
+    parser.add_argument("--dry-run", action="store_true", help="write nothing; print what would be written")
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
     parser.add_argument("--root", metavar="FOLDER", help="the project to work on; this one by default")
     return parser

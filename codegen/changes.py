@@ -1,6 +1,6 @@
 """The ``[[next.change]]`` entries of ``spi.toml``: the sentence of each, and which findings an entry declares.
 
-An entry says what a maintainer meant; a finding is what a comparison of two stub trees saw. One entry may declare
+An entry states what a maintainer meant; a finding is what a comparison of two stub trees saw. One entry may declare
 several findings (a regrouped signature is some parameters less and one more), and every entry declares at least one.
 """
 
@@ -29,7 +29,7 @@ _BY_ENDS = {
 """The kinds of which a symbol may have several, told apart by ``from`` and ``to``."""
 
 
-def says(change: Change) -> str:
+def summary_of(change: Change) -> str:
     """Return the sentence of an entry.
 
     Args:
@@ -38,7 +38,7 @@ def says(change: Change) -> str:
     return CHANGE_KINDS[change.kind].of(change.symbol, change.from_ or "", change.to or "")
 
 
-def says_finding(finding: CompatFinding) -> str:
+def summary_of_finding(finding: CompatFinding) -> str:
     """Return the sentence of a finding, which is that of an entry of its kind.
 
     Args:
@@ -52,7 +52,7 @@ def says_finding(finding: CompatFinding) -> str:
 
 
 def declares(change: Change, finding: CompatFinding) -> bool:
-    """Tell whether an entry declares a finding.
+    """Return whether an entry declares a finding.
 
     Args:
         change: The entry.
@@ -117,7 +117,7 @@ def new_reference(change: Change) -> str:
 
 
 def _same_ends(change: Change, finding: CompatFinding) -> bool:
-    """Compare what is said of the change itself, as far as both say it."""
+    """Compare what is stated of the change itself, as far as both state it."""
     if finding.kind == "parameter-added":
         return finding.detail.get("parameter") in {None, parameter_name(change.to or "")}
     if finding.kind == "parameter-removed":
@@ -125,7 +125,7 @@ def _same_ends(change: Change, finding: CompatFinding) -> bool:
     if finding.kind not in _BY_ENDS:
         return True
     pairs = ((finding.detail.get("from"), change.from_), (finding.detail.get("to"), change.to))
-    return all(seen is None or seen == said for seen, said in pairs)
+    return all(seen is None or seen == stated for seen, stated in pairs)
 
 
 def parameter_name(text: str) -> str:
@@ -166,7 +166,7 @@ def match(changes: Sequence[Change], findings: Iterable[CompatFinding]) -> Match
 
 
 def declared_in(changes: Sequence[Change]) -> Callable[[CompatFinding], bool]:
-    """Return what tells of a finding whether an entry declares it.
+    """Return the function by which an entry declares a finding.
 
     Args:
         changes: The entries.

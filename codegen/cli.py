@@ -1,4 +1,4 @@
-"""The command line behind the fast path: render everything, compare, then tell or write."""
+"""The command line behind the fast path: render everything, compare, then report or write."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def run(arguments: list[str], *, default_root: str) -> int:
     """Run the command line.
 
     Args:
-        arguments: What stands behind ``python -m codegen``.
+        arguments: The arguments of ``python -m codegen``.
         default_root: The project that is meant where none is named.
 
     Returns:
@@ -39,7 +39,7 @@ def run(arguments: list[str], *, default_root: str) -> int:
     except ModuleNotFoundError as exc:
         if exc.name not in _GENERATOR_NEEDS:
             raise
-        _say(f"The generator needs '{exc.name}': install the dependency group 'dev' of pyproject.toml.")
+        _write_line(f"The generator needs '{exc.name}': install the dependency group 'dev' of pyproject.toml.")
     except Exception:  # a fault of the generator's own must not read as "stale", which is exit 1
         traceback.print_exc()
     return COULD_NOT_TELL
@@ -113,8 +113,8 @@ def _report_stale(found: list[FileChange], *, as_json: bool) -> None:
         sys.stdout.write(change.diff())
     sys.stdout.flush()
     names = "1 file is" if len(found) == 1 else f"{len(found)} files are"
-    _say(f"Stale: {names} not what spi.toml and src/ make of them: {', '.join(change.path for change in found)}")
-    _say(f"Fix: {COMMAND}")
+    _write_line(f"Stale: {names} not what spi.toml and src/ make of them: {', '.join(change.path for change in found)}")
+    _write_line(f"Fix: {COMMAND}")
 
 
 def _report_problems(error: CodegenError, outcome: str = "nothing was written", *, as_json: bool) -> None:
@@ -122,14 +122,14 @@ def _report_problems(error: CodegenError, outcome: str = "nothing was written", 
         _print_json(fresh=None, problems=[vars(problem) for problem in error.problems])
         return
     for problem in error.problems:
-        _say(str(problem))
+        _write_line(str(problem))
     count = len(error.problems)
-    _say(f"{count} problem{'' if count == 1 else 's'}; {outcome}.")
+    _write_line(f"{count} problem{'' if count == 1 else 's'}; {outcome}.")
 
 
 def _print_json(**report: object) -> None:
     sys.stdout.write(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
 
 
-def _say(text: str) -> None:
+def _write_line(text: str) -> None:
     sys.stderr.write(f"{text}\n")

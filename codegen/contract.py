@@ -31,7 +31,7 @@ _BUILTINS = frozenset(dir(builtins))
 
 @dataclass
 class PublishedModule:
-    """An SPI module as its stub says it.
+    """An SPI module as its stub states it.
 
     Attributes:
         source: The module.
@@ -54,7 +54,7 @@ class Contract:
         spec_file: The spec.
 
     Raises:
-        CodegenError: The source does not hold what the spec says, or a signature mentions what it may not.
+        CodegenError: The source does not hold what the spec states, or a signature mentions what it may not.
     """
 
     def __init__(self, project: Project, spec_file: SpecFile) -> None:

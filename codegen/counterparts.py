@@ -69,7 +69,7 @@ def read_counterparts(project: Project) -> Counterparts:
         read = Counterparts.model_validate(parsed.data)
     except ValidationError as exc:
         raise CodegenError(*shape_problems(exc, parsed, COUNTERPARTS_FILE)) from exc
-    raise_any([Problem(COUNTERPARTS_FILE, parsed.line(path), dotted(path), said) for path, said in _cross_check(read)])
+    raise_any([Problem(COUNTERPARTS_FILE, parsed.line(path), dotted(path), text) for path, text in _cross_check(read)])
     return read
 
 

@@ -73,7 +73,7 @@ def _joined(tokens: list[tokenize.TokenInfo]) -> str:
 
 
 def _is_one_tuple(words: list[str]) -> bool:
-    """Tell whether the trailing comma of ``words`` is the only one inside its plain parentheses."""
+    """Return whether the trailing comma of ``words`` is the only one inside its plain parentheses."""
     level = 0
     for place in range(len(words) - 2, -1, -1):
         word = words[place]

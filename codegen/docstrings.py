@@ -21,7 +21,7 @@ class Docstring:
 
     Attributes:
         text: Its prose, paragraphs apart by an empty line.
-        arguments: What its section ``Args`` says of each.
+        arguments: What its section ``Args`` states of each.
     """
 
     text: str
@@ -50,7 +50,7 @@ def parse_docstring(node: cst.ClassDef | cst.FunctionDef) -> Docstring:
             arguments[last] += f" {line.strip()}"
     paragraphs = "\n".join(prose).strip().split("\n\n")
     text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-    return Docstring(markdown(text), {name: markdown(said) for name, said in arguments.items()})
+    return Docstring(markdown(text), {name: markdown(text) for name, text in arguments.items()})
 
 
 def markdown(text: str) -> str:

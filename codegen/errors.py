@@ -1,4 +1,4 @@
-"""What the generator says when it cannot go on: every problem at once, each with its file and line."""
+"""What the generator reports when it cannot go on: every problem at once, each with its file and line."""
 
 from __future__ import annotations
 

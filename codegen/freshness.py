@@ -16,7 +16,7 @@ _LISTED = ("codegen", "src/pipelex/spi", "src/pipelex/checking")
 
 
 def is_fresh(root: str) -> bool:
-    """Tell whether everything is as the last good run left it.
+    """Return whether everything is as the last good run left it.
 
     Args:
         root: The project.

@@ -45,7 +45,7 @@ def digest_of(files: Mapping[str, str]) -> str:
 
 
 def standing(spec: Spec) -> list[Version]:
-    """Return the frozen versions that stand on the disk: the last revision of each."""
+    """Return the frozen versions on the disk: the last revision of each."""
     return list({row.number: row for row in spec.version}.values())
 
 

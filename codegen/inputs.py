@@ -22,7 +22,7 @@ class Inputs:
     """What the emitters are given.
 
     Attributes:
-        spec: What ``spi.toml`` says.
+        spec: What ``spi.toml`` states.
         contract: The published modules as signatures.
         stamped: The handwritten modules with what is stamped into them, by path.
         missing: The handwritten parts of families that are missing, and that nothing is generated from.

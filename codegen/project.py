@@ -71,7 +71,7 @@ class Project:
         self._overlay[path] = text
 
     def has(self, path: str) -> bool:
-        """Tell whether there is a file; its content does not matter, that it is there does.
+        """Return whether there is a file; its content does not matter, that it is there does.
 
         Args:
             path: The file, relative to the root.

@@ -1,4 +1,4 @@
-"""From an implementation to its signature: what a stub says about a class, a function or a constant."""
+"""From an implementation to its signature: what a stub states about a class, a function or a constant."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from codegen.source import Definition, SourceModule
 
 _NO_SIGNATURE = {"__reduce__"}
-"""Methods that a class needs to work and that nobody calls or overrides."""
+"""Methods that a class needs to work and that are not called or overridden."""
 _FIELD_OPTIONS = {"init", "kw_only", "compare", "hash", "repr"}
 """The arguments of ``field()`` that decide how plugins can give and see a field."""
 _FACTORIES = {"dict", "frozenset", "list", "set", "tuple"}
@@ -44,7 +44,7 @@ class SymbolPart:
 
     Attributes:
         where: The symbol and the part, as ``module:Class.method``.
-        node: What the stub says.
+        node: What the stub states.
         origin: The node of the source that it comes from.
     """
 
@@ -55,7 +55,7 @@ class SymbolPart:
 
 @dataclass(frozen=True)
 class Reduced:
-    """A published symbol as the stub says it.
+    """A published symbol as the stub states it.
 
     Attributes:
         statements: The whole.
@@ -90,7 +90,7 @@ class Reducer:
 
     Args:
         module: The module.
-        has_hooks: Tells whether a class, by name, is one whose underscored methods drivers override.
+        has_hooks: Returns whether a class, by name, is one whose underscored methods drivers override.
         refuse: Takes note of a problem.
     """
 
@@ -200,7 +200,7 @@ class Reducer:
         small = statement.body[0]
         if isinstance(small, cst.Assign):  # a new value for what a base declares; its type is the base's
             if not self._is_plain_value(small.value):
-                self._problem(statement, where, "its type cannot be told from its value; expected an annotation")
+                self._problem(statement, where, "its type cannot be read from its value; expected an annotation")
             return statement
         declaration = cst.ensure_type(small, cst.AnnAssign)
         value = _field_default(declaration.value) if kind.is_dataclass else declaration.value
@@ -304,7 +304,7 @@ class Reducer:
             self._problem(node, where, "no return type; expected an annotation")
 
     def _is_plain_value(self, value: cst.BaseExpression) -> bool:
-        """Tell whether a value says something to a reader: a literal, or a member of an enum that is ours."""
+        """Return whether a value means something to a reader: a literal, or a member of an enum that is ours."""
         match value:
             case cst.Attribute(value=cst.Name(value=root), attr=cst.Name()):
                 return root in self._module.definitions or self._module.imports.get(root, "").startswith("pipelex.")
@@ -359,7 +359,7 @@ def self_assignments(
 
 
 def _field_default(value: cst.BaseExpression | None) -> cst.BaseExpression | None:
-    """Return the default of a dataclass field: what ``field(...)`` says, dots where a factory makes it."""
+    """Return the default of a dataclass field: what ``field(...)`` states, dots where a factory makes it."""
     if not isinstance(value, cst.Call) or dotted_name(value.func) != "field":
         return value
     arguments = _arguments(value)
@@ -380,7 +380,7 @@ def _stated(call: cst.Call, given: dict[str, cst.BaseExpression]) -> cst.Call:
 
 
 def _is_required(statement: cst.CSTNode) -> bool:
-    """Tell whether the constructor of a dataclass cannot do without a field."""
+    """Return whether the constructor of a dataclass cannot do without a field."""
     match statement:
         case cst.SimpleStatementLine(body=[cst.AnnAssign(annotation=annotation, value=value)]):
             if dotted_name(_head(annotation.annotation)).rpartition(".")[2] in {"ClassVar", "KW_ONLY"}:
@@ -397,7 +397,7 @@ def _head(annotation: cst.BaseExpression) -> cst.BaseExpression:
 
 
 def _is_keyword_mark(statement: cst.SimpleStatementLine) -> bool:
-    """Tell whether a line is ``_: KW_ONLY``."""
+    """Return whether a line is ``_: KW_ONLY``."""
     match statement.body[0]:
         case cst.AnnAssign(annotation=annotation):
             return dotted_name(annotation.annotation).rpartition(".")[2] == "KW_ONLY"
@@ -405,7 +405,7 @@ def _is_keyword_mark(statement: cst.SimpleStatementLine) -> bool:
 
 
 def _is_async_generator(node: cst.FunctionDef) -> bool:
-    """Calling an async generator returns the iterator at once: without a body, ``async`` would say otherwise."""
+    """Calling an async generator returns the iterator at once: without a body, ``async`` would mean otherwise."""
     if node.asynchronous is None:
         return False
     search = _YieldSearch()
@@ -430,7 +430,7 @@ class _YieldSearch(cst.CSTVisitor):
 
 
 class _Defaults(cst.CSTTransformer):
-    """Replaces the defaults of parameters that say nothing to a reader by dots."""
+    """Replaces the defaults of parameters that mean nothing to a reader by dots."""
 
     def __init__(self, is_plain_value: Callable[[cst.BaseExpression], bool]) -> None:
         self._is_plain_value = is_plain_value

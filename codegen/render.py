@@ -70,7 +70,7 @@ def array(items: list[str], indent: int, head: str = "") -> str:
     Args:
         items: The strings.
         indent: How far the line is indented.
-        head: What stands before the bracket on its line.
+        head: The text before the bracket on its line.
     """
     texts = [quote(item) for item in items]
     if len(texts) == 1:

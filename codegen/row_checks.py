@@ -20,7 +20,7 @@ REGISTRAR = "pipelex.plugins.registrar:PluginRegistrar"
 
 
 def check_rows(sources: Mapping[str, SourceModule], spec_file: SpecFile) -> Iterator[Problem]:
-    """Yield what the rows say that the definitions do not.
+    """Yield what the rows state and the definitions do not.
 
     Args:
         sources: The published modules, read.

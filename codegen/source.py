@@ -126,7 +126,7 @@ def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
 
 
 def is_docstring(node: cst.CSTNode | None) -> bool:
-    """Tell whether a statement is a string that documents what stands around it.
+    """Return whether a statement is a string that documents what is around it.
 
     Args:
         node: The statement.
@@ -161,7 +161,7 @@ def _take_stock(module: SourceModule, statement: cst.BaseStatement, following: c
 
 
 def is_overload(node: cst.FunctionDef) -> bool:
-    """Tell whether a function is one of the signatures of an overloaded one.
+    """Return whether a function is one of the signatures of an overloaded one.
 
     Args:
         node: The function.

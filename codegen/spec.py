@@ -145,7 +145,7 @@ class Lister(Table):
 class Command(Table):
     """A command that a built-in contributes."""
 
-    name: Identifier = Field(description="What stands behind 'pipelex'.")
+    name: Identifier = Field(description="The word behind 'pipelex'.")
     help: Line = Field(description="What it does, in one line.")
     run: Reference = Field(description="The function, as module:function under pipelex.providers.")
 
@@ -177,7 +177,7 @@ class Change(Table):
     to: str | None = Field(default=None, description="What it is now: a name, module:name, a parameter, a type.")
     why: Line = Field(description="Why it changed, for those who have to follow.")
     migration: str | None = Field(
-        default=None, description="The code that 'pipelex plugins upgrade' writes, where from and to do not say it."
+        default=None, description="The code that 'pipelex plugins upgrade' writes, where from and to do not state it."
     )
     todo: Line | None = Field(default=None, description="What an author has to do by hand, where no code can.")
 
@@ -208,7 +208,7 @@ class Spec(Table):
         default=[], description="What a plugin may contribute: each has the menu method add_<name>."
     )
     configuration: list[ConfigKey] = Field(
-        default=[], description="The keys of pipelex.toml by which users say which plugins run."
+        default=[], description="The keys of pipelex.toml by which users choose which plugins run."
     )
     family: list[Family] = Field(min_length=1, description="The kinds of model call.")
     symbols: dict[Reference, Symbol] = Field(min_length=1, description="The published names, by module:name.")
@@ -335,7 +335,7 @@ def _cross_check(spec_file: SpecFile) -> Iterator[Problem]:
 
 
 def _check_duplicates(spec_file: SpecFile) -> Iterator[Problem]:
-    """A plugin's name, a command, a family and a ``(family, sdk)`` each stand for one thing."""
+    """A plugin's name, a command, a family and a ``(family, sdk)`` each name one thing."""
     spec = spec_file.spec
     claims: list[tuple[str, KeyPath]] = []
     for index, family in enumerate(spec.family):

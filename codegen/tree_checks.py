@@ -1,4 +1,4 @@
-"""What ``spi.toml`` says of other files, held against those files: package metadata and provider modules."""
+"""What ``spi.toml`` states of other files, held against those files: package metadata and provider modules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one place that touches the disk: compares what was rendered with what stands there, then tells or writes.
+"""The one place that touches the disk: compares what was rendered with the disk, then reports or writes.
 
 Writing and checking take the same path; a check merely stops before the last step.
 """
@@ -86,7 +86,7 @@ class FileChange:
 
     Attributes:
         path: The file, relative to the project.
-        old: What stands there; ``None`` where nothing does.
+        old: The text on the disk; ``None`` where there is no file.
         new: What was rendered; ``None`` where the file is to go.
     """
 
@@ -95,7 +95,7 @@ class FileChange:
     new: str | None
 
     def diff(self) -> str:
-        """Return the unified diff from what stands there to what was rendered."""
+        """Return the unified diff from the disk to what was rendered."""
         lines = difflib.unified_diff(
             (self.old or "").splitlines(keepends=True),
             (self.new or "").splitlines(keepends=True),
@@ -107,7 +107,7 @@ class FileChange:
 
 
 def changes(root: Path, outputs: Outputs) -> list[FileChange]:
-    """Compare what was rendered with what stands on the disk.
+    """Compare what was rendered with the disk.
 
     Args:
         root: The project.

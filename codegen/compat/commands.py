@@ -26,7 +26,7 @@ def run(arguments: list[str], *, default_root: str) -> int:
     """Run one of the commands.
 
     Args:
-        arguments: What stands behind ``python -m codegen``: the command and what is said to it.
+        arguments: The arguments of ``python -m codegen``: the command and its own.
         default_root: The project that is meant where none is named.
 
     Returns:
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     diff = commands.add_parser(
         "diff",
-        help="say whether plugins break, which, and show the smallest one that does",
+        help="report whether plugins break, which, and show the smallest one that does",
         description="Compare two versions of the plugin contract. A tree is the number of a version or a folder.",
         epilog="Exit codes: 0 compatible, 1 breaking, 2 could not tell.",
     )
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     diff.add_argument("--accept-declared", action="store_true", help="exit 0 when every break is declared")
     explain = commands.add_parser(
         "explain",
-        help="say which way a symbol is used, and why",
+        help="show which way a symbol is used, and why",
         description="Print the directions of a symbol, its members and their parameters, with the paths.",
     )
     explain.add_argument("symbol", metavar="SYMBOL", help="module:Class.member, or as much of its end as is unique")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def declared_by(project: Project) -> Declared | None:
-    """Return what tells of a finding whether an entry declares it, or ``None`` where there are no entries.
+    """Return the function by which an entry declares a finding, or ``None`` where there are no entries.
 
     Args:
         project: The project whose ``spi.toml`` has the entries.

@@ -23,7 +23,7 @@ def find_symbol(tree: TreeShape, wanted: str) -> str:
 
     Args:
         tree: The tree.
-        wanted: ``module:Class.member``, or as much of its end as tells it from others.
+        wanted: ``module:Class.member``, or as much of its end as is unique.
 
     Raises:
         CodegenError: There is none, or more than one.
@@ -36,7 +36,7 @@ def find_symbol(tree: TreeShape, wanted: str) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        text = f"more than one symbol is called so; say which: {', '.join(found)}"
+        text = f"more than one symbol is called so; name one of: {', '.join(found)}"
     else:
         near = ", ".join(difflib.get_close_matches(wanted, [short(name) for name in names], n=3))
         text = f"no such symbol in {tree.label}{f'; nearest: {near}' if near else ''}"

@@ -28,7 +28,7 @@ class Witness:
         source: Its source.
         line: The line of it that fails on the new tree, counted from 1.
         code: The code of the type checker's error there.
-        message: What the type checker says there.
+        message: What the type checker reports there.
     """
 
     source: str
@@ -124,7 +124,7 @@ class Verdict:
         """Return the breaks that no ``[[change]]`` entry declares.
 
         Args:
-            declared: Tells of a finding whether an entry declares it; ``None``: there are no entries.
+            declared: Returns of a finding whether an entry declares it; ``None``: there are no entries.
         """
         return tuple(finding for finding in self.breaks if declared is None or not declared(finding))
 

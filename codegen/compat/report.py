@@ -18,7 +18,7 @@ def as_text(verdict: Verdict, declared: Declared | None = None) -> str:
 
     Args:
         verdict: The verdict.
-        declared: Tells which breaks are declared.
+        declared: Returns whether a break is declared.
     """
     parts = [f"{verdict.old} -> {verdict.new}: {summary(verdict, declared)}"]
     parts += ["\n".join(_break(verdict, finding, declared)) for finding in verdict.breaks]
@@ -29,11 +29,11 @@ def as_text(verdict: Verdict, declared: Declared | None = None) -> str:
 
 
 def summary(verdict: Verdict, declared: Declared | None = None) -> str:
-    """Say in one line what a verdict comes to.
+    """Return a verdict in one line.
 
     Args:
         verdict: The verdict.
-        declared: Tells which breaks are declared.
+        declared: Returns whether a break is declared.
     """
     if not verdict.findings:
         return "nothing changed."
@@ -90,7 +90,7 @@ def _addition(finding: CompatFinding) -> Iterator[str]:
 
 
 def change(finding: CompatFinding) -> str:
-    """Say in brackets what became what.
+    """Return in brackets what became what.
 
     Args:
         finding: The finding.
@@ -108,7 +108,7 @@ def as_json(verdict: Verdict, declared: Declared | None = None) -> str:
 
     Args:
         verdict: The verdict.
-        declared: Tells which breaks are declared.
+        declared: Returns whether a break is declared.
     """
     report = {
         "old": verdict.old,
@@ -146,7 +146,7 @@ def as_github(verdict: Verdict, declared: Declared | None = None) -> str:
 
     Args:
         verdict: The verdict.
-        declared: Tells which breaks are declared.
+        declared: Returns whether a break is declared.
     """
     undeclared = verdict.undeclared(declared)
     lines = []
@@ -172,7 +172,7 @@ def as_markdown(verdict: Verdict, declared: Declared | None = None) -> str:
 
     Args:
         verdict: The verdict.
-        declared: Tells which breaks are declared.
+        declared: Returns whether a break is declared.
     """
     lines = [f"## {verdict.old} → {verdict.new}", "", summary(verdict, declared), ""]
     if verdict.findings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codegen.changes import says
+from codegen.changes import summary_of
 from codegen.emit.spi_changes_doc import what_to_do
 from codegen.frozen import LOCK, folder_of
 from codegen.render import template
@@ -27,7 +27,9 @@ def emit(project: Project, spec: Spec) -> dict[int, str]:
     pages = {}
     for number in sorted({row.number for row in spec.version}):
         rows = [row for row in spec.version if row.number == number]
-        changes = [(row.revision, change, says(change), what_to_do(change)) for row in rows for change in row.change]
+        changes = [
+            (row.revision, change, summary_of(change), what_to_do(change)) for row in rows for change in row.change
+        ]
         pages[number] = template("api-version.md.j2").render(
             number=number, rows=rows, changes=changes, modules=_modules(_symbols(project, spec, number))
         )

@@ -32,7 +32,7 @@ class _WorkerClosure:
 
 @dataclass(frozen=True)
 class _Plugin:
-    """What the template says about one built-in."""
+    """What the template needs of one built-in."""
 
     row: Builtin
     class_name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codegen.changes import says
+from codegen.changes import summary_of
 from codegen.render import quote, template
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def _lines(change: Change) -> list[tuple[str, str]]:
         ("symbol", change.symbol),
         ("from", change.from_),
         ("to", change.to),
-        ("says", says(change)),
+        ("says", summary_of(change)),
         ("why", change.why),
         ("migration", change.migration),
         ("todo", change.todo),

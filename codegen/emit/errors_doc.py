@@ -23,7 +23,7 @@ MODULES = ("pipelex.exceptions", "pipelex.cogt.exceptions", "pipelex.plugins.exc
 
 @dataclass(frozen=True)
 class _Error:
-    """What the page says of one class."""
+    """What the page shows of one class."""
 
     name: str
     bases: list[str]
@@ -38,7 +38,7 @@ def emit(project: Project, spec: Spec) -> str:
 
     Args:
         project: Where the modules of the errors are read from.
-        spec: The spec, which says what is published.
+        spec: The spec, which states what is published.
     """
     sections = [(name, list(_errors(_module(project, name), spec))) for name in MODULES]
     return template("errors.md.j2").render(
@@ -76,7 +76,7 @@ def _error(module: SourceModule, name: str, node: cst.ClassDef, spec: Spec) -> _
         bases=[dotted_name(base.value) for base in node.bases],
         is_published=f"{module.name}:{name}" in spec.symbols,
         doc=doc,
-        attributes=[(argument, said) for argument, said in doc.arguments.items() if argument in own],
+        attributes=[(argument, text) for argument, text in doc.arguments.items() if argument in own],
         constants=_constants(node),
     )
 
@@ -87,7 +87,7 @@ def _own_attributes(node: cst.ClassDef) -> set[str]:
 
 
 def _constants(node: cst.ClassDef) -> list[tuple[str, str]]:
-    """List what a class says of all its instances: its category, its retry verdict."""
+    """List what a class states of all its instances: its category, its retry verdict."""
     found = []
     for statement in node.body.body:
         name = assigned_name(statement)

@@ -24,7 +24,7 @@ def emit(contract: Contract, outputs: dict[str, str], *, stub_folder: str, froze
         contract: The contract.
         outputs: The rendered files by path, without those that are prose.
         stub_folder: The folder of the stub tree, which counts as one output.
-        frozen: Whether it tells of the frozen versions. The lock that is frozen with one does not: it cannot hold
+        frozen: Whether it lists the frozen versions. The lock that is frozen with one does not: it cannot hold
             its own digest.
     """
     spec = contract.spec_file.spec
@@ -47,7 +47,7 @@ def _by_name(item: object) -> str:
 
 
 def symbol_digest(contract: Contract, reference: str) -> str:
-    """Return the digest of a published symbol's signature, with all that its words stand for.
+    """Return the digest of a published symbol's signature, with all that its names refer to.
 
     Args:
         contract: The contract.

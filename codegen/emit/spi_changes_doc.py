@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codegen.changes import says
+from codegen.changes import summary_of
 from codegen.render import template
 from pipelex.spi.change_kinds import CHANGE_KINDS
 
@@ -19,16 +19,16 @@ def emit(spec: Spec) -> str:
         spec: The spec.
     """
     rows = [
-        (version, [(says(change), change.why, what_to_do(change)) for change in version.change])
+        (version, [(summary_of(change), change.why, what_to_do(change)) for change in version.change])
         for version in reversed(spec.version)
     ]
     return template("spi-changes.md.j2").render(
-        rows=rows, pending=[(says(change), change.why, what_to_do(change)) for change in spec.next.change]
+        rows=rows, pending=[(summary_of(change), change.why, what_to_do(change)) for change in spec.next.change]
     )
 
 
 def what_to_do(change: Change) -> str:
-    """Say in a few words what an author has to do about a change.
+    """Return in a few words what an author has to do about a change.
 
     Args:
         change: The entry.

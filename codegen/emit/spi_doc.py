@@ -26,7 +26,7 @@ def emit(spec: Spec) -> str:
 
 
 def _symbols_by_module(spec: Spec) -> dict[str, list[tuple[str, str, str]]]:
-    """Group the symbols by module, in the order in which ``spi.toml`` tells of them."""
+    """Group the symbols by module, in the order of ``spi.toml``."""
     modules: dict[str, list[tuple[str, str, str]]] = {}
     for reference, symbol in spec.symbols.items():
         module, _, name = reference.partition(":")

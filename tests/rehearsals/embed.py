@@ -210,7 +210,7 @@ class EmbedConformance(Conformance[EmbedWorkerAbstract, VectorsT]):
     def _check_content(self, content: object, expected: InferenceResult[VectorsT] | None) -> None:
         require(isinstance(content, list) and bool(content), f"embed returned {content!r}, not a list of vectors.")
         if expected is not None:
-            require(content == list(expected.content), f"embed returned {content!r}; the vendor said another vector.")
+            require(content == list(expected.content), f"embed returned {content!r}; the vendor sent another vector.")
 
     def _check_honoured(self, content: object, capability: Capability) -> None:
         raise AssertionError(capability)  # the family has none

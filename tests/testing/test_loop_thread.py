@@ -17,7 +17,7 @@ def test_what_blocks_for_ever_ends_its_check_and_is_named() -> None:
     async def block() -> None:
         never.wait()
 
-    with pytest.raises(NotConformingError, match=r"stood still for 0\.2 s in block \(.*test_loop_thread\.py:\d+\)"):
+    with pytest.raises(NotConformingError, match=r"was blocked for 0\.2 s in block \(.*test_loop_thread\.py:\d+\)"):
         LoopThread(block(), limit_s=0.2).run()
     never.set()
 

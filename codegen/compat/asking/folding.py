@@ -130,7 +130,7 @@ def _types_of_member(member: Member) -> Iterator[Type | None]:
 
 
 def mentions_variable(method: Method, variable: str) -> bool:
-    """Tell whether a callable mentions a type variable.
+    """Return whether a callable mentions a type variable.
 
     Args:
         method: The callable.

@@ -1,4 +1,4 @@
-"""The trees as one program for the type checker, in which classes of one tree can stand for those of the other.
+"""The trees as one program for the type checker, in which classes of one tree can replace those of the other.
 
 Nominal classes of two trees never match. So each published class becomes a structural Protocol, twice: as what a
 plugin *receives* (``__in``: all that it may call and read) and as what it *supplies* (``__out``: what core calls of
@@ -118,10 +118,10 @@ class Projector:
     """Spells the types of one tree as projections.
 
     Args:
-        tree: The tree that the types stand in.
+        tree: The tree that the types are in.
         canonical: Gives the one name of a symbol of this tree.
         names: The names in the program.
-        home: Tells the module of the program that a symbol's projection is looked for in; empty where it is at hand.
+        home: Returns the module of the program that a symbol's projection is looked for in; empty where it is at hand.
         shared: The module of the program that both trees share.
 
     Attributes:
@@ -285,7 +285,7 @@ def _callable_params(signature: Signature) -> list[Param]:
 
 
 def is_exception(name: str) -> bool:
-    """Tell whether a name from outside is one of Python's exceptions.
+    """Return whether a name from outside is one of Python's exceptions.
 
     Args:
         name: The name, in full.
@@ -302,11 +302,11 @@ class Common(Protocol):
     """What a class has in both trees. What is new, the objects of old plugins get from the new class by themselves."""
 
     def member(self, shape: ClassShape, name: str) -> bool:
-        """Tell whether a class has a member in both trees."""
+        """Return whether a class has a member in both trees."""
         ...
 
     def base(self, shape: ClassShape, base: Type) -> bool:
-        """Tell whether a class derives from one of its bases in both trees."""
+        """Return whether a class derives from one of its bases in both trees."""
         ...
 
 
@@ -315,7 +315,7 @@ def project_tree(projector: Projector, common: Common) -> str:
 
     Args:
         projector: Spells its types.
-        common: Tells what its classes have in both trees.
+        common: Returns what its classes have in both trees.
     """
     projector.with_variance = True
     lines: list[str] = []

@@ -1,6 +1,6 @@
 """The questions of a comparison for the type checker: an assignment each, all answered in one run.
 
-Beside the projections of both trees stand the single changes: a signature with one change made to it, in a world in
+Beside the projections of both trees are the single changes: a signature with one change made to it, in a world in
 which every type that it mentions is unchanged. So a question is about that change alone, not about what follows from
 the change of something else.
 """
@@ -131,14 +131,14 @@ class _Common:
         return (old, new) if isinstance(old, ClassShape) and isinstance(new, ClassShape) else None
 
     def member(self, shape: ClassShape, name: str) -> bool:
-        """Tell whether a class has a member in both trees."""
+        """Return whether a class has a member in both trees."""
         both = self._both(shape)
         return both is not None and all(
             tree.find(one, name) is not None for tree, one in zip((self._pair.old, self._pair.new), both, strict=True)
         )
 
     def base(self, shape: ClassShape, base: Type) -> bool:
-        """Tell whether a class derives from one of its bases in both trees."""
+        """Return whether a class derives from one of its bases in both trees."""
         both = self._both(shape)
         if both is None or shape.module.tree is self._pair.old:
             return True
@@ -180,12 +180,12 @@ class Sheet:
         }
 
     def _is_new(self, key: str) -> bool:
-        """Tell whether a symbol of the new tree has no counterpart that is generic in as many variables."""
+        """Return whether a symbol of the new tree has no counterpart that is generic in as many variables."""
         old, new = self._pair.old.shapes.get(key), self._pair.new.shapes.get(self._pair.identity.pairs.get(key, key))
         return old is None or _arity(old) != _arity(new)
 
     def ask(self, source: str, target: str) -> int:
-        """Ask whether a value of one type can stand where another is asked for.
+        """Ask whether a value of one type fits where another is asked for.
 
         Args:
             source: The type of the value.
@@ -205,7 +205,7 @@ class Sheet:
     def ask_callable(
         self, old: Method, new: Method, direction: Direction, owner: tuple[ClassShape, ClassShape] | None = None
     ) -> int:
-        """Ask whether a callable can stand where another one did.
+        """Ask whether a callable fits where another one did.
 
         Args:
             old: The old callable.
@@ -237,7 +237,7 @@ class Sheet:
     def ask_type(
         self, old: Type | None, new: Type | None, flow: Flow, owner: tuple[ClassShape, ClassShape] | None = None
     ) -> int:
-        """Ask whether values of a type can stand where those of another one did.
+        """Ask whether values of a type fit where those of another one did.
 
         Args:
             old: The old type.
@@ -250,7 +250,7 @@ class Sheet:
         return self.ask(after, before) if flow is Flow.IN else self.ask(before, after)
 
     def _enter(self, owner: tuple[ClassShape, ClassShape] | None) -> None:
-        """Say what ``Self`` means: the old class, on both sides."""
+        """Return what ``Self`` means: the old class, on both sides."""
         home = self._modules["shared" if owner is not None and owner[0].is_opaque else "old"]
         name = f"{home}.{self._names[owner[0].key]}" if owner else ""
         may_derive = owner is not None and self._may_derive(owner[0])
@@ -260,14 +260,14 @@ class Sheet:
             projector.self_derives = may_derive
 
     def _may_derive(self, shape: ClassShape) -> bool:
-        """Tell whether an object of a class may be one of a subclass, of core or of a plugin."""
+        """Return whether an object of a class may be one of a subclass, of core or of a plugin."""
         was = self._pair.was.has(shape.key, Flow.OUT) and shape.kind is not ClassKind.PROTOCOL
         return not shape.final and (
             was or any(shape in self._pair.old.lineage(one)[1:] for one in self._pair.old.classes())
         )
 
     def ask_symbols(self) -> dict[int, tuple[str, str]]:
-        """Ask of every symbol that is in both trees whether the new one, as a whole, can stand for the old one.
+        """Ask of every symbol that is in both trees whether the new one, as a whole, can replace the old one.
 
         Returns:
             For each question the old key of the symbol, and the aspect: ``in``, ``out``, ``make``, ``call``.
@@ -322,10 +322,10 @@ class Sheet:
 
         Args:
             program: What :meth:`program` returned.
-            errors: What the type checker says of it.
+            errors: What the type checker reports of it.
 
         Raises:
-            UndecidedError: It says something that is about no symbol.
+            UndecidedError: It reports something that is about no symbol.
         """
         name = self._modules["questions"]
         numbers = {

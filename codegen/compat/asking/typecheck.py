@@ -38,7 +38,7 @@ def check(modules: Mapping[str, str], cache: Path | None = None) -> dict[str, li
 
 
 def _files(modules: Mapping[str, str], folder: Path) -> Iterator[tuple[str, SourceFile]]:
-    """Give each module a path, which need not exist: mypy tells stubs from modules by its ending."""
+    """Give each module a path, which need not exist: mypy distinguishes stubs from modules by its ending."""
     names = [key.removesuffix(".pyi") for key in modules]
     packages = {name[:place] for name in names for place, sign in enumerate(name) if sign == "."}
     for (key, text), name in zip(modules.items(), names, strict=True):

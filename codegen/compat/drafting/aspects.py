@@ -125,7 +125,7 @@ class _Spoken:
                 self.renamed[owner, draft.detail["to"]] = draft.detail["from"]
 
     def of(self, aspect: _Aspect, key: str) -> bool:
-        """Tell whether a draft speaks of an aspect, or of all of its symbol."""
+        """Return whether a draft speaks of an aspect, or of all of its symbol."""
         kinds = [draft.kind for draft in self._by_symbol.get(key, [])]
         if any(kind.startswith(_OF_EVERYTHING) for kind in kinds):
             return True

@@ -114,7 +114,7 @@ class ClassDrafter:
             self._add("type-parameters-changed", "", self._ways, fails, texts=texts)
 
     def _same_variables(self) -> bool:
-        """Tell whether the class is generic in the same variables, in the same order."""
+        """Return whether the class is generic in the same variables, in the same order."""
         new = tuple(self._pair.identity.canonical(key) for key in self._new.type_variables)
         if len(new) != len(self._old.type_variables):
             return False
@@ -138,7 +138,7 @@ class ClassDrafter:
             self._add("match-args-changed", "", self._ways, fails, texts=texts)
 
     def _of_a_base(self, has: Callable[[TreeShape, ClassShape], bool]) -> bool:
-        """Tell whether a published base differs in the same way."""
+        """Return whether a published base differs in the same way."""
         pair = self._pair
         for ancestor in pair.old.lineage(self._old)[1:]:
             other = pair.new.shapes.get(pair.identity.pairs.get(ancestor.key, ""))
@@ -147,7 +147,7 @@ class ClassDrafter:
         return False
 
     def _patterns_differ(self) -> bool:
-        """Tell whether a pattern that takes fields by position may mean others now."""
+        """Return whether a pattern that takes fields by position may mean others now."""
         old, new = match_args(self._pair.old, self._old), match_args(self._pair.new, self._new)
         return new[: len(old)] != old
 
@@ -433,7 +433,7 @@ class ClassDrafter:
             self._add("method-kind-changed", old.name, ways, always(*ways), texts=texts)
 
     def _is_protocol_value(self, member: Member) -> bool:
-        """Tell whether a member is an attribute of a protocol: whoever implements it writes it in any case."""
+        """Return whether a member is an attribute of a protocol: whoever implements it writes it in any case."""
         return isinstance(member, Attribute) and self._old.kind is ClassKind.PROTOCOL
 
     def _held(self, old: Member, new: Member, ways: Ways) -> None:
@@ -516,7 +516,7 @@ class ClassDrafter:
 
 
 def _asks_of_subclasses(member: Member) -> bool:
-    """Tell whether a class that derives must give an argument that it has not given before."""
+    """Return whether a class that derives must give an argument that it has not given before."""
     if not isinstance(member, Method) or member.name != "__init_subclass__":
         return False
     return any(not param.optional for param in member.signature.params)

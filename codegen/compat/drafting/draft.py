@@ -49,11 +49,11 @@ class Draft:
         ways: The directions of it, and why.
         old: The old signature.
         new: The new signature.
-        fails: Tells who is broken.
+        fails: Returns who is broken.
         detail: The change for a program.
         part: The part of the symbol, for the id.
         note: What a reader should know beside.
-        only_breaking: Whether it says nothing unless it is a break.
+        only_breaking: Whether it is silent unless it is a break.
     """
 
     kind: str
@@ -89,7 +89,7 @@ class Draft:
 
 
 def who(kind: str, symbol: str, broken: set[Direction]) -> str:
-    """Say in a few words which plugins a break breaks.
+    """Return in a few words which plugins a break breaks.
 
     Args:
         kind: The kind of finding.
@@ -114,7 +114,7 @@ def who(kind: str, symbol: str, broken: set[Direction]) -> str:
 
 
 def always(*broken: Direction) -> Fails:
-    """Return the rule that somebody is broken, whatever the type checker says.
+    """Return the rule that plugins are broken, whatever the type checker reports.
 
     Args:
         broken: Who.
@@ -123,5 +123,5 @@ def always(*broken: Direction) -> Fails:
 
 
 def fails_if(way: Direction, number: int) -> Fails:
-    """Return the rule that somebody is broken if a question was answered with no."""
+    """Return the rule that plugins are broken if a question was answered with no."""
     return lambda failed: {way} if number in failed else set()

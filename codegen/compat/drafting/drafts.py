@@ -86,12 +86,12 @@ class Drafter:
             kind: The kind of finding.
             symbol: What changed.
             ways: Its directions.
-            fails: Tells who is broken; nobody by default.
+            fails: Returns who is broken; no plugin by default.
             texts: The old signature and the new one.
             detail: The change for a program.
             part: The part of the symbol, for the id.
             note: What a reader should know beside.
-            only_breaking: Whether it says nothing unless it is a break.
+            only_breaking: Whether it is silent unless it is a break.
         """
         rule = fails or always()
         self._drafts.append(Draft(kind, symbol, ways, *texts, rule, dict(detail or {}), part, note, only_breaking))
@@ -140,7 +140,7 @@ class Drafter:
                 self.add("constant-changed", key, ways, always(CALLS), detail=detail, texts=texts)
 
     def _alias(self, key: str, old: AliasShape, new: AliasShape) -> None:
-        """Ask what a plugin may say with the alias, either way; what mentions it in the SPI is judged there."""
+        """Ask what a plugin may write with the alias, either way; what mentions it in the SPI is judged there."""
         if self.before.type(old.type) == self.after.type(new.type):
             return
         questions = [(CALLS, self.sheet.ask_type(old.type, new.type, flow)) for flow in Flow]

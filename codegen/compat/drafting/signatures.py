@@ -24,7 +24,7 @@ class Event:
         part: The parameter's old name, or its new one where it was added; empty for the whole.
         variant: The old signature with this change alone.
         detail: The change for a program.
-        by_rule: Whether a type checker cannot see it, so that a rule has to tell what it means.
+        by_rule: Whether a type checker cannot see it, so that a rule has to decide what it means.
     """
 
     kind: str

@@ -103,7 +103,7 @@ class Page(Plain):
 
     def declared(self, param: Param) -> str:
         """Write a parameter of an implementation."""
-        if param.default == "...":  # what it is only core knows; an implementation says anything
+        if param.default == "...":  # what it is only core knows; an implementation may have any
             return f"{param.name}: {self.name('typing', 'Any')} = None"
         for node in ast.walk(ast.parse(param.default or "None", mode="eval")):
             if isinstance(node, ast.Name) and param.type is not None:
@@ -457,7 +457,7 @@ def subclass(
         tree: The old tree.
         shape: The class.
         member: A method that it overrides.
-        override: Whether it says that it overrides it.
+        override: Whether it is marked as an override.
         make: Whether it makes an object of it.
         derived: Of a protocol: whether it makes an object of a class that leaves to the protocol what it may.
     """

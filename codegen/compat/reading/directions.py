@@ -3,7 +3,7 @@
 A plugin is an object that satisfies ``PipelexPlugin``: it flows *out* of the plugin. What core passes to a method of
 such an object flows *in*. At each parameter the way turns round: what a plugin passes to a method that it received
 flows out again, and so on. A published name that a value of reaches the plugin is *called* (or read), one of which the
-plugin hands out a value is *implemented* (or supplied). Nobody writes this down; the signatures say it.
+plugin hands out a value is *implemented* (or supplied). This is written nowhere; it follows from the signatures.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Directions:
     parameters: dict[tuple[str, str], dict[Direction, Path]] = field(default_factory=dict)
 
     def has(self, key: str, flow: Flow) -> bool:
-        """Tell whether values of a class pass a given way.
+        """Return whether values of a class pass a given way.
 
         Args:
             key: The class.

@@ -1,4 +1,4 @@
-"""Shapes as text: for people, and in a normal form in which two trees say the same thing by the same words."""
+"""Shapes as text: for people, and in a normal form in which two trees state the same thing by the same words."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Outline:
         Args:
             signature: The signature.
             name: The name of the callable.
-            first: What stands before the parameters: ``self`` or ``cls``.
+            first: What is before the parameters: ``self`` or ``cls``.
         """
         returns = f" -> {self.type(signature.returns)}" if signature.returns is not None else ""
         start = "async def" if signature.is_async else "def"
@@ -198,8 +198,8 @@ def parameter_list(
     Args:
         params: The parameters, in the order of their kinds.
         write: Writes one.
-        first: What stands before them.
-        separator: What stands between them.
+        first: What is before them.
+        separator: What is between them.
     """
     parts = [first] if first else []
     before: ParamKind | None = None

@@ -26,7 +26,7 @@ class Flow(Enum):
 
 
 class Speller(Protocol):
-    """Says how the names in a type are written."""
+    """Decides how the names in a type are written."""
 
     def symbol(self, key: str, flow: Flow) -> str:
         """Spell a published class."""
@@ -120,7 +120,7 @@ class _Spelling:
         return self._speller.outside(target, flow)
 
     def _spell_alias(self, alias: AliasShape, arguments: list[ast.expr], flow: Flow) -> str:
-        """Spell what an alias stands for; one that mentions itself is compared where it does not, so it ends there."""
+        """Spell what an alias refers to; one that mentions itself is compared where it does not, so it ends there."""
         if alias.key in self._inside:
             return self._speller.outside("builtins.object", flow)
         filled = dict.fromkeys(alias.type_variables, partial(self._speller.outside, "typing.Any"))
@@ -208,7 +208,7 @@ def mentions(type_: Type | None, flow: Flow) -> Mentions:
 
 
 class Plain:
-    """Spells types for people, with bare names, and notes what a module that says so must import."""
+    """Spells types for people, with bare names, and notes what a module that uses them must import."""
 
     def __init__(self) -> None:
         self.imports: dict[str, set[str]] = {}

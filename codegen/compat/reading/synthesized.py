@@ -25,7 +25,7 @@ def constructed_as(tree: TreeShape, shape: ClassShape) -> Member | None:
 
 
 def is_hashable(tree: TreeShape, shape: ClassShape) -> bool:
-    """Tell whether objects of a class can be hashed: be in a set, be the key of a dictionary.
+    """Return whether objects of a class can be hashed: be in a set, be the key of a dictionary.
 
     The rules are those of Python's data model (``__eq__`` without ``__hash__`` takes the hash away) and of
     :func:`dataclasses.dataclass` (``eq`` takes it away, unless ``frozen`` or ``unsafe_hash`` gives one).
@@ -52,7 +52,7 @@ def is_hashable(tree: TreeShape, shape: ClassShape) -> bool:
 
 
 def is_ordered(tree: TreeShape, shape: ClassShape) -> bool:
-    """Tell whether objects of a class can be compared with ``<``.
+    """Return whether objects of a class can be compared with ``<``.
 
     Args:
         tree: The tree.

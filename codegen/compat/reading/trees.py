@@ -135,7 +135,7 @@ def baseline(project: Project) -> StubTree:
 
 
 def working_tree(project: Project) -> StubTree:
-    """Return the stub tree that the generator makes of ``src/`` as it stands, written or not.
+    """Return the stub tree that the generator makes of ``src/`` as it is, written or not.
 
     Args:
         project: The project.

@@ -17,7 +17,7 @@ def cache_folder() -> Path | None:
     """Return the folder of the check below ``PIPELEX_CACHE_DIR`` or the user's cache folder.
 
     Returns:
-        The folder; ``None`` where it cannot be written, or where somebody else could write to it: whoever can, decides
+        The folder; ``None`` where it cannot be written, or where another user could write to it: whoever can, decides
         what the check reports.
     """
     try:
@@ -102,7 +102,7 @@ def write_verdict(key: str, verdict: dict[str, Any], *, read: Mapping[str, str])
     Args:
         key: The digest.
         verdict: What JSON can hold.
-        read: The files that it depends on beyond the digest, each with its own; where one cannot be told, nothing is
+        read: The files that it depends on beyond the digest, each with its own; where one is not known, nothing is
             stored.
     """
     import json

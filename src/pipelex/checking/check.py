@@ -82,7 +82,7 @@ def check(
         names: The targets, as on the command line.
         api_version: The API version to check against; the newest if not given.
         loads: Whether plugins are loaded, in a process of their own. Without it, the rules that need it find nothing.
-        progress: Told what is under way.
+        progress: Called with what is under way.
 
     Returns:
         What was found, and what could not be checked.
@@ -105,14 +105,14 @@ def check(
         Checked(
             label=target.label,
             root=target.root,
-            findings=said,
+            findings=found_there,
             modules=len(target.modules),
             plugins=len(target.entry_points),
         )
-        for target, said in zip(targets, found, strict=True)
-        if not isinstance(said, CheckError)
+        for target, found_there in zip(targets, found, strict=True)
+        if not isinstance(found_there, CheckError)
     ]
-    failures += [said for said in found if isinstance(said, CheckError)]
+    failures += [one for one in found if isinstance(one, CheckError)]
     failures += [_no_plugin(target) for target in targets if target.metadata is None and not target.entry_points]
     loaded = loads and spi.api_version == PLUGIN_API_VERSION
     return CheckResult(spi.api_version, tuple(checked), tuple(failures), loaded=loaded)

@@ -99,7 +99,7 @@ def plugin(old: str, new: str) -> dict[str, str]:
     """Change the plugin's module in one place.
 
     Args:
-        old: What stands there.
+        old: The text that is replaced.
         new: What takes its place.
     """
     return {f"{PACKAGE}/plugin.py": _changed(PLUGIN, old, new)}
@@ -109,7 +109,7 @@ def closures(old: str, new: str) -> dict[str, str]:
     """Change the module of the two closures in one place.
 
     Args:
-        old: What stands there.
+        old: The text that is replaced.
         new: What takes its place.
     """
     return {f"{PACKAGE}/closures.py": _changed(CLOSURES, old, new)}
@@ -155,7 +155,7 @@ def worker(old: str, new: str) -> dict[str, str]:
     """Change the worker's module in one place.
 
     Args:
-        old: What stands there.
+        old: The text that is replaced.
         new: What takes its place.
     """
     return {f"{PACKAGE}/worker.py": _changed(WORKER, old, new)}
@@ -165,7 +165,7 @@ def pyproject(old: str, new: str) -> dict[str, str]:
     """Change ``pyproject.toml`` in one place.
 
     Args:
-        old: What stands there.
+        old: The text that is replaced.
         new: What takes its place.
     """
     return {"pyproject.toml": _changed(PYPROJECT, old, new)}
@@ -173,6 +173,6 @@ def pyproject(old: str, new: str) -> dict[str, str]:
 
 def _changed(text: str, old: str, new: str) -> str:
     if text.count(old) != 1:
-        msg = f"{old!r} does not stand exactly once in the sample"
+        msg = f"{old!r} is not exactly once in the sample"
         raise ValueError(msg)
     return text.replace(old, new)

@@ -17,7 +17,7 @@ class CheckError(PipelexError):
 
     Args:
         target: What was to be checked, as it was named.
-        reason: What stood in the way.
+        reason: Why.
         fix: What to do about it.
     """
 

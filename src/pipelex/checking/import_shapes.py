@@ -34,7 +34,7 @@ class Shape:
 
 
 def is_ours(name: str) -> bool:
-    """Tell whether a module's name is in this package.
+    """Return whether a module's name is in this package.
 
     Args:
         name: The name.
@@ -58,7 +58,7 @@ def _is_own(subject: Subject, module: SourceModule, one: Import) -> bool:
 
 
 def shape_of(one: Import, spi: SpiTree) -> Shape | None:
-    """Say what is wrong with an import, or nothing.
+    """Return what is wrong with an import, or nothing.
 
     Args:
         one: The import of something of pipelex.

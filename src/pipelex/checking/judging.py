@@ -32,7 +32,7 @@ class Judge:
     Args:
         spi: The API version to check against.
         targets: The targets; their modules are type-checked at once, as far as their names do not clash.
-        progress: Told what is under way.
+        progress: Called with what is under way.
         loads: Whether the plugins are loaded, in the sandbox. Without it, what is found by reading is all.
     """
 
@@ -125,7 +125,7 @@ def _groups_without_clashes(targets: Sequence[Target]) -> Iterator[list[Target]]
 
 
 def _apply(rule: Rule, subject: Subject) -> list[Finding]:
-    """Run a rule; one that fails over something that nobody thought of leaves the target unchecked, not clean."""
+    """Run a rule; one that fails over something that was not thought of leaves the target unchecked, not clean."""
     try:
         return list(rule.check(rule, subject))
     except CheckError:

@@ -1,4 +1,4 @@
-"""What ``register`` may consist of, told from its code alone.
+"""What ``register`` may consist of, read from its code alone.
 
 Allowed: calls of menu methods on its parameter; calls of functions of the plugin's own that it hands the parameter
 to and that keep to the same rules; local names, conditions and loops over values; expressions built of names,
@@ -189,7 +189,7 @@ class _Scope:
                         yield from self._expression(child)
 
     def _is_foreign(self, node: ast.expr) -> bool:
-        """Tell whether a name, or what an attribute is taken from, is imported and neither own nor published."""
+        """Return whether a name, or what an attribute is taken from, is imported and neither own nor published."""
         while isinstance(node, ast.Attribute):
             node = node.value
         one = self._module.bindings.get(node.id) if isinstance(node, ast.Name) else None

@@ -76,7 +76,7 @@ def _caret(place: Place) -> str:
 
 
 def shown(path: Path) -> str:
-    """Show a path as short as it can be, from where the user stands.
+    """Show a path as short as it can be, from the working directory.
 
     Args:
         path: The path.
@@ -92,8 +92,8 @@ def _verdict(checked: Checked) -> str:
     if not checked.plugins and not checked.errors:
         return "no plugin"
     notes = len(checked.findings) - checked.errors
-    said = f" ({_count(notes, 'note')})" if notes else ""
-    return (_count(checked.errors, "error") if checked.errors else "clean") + said
+    noted = f" ({_count(notes, 'note')})" if notes else ""
+    return (_count(checked.errors, "error") if checked.errors else "clean") + noted
 
 
 def _failure(failure: PipelexError) -> str:

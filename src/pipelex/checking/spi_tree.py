@@ -154,7 +154,7 @@ def spi_tree(api_version: int | None = None) -> SpiTree:
 
 
 def lock() -> SpiLock:
-    """Return what ``spi.lock`` says.
+    """Return what ``spi.lock`` states.
 
     Raises:
         CheckError: It cannot be read.

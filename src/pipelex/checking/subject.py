@@ -1,4 +1,4 @@
-"""What a rule looks at: a target, what is published, and what mypy and the sandbox said about it."""
+"""What a rule looks at: a target, what is published, and what mypy and the sandbox found in it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Subject(PluginCode):
     # --- names -------------------------------------------------------------------------------------
 
     def published(self, module: SourceModule, name: str) -> str:
-        """Return the published symbol, as ``module:name``, that a name in a module stands for; empty if it is none.
+        """Return the published symbol, as ``module:name``, that a name in a module refers to; empty if it is none.
 
         Args:
             module: The module.

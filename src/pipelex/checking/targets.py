@@ -1,4 +1,4 @@
-"""From what stands on the command line to modules, entry points and metadata. Nothing of a target is imported."""
+"""From the arguments of the command line to modules, entry points and metadata. Nothing of a target is imported."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Target:
         modules: The modules that are judged, by name.
         context: Modules that are seen by the type checker and not judged.
         entry_points: How its plugins are found.
-        metadata: What its distribution says; ``None`` for a file, a bare package and a built-in.
+        metadata: That of its distribution; ``None`` for a file, a bare package and a built-in.
         builtin: Its row, where it is a built-in.
         paths: The folders that its modules are imported from.
     """
@@ -71,7 +71,7 @@ class Target:
     paths: tuple[Path, ...] = ()
 
     def is_own(self, importer: str, imported: str) -> bool:
-        """Tell whether a module is the target's own, as seen from one of its modules.
+        """Return whether a module is the target's own, as seen from one of its modules.
 
         Args:
             importer: The module that imports.

@@ -1,4 +1,4 @@
-"""What was found before, told again as long as all that it was found in is the same.
+"""What was found before, returned again as long as all that it was found in is the same.
 
 A verdict is stored under a digest of what was handed to the check and of the check itself, and holds as long as the
 files that the plugin read while it was loaded are what they were. So none outlives the source, the metadata, the

@@ -109,7 +109,7 @@ def check_command(plugin_name: str, what: str, help_line: object, run: object) -
 
 
 def _is_plain_match(value: object, keywords: tuple[str, ...], *, is_async: bool) -> bool:
-    """Tell whether a function takes exactly these names as keywords, by its code object alone."""
+    """Return whether a function takes exactly these names as keywords, by its code object alone."""
     if type(value) is not FunctionType:
         return False
     code = value.__code__

@@ -56,7 +56,7 @@ class PluginRow(NamedTuple):
         entry_point: The name of its entry point; ``None`` for a built-in.
         distribution: The distribution that brings it; ``None`` for a built-in.
         version: That distribution's version.
-        targets_api: The plugin API version that it targets, where it got far enough to say.
+        targets_api: The plugin API version that it targets, where it got far enough to state it.
         contributions: What it contributed.
         core_unconditional: Whether the system refuses to run without it.
         phase: Where it failed: ``metadata``, ``load`` or ``register``.
@@ -293,7 +293,7 @@ def _broken(row: PluginRow, phase: str, error: PluginError) -> PluginRow:
 
 
 def _log(rows: Iterable[PluginRow], unknown: Iterable[tuple[str, str | None]]) -> None:
-    """Say what was left out and why; ``logging`` loads only where there is something to say."""
+    """Log what was left out and why; ``logging`` loads only where there is something to log."""
     disabled = [row.name for row in rows if row.status == "disabled"]
     lines = [f"plugins.disabled names {name!r}, which no plugin bears{_did_you_mean(near)}" for name, near in unknown]
     if not disabled and not lines:

@@ -21,7 +21,7 @@ class PluginApiVersionMismatchError(PluginError):
 
     Args:
         plugin_name: The plugin.
-        targets_api: The version that it says it targets.
+        targets_api: The version that it targets.
         supported_api: The one version that this installation supports.
     """
 

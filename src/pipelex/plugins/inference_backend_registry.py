@@ -84,7 +84,7 @@ def require_sdk(*, spec: str, extra: str, msg: str) -> None:
         found = find_spec(spec) is not None
     except ModuleNotFoundError:  # the parent of a dotted name is missing
         found = False
-    except ValueError:  # something without a __spec__ stands in sys.modules: it is there, whatever it is
+    except ValueError:  # something without a __spec__ is in sys.modules: it is there, whatever it is
         found = True
     if not found:
         from pipelex.exceptions import MissingDependencyError

@@ -45,7 +45,7 @@ class EntryPoint(NamedTuple):
 
     @classmethod
     def parse(cls, value: str) -> EntryPoint | None:
-        """Read ``module:attribute``; ``None`` where it is nothing of the kind. Extras behind it tell nothing here."""
+        """Read ``module:attribute``; ``None`` where it is nothing of the kind. Extras behind it are ignored."""
         match = _REFERENCE.fullmatch(value)
         return cls(match[1], match[2] or "") if match else None
 

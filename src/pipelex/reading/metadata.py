@@ -227,7 +227,7 @@ def installed_metadata(dist: Distribution) -> Metadata:
 
 
 def is_project(folder: Path) -> bool:
-    """Tell whether a folder holds a file that describes a distribution.
+    """Return whether a folder holds a file that describes a distribution.
 
     Args:
         folder: The folder.

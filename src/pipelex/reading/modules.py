@@ -113,5 +113,5 @@ def _below(locations: list[Path], parts: list[str]) -> ModuleLocation:
             return ModuleLocation(found)
         if base.is_dir():  # a namespace package
             return ModuleLocation()
-    is_on_disk = all(location.is_dir() for location in locations)  # inside an archive, nothing can be said
+    is_on_disk = all(location.is_dir() for location in locations)  # inside an archive, nothing is known
     return ModuleLocation(is_missing=is_on_disk and bool(locations))

@@ -539,7 +539,7 @@ def _module_problem(module: SourceModule) -> str:
 
 
 def _may_bind(module: SourceModule, name: str) -> bool:
-    """Tell whether a module may have an attribute, in whatever way it is bound."""
+    """Return whether a module may have an attribute, in whatever way it is bound."""
     if {name, "*"} & module.bindings.keys() or {name, "__getattr__"} & module.definitions.keys():
         return True
     return any(
@@ -569,7 +569,7 @@ def _own_nodes(function: Function) -> Iterator[ast.AST]:
 
 
 def _origin(module: SourceModule, node: ast.expr) -> str:
-    """Return the name of pipelex's that an expression stands for, under whatever name it was imported."""
+    """Return the name of pipelex's that an expression refers to, under whatever name it was imported."""
     if isinstance(node, ast.Attribute):
         return node.attr
     one = module.bindings.get(node.id) if isinstance(node, ast.Name) else None
@@ -587,7 +587,7 @@ def _is_name(node: ast.expr, name: str) -> bool:
 
 
 def _parameter(function: Function, passed: Sequence[int], by_keyword: Sequence[str | None], *, bound: bool) -> str:
-    """Return the parameter that takes the registrar; empty where that cannot be told."""
+    """Return the parameter that takes the registrar; empty where that is not known."""
     if by_keyword:
         return by_keyword[0] or ""
     parameters = [*function.args.posonlyargs, *function.args.args]

@@ -30,7 +30,7 @@ class Waiver(NamedTuple):
     Attributes:
         ids: The rules that it waives.
         reason: Why.
-        place: Where it stands.
+        place: Where it is.
         line: The line whose findings it waives.
     """
 
@@ -79,14 +79,14 @@ class SourceModule:
             ) from exc
 
     def is_unchanged(self) -> bool:
-        """Tell whether its file still holds the text that was read."""
+        """Return whether its file still holds the text that was read."""
         try:
             return _text_of(self.path) == self.text
         except (OSError, SyntaxError, UnicodeDecodeError):
             return False
 
     def place(self, node: ast.AST) -> Place:
-        """Return where a node stands.
+        """Return where a node is.
 
         Args:
             node: A node of this module's tree.
@@ -102,7 +102,7 @@ class SourceModule:
 
     @cached_property
     def imports(self) -> tuple[Import, ...]:
-        """Every import, wherever in the module it stands."""
+        """Every import, wherever in the module it is."""
         return tuple(read_imports(self.tree, self.name, is_package=self.is_package))
 
     @cached_property
@@ -112,7 +112,7 @@ class SourceModule:
 
     @cached_property
     def bindings(self) -> dict[str, Import]:
-        """What each imported name stands for; where a name is bound twice, the first one counts."""
+        """What each imported name refers to; where a name is bound twice, the first one counts."""
         found: dict[str, Import] = {}
         for one in self.imports:
             found.setdefault(one.bound, one)

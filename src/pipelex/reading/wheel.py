@@ -259,7 +259,7 @@ def _poetry(_folder: Path, data: Mapping[str, object]) -> Wheel | None:
 
 
 def _uv(_folder: Path, data: Mapping[str, object]) -> Wheel | None:
-    """Uv ships the modules that it is told, each below one root."""
+    """Uv ships the modules that are named, each below one root."""
     stated = subtable(data, "tool", "uv", "build-backend")
     name = stated.get("module-name")
     names = [name] if isinstance(name, str) else texts(name)
@@ -293,14 +293,14 @@ def _plain(path: str) -> str:
 
 
 def _stem(pattern: str) -> str | None:
-    """Return the folder or file that a pattern stands for as a whole; ``None`` where it stands for a choice."""
+    """Return the folder or file that a pattern names as a whole; ``None`` where it describes a choice."""
     for ending in ("/**/*.py", "/**/*", "/**", "/*.py", "/*"):
         pattern = pattern.removesuffix(ending)
     return None if _WILDCARDS & set(pattern) or not _plain(pattern) else _plain(pattern)
 
 
 def _anchored(pattern: str) -> str | None:
-    """Return what a pattern stands for where it begins at the folder; one without a slash fits at any depth."""
+    """Return what a pattern names where it begins at the folder; one without a slash fits at any depth."""
     return _stem(pattern) if "/" in pattern.rstrip("/") else None
 
 

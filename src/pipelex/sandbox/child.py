@@ -339,7 +339,7 @@ def raise_missing_events() -> None:
 
 
 class WatchedPlugin:
-    """Stands for a loaded plugin in the survey, so that its ``register`` is seen to begin and to end.
+    """Takes the place of a loaded plugin in the survey, so that its ``register`` is seen to begin and to end.
 
     Args:
         plugin: The plugin.

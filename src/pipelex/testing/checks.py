@@ -2,7 +2,7 @@
 
 The kit is versioned with the plugin API. A check that came with a version (``"1.0"``, ``"2.0"``) is enforced from
 that version on. A check that was added inside a version (``"1.3"``: in revision 3 of version 1) only warns until the
-next version, so that a release which breaks nobody's plugin breaks nobody's continuous integration either.
+next version, so that a release which breaks no plugin breaks no author's continuous integration either.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FunctionT = TypeVar("FunctionT", bound="Callable[..., None]")
 
 
 class NotConformingError(AssertionError):
-    """A plugin does not do what the contract asks; the message says what was expected and what came."""
+    """A plugin does not do what the contract asks; the message names what was expected and what came."""
 
 
 class ConformanceWarning(UserWarning):
@@ -43,7 +43,7 @@ class Check(NamedTuple):
     function: Callable[..., None]
 
     def is_on_probation(self, *, api_version: int = PLUGIN_API_VERSION) -> bool:
-        """Tell whether the check only warns in an API version."""
+        """Return whether the check only warns in an API version."""
         return self.revision > 0 and api_version <= self.version
 
 

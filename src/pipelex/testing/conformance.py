@@ -63,9 +63,9 @@ HOOKS = frozenset(
 
 
 class Conformance(ABC, Generic[WorkerT, ContentT]):
-    """The checks of all families, and the hooks by which an author tells the kit about a plugin."""
+    """The checks of all families, and the hooks by which an author describes a plugin to the kit."""
 
-    # What an author says. ``HOOKS`` is the list of it.
+    # What an author states. ``HOOKS`` is the list of it.
 
     sdk: ClassVar[str]
     """The sdk under test, as it is registered."""
@@ -88,7 +88,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
     """The fields of InferenceUsage that the vendor lets a driver know."""
     policy: ClassVar[CallPolicy] = CallPolicy(timeout_s=3.0, max_attempts=1, max_validation_retries=0)
     """How the calls are made: one attempt, so that one fault becomes one error. The short time-out holds where the
-    vendor is told to be silent; elsewhere ``patience_s`` alone does, so that a busy machine decides nothing."""
+    vendor is ordered to be silent; elsewhere ``patience_s`` alone does, so that a busy machine decides nothing."""
     patience_s: ClassVar[float] = 10.0
     """How long one check may take, in seconds; the time-out of ``policy`` has to fire within it."""
     concurrency: ClassVar[int] = 32
@@ -132,7 +132,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
         """Return what is asked for in words. The token has to be in it where the vendor takes orders."""
         return f"Repeat the word {token} and say nothing else."
 
-    # What a family says.
+    # What a family states.
 
     token: ClassVar[Family[InferenceWorkerAbstract]]
     """The family; its member, and what its models may declare, follow from it."""
@@ -173,7 +173,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
         """Return the texts of the vendor's answer that a content is made of."""
 
     def _is_kept(self, error: InferenceError, texts: str) -> bool:  # noqa: ARG002 - for families
-        """Tell whether the error of an answer that may not be whole keeps what came of it."""
+        """Return whether the error of an answer that may not be whole keeps what came of it."""
         return True
 
     @abstractmethod
@@ -279,7 +279,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
 
     @check(since="1.0")
     def test_the_plain_call_answers(self) -> None:
-        """The family's plain call returns what the vendor said, whole and unchanged."""
+        """The family's plain call returns what the vendor sent, whole and unchanged."""
 
         async def scene(stage: Stage[WorkerT, ContentT]) -> None:
             token = new_token()
@@ -352,7 +352,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
             for name in sorted(self.usage_fields):
                 got, wanted = getattr(usage, name, None), getattr(expected, name, None)
                 require(got, f"The record's usage has no {name}. Map the vendor's count, or see 'usage_fields'.")
-                require(wanted in (None, got), f"The record says {name}={got}, the vendor said {wanted}.")
+                require(wanted in (None, got), f"The record has {name}={got}, the vendor sent {wanted}.")
 
         self._play(scene)
 
@@ -456,7 +456,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
             worker = self._make(stage)
             if Fault.TIMEOUT in self.cannot:
                 blocks = await blocks_its_loop(lambda: self._call(worker, new_token(), None))
-                require(not blocks, f"The event loop stood still during the whole call. {ADVICE}")
+                require(not blocks, f"The event loop was blocked during the whole call. {ADVICE}")
                 return
             stage.vendor.fail_with(Fault.TIMEOUT)
             call = asyncio.ensure_future(self._call(worker, new_token(), None))
@@ -464,7 +464,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
             went_on = await watch.sees(call)
             call.cancel()
             await asyncio.wait([call], timeout=GRACE_S)
-            require(went_on, f"The event loop stood still until the call was over, {watch.place}. {ADVICE}")
+            require(went_on, f"The event loop was blocked until the call was over, {watch.place}. {ADVICE}")
 
         self._play(scene)
 
@@ -572,7 +572,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
 
     async def _until_under_way(self, stage: Stage[WorkerT, ContentT], call: asyncio.Future[object]) -> None:
         if not stage.vendor.takes_orders:
-            await asyncio.sleep(0.02)  # nobody can tell when an engine in this process has begun
+            await asyncio.sleep(0.02)  # it is not known when an engine in this process has begun
             return
         arrived = asyncio.ensure_future(asyncio.to_thread(stage.vendor.wait_for_request, self.patience_s))
         call.add_done_callback(lambda _: arrived.cancel())
@@ -587,8 +587,8 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
         require(gone, f"A connection to the vendor was still open {GRACE_S:g} s after the call was {how}.")
 
     def _check_whose(self, content: object, token: str, vendor: FakeVendor[ContentT]) -> None:
-        said = self._tokens_in(content)
-        require(not vendor.takes_orders or token in said, f"The call of {token} got the answer {said!r}.")
+        got = self._tokens_in(content)
+        require(not vendor.takes_orders or token in got, f"The call of {token} got the answer {got!r}.")
 
     def _check_record(self, stage: Stage[WorkerT, ContentT], *, error: str | None) -> None:
         model, records = self._model(), stage.log.records
@@ -596,7 +596,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
         expected = (self.operation, model.family, model.backend_name, model.sdk, model.name, error)
         record = records[0]
         got = (record.operation, record.family, record.backend_name, record.sdk, record.model, record.error)
-        require(got == expected, f"The record says {got}, not {expected}.")
+        require(got == expected, f"The record has {got}, not {expected}.")
         require(record.duration_s > 0, "The record has no duration.")
 
     async def _check_half_answer(self, stage: Stage[WorkerT, ContentT], kind: type[InferenceError]) -> None:
@@ -653,13 +653,15 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
         is_essential = reason_for(oddity, self.essential_keys) is not None
         if error is None:
             is_shown = came == texts or (is_essential and texts is not None and texts in str(came))
-            require(texts is None or is_refused or is_shown, f"{shown}; the vendor said {texts!r:.500}.")
+            require(texts is None or is_refused or is_shown, f"{shown}; the vendor sent {texts!r:.500}.")
             return
         is_known = isinstance(error, InferenceError) and error.category is not InferenceErrorCategory.UNKNOWN
         require(is_known, f"{shown}: read answers by pipelex.cogt.inference.answer_parts, which never raises.")
         if texts is None or is_refused or not isinstance(error, InferenceError):
             return
-        require(is_essential, f"{shown}, although the text is there. Return it, or say in 'essential_keys' why not.")
+        require(
+            is_essential, f"{shown}, although the text is there. Return it, or give the reason in 'essential_keys'."
+        )
         require(self._is_kept(error, texts), f"{shown}, and its 'answer' has not the text: {error.answer}.")
 
     async def _show_all(self, stage: Stage[WorkerT, ContentT], hunt: SecretHunt) -> None:
@@ -682,7 +684,7 @@ def _load(modules: tuple[str, ...]) -> None:
     from importlib import import_module
 
     for module in modules:
-        with suppress(ImportError):  # the check says more about it
+        with suppress(ImportError):  # the check reports more about it
             import_module(module)
 
 
@@ -699,7 +701,7 @@ def _name_of(value: object) -> str:
 
 
 def _contributions(plugin: PipelexPlugin) -> list[str]:
-    """Say in words what a plugin contributes."""
+    """Describe what a plugin contributes."""
     registrar = PluginRegistrar(plugin_name=plugin.name)
     plugin.register(registrar)
     return [

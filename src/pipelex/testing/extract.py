@@ -59,15 +59,15 @@ class ExtractConformance(Conformance[ExtractWorkerAbstract, PagesT]):
 
     @check(since="1.0")
     def test_progress_is_told(self) -> None:
-        """``on_progress`` is told of more and more pages, of all of them at the end, and of no wrong total."""
+        """``on_progress`` is called with more and more pages, of all of them at the end, and of no wrong total."""
 
         async def scene(stage: Stage[ExtractWorkerAbstract, PagesT]) -> None:
-            told: list[ExtractProgress] = []
-            pages = await self._make(stage).extract_pages(_document(new_token()), on_progress=told.append)
-            done = [progress.pages_done for progress in told]
-            totals = {progress.pages_total for progress in told}
+            seen: list[ExtractProgress] = []
+            pages = await self._make(stage).extract_pages(_document(new_token()), on_progress=seen.append)
+            done = [progress.pages_done for progress in seen]
+            totals = {progress.pages_total for progress in seen}
             is_right = done == sorted(set(done)) and done[-1:] == [len(pages)] and totals <= {None, len(pages)}
-            require(is_right, f"{len(pages)} pages came; told were {told}.")
+            require(is_right, f"{len(pages)} pages came; the progress was {seen}.")
 
         self._play(scene)
 
@@ -114,7 +114,7 @@ class ExtractConformance(Conformance[ExtractWorkerAbstract, PagesT]):
         got = [(page.number, page.text.strip()) for page in _pages(content)]
         wanted = [(page.number, page.text) for page in expected.content] if expected is not None else None
         require([number for number, _ in got] == [1, 2], f"The document has pages 1 and 2; these came: {got}.")
-        require(wanted in (None, got), f"extract_pages returned {got}; the vendor said {wanted}.")
+        require(wanted in (None, got), f"extract_pages returned {got}; the vendor sent {wanted}.")
 
     def _check_honoured(self, content: object, capability: Capability) -> None:
         pages = _pages(content)

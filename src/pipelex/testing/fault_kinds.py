@@ -51,7 +51,7 @@ def check_kind(error: InferenceError, *, fault: Fault, model: InferenceModelSpec
 
     Args:
         error: What came out of the call.
-        fault: What the vendor was told to do.
+        fault: What the vendor was ordered to do.
         model: The model that was called.
     """
     kinds = EXPECTED_KINDS[fault]
@@ -63,7 +63,7 @@ def check_kind(error: InferenceError, *, fault: Fault, model: InferenceModelSpec
     require(retryable in (None, error.retryable), f"{shown} has retryable={error.retryable}, not {retryable}.")
     require(
         fault is not Fault.RATE_LIMITED or error.retry_after == RETRY_AFTER_S,
-        f"{shown} has retry_after={error.retry_after}; the vendor said Retry-After: {RETRY_AFTER_S}.",
+        f"{shown} has retry_after={error.retry_after}; the vendor sent Retry-After: {RETRY_AFTER_S}.",
     )
     require(
         (error.provider, error.model) == (model.backend_name, model.name),

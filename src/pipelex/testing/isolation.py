@@ -71,7 +71,7 @@ def findings_about(
         reason = report.ended or "; ".join(_shown_failure(line) for line in failed)
         fail(
             f"The plugin could not be loaded as '{entry_point}' in a process of its own: {reason}. Where it is made by "
-            "a function, or defined elsewhere, set 'entry_point' to what pyproject.toml says."
+            "a function, or defined elsewhere, set 'entry_point' to what pyproject.toml states."
         )
     refused = {phase: _shown(report, "refused", phase) for phase in ("loading", "registering")}
     heavy = [f"imports {line['name']}{_place(line)}" for line in imports if line["phase"] == "loading"]

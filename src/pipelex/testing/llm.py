@@ -67,7 +67,7 @@ class LLMConformance(ConversationConformance):
             text = "".join(pieces)
             if stage.vendor.takes_orders:
                 expected = self._answer(token, None).content
-                require(text == expected, f"The pieces join to {text!r}; the vendor said {expected!r}.")
+                require(text == expected, f"The pieces join to {text!r}; the vendor sent {expected!r}.")
                 require(len(pieces) > 1, "The whole answer came in one piece: it was collected, not streamed.")
             require(text, "The stream brought no text.")
             usage = stage.log.records[0].usage
@@ -99,7 +99,7 @@ class LLMConformance(ConversationConformance):
             pieces: list[str] = []
             try:
                 async for piece in self._make(stage).stream_text(self._job(new_token(), None)):
-                    pieces.append(piece)  # noqa: PERF401 - what came before the break is told
+                    pieces.append(piece)  # noqa: PERF401 - what came before the break is reported
             except InferenceError as exc:
                 kinds = EXPECTED_KINDS[Fault.TRUNCATED]
                 wanted = " or ".join(kind.__name__ for kind in kinds)
@@ -135,7 +135,7 @@ class LLMConformance(ConversationConformance):
             require(count > 0, f"count_tokens returned {count}.")
             wanted = self._answer("", None).usage
             is_same = wanted is not None and count == wanted.input_tokens
-            require(is_same or not stage.vendor.takes_orders, f"count_tokens returned {count}; the vendor said 11.")
+            require(is_same or not stage.vendor.takes_orders, f"count_tokens returned {count}; the vendor sent 11.")
 
         self._play(scene)
 
@@ -215,7 +215,7 @@ class LLMConformance(ConversationConformance):
         require(isinstance(content, str) and content, f"gen_text returned {content!r}, not a text.")
         if expected is not None:
             said = expected.content
-            require(content == said, f"gen_text returned {content!r}; the vendor said {said!r}.")
+            require(content == said, f"gen_text returned {content!r}; the vendor sent {said!r}.")
 
     def _check_honoured(self, content: object, capability: Capability) -> None:
         require(isinstance(content, str) and content, f"With '{capability}', gen_text returned {content!r}.")

@@ -375,7 +375,7 @@ class ConversationConformance(Conformance[LLMWorkerAbstract, str]):
                 got = getattr(answer.usage, name, None)
                 is_given = name in {"input_tokens", "output_tokens"} or str(count) in sent
                 if count is not None and is_given and (got is not None or name in self.usage_fields):
-                    require(got == count, f"The usage of the answer says {name}={got}, the vendor meant {count}.")
+                    require(got == count, f"The usage of the answer has {name}={got}, the vendor sent {count}.")
 
         self._converse(scene, _said(TextPart(text="It is warm."), usage=usage), is_streamed=is_streamed)
 

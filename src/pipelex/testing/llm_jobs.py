@@ -91,7 +91,7 @@ def job_for(
 
     Args:
         text: The user's text.
-        token: What tells the call apart, for files.
+        token: What identifies the call, for files.
         capability: The capability; ``None`` for a plain job.
         declared: What the model declares.
         vendor_params: Parameters of the vendor's own, for the capability of that name.

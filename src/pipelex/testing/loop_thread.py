@@ -46,7 +46,7 @@ class LoopThread(Generic[ResultT]):
         thread.start()
         thread.join(self._limit_s)
         if thread.is_alive():
-            fail(f"The event loop stood still for {self._limit_s:g} s {place_of(thread)}. {ADVICE}")
+            fail(f"The event loop was blocked for {self._limit_s:g} s {place_of(thread)}. {ADVICE}")
         if self._error is not None:
             raise self._error
         return self._results[0]
@@ -73,7 +73,7 @@ class LoopWatch:
         limit_s: How long to wait for the request, and for the loop.
 
     Attributes:
-        place: Where the loop stood still; empty where it did not.
+        place: Where the loop was blocked; empty where it did not.
     """
 
     def __init__(

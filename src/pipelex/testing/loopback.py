@@ -281,7 +281,7 @@ def _drop(connection: socket.socket) -> None:
 
 
 class LoopbackVendor(FakeVendor[ContentT]):
-    """A vendor that an SDK reaches over HTTP. Derive from it, and say an answer in the vendor's wire format.
+    """A vendor that an SDK reaches over HTTP. Derive from it, and write the answers in the vendor's wire format.
 
     Only :meth:`reply` has to be written; the other methods are there for vendors that are special.
     """
@@ -291,19 +291,19 @@ class LoopbackVendor(FakeVendor[ContentT]):
         self._fault: Fault | None = None
         self._change: Callable[[HttpReply], HttpReply] | None = None
         self._server: LoopbackServer | None = None
-        self._nobody: socket.socket | None = None
+        self._unused: socket.socket | None = None
 
     @abstractmethod
     def reply(self, request: HttpRequest, answer: InferenceResult[ContentT]) -> HttpReply:
-        """Say an answer in the vendor's wire format.
+        """Write an answer in the vendor's wire format.
 
         Args:
-            request: What the SDK sent; it says, for one, whether a stream is wanted.
+            request: What the SDK sent; it states, for one, whether a stream is wanted.
             answer: What the driver's hook is to make of the reply.
         """
 
     def refusal(self, request: HttpRequest, status: int) -> HttpReply:  # noqa: ARG002 - for overriders
-        """Say an error in the vendor's wire format; the status and ``Retry-After`` are set for you."""
+        """Write an error in the vendor's wire format; the status and ``Retry-After`` are set for you."""
         return HttpReply.json({"error": {"message": f"The kit asked for a {status} of this model"}}, status=status)
 
     def malformed(self, request: HttpRequest) -> HttpReply:  # noqa: ARG002 - for overriders
@@ -311,7 +311,7 @@ class LoopbackVendor(FakeVendor[ContentT]):
         return HttpReply(body=b"<html>Bad gateway</html>", headers={"Content-Type": "application/json"})
 
     def token_of(self, request: HttpRequest) -> str:
-        """Find the token that tells calls apart: in the address, in the body, or in base64 inside the body.
+        """Find the token that identifies a call: in the address, in the body, or in base64 inside the body.
 
         Override it where a call takes several requests and only the first one carries the prompt.
         """
@@ -340,12 +340,12 @@ class LoopbackVendor(FakeVendor[ContentT]):
 
     @property
     def endpoint(self) -> str:
-        """Where it listens; where a refused connection is ordered, a port on which nobody does."""
+        """Where it listens; where a refused connection is ordered, a port on which nothing does."""
         if self._fault is Fault.CONNECTION_REFUSED:
-            if self._nobody is None:
-                self._nobody = socket.socket()
-                self._nobody.bind(("127.0.0.1", 0))  # bound, so that nobody takes it, and never listening
-            return f"http://127.0.0.1:{self._nobody.getsockname()[1]}"
+            if self._unused is None:
+                self._unused = socket.socket()
+                self._unused.bind(("127.0.0.1", 0))  # bound, so that it stays free, and never listening
+            return f"http://127.0.0.1:{self._unused.getsockname()[1]}"
         return self.server.url
 
     @property
@@ -367,8 +367,8 @@ class LoopbackVendor(FakeVendor[ContentT]):
 
     def close(self) -> None:
         """Stop listening, and raise what :meth:`reply` raised."""
-        if self._nobody is not None:
-            self._nobody.close()
+        if self._unused is not None:
+            self._unused.close()
         self.server.close()
 
     def answer_with(self, answer: Callable[[str], InferenceResult[ContentT]]) -> None:

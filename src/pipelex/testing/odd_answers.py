@@ -37,7 +37,7 @@ class Oddity(NamedTuple):
 
 
 def oddities_of(vendor: LoopbackVendor[object], replies: Iterable[HttpReply]) -> list[Oddity]:
-    """List the changes of the replies to a call. Of pieces that have the same keys, the first stands for all.
+    """List the changes of the replies to a call. Of pieces that have the same keys, the first is changed for all.
 
     Args:
         vendor: Whose replies they are; it knows how a piece holds its JSON.
@@ -99,14 +99,14 @@ def made_odd(vendor: LoopbackVendor[object], reply: HttpReply, oddity: Oddity) -
 
 
 def is_part_of(vendor: LoopbackVendor[object], replies: Sequence[HttpReply], oddity: Oddity, text: str) -> bool:
-    """Tell whether an oddity takes away the text of the answer, or a part of it."""
+    """Return whether an oddity takes away the text of the answer, or a part of it."""
     return oddity.change in CHANGES and any(
         leaf and leaf in text for leaf in strings_in(_lost(vendor, replies, oddity))
     )
 
 
 def is_about_usage(vendor: LoopbackVendor[object], replies: Sequence[HttpReply], oddity: Oddity) -> bool:
-    """Tell whether what an oddity changes is, or holds, the counts of the answer."""
+    """Return whether what an oddity changes is, or holds, the counts of the answer."""
     return "usage" in f"{oddity} {json.dumps(_lost(vendor, replies, oddity))}".lower()
 
 
@@ -119,7 +119,7 @@ def json_in(piece: bytes) -> tuple[bytes, object, bytes] | None:
     """Find the JSON in a piece: the whole of it, a line, or the data of a server-sent event.
 
     Returns:
-        What stands before it, the data, what stands after it; ``None`` where there is no JSON object.
+        What is before it, the data, what is after it; ``None`` where there is no JSON object.
     """
     start = piece.find(b"{")
     end = piece.rfind(b"}") + 1

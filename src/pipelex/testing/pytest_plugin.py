@@ -68,7 +68,7 @@ def _kit_names(cls: type) -> set[str]:
 
 
 def _is_of_the_kit(cls: type, name: str) -> bool:
-    """Tell whether the class that defines an attribute is one of the kit's: a family defines over the base."""
+    """Return whether the class that defines an attribute is one of the kit's: a family defines over the base."""
     definer = next(base for base in cls.__mro__ if name in vars(base))
     return definer.__module__.startswith("pipelex.testing.")
 
@@ -188,7 +188,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 
 def _warn(check: Check, error: Exception) -> None:
-    """Warn, whatever the filters say: a release must not break a run that turns warnings into errors."""
+    """Warn, whatever the filters are: a release must not break a run that turns warnings into errors."""
     message = f"{check.name} fails and will be enforced from API version {check.version + 1} on: {error}"
     with warnings.catch_warnings():
         warnings.simplefilter("always", ConformanceWarning)

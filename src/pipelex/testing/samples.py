@@ -1,4 +1,4 @@
-"""Files for calls to work on, each with a token inside that tells its call apart. Written out by hand: no library."""
+"""Files for calls to work on, each with a token inside that identifies its call. Written out by hand: no library."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ def png(token: str) -> bytes:
 
 
 def pdf(token: str, *, password: str | None = None) -> bytes:
-    """Return a document of two pages: each says the token and its number, and has an image of one pixel.
+    """Return a document of two pages: each holds the token and its number, and has an image of one pixel.
 
     Args:
         token: The token.
         password: The password to encrypt it with; it is not encrypted if not given. A comment then holds the token,
-            by which a vendor tells the call.
+            by which a vendor finds the call.
     """
     encryption = _Encryption(password) if password is not None else None
     objects = [
@@ -100,7 +100,7 @@ def pdf(token: str, *, password: str | None = None) -> bytes:
 
 
 def _page(content_number: int, text: str, encryption: _Encryption | None) -> tuple[bytes, bytes]:
-    """Return a page and its content, which stands at ``content_number``."""
+    """Return a page and its content, which is the object ``content_number``."""
     resources = b"/Resources << /Font << /F1 7 0 R >> /XObject << /I1 8 0 R >> >>"
     page = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 200] %b /Contents %d 0 R >>" % (resources, content_number)
     drawing = f"BT /F1 18 Tf 20 150 Td ({text}) Tj ET q 40 0 0 40 20 20 cm /I1 Do Q".encode()

@@ -92,7 +92,7 @@ class SearchConformance(Conformance[SearchWorkerAbstract, SearchAnswer]):
         if expected is not None and isinstance(content, SearchAnswer):
             got = (content.text, [source.url for source in content.sources])
             wanted = (expected.content.text, [source.url for source in expected.content.sources])
-            require(got in (wanted, ("", wanted[1])), f"search returned {got}; the vendor said {wanted}.")
+            require(got in (wanted, ("", wanted[1])), f"search returned {got}; the vendor sent {wanted}.")
 
     def _check_honoured(self, content: object, capability: Capability) -> None:
         require(isinstance(content, SearchAnswer), f"With '{capability}', search returned {content!r}.")

@@ -1,4 +1,4 @@
-"""The vendor that the kit gives its orders to. An author says each order in the wire format of their SDK."""
+"""The vendor that the kit gives its orders to. An author writes each answer in the wire format of their SDK."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Fault(StrEnum):
     STALLED = "stalled"
     """The vendor begins its answer and falls silent: InferenceTimeoutError or InferenceAmbiguousError."""
     CONNECTION_REFUSED = "connection_refused"
-    """Nobody listens at the endpoint: InferenceConnectionError."""
+    """Nothing listens at the endpoint: InferenceConnectionError."""
     MALFORMED = "malformed"
     """The vendor answers 200 with something else than its format: InferenceInvalidAnswerError or ...ServerError."""
     TRUNCATED = "truncated"
@@ -43,7 +43,7 @@ class Fault(StrEnum):
 
 
 class Trait(StrEnum):
-    """What the kit expects of a plugin, and an author may say with a reason that theirs has not."""
+    """What the kit expects of a plugin, and an author may waive with a reason."""
 
     OPTIONAL_SDK = "optional_sdk"
     """An SDK that may be missing, guarded by ``require_sdk``."""
@@ -69,20 +69,20 @@ def waive(*reasons: Waivers) -> Waivers:
 
 IN_PROCESS: Waivers = waive(
     dict.fromkeys(Fault, "it runs in this process: no vendor, no connection"),
-    dict.fromkeys((FinishReason.LENGTH, FinishReason.CONTENT_FILTER), "it cannot be told to end early"),
+    dict.fromkeys((FinishReason.LENGTH, FinishReason.CONTENT_FILTER), "it cannot be made to end early"),
 )
 """The waivers of an engine that runs in process: ``cannot = waive(IN_PROCESS)``."""
 
 
 class FakeVendor(ABC, Generic[ContentT]):
-    """A vendor that does as it is told; the kit opens one for every test.
+    """A vendor that follows orders; the kit opens one for every test.
 
     For an SDK that speaks HTTP, derive from ``pipelex.testing.loopback.LoopbackVendor`` instead and write the wire
     format alone. For an engine that runs in process and takes no orders, use :class:`RealEngine`.
     """
 
     takes_orders: bool = True
-    """Whether it answers what it is told to. Where not, the kit compares less."""
+    """Whether it answers what is ordered. Where not, the kit compares less."""
 
     @property
     @abstractmethod
@@ -158,12 +158,12 @@ class RealEngine(FakeVendor[ContentT]):
         """Take no notice: it answers by itself."""
 
     def fail_with(self, fault: Fault | None) -> None:
-        """Refuse: it cannot be told to fail.
+        """Refuse: it cannot be made to fail.
 
         Raises:
             NotImplementedError: Always.
         """
-        msg = f"A real engine cannot be told to fail: give a reason for {fault!r} in 'cannot'."
+        msg = f"A real engine cannot be made to fail: give a reason for {fault!r} in 'cannot'."
         raise NotImplementedError(msg)
 
     def wait_for_request(self, timeout: float) -> bool:  # noqa: ARG002

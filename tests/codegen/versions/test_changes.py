@@ -15,8 +15,8 @@ from codegen.changes import (
     declares,
     entry_for,
     match,
-    says,
-    says_finding,
+    summary_of,
+    summary_of_finding,
     with_open_enums,
 )
 from codegen.compat.model import CompatFinding, Direction, Verdict
@@ -91,9 +91,9 @@ def test_the_group_is_declared_by_an_entry_with_its_ends() -> None:
 
 
 def test_a_finding_and_an_entry_of_its_kind_have_one_sentence() -> None:
-    assert "`A.x` takes `seed`" == says_finding(finding("parameter-added", "m:A.x", parameter="seed"))
-    assert "field `A.x` is now `y`" == says_finding(finding("field-renamed", "m:A.x", from_="x", to="y"))
-    assert says(entry("method-removed", "m:A.x")) == says_finding(finding("method-removed", "m:A.x"))
+    assert "`A.x` takes `seed`" == summary_of_finding(finding("parameter-added", "m:A.x", parameter="seed"))
+    assert "field `A.x` is now `y`" == summary_of_finding(finding("field-renamed", "m:A.x", from_="x", to="y"))
+    assert summary_of(entry("method-removed", "m:A.x")) == summary_of_finding(finding("method-removed", "m:A.x"))
 
 
 def test_every_kind_that_a_comparison_finds_is_in_the_table() -> None:
@@ -106,8 +106,8 @@ def test_every_kind_that_a_comparison_finds_is_in_the_table() -> None:
 
 
 def test_what_an_entry_says_names_the_symbol_shortly() -> None:
-    assert "parameter `a` of `MakeWorkerFn` is now `b`" == says(entry("parameter-renamed", SHAPE, "a", "b"))
-    assert "`m:A` moved to `n:A`" == says(entry("symbol-moved", "m:A", None, "n:A"))
+    assert "parameter `a` of `MakeWorkerFn` is now `b`" == summary_of(entry("parameter-renamed", SHAPE, "a", "b"))
+    assert "`m:A` moved to `n:A`" == summary_of(entry("symbol-moved", "m:A", None, "n:A"))
 
 
 def test_a_member_more_of_an_open_enum_is_an_addition() -> None:

@@ -25,7 +25,7 @@ OUTSIDE_SPI = Rule(
     name="outside-spi",
     reason=(
         "What is not published is ours to change in any release. A plugin that reaches for it breaks without any "
-        "change of the API version, and its users cannot tell why."
+        "change of the API version, and its users do not learn why."
     ),
     expected="a symbol of docs/spi.md",
     fix="Use what is published. What is missing there is a gap in the plugin API: report it.",
@@ -112,7 +112,7 @@ PRIVATE_ATTRIBUTE = Rule(
     id="PX204",
     name="private-attribute",
     reason=(
-        "An underscore says that a name is its owner's alone. What a plugin does to the inside of the registrar, a "
+        "An underscore marks a name as its owner's alone. What a plugin does to the inside of the registrar, a "
         "spec or a job does not count, or breaks with the next release."
     ),
     expected="a public name",
@@ -131,7 +131,7 @@ PRIVATE_ATTRIBUTE = Rule(
 STAR_IMPORT = Rule(
     id="PX205",
     name="star-import",
-    reason="Nobody can tell which names of the plugin API a module uses that imports them all.",
+    reason="Which names of the plugin API a module uses cannot be read from it where it imports them all.",
     expected="the names that are used",
     fix="Import each name that is used.",
     positive=helper("from pipelex.plugins.registrar import *\n"),
@@ -224,7 +224,7 @@ def _names_ours(text: str, *, loosely: bool = False) -> bool:
 DYNAMIC_IMPORT = Rule(
     id="PX207",
     name="dynamic-import",
-    reason="No type checker follows a name in a string, so nobody learns that the plugin uses it, or that it is gone.",
+    reason="No type checker follows a name in a string, so a use of it is not seen, nor that the name is gone.",
     expected="an import statement",
     fix="Import the name from its module; inside a function, where it is needed only there.",
     positive=helper('from importlib import import_module\n\nHUB = import_module("pipelex.hub")\n'),
@@ -312,7 +312,7 @@ def _lines_that_use(names: set[str], nodes: Iterable[ast.AST]) -> set[int]:
 
 
 def _touches(node: ast.AST, names: set[str]) -> bool:
-    """Tell whether a statement uses one of some names itself; the statements in its body are on their own."""
+    """Return whether a statement uses one of some names itself; the statements in its body are on their own."""
     if isinstance(node, ast.Import):
         return any(is_ours(alias.name) for alias in node.names)
     if isinstance(node, ast.ImportFrom):
@@ -338,7 +338,7 @@ IGNORED_TYPE = Rule(
         "own types make necessary is the author's business and stays unnoticed, needed or not."
     ),
     expected="code that needs no ignore",
-    fix="Take the comment away and fix what mypy then says; put an ignore for the SDK on a line of its own.",
+    fix="Take the comment away and fix what mypy then reports; put an ignore for the SDK on a line of its own.",
     positive=plugin("make_worker=make_acme_worker)", "make_worker=make_acme_worker)  # type: ignore[arg-type]"),
     near_miss={
         "src/my_pkg/helper.py": "from acme import count\n\n"

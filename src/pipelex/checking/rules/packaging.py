@@ -178,7 +178,7 @@ TARGETS_API_FLOATS = Rule(
     name="targets-api-floats",
     severity="note",
     reason=(
-        "'targets_api = PLUGIN_API_VERSION' is legal and says: I fit whatever is installed. The gate then never stops "
+        "'targets_api = PLUGIN_API_VERSION' is legal, and fits whatever is installed. The gate then never stops "
         "the plugin, not even where a later version has taken away what it uses. A literal is what lets the gate work."
     ),
     expected="an integer literal",
@@ -205,15 +205,15 @@ def _check_extra_missing(rule: Rule, subject: Subject) -> Iterator[Finding]:
             extras = target.metadata.extras
             if canonical(extra) not in extras:
                 there = ", ".join(sorted(extras)) or "none"
-                message = f"'{spec}' is said to come with the extra '{extra}', which the distribution does not have"
+                message = f"'{spec}' is to come with the extra '{extra}', which the distribution does not have"
                 yield rule.finding(place, message, expected=f"one of its extras ({there})")
             elif not extras[canonical(extra)] and not _is_own(subject, spec):
-                message = f"'{spec}' is said to come with the extra '{extra}', which brings nothing"
+                message = f"'{spec}' is to come with the extra '{extra}', which brings nothing"
                 yield rule.finding(place, message)
 
 
 def _is_own(subject: Subject, spec: str | None) -> bool:
-    """Tell whether the distribution itself brings what is guarded, as a stand-in for an SDK that is yet to come."""
+    """Return whether the distribution itself brings what is guarded, as a stand-in for an SDK that is yet to come."""
     top = (spec or "").partition(".")[0]
     return any(name.partition(".")[0] == top for name in subject.target.modules)
 
@@ -245,7 +245,7 @@ EXTRA_MISSING = Rule(
     id="PX406",
     name="extra-missing",
     reason=(
-        "A user without the SDK is told to install the extra that require_sdk names. An extra that does not exist "
+        "A user without the SDK is asked to install the extra that require_sdk names. An extra that does not exist "
         "leaves them with a command that installs nothing."
     ),
     expected="an extra under [project.optional-dependencies] that brings the SDK",
@@ -323,7 +323,7 @@ COLLISION = Rule(
     id="PX407",
     name="collision",
     reason=(
-        "A plugin's name, a (family, sdk) and a lister's sdk each stand for one thing. What a built-in holds cannot be "
+        "A plugin's name, a (family, sdk) and a lister's sdk each name one thing. What a built-in holds cannot be "
         "taken over: the plugin would be broken wherever it is installed."
     ),
     expected="names of the plugin's own",
@@ -417,7 +417,7 @@ NOT_SHIPPED = Rule(
     id="PX409",
     name="not-shipped",
     reason=(
-        "A build packs the files that it is told to pack, and is silent about the others. A plugin whose package is "
+        "A build packs the files that are listed for it, and is silent about the others. A plugin whose package is "
         "not in the wheel, or is there by another name, works in its own folder and is broken wherever it is installed."
     ),
     expected="each module that the plugin needs, in the wheel by the name that it is imported by",

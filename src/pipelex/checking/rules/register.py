@@ -144,7 +144,7 @@ PLUGIN_FAILS = Rule(
         "every start, and none of its models can be used."
     ),
     expected="'register' returns, with contributions that the registrar accepts",
-    fix="Correct what the message says; the registrar's own messages name what it expected.",
+    fix="Correct what the message names; the registrar's own messages name what it expected.",
     positive=plugin('sdk="acme", make_worker', 'sdk="Acme SDK", make_worker'),
     near_miss=plugin(
         "        registrar.add_inference_backend(",

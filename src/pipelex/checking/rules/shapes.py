@@ -68,7 +68,7 @@ def _check_foreign_worker(rule: Rule, subject: Subject) -> Iterator[Finding]:
 
 
 def _built(subject: Subject, made: Contribution) -> Iterator[tuple[ast.AST, str, set[str]]]:
-    """Yield the classes that a function says to return, and does, each with the published classes above it."""
+    """Yield the classes that a function returns or is annotated with, each with the published classes above it."""
     function = made.function
     if function is None:
         return
@@ -111,12 +111,12 @@ def _check_lister_not_async(rule: Rule, subject: Subject) -> Iterator[Finding]:
             message = f"the lister '{name}' is not async, and is awaited"
             yield rule.finding(place, message, expected=f"async def {name}", covers=('Argument "lister"',))
         elif made.kind == "backend" and is_async:
-            message = f"'{name}' is async, and nobody awaits it"
+            message = f"'{name}' is async, and is not awaited"
             yield rule.finding(place, message, expected=f"def {name}", covers=('Argument "make_worker"',))
 
 
 def _gives_awaitable(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """A plain function that says to return something to await does as well."""
+    """A plain function that is annotated to return an awaitable does as well."""
     returns = ast.unparse(function.returns) if function.returns is not None else ""
     return returns.partition("[")[0].rpartition(".")[2] in {"Awaitable", "Coroutine"}
 

@@ -11,7 +11,7 @@ TYPE_ERROR = Rule(
     name="type-error",
     reason=(
         "What no other rule of this group names. A plugin is checked by mypy --strict against the published "
-        "signatures, so that whoever calls a worker gets what its type says."
+        "signatures, so that whoever calls a worker gets what its type states."
     ),
     expected="code that mypy --strict accepts",
     fix="Follow mypy's message; 'pipelex spi stubs' prints the folder of the published signatures.",
@@ -57,7 +57,7 @@ UNKNOWN_NAME = Rule(
     id="PX103",
     name="unknown-name",
     reason=(
-        "A name that is not published may exist in the version that is installed today. It is nobody's promise, and "
+        "A name that is not published may exist in the version that is installed today. It is not promised, and "
         "the next version may be without it."
     ),
     expected="a name that is published",

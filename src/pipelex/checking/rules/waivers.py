@@ -38,7 +38,7 @@ UNREADABLE_WAIVER = Rule(
     name="unreadable-waiver",
     reason="A waiver is read by the next author, who has to learn why the rule does not hold here.",
     expected="# pipelex: allow[ID] and the reason, in words",
-    fix="Name rules by their id, as in PX201, and say why behind the bracket.",
+    fix="Name rules by their id, as in PX201, and give the reason behind the bracket.",
     positive=helper("from pipelex.hub import get_hub  # pipelex: allow[PX201]\n\nHUB = get_hub\n"),
     near_miss=helper(
         "# pipelex: allow[PX201] nothing published gives the hub's version\n"
