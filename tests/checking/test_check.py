@@ -313,6 +313,13 @@ def test_explain_tells_a_rule_by_id_and_by_name(capsys: pytest.CaptureFixture[st
     assert 2 == pipelex(["plugins", "check", "--explain", "PX000"])
 
 
+def test_explain_writes_json_where_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 0 == pipelex(["plugins", "check", "--explain", "PX501", "--json"])
+    assert "PX501" == json.loads(capsys.readouterr().out)["rule"]
+    assert 2 == pipelex(["plugins", "check", "--explain", "PX000", "--json"])
+    assert "PX501" in json.loads(capsys.readouterr().err)["message"]
+
+
 def test_the_stubs_are_where_the_command_says(capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == pipelex(["spi", "stubs"])
     folder = Path(capsys.readouterr().out.strip())

@@ -144,6 +144,9 @@ def _unknown(name: str, reason: str) -> CheckError:
 
 
 def _file(label: str, path: Path) -> Target:
+    if path.suffix in (".gz", ".whl", ".zip"):
+        fix = "Install it and check it by its name, or unpack it and check the folder"
+        raise CheckError(target=label, reason="it is an archive", fix=fix)
     if path.suffix != ".py":
         raise _unknown(label, "it is no Python file")
     root = _root_of(path)

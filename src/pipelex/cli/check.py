@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelex.cli.output import MISUSED, OK, note, write_error
+from pipelex.cli.output import MISUSED, OK, write_error, write_json
 from pipelex.terminal import is_terminal, write_status, write_text
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def check(targets: tuple[str, ...], api_version: int | None, form: str, no_load:
     plugin.
     """
     if explain is not None:
-        return _explain(explain)
+        return _explain(explain, as_json=form in ("json", "sarif"))
     if not targets:
         msg = "Missing argument 'TARGET...'."
         raise click.UsageError(msg)
@@ -60,20 +60,24 @@ def check(targets: tuple[str, ...], api_version: int | None, form: str, no_load:
     return result.exit_code
 
 
-def _explain(wanted: str) -> int:
+def _explain(wanted: str, *, as_json: bool) -> int:
     from pipelex.checking.rules.catalogue import RULES, rule_named
     from pipelex.checking.rules_page import explanation
 
     rule = rule_named(wanted)
     if rule is None:
-        note(f"error: there is no rule '{wanted}'; there are {', '.join(one.id for one in RULES)}")
-        return MISUSED
-    write_text(explanation(rule))
+        msg = f"there is no rule '{wanted}'; there are {', '.join(one.id for one in RULES)}"
+        raise click.BadParameter(msg, param_hint="--explain")
+    if as_json:
+        keys = ("id", "name", "severity", "reason", "expected", "fix", "page")
+        write_json({"rule" if key == "id" else key: getattr(rule, key) for key in keys})
+    else:
+        write_text(explanation(rule))
     return OK
 
 
 def _progress(count: int) -> tuple[Callable[[str], None], Callable[[], None]]:
-    """Say on a terminal what is under way, on one line that is wiped at the end; only where there is much to do."""
+    """Show on a terminal what is under way, on one line that is wiped at the end; only where there is much to do."""
     if count < _MANY or not is_terminal(sys.stderr):
         return (lambda _: None), (lambda: None)
     return write_status, write_status
