@@ -170,7 +170,7 @@ def test_a_target_that_means_nothing_says_what_a_target_is(name: str, words: str
 @pytest.mark.parametrize("name", ["x-1-py3-none-any.whl", "x.zip", "x-1.tar.gz"])
 def test_an_archive_is_to_be_installed_or_unpacked(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"PK")
-    with pytest.raises(CheckError, match="it is an archive. Install it and check it by its name"):
+    with pytest.raises(CheckError, match=r"it is an archive\. Install it and check it by its name"):
         resolve(str(tmp_path / name))
 
 
