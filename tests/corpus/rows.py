@@ -483,6 +483,7 @@ IN_SANDBOX["something else each time"].files["NAME.py"] = (
 # What works until a worker is called, and the static rules of the check see.
 BY_TYPES: dict[str, Row] = {
     "a wheel without the package": Row(PACKAGE, IN_PACKAGE, "types", build=f'{HATCHLING}packages = ["NAME"]\n'),
+    "an entry point that begins with src": Row(PACKAGE, {"NAME": "src.NAME.plugin:Plugin"}, "types", boots=False),
     "a wheel without one module": Row(
         PACKAGE, IN_PACKAGE, "types", build=f'{HATCHLING}packages = ["src/NAME"]\nexclude = ["src/NAME/worker.py"]\n'
     ),
