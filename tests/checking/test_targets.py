@@ -15,6 +15,8 @@ from pipelex.checking.spi_tree import lock
 from pipelex.checking.targets import resolve
 from tests.checking.written import write_example
 
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -177,7 +179,7 @@ def test_an_archive_is_to_be_installed_or_unpacked(name: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({"src/my_pkg/worker.py": "def f(:\n"}, "worker.py:1: could not be checked: it is no Python"),
+        ({"src/my_pkg/worker.py": "def f(:\n"}, f"worker.py:1: could not be checked: it is no Python {PYTHON} "),
         ({"pyproject.toml": "[project\n"}, "pyproject.toml:1: could not be checked: it is no TOML"),
         ({"pyproject.toml": "[project]\nname = 'a'\ndynamic = ['entry-points']\n"}, "is dynamic"),
         ({"src/my_pkg/worker.py": "# coding: nonsense\n"}, "cannot be read"),
