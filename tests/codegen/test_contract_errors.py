@@ -81,7 +81,7 @@ CASES = {
         "retries: int = 2",
         "retries = max(1, 2)",
         "retries = max",
-        "WorkerAbstract.retries: its type cannot be told from its value",
+        "WorkerAbstract.retries: its type cannot be read from its value",
     ),
     "an export too many": (
         JOB,
