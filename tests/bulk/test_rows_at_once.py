@@ -13,9 +13,10 @@ import pytest
 
 from pipelex.boot import Pipelex
 from pipelex.bulk.exceptions import DuplicateRowKeyError, JobChangedError, MapOptionError, RowKeyError
-from pipelex.bulk.ledger import read_ledger
+from pipelex.bulk.ledger import Ledger, read_ledger
 from pipelex.bulk.options import MapOptions
 from pipelex.bulk.report import MapReport
+from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.exceptions import InputFileError
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from tests.bulk.counting import MODEL
@@ -91,6 +92,30 @@ def test_a_ledger_that_is_removed_while_it_is_open_is_written_anew(px: Pipelex, 
     assert 8 == read().ok
     assert all(row.is_from_ledger for row in px.map_sync(map(str, range(8)), str, model=MODEL, ledger="job.db"))
     assert 8 == plugin.counted().total()
+
+
+def test_half_of_a_surrogate_pair_in_an_answer_or_an_error_is_kept_as_its_escape(
+    px: Pipelex, plugin: CountingPlugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(text: str) -> str:
+        if text == "fail":
+            raise InferenceRequestError("half \ud83d")
+        return "half \ud83d"
+
+    monkeypatch.setattr(plugin, "answer", answer)
+    for _ in range(2):
+        rows = {row.index: row for row in px.map_sync(["a", "fail"], str, model=MODEL, ledger="job.db")}
+        assert "half \ud83d" == rows[0].value
+        assert "half" in str(rows[1].error)
+
+
+def test_a_ledger_that_fails_in_an_unknown_way_ends_the_run(px: Pipelex, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_ledger: Ledger, entries: object) -> None:
+        raise UnicodeError
+
+    monkeypatch.setattr(Ledger, "mark_sent", fail)
+    with pytest.raises(UnicodeError):
+        list(px.map_sync(["a"], str, model=MODEL, ledger="job.db"))
 
 
 def test_of_a_long_text_that_has_changed_the_part_that_differs_is_shown() -> None:

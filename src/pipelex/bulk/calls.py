@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pipelex.bulk.cells import encodable
 from pipelex.bulk.kinds import KINDS
 from pipelex.cogt.exceptions import InferenceRequestError
 
@@ -107,7 +108,7 @@ class Caller:
     def to_json(self, value: object) -> str:
         """Return an answer as JSON."""
         if type(value) is str and self._answer is str:
-            return _TEXT.encode(value)
+            return encodable(_TEXT.encode(value))
         return self._type_adapter().dump_json(value).decode()
 
     def from_json(self, text: str) -> object:

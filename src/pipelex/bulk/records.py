@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from pipelex.bulk.cells import encodable
 from pipelex.exceptions import PipelexError
 from pipelex.reporting.prices import cost_of
 from pipelex.reporting.reporting_protocol import InferenceUsage
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def error_to_json(error: PipelexError) -> str:
     """Return an error as JSON."""
-    return json.dumps(error.to_dict(), ensure_ascii=False)
+    return encodable(json.dumps(error.to_dict(), ensure_ascii=False))
 
 
 def error_from_json(text: str) -> PipelexError:

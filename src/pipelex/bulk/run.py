@@ -160,7 +160,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         self._failures = 0
         self._unsent: list[Entry] = []
         self._uncommitted: list[MapRow[ValueT_co] | None] = []
-        self._committed: Future[PipelexError | None] | None = None
+        self._committed: Future[Exception | None] | None = None
         self._children = asyncio.Semaphore(_MOST_CHILDREN)
         self._rows = self._run()
 
@@ -531,7 +531,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         if self._stopped is None:
             self._stopped = error
 
-    def _commit_soon(self) -> Future[PipelexError | None]:
+    def _commit_soon(self) -> Future[Exception | None]:
         """Return the error of the commit that ends this turn of the event loop: one transaction for all rows in it."""
         if self._committed is None:
             loop = asyncio.get_running_loop()
@@ -539,16 +539,16 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
             loop.call_soon(self._commit, self._committed)
         return self._committed
 
-    def _commit(self, committed: Future[PipelexError | None]) -> None:
+    def _commit(self, committed: Future[Exception | None]) -> None:
         """Commit what has ended and what is sent; then the rows that have ended are given, and the calls begin."""
         assert self._ledger is not None, "rows are entered in a ledger only"
         self._committed = None
         unsent, self._unsent = self._unsent, []
         given, self._uncommitted = self._uncommitted, []
-        error: PipelexError | None = None
+        error: Exception | None = None
         try:
             self._ledger.mark_sent(unsent)
-        except PipelexError as exc:  # the rows that have ended are given all the same
+        except Exception as exc:  # whatever it is, the rows that have ended are given, and no worker waits for ever
             error = exc
             self._stop(exc)
         for row in given:
