@@ -19,9 +19,10 @@ pytest_plugins = ["pytester"]
 
 
 def pytest_collection_finish() -> None:
-    """Keep what was imported out of every later garbage collection: the SDKs hold millions of objects."""
+    """Keep what was imported out of each garbage collection, and collect seldom: SDKs hold millions of objects."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(200_000, 30, 30)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from typing import TYPE_CHECKING
 
 from tests.architecture.tree import ROOT, SRC, copy_of_src, imports_below, module_file, plant
@@ -16,6 +17,7 @@ NAMES_ITS_PYTEST_PLUGIN = {"src/pipelex/testing/__init__.py"}
 """The one package file with a line in it: pytest reads ``pytest_plugins`` there and nowhere else."""
 
 
+@cache
 def defined_names(path: Path) -> set[str]:
     """Return the names that a module itself binds at its top level; an import binds nothing here."""
     return set(_bound(ast.parse(path.read_text(encoding="utf-8")).body))

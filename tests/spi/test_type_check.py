@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from textwrap import dedent
@@ -53,6 +54,16 @@ def test_what_is_installed_or_on_mypypath_is_out_of_sight(
     monkeypatch.chdir(tmp_path)
     errors = check(tmp_path / "elsewhere", World(cache=cache), plugin="import stray\nimport pytest\n")
     assert [1, 2] == [error.line for error in errors]
+
+
+def test_the_garbage_collector_of_the_process_is_left_as_it_was(tmp_path: Path, cache: Path) -> None:
+    before = gc.get_threshold()
+    try:
+        gc.set_threshold(701, 11, 12)
+        check(tmp_path, World(cache=cache), plugin="x = 1\n")
+        assert (701, 11, 12) == gc.get_threshold()
+    finally:
+        gc.set_threshold(*before)
 
 
 def test_a_module_that_is_not_python_leaves_it_undecided(tmp_path: Path, cache: Path) -> None:

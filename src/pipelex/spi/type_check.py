@@ -157,12 +157,14 @@ class _CrashedError(Exception):
 
 def _build(modules: Mapping[str, SourceFile], world: World) -> BuildResult:
     import contextlib
+    import gc
     import io
 
     from mypy.build import build
     from mypy.errors import CompileError
 
     printed = io.StringIO()
+    thresholds = gc.get_threshold()  # mypy sets those of a process that ends with it
     try:
         with _without_mypypath(), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             # alt_lib_path takes the place of the current directory and of whatever else mypy would search
@@ -172,6 +174,8 @@ def _build(modules: Mapping[str, SourceFile], world: World) -> BuildResult:
         raise UndecidedError("; ".join(_plain(message) for message in exc.messages)) from exc
     except (Exception, SystemExit) as exc:  # an internal error of mypy ends in SystemExit
         raise _CrashedError(f"mypy crashed: {printed.getvalue().strip() or repr(exc)}") from exc
+    finally:
+        gc.set_threshold(*thresholds)
 
 
 def _sources(modules: Mapping[str, SourceFile]) -> list[BuildSource]:
