@@ -48,7 +48,7 @@ class LLMConformance(ConversationConformance):
         *(Capability.STRUCTURED_OUTPUT, Capability.STREAMING, Capability.TOKEN_COUNTING),
         *(Capability.TOOL_RESULT_FILES, Capability.STRUCTURED_OUTPUT_WITH_TOOLS),
     )
-    unrefused_capabilities = frozenset({Capability.TOOL_RESULT_FILES, Capability.STRUCTURED_OUTPUT_WITH_TOOLS})
+    unrefused_capabilities = frozenset({Capability.TOOL_RESULT_FILES})
     companions = COMPANIONS
     half_answers: ClassVar[tuple[FinishReason, ...]] = tuple(_HALF_ANSWERS)
     vendor_params: ClassVar[Mapping[str, object]] = {"conformance": 1}
@@ -183,6 +183,9 @@ class LLMConformance(ConversationConformance):
         )
 
     async def _call(self, worker: LLMWorkerAbstract, token: str, capability: Capability | None) -> object:
+        if capability is Capability.STRUCTURED_OUTPUT_WITH_TOOLS:  # without one of them, that one is refused first
+            self._skip_undeclared(Capability.TOOLS)
+            self._skip_undeclared(Capability.STRUCTURED_OUTPUT)
         job = self._steady(self._job(token, capability), worker.inference_model.capabilities)
         if capability is Capability.STRUCTURED_OUTPUT:
             return await worker.gen_object(job, StructuredAnswer)

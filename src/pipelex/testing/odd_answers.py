@@ -99,10 +99,9 @@ def made_odd(vendor: LoopbackVendor[object], reply: HttpReply, oddity: Oddity) -
 
 
 def is_part_of(vendor: LoopbackVendor[object], replies: Sequence[HttpReply], oddity: Oddity, text: str) -> bool:
-    """Return whether an oddity takes away the text of the answer, or a part of it."""
-    return oddity.change in CHANGES and any(
-        leaf and leaf in text for leaf in strings_in(_lost(vendor, replies, oddity))
-    )
+    """Return whether an oddity takes away the text of the answer, or a part of it; spaces around it aside."""
+    leaves = (leaf.strip() for leaf in strings_in(_lost(vendor, replies, oddity)))
+    return oddity.change in CHANGES and any(leaf and leaf in text for leaf in leaves)
 
 
 def is_about_usage(vendor: LoopbackVendor[object], replies: Sequence[HttpReply], oddity: Oddity) -> bool:

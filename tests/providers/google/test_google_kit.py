@@ -38,10 +38,10 @@ class GeminiVendor(ConversationVendor):
         grounding = wire.grounding(answer.parts)
         if ":streamGenerateContent" in request.target:
             pieces = [piece for part in parts for piece in wire.pieces_of(part)]
-            last = wire.response(pieces.pop(), reason=reason, **usage)
+            last = wire.response(*pieces[-1:], reason=reason, **usage)
             last["candidates"][0] |= grounding
             return HttpReply.events(
-                [*(wire.response(piece, reason=None, **usage) for piece in pieces), last], last=None
+                [*(wire.response(piece, reason=None, **usage) for piece in pieces[:-1]), last], last=None
             )
         whole = wire.response(*parts, reason=reason, **usage)
         whole["candidates"][0] |= grounding

@@ -54,7 +54,7 @@ Job: TypeAlias = LLMJob | Sequence[LLMMessage] | str
 class Stripping(ToyLLM):
     def answer(self, raw: dict[str, Any]) -> LLMAnswer:
         answer = super().answer(raw)
-        return replace(answer, parts=(), text=answer.text.strip()) if len(answer.parts) == 1 else answer
+        return answer if "parts" in raw else replace(answer, parts=(), text=answer.text.strip())
 
 
 class OneLoop(ToyLLM):
@@ -83,7 +83,8 @@ class Trusting(ToyLLM):
 
 class Uncounting(ToyLLM):
     def answer(self, raw: dict[str, Any]) -> LLMAnswer:
-        return replace(super().answer(raw), usage=None)
+        answer = super().answer(raw)
+        return answer if "parts" in raw else replace(answer, usage=None)
 
 
 class Unreporting(ToyLLM):
@@ -181,7 +182,10 @@ class Mixing(ToyLLM):
 class Trimming(ToyLLM):
     async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
         async for piece in super()._stream(job):
-            yield replace(piece, text=piece.text.strip()) if isinstance(piece, TextDelta) else piece
+            if isinstance(piece, TextDelta) and not job.params.tools:
+                yield replace(piece, text=piece.text.strip())
+            else:
+                yield piece
 
 
 class ReadingOn(ToyLLM):
@@ -213,6 +217,8 @@ class EndingQuietly(ToyLLM):
             async for piece in super()._stream(job):
                 yield piece
         except ToyBroken:
+            if job.params.tools:
+                raise
             yield AnswerDone(answer=LLMAnswer())
 
 
@@ -231,7 +237,8 @@ class Untyped(ToyLLM):
 
 class HalfAnswering(ToyLLM):
     def answer(self, raw: dict[str, Any]) -> LLMAnswer:
-        return replace(super().answer(raw), finish_reason=FinishReason.STOP)
+        answer = super().answer(raw)
+        return answer if "parts" in raw else replace(answer, finish_reason=FinishReason.STOP)
 
 
 class Unsigning(ToyLLM):
