@@ -90,9 +90,73 @@ def test_a_thought_that_nothing_was_signed_for_is_not_sent() -> None:
     assert ["text"] == [part.kind for part in sent(say("a"), broken, say("b"))[1].parts]
 
 
-def test_broken_arguments_become_an_object() -> None:
-    parts = [part for part in sent(*WITH_CALLS)[1].parts if isinstance(part, ToolCallPart)]
-    assert {"invalid_json": '{"a":'} == json.loads(parts[0].arguments)
+BROKEN = ('{"a":', "[1]", '{"a": NaN}', '{"a": -Infinity}', r'{"a": "\ud83d"}', "[" * 100_000, '{"a": "\ud83d"}')
+
+
+@pytest.mark.parametrize("arguments", BROKEN, ids=lambda text: ascii(text[:12]))
+def test_broken_arguments_become_an_object(arguments: str) -> None:
+    asked = AssistantMessage(parts=(call("c1", arguments=arguments),), backend_name="acme")
+    (part,) = sent(say("q"), asked, UserMessage(parts=(ToolResultPart(call_id="c1", content="1"),)))[1].parts
+    assert isinstance(part, ToolCallPart)
+    kept = arguments.encode("utf-8", "backslashreplace").decode()
+    assert {"invalid_json": kept} == json.loads(part.arguments)
+
+
+@pytest.mark.parametrize(
+    ("came", "goes"), [("functions.look", "functions_look"), ("", "unnamed_tool"), ("a" * 70, "a" * 64)]
+)
+def test_a_name_that_a_model_made_up_fits_every_vendor(came: str, goes: str) -> None:
+    asked = AssistantMessage(parts=(call("c1", came),), backend_name="acme")
+    turns = sent(say("q"), asked, UserMessage(parts=(ToolResultPart(call_id="c1", content="1"),)))
+    assert [goes, goes] == [part.name for turn in turns for part in turn.parts if not isinstance(part, TextPart)]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("id", ["", "null", "\ud83d"])
+def test_a_call_without_an_id_that_can_be_sent_gets_one(id: str) -> None:
+    asked = AssistantMessage(parts=(call(id),), backend_name="acme")
+    turns = sent(say("q"), asked, UserMessage(parts=(ToolResultPart(call_id=id, content="1"),)))
+    assert {portable_id(id)} == set(ids_of(turns))
+
+
+@pytest.mark.parametrize("to", ["acme", "other"])
+def test_no_two_calls_of_a_conversation_have_one_id(to: str) -> None:
+    asked = AssistantMessage(parts=(call("call_0"),), backend_name="acme")
+    result = UserMessage(parts=(ToolResultPart(call_id="call_0", content="1"),))
+    turns = sent(say("q"), asked, result, asked, result, asked, result, to=to)
+    first, first_result, second, second_result, third, third_result = ids_of(turns)
+    assert (first, second, third) == (first_result, second_result, third_result)
+    assert 3 == len({first, second, third})
+    assert turns == sent(say("q"), asked, result, asked, result, asked, result, to=to)
+
+
+def ids_of(turns: tuple[LLMMessage, ...]) -> list[str]:
+    parts = [part for turn in turns for part in turn.parts]
+    return [
+        part.id if isinstance(part, ToolCallPart) else part.call_id
+        for part in parts
+        if isinstance(part, ToolCallPart | ToolResultPart)
+    ]
+
+
+def test_blank_texts_are_not_sent() -> None:
+    blank = AssistantMessage(parts=(TextPart(text=" \n"), call("c1")), backend_name="acme")
+    results = (ToolResultPart(call_id="c1", content=(TextPart(text=" "),)), TextPart(text="\t"), TextPart(text="x"))
+    turns = sent(say("q", " "), blank, UserMessage(parts=results))
+    assert [["text"], ["tool_call"], ["tool_result", "text"]] == [[part.kind for part in turn.parts] for turn in turns]
+    assert "(no output)" == turns[2].parts[0].content  # type: ignore[union-attr]
+
+
+def test_an_image_alone_of_another_backend_has_a_text_beside_it() -> None:
+    drawn = AssistantMessage(parts=(IMAGE,), backend_name="other")
+    assert ["image", "text"] == [part.kind for part in sent(say("q"), drawn, say("x"))[1].parts]
+    assert (IMAGE,) == sent(say("q"), drawn, say("x"), to="other")[1].parts
+
+
+def test_a_thought_that_led_to_nothing_is_not_sent() -> None:
+    cut = AssistantMessage(parts=(TextPart(text="a"), ReasoningPart(text="hm", opaque="S")), backend_name="acme")
+    assert ["text"] == [part.kind for part in sent(say("q"), cut, say("go on"))[1].parts]
+    alone = AssistantMessage(parts=(ReasoningPart(text="hm", opaque="S"),), backend_name="acme")
+    assert (say("q", "go on"),) == sent(say("q"), alone, say("go on"))
 
 
 def test_an_unknown_part_is_not_sent() -> None:
@@ -121,6 +185,35 @@ WRONG: dict[str, tuple[tuple[LLMMessage, ...], str]] = {
         "'c1' answers a second time",
     ),
     "half of a surrogate pair": ((say("\ud83d"),), "surrogate"),
+    "half of a surrogate pair in a result": (
+        (
+            say("q"),
+            AssistantMessage(parts=(call("c"),)),
+            UserMessage(parts=(ToolResultPart(call_id="c", content=(TextPart(text="\ud83d"),)),)),
+        ),
+        "surrogate",
+    ),
+    "two calls with one id": (
+        (say("q"), AssistantMessage(parts=(call("c"), call("c"))), RESULTS),
+        "Message 1: two tool calls have the id",
+    ),
+    "blank texts alone": ((say(" "), say("\n")), "is empty .blank texts do not count"),
+    "a text in place of a part": (
+        (UserMessage(parts=("hi",)),),  # type: ignore[arg-type]  # the mistake
+        "Message 0 .* holds 'hi' .*TextPart",
+    ),
+    "a text in place of the parts": (
+        (UserMessage(parts="hi"),),  # type: ignore[arg-type]  # the mistake
+        "Message 0 .* holds 'h' ",
+    ),
+    "a part of the other side": (
+        (UserMessage(parts=(call("c"),)),),  # type: ignore[arg-type]  # the mistake
+        "Message 0 of the history, a UserMessage, holds ToolCallPart",
+    ),
+    "arguments that are no text": (
+        (say("q"), AssistantMessage(parts=(ToolCallPart(id="c", name="f", arguments={}),)), say("x")),  # type: ignore[arg-type]  # the mistake
+        "Message 1: the text of a ToolCallPart is {} .*expected a str",
+    ),
     "no message": ((3,), "Message 0 .* is a int"),  # type: ignore[dict-item]  # the mistake
 }
 

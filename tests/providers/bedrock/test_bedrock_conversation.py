@@ -14,6 +14,7 @@ from pipelex.cogt.exceptions import InferenceInvalidAnswerError, InferenceReques
 from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.llm.llm_job import (
+    AssistantMessage,
     Citation,
     DocumentPart,
     ImagePart,
@@ -192,6 +193,15 @@ def test_an_answer_is_the_same_at_once_and_streamed(replay: Replay, title: str) 
     assert parts == one.parts == other.parts
     assert reason is one.finish_reason is other.finish_reason
     assert [one.finish_detail, one.usage, one.model_served] == [other.finish_detail, other.usage, other.model_served]
+
+
+def test_files_go_where_converse_takes_them(replay: Replay) -> None:
+    replay.on(wire.CONVERSE, scripted.answer(wire.message({"text": "Hi"})))
+    document = UserMessage(parts=(DocumentPart(source=MediaSource(data=b"%PDF-1.4", mime_type="application/pdf")),))
+    drawn = AssistantMessage(parts=(ImagePart(source=MediaSource(data=PNG)),), backend_name=caller(replay).name)
+    answered(caller(replay), LLMJob.of([document, drawn, document]))
+    asked, made, _ = messages_sent(replay)
+    assert [["document"], ["text"], [{"text": "(an image)"}]] == [*map(list, asked["content"]), made["content"]]
 
 
 @both_sdks

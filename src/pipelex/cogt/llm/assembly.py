@@ -165,6 +165,11 @@ class Assembler:
         return replace(part, id=part.id if is_free else new_call_id(), arguments=arguments)
 
 
+def is_id(text: str) -> bool:
+    """Return whether a text is an id of a call: some servers send words in place of one."""
+    return text not in _NO_IDS
+
+
 def new_call_id() -> str:
     """Return an id for a tool call that the vendor gave none."""
     import secrets

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from pipelex.cogt.exceptions import InferenceCapacityError, InferenceRequestError
 from pipelex.cogt.llm.llm_job import (
     AssistantMessage,
+    AssistantPart,
     DocumentPart,
     ImagePart,
     ReasoningPart,
@@ -18,22 +19,27 @@ from pipelex.cogt.llm.llm_job import (
     ToolResultPart,
     UnknownPart,
     UserMessage,
+    UserPart,
     VendorPart,
 )
 from pipelex.cogt.model_backends.model_spec import Capability
+from pipelex.plugins.returned_values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pipelex.cogt.llm.llm_job import AssistantPart, LLMJobParams, LLMMessage, LLMPrompt, LLMTool, UserPart
+    from pipelex.cogt.llm.llm_job import LLMJobParams, LLMMessage, LLMPrompt, LLMTool
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
 
 __all__ = ["repair_messages", "tools_named_in"]
 
-_Part: TypeAlias = "UserPart | AssistantPart"
+_Part: TypeAlias = UserPart | AssistantPart
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
+_UNNAMED = "unnamed_tool"  # a call whose model gave no name
 _MOST_CHARACTERS_PER_TOKEN = 8  # of a text in a natural language or in code: 4 to 5 in English, less in others
 _NO_OUTPUT = "(no output)"
+_IMAGE_ALONE = "(an image)"
 _INTERRUPTED = "The call was interrupted: it has no result."
 
 
@@ -132,21 +138,20 @@ def refuse_too_long(prompt: LLMPrompt, model: InferenceModelSpec) -> None:
 
 def _characters(messages: Iterable[LLMMessage]) -> int:
     """Count the characters that the model reads of a conversation: not what is opaque, and no files."""
-    counted = 0
-    for message in messages:
-        for part in message.parts:
-            if isinstance(part, TextPart):
-                counted += len(part.text)
-            elif isinstance(part, ToolCallPart):
-                counted += len(part.arguments)
-            elif isinstance(part, ToolResultPart):
-                texts = (part.content,) if isinstance(part.content, str) else map(_text_of, part.content)
-                counted += sum(map(len, texts))
-    return counted
+    return sum(len(text) for message in messages for part in message.parts for text in _texts_of(part))
 
 
-def _text_of(part: _Part) -> str:
-    return part.text if isinstance(part, TextPart) else ""
+def _texts_of(part: _Part) -> Iterator[str]:
+    """Yield the texts that the model reads of a part."""
+    if isinstance(part, TextPart):
+        yield part.text
+    elif isinstance(part, ToolCallPart):
+        yield part.arguments
+    elif isinstance(part, ToolResultPart):
+        if isinstance(part.content, str):
+            yield part.content
+        else:
+            yield from (text for inner in part.content for text in _texts_of(inner))
 
 
 def capabilities_of(messages: Iterable[LLMMessage]) -> Iterator[Capability]:
@@ -178,8 +183,9 @@ def sendable(
     """Return a conversation as a driver may send it.
 
     Turns alternate, beginning and ending with the user's. Each call has exactly one result, in the next turn, before
-    everything else of it, in the order of the calls, with the name of the tool. Arguments are JSON objects. What was
-    made by another backend holds nothing opaque and no thoughts, and its calls have ids that every vendor takes.
+    everything else of it, in the order of the calls, with the name of the tool. Arguments are JSON objects, names fit
+    every vendor, no two calls have one id, no text is blank, and a thought is followed by what it led to. What was made
+    by another backend holds nothing opaque and no thoughts, and its calls have ids that every vendor takes.
 
     Args:
         messages: The conversation.
@@ -192,14 +198,15 @@ def sendable(
     turns = _merged(_cleaned(message, backend_name) for message in _checked(messages))
     if not turns or not isinstance(turns[0], UserMessage) or not isinstance(turns[-1], UserMessage):
         came = f"begins with '{turns[0].role}' and ends with '{turns[-1].role}'" if turns else "is empty"
-        msg = f"A conversation begins and ends with a turn of the user; this one {came}"
+        msg = f"A conversation begins and ends with a turn of the user; this one {came} (blank texts do not count)"
         raise InferenceRequestError(f"{msg}. Nothing was sent")
     calls: list[ToolCallPart] = []
     for number, turn in enumerate(turns):
         if isinstance(turn, UserMessage):
             turns[number] = _answering(turn, calls, number, moves_files=not has_tool_result_files)
         calls = _calls_of(turn)
-    return tuple(turns)
+        _refuse_equal_ids(calls, number)
+    return tuple(_with_distinct_ids(turns))
 
 
 def _checked(messages: Iterable[LLMMessage]) -> Iterator[LLMMessage]:
@@ -207,14 +214,27 @@ def _checked(messages: Iterable[LLMMessage]) -> Iterator[LLMMessage]:
         if not isinstance(message, UserMessage | AssistantMessage):
             msg = f"Message {number} of the history is a {type(message).__name__}"
             raise InferenceRequestError(f"{msg}; expected a UserMessage or an AssistantMessage. Nothing was sent")
+        kinds = UserPart if isinstance(message, UserMessage) else AssistantPart
         for part in message.parts:
-            if not isinstance(part, TextPart | ReasoningPart | ToolResultPart):
-                continue
-            text = part.content if isinstance(part, ToolResultPart) else part.text
-            if isinstance(text, str) and any("\ud800" <= character <= "\udfff" for character in text):
-                msg = f"A text of message {number} holds half of a surrogate pair, which no encoding can carry"
-                raise InferenceRequestError(f"{msg}. Nothing was sent")
+            if not isinstance(part, kinds):
+                msg = f"Message {number} of the history, a {type(message).__name__}, holds {shown(part)}"
+                raise InferenceRequestError(f"{msg}; expected parts of its kind, such as TextPart. Nothing was sent")
+            _refuse_wrong_text(part, number)
         yield message
+
+
+def _refuse_wrong_text(part: _Part, number: int) -> None:
+    for text in _texts_of(part):
+        if not isinstance(text, str):
+            msg = f"Message {number}: the text of a {type(part).__name__} is {shown(text)}"
+            raise InferenceRequestError(f"{msg}; expected a str. Nothing was sent")
+        if not isinstance(part, ToolCallPart) and not _is_encodable(text):  # arguments are the model's: repaired
+            msg = f"A text of message {number} holds half of a surrogate pair, which no encoding can carry"
+            raise InferenceRequestError(f"{msg}. Nothing was sent")
+
+
+def _is_encodable(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _cleaned(message: LLMMessage, backend_name: str) -> LLMMessage:
@@ -222,11 +242,11 @@ def _cleaned(message: LLMMessage, backend_name: str) -> LLMMessage:
         return replace(message, parts=tuple(part for part in message.parts if not _is_nothing(part)))
     is_own = message.backend_name == backend_name
     kept = (part if is_own else _made_portable(part) for part in message.parts)
-    parts = [part for part in kept if part is not None and not _is_nothing(part)]
-    parts = [
-        replace(part, arguments=_object_json(part.arguments)) if isinstance(part, ToolCallPart) else part
-        for part in parts
-    ]
+    parts = [_fit_call(part) for part in kept if part is not None and not _is_nothing(part)]
+    while parts and isinstance(parts[-1], ReasoningPart):
+        parts.pop()  # the answer was cut off there: vendors refuse a thought without what it led to
+    if parts and not is_own and all(isinstance(part, ImagePart) for part in parts):
+        parts.append(TextPart(text=_IMAGE_ALONE))  # most vendors take no images of the model, and no empty turn
     return replace(message, parts=tuple(parts))
 
 
@@ -245,15 +265,27 @@ def portable_id(foreign: str) -> str:
 
     from pipelex.cogt.llm.assembly import ID_CHARACTERS, ID_LENGTH
 
-    number, base = int.from_bytes(sha256(foreign.encode()).digest()[:8]), len(ID_CHARACTERS)
+    digest = sha256(foreign.encode("utf-8", "surrogatepass")).digest()
+    number, base = int.from_bytes(digest[:8]), len(ID_CHARACTERS)
     return "".join(ID_CHARACTERS[number // base**place % base] for place in range(ID_LENGTH))
 
 
 def _is_nothing(part: _Part) -> bool:
-    """Return whether a part is never sent: an unknown one, an empty text, a thought that cannot go back."""
+    """Return whether a part is never sent: an unknown one, a blank text, a thought that cannot go back."""
     if isinstance(part, TextPart):
-        return not part.text and part.opaque is None
+        return part.opaque is None and not part.text.strip()  # some vendors refuse it
     return isinstance(part, UnknownPart) or (isinstance(part, ReasoningPart) and part.opaque is None)
+
+
+def _fit_call(part: AssistantPart) -> AssistantPart:
+    """Return a call with an id, a name and arguments that every vendor takes back: models make up others."""
+    if not isinstance(part, ToolCallPart):
+        return part
+    from pipelex.cogt.llm.assembly import is_id
+
+    id = part.id if is_id(part.id) and _is_encodable(part.id) else portable_id(part.id)
+    name = part.name if _TOOL_NAME.fullmatch(part.name) else _NOT_IN_NAMES.sub("_", part.name)[:64] or _UNNAMED
+    return replace(part, id=id, name=name, arguments=_object_json(part.arguments))
 
 
 def _object_json(arguments: str) -> str:
@@ -263,11 +295,17 @@ def _object_json(arguments: str) -> str:
     if not arguments.strip():
         return "{}"
     try:
-        if isinstance(json.loads(arguments), dict):
+        value: object = json.loads(arguments, parse_constant=_refuse_constant)
+        json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair may be written as an escape
+        if isinstance(value, dict):
             return arguments
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
-    return json.dumps({"invalid_json": arguments}, ensure_ascii=False)
+    return json.dumps({"invalid_json": arguments.encode("utf-8", "backslashreplace").decode()}, ensure_ascii=False)
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(name)  # NaN and Infinity, which Python reads and no standard knows
 
 
 def _merged(messages: Iterable[LLMMessage]) -> list[LLMMessage]:
@@ -291,6 +329,32 @@ def _calls_of(message: LLMMessage) -> list[ToolCallPart]:
     return [part for part in message.parts if isinstance(part, ToolCallPart)]
 
 
+def _refuse_equal_ids(calls: list[ToolCallPart], number: int) -> None:
+    ids = [call.id for call in calls]
+    twice = next((id for id in ids if ids.count(id) > 1), None)
+    if twice is not None:
+        msg = f"Message {number}: two tool calls have the id {twice!r}, so that a result does not tell which it answers"
+        raise InferenceRequestError(f"{msg}. Nothing was sent")
+
+
+def _with_distinct_ids(turns: Sequence[LLMMessage]) -> Iterator[LLMMessage]:
+    """Give a call whose id an earlier turn has another one: some servers count anew in each answer."""
+    taken = set[str]()
+    new: dict[str, str] = {}
+    for number, turn in enumerate(turns):
+        if isinstance(turn, AssistantMessage):
+            ids = [call.id for call in _calls_of(turn)]
+            new = {id: portable_id(f"{id} {number}") for id in ids if id in taken}
+            taken.update(ids)
+        yield replace(turn, parts=tuple(_renamed(part, new) for part in turn.parts)) if new else turn  # type: ignore[arg-type]  # a part stays of its kind
+
+
+def _renamed(part: _Part, new: dict[str, str]) -> _Part:
+    if isinstance(part, ToolCallPart):
+        return replace(part, id=new.get(part.id, part.id))
+    return replace(part, call_id=new.get(part.call_id, part.call_id)) if isinstance(part, ToolResultPart) else part
+
+
 def _answering(turn: UserMessage, calls: list[ToolCallPart], number: int, *, moves_files: bool) -> UserMessage:
     """Return a turn with the results first, in the order of the calls, completed."""
     results: dict[str, ToolResultPart] = {}
@@ -301,7 +365,7 @@ def _answering(turn: UserMessage, calls: list[ToolCallPart], number: int, *, mov
                 problem = "a second time" if call is not None else "no call of the turn before it"
                 msg = f"Message {number}: the result of {part.call_id!r} answers {problem}. Nothing was sent"
                 raise InferenceRequestError(msg)
-            results[call.id] = replace(part, call_id=call.id, name=call.name, content=part.content or _NO_OUTPUT)
+            results[call.id] = replace(part, call_id=call.id, name=call.name, content=_content_of(part))
     missing = [call.id for call in calls if call.id not in results]
     if missing:
         msg = f"Message {number}: the tool calls {', '.join(map(repr, missing))} have no result"
@@ -314,6 +378,14 @@ def _answering(turn: UserMessage, calls: list[ToolCallPart], number: int, *, mov
         files = [part for _, moved in pairs for part in moved]
     others = [part for part in turn.parts if not isinstance(part, ToolResultPart)]
     return replace(turn, parts=(*ordered, *files, *others))
+
+
+def _content_of(result: ToolResultPart) -> str | tuple[TextPart | ImagePart | DocumentPart | UnknownPart, ...]:
+    """Return what a tool returned without what is never sent; where nothing is left, a text that says so."""
+    content = result.content
+    if isinstance(content, str):
+        return content if content.strip() else _NO_OUTPUT
+    return tuple(part for part in content if not _is_nothing(part)) or _NO_OUTPUT
 
 
 def _without_files(result: ToolResultPart) -> tuple[ToolResultPart, list[UserPart]]:

@@ -35,6 +35,9 @@ REDACTED = "redacted:"
 _IMAGE_FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
 _DOCUMENT_FORMATS = {"application/pdf": "pdf"}
 _BYTES = "base64 of bytes"
+_DOCUMENT = "document"
+_DOCUMENT_ALONE = "(see the document)"
+_IMAGE_ALONE = "(an image)"
 
 
 def block_text(block: object) -> str:
@@ -54,7 +57,10 @@ def _block(text: str) -> _Json:
 
 
 class MessageWriter:
-    """Writes the messages of one request. Bedrock fetches no addresses, and wants the names of documents to differ.
+    """Writes the messages of one request.
+
+    Bedrock fetches no addresses, wants the names of documents to differ and a text beside them, and takes images in
+    turns of the user alone.
 
     Args:
         has_calls: Whether tool calls and their results are written as such; else as text, for a request without tools,
@@ -77,14 +83,16 @@ class MessageWriter:
         written: list[_Json] = []
         for message in prompt.messages():
             if isinstance(message, AssistantMessage):
-                blocks = await self._made(message.parts)
+                blocks = self._made(message.parts) or [{"text": _IMAGE_ALONE}]
             else:
                 blocks = await self._given(message.parts)
+                if _DOCUMENT in (keys := {key for block in blocks for key in block}) and "text" not in keys:
+                    blocks.append({"text": _DOCUMENT_ALONE})
             written.append({"role": message.role, "content": blocks})
         return written or [{"role": "user", "content": [{"text": ""}]}]
 
-    async def _made(self, parts: Iterable[AssistantPart]) -> list[_Json]:
-        """Write what the model made."""
+    def _made(self, parts: Iterable[AssistantPart]) -> list[_Json]:
+        """Write what the model made, without its images."""
         blocks: list[_Json] = []
         for part in parts:
             if isinstance(part, TextPart):
@@ -95,8 +103,6 @@ class MessageWriter:
                 blocks.append(self._call(part))
             elif isinstance(part, VendorPart):
                 blocks.append(_block(part.opaque))
-            elif isinstance(part, ImagePart):
-                blocks.append(await self._image(part.source))
         return blocks
 
     def _call(self, part: ToolCallPart) -> _Json:
@@ -115,7 +121,7 @@ class MessageWriter:
             elif isinstance(part, DocumentPart):
                 self._document_count += 1
                 file = await _file(part.source, _DOCUMENT_FORMATS)
-                blocks.append({"document": {"name": f"document {self._document_count}", **file}})
+                blocks.append({_DOCUMENT: {"name": f"document {self._document_count}", **file}})
             elif isinstance(part, ToolResultPart):
                 blocks += await self._result(part)
         return blocks
