@@ -138,6 +138,8 @@ class TestTool:
             ((TextPart(text="see"), picture), (TextPart(text="see"), picture)),
             ({"a": [1, None]}, '{"a":[1,null]}'),
             (None, "null"),
+            ([TextPart(text="see"), picture, "and"], (TextPart(text="see"), picture, TextPart(text="and"))),
+            ("caf\udce9", "caf\\udce9"),
         ):
 
             def give(returned: object = returned) -> object:
@@ -259,6 +261,40 @@ class TestLoop:
         assert [("a", True), ("b", False)] == [(result.call_id, result.is_error) for result in results]
         assert "secret" not in str(results)
         assert sendable(job.then("go on").prompt.messages(), backend_name="acme", has_tool_result_files=True)
+
+    @pytest.mark.parametrize("raised", [StopIteration(), SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_whatever_a_tool_raises_ends_the_run_and_not_the_loop(
+        self, raised: BaseException, *, is_async: bool
+    ) -> None:
+        def blocking() -> None:
+            raise raised
+
+        async def waiting() -> None:
+            raise raised
+
+        tool = waiting if is_async else blocking
+        exits = isinstance(raised, SystemExit | KeyboardInterrupt)
+        with pytest.raises(type(raised) if exits else RuntimeError):
+            Scripted(calling(call("a", tool.__name__, "{}")), DONE).run_tools_sync("x", [tool])
+        assert "It is warm." == Scripted(DONE).run_tools_sync("x", [now]).output
+
+    @pytest.mark.parametrize("returned", [object(), b"\xff", {"a": "\ud83d"}], ids=["object", "bytes", "surrogate"])
+    def test_what_a_tool_returns_that_cannot_be_sent_is_named(self, returned: object) -> None:
+        def give() -> object:
+            return returned
+
+        with pytest.raises(InferenceRequestError, match=r"The tool 'give' returned .* which is no JSON"):
+            Scripted(calling(call("a", "give", "{}")), DONE).run_tools_sync("x", [give])
+
+    def test_a_decorated_async_function_is_awaited(self) -> None:
+        @functools.wraps(get_weather)
+        def traced(*args: Any, **more: Any) -> object:
+            return get_weather(*args, **more)
+
+        worker = Scripted(calling(call("a")), DONE)
+        worker.run_tools_sync("x", [traced])
+        assert ['{"degrees":32.0}'] == [result.content for result in worker.results()]
 
     def test_a_tool_s_own_time_out_is_the_caller_s(self) -> None:
         async def late() -> None:

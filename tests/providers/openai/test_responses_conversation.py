@@ -200,8 +200,8 @@ def test_a_thought_never_goes_without_what_it_led_to(replay: Replay) -> None:
     replay.on(RESPONSES, scripted.answer(cut), scripted.answer(wire.response("Done")))
     made = caller(replay)
     answered(made, asking().then(answered(made, asking()), "go on"))
-    sent: Any = replay.last.json()["input"]
-    assert ["message", "message"] == [item["type"] for item in sent]
+    (sent,) = replay.last.json()["input"]
+    assert ["Which city is warmer?", "go on"] == [content["text"] for content in sent["content"]]
 
 
 def test_another_backend_s_conversation_goes_without_ids_and_thoughts(replay: Replay) -> None:

@@ -28,7 +28,7 @@ async def on_daemon_thread(function: Callable[[], ResultT]) -> ResultT:
         What the function returns.
 
     Raises:
-        Exception: Whatever the function raises.
+        BaseException: Whatever the function raises; a RuntimeError in place of StopIteration.
     """
     import asyncio
     from threading import Thread
@@ -48,7 +48,11 @@ async def on_daemon_thread(function: Callable[[], ResultT]) -> ResultT:
         nonlocal has_ended
         try:
             result = function()
-        except Exception as exc:
+        except StopIteration as exc:  # no future takes it; what Python itself makes of it in a coroutine
+            error: BaseException = RuntimeError("the function raised StopIteration")
+            error.__cause__ = exc
+            post(lambda: future.set_exception(error))
+        except BaseException as exc:  # sys.exit(), too: whoever waits would wait for ever
             error = exc
             post(lambda: future.set_exception(error))
         else:

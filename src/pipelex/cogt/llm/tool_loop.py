@@ -170,12 +170,23 @@ class ToolLoop(Generic[OutputT]):
             Exception: What a tool raised; the others have ended then.
         """
         calls = answer.tool_calls
-        outcomes = await asyncio.gather(*map(self._run_call, calls), return_exceptions=True)
+        outcomes = await asyncio.gather(*map(self._outcome_of, calls))
         results = [outcome for outcome in outcomes if isinstance(outcome, ToolResultPart)]
         self._job = self._job.then(answer, *results)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
+
+    async def _outcome_of(self, call: ToolCallPart) -> ToolResultPart | BaseException:
+        """Return what came of a call, an exception too: raised in a task of its own, sys.exit() would end the loop."""
+        try:
+            return await self._run_call(call)
+        except asyncio.CancelledError as exc:  # where the run itself is cancelled, nobody gets this
+            error = RuntimeError(f"The tool '{call.name}' was cancelled from within")
+            error.__cause__ = exc
+            return error
+        except BaseException as exc:
+            return exc
 
     async def _run_call(self, call: ToolCallPart) -> ToolResultPart:
         async with self._slots:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
 
 from pipelex.cogt.llm.llm_job import DocumentPart, ImagePart, LLMTool, TextPart
 from pipelex.field_types import with_field_types
+from pipelex.plugins.returned_values import shown
 from pipelex.records import dataclass
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class PythonTool:
 
         Its name is that of the function, its description the docstring's first paragraph. Each parameter has a type,
         and a description by ``Annotated[..., pydantic.Field(description=...)]``. A function that is not async runs on a
-        thread. What it returns is text, or a part, or a tuple of parts; anything else is written as JSON.
+        thread. What it returns is text, or a part, or parts and texts in a tuple or list; anything else is written as
+        JSON.
 
         Args:
             function: The function.
@@ -70,6 +72,17 @@ def _made_of(function: ToolFunction) -> tuple[LLMTool, Callable[[str], Awaitable
     adapter: TypeAdapter[dict[str, object]] = TypeAdapter(_type_of_arguments(function, name))
     is_async = inspect.iscoroutinefunction(named)
 
+    async def called(arguments: dict[str, object]) -> object:
+        if is_async:
+            return await cast("Awaitable[object]", function(**arguments))
+        from contextvars import copy_context
+
+        from pipelex.cogt.inference.daemon_thread import on_daemon_thread
+
+        context = copy_context()
+        value = await on_daemon_thread(lambda: context.run(lambda: function(**arguments)))
+        return await value if inspect.isawaitable(value) else value  # of a decorated async function
+
     async def call(text: str) -> ToolContent:
         try:
             arguments = adapter.validate_json(text)
@@ -77,14 +90,7 @@ def _made_of(function: ToolFunction) -> tuple[LLMTool, Callable[[str], Awaitable
             from pipelex.cogt.exceptions import ToolError
 
             raise ToolError(f"The arguments do not fit: {_problems(exc)}") from exc
-        if is_async:
-            return _content(await cast("Awaitable[object]", function(**arguments)))
-        from contextvars import copy_context
-
-        from pipelex.cogt.inference.daemon_thread import on_daemon_thread
-
-        context = copy_context()
-        return _content(await on_daemon_thread(lambda: context.run(lambda: function(**arguments))))
+        return _content(await called(arguments), name)
 
     schema = adapter.json_schema()
     schema.pop("title", None)
@@ -165,16 +171,33 @@ def _problems(error: object) -> str:
     )
 
 
-def _content(value: object) -> ToolContent:
+def _content(value: object, name: str) -> ToolContent:
+    """Return what a tool returned as the model gets it.
+
+    Raises:
+        InferenceRequestError: It is nothing that can be sent, naming the tool.
+    """
     if isinstance(value, str):
-        return value
+        return value.encode("utf-8", "backslashreplace").decode()  # of a file's name, say
     if isinstance(value, _PARTS):
         return (value,)
-    if isinstance(value, tuple) and value and all(isinstance(part, _PARTS) for part in value):
-        return value
-    from pydantic_core import to_json
+    if isinstance(value, tuple | list) and any(isinstance(part, _PARTS) for part in value):
+        return tuple(part if isinstance(part, _PARTS) else _text_part(part, name) for part in value)
+    from pydantic_core import PydanticSerializationError, to_json
 
-    return to_json(value).decode()
+    try:
+        return to_json(value).decode()
+    except PydanticSerializationError as exc:
+        from pipelex.cogt.exceptions import InferenceRequestError
+
+        msg = f"The tool '{name}' returned {shown(value)}, which is no JSON: {exc}"
+        raise InferenceRequestError(f"{msg}. Return a text, a part, or what JSON can hold") from exc
+
+
+def _text_part(value: object, name: str) -> TextPart:
+    text = _content(value, name)
+    assert isinstance(text, str)
+    return TextPart(text=text)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,7 +45,7 @@ def _message(content: list[_Json]) -> _Json:
 
 
 def _said(parts: Iterable[AssistantPart]) -> list[_Json]:
-    """Write a turn of the model: each item with the id that it came with, a thought only before what it led to."""
+    """Write a turn of the model: each item with the id that it came with."""
     items: list[_Json] = []
     for part in parts:
         if isinstance(part, TextPart):
@@ -61,8 +61,6 @@ def _said(parts: Iterable[AssistantPart]) -> list[_Json]:
             items.append({"type": "function_call", **call, **_kept(part.opaque)})
         elif isinstance(part, ReasoningPart | VendorPart) and part.opaque is not None:
             items.append(json.loads(part.opaque))
-    while items and items[-1].get("type") == "reasoning":
-        items.pop()  # the API refuses one without the item after it
     return items
 
 
