@@ -200,7 +200,8 @@ def test_a_thought_never_goes_without_what_it_led_to(replay: Replay) -> None:
     replay.on(RESPONSES, scripted.answer(cut), scripted.answer(wire.response("Done")))
     made = caller(replay)
     answered(made, asking().then(answered(made, asking()), "go on"))
-    (sent,) = replay.last.json()["input"]
+    body: Any = replay.last.json()
+    (sent,) = body["input"]
     assert ["Which city is warmer?", "go on"] == [content["text"] for content in sent["content"]]
 
 
