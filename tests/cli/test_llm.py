@@ -54,7 +54,7 @@ def test_a_missing_image_is_misuse(terminal: Terminal) -> None:
 
 def test_json_tells_the_answer_and_the_call(terminal: Terminal) -> None:
     data = terminal.run("llm", "hello", "--json").data
-    assert "echo: hello" == data["text"]
+    assert ("echo: hello", ["text"]) == (data["text"], [part["kind"] for part in data["parts"]])
     assert {"input_tokens": 1, "output_tokens": 2} == data["usage"]
     assert ("fake/talker", "fake", "fake", None) == (data["model"], data["backend"], data["sdk"], data["cost_usd"])
 

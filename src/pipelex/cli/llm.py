@@ -157,13 +157,21 @@ def _write_answer(answer: LLMAnswer, log: UsageLog, *, as_json: bool) -> None:
 
 
 def _as_json(answer: LLMAnswer) -> dict[str, object]:
-    """Return what else an answer holds."""
-    from pydantic import TypeAdapter
+    """Return what else an answer holds; its parts as a file of a conversation holds them."""
+    import json
+    from dataclasses import asdict
 
-    from pipelex.cogt.llm.llm_job import LLMAnswer
+    from pipelex.cogt.llm.conversation_json import conversation_to_json
+    from pipelex.cogt.llm.llm_job import AssistantMessage
 
-    plain = TypeAdapter(LLMAnswer).dump_python(answer, mode="json", exclude_defaults=True)
-    return {name: plain[name] for name in ("parts", "finish_detail", "request_id", "logprobs") if name in plain}
+    (message,) = json.loads(conversation_to_json([AssistantMessage(parts=answer.parts)]))["messages"]
+    found = {
+        "parts": message["parts"],
+        "finish_detail": answer.finish_detail,
+        "request_id": answer.request_id,
+        "logprobs": [asdict(logprob) for logprob in answer.logprobs],
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _write_pieces(worker: LLMWorkerAbstract, job: LLMJob, log: UsageLog, *, as_json: bool) -> LLMAnswer:
