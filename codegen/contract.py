@@ -108,6 +108,7 @@ class Contract:
         reducer = Reducer(
             source,
             has_hooks=lambda name: f"{source.name}:{name}" in self._worker_bases,
+            is_published=self.spec_file.spec.symbols.__contains__,
             refuse=self._problems.append,
         )
         names = [name for name in source.definitions if name in self._published[source.name]]

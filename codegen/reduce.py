@@ -20,6 +20,10 @@ _NO_SIGNATURE = {"__reduce__"}
 _FIELD_OPTIONS = {"init", "kw_only", "compare", "hash", "repr"}
 """The arguments of ``field()`` that decide how plugins can give and see a field."""
 _FACTORIES = {"dict", "frozenset", "list", "set", "tuple"}
+_STATED_NAMES = {"__hash__", "__match_args__", "__slots__"}
+"""The special names of which an assignment in a class changes what plugins can do with its objects."""
+_ASSIGNABLE = (*_STATED_NAMES, "__doc__", "__module__", "__qualname__", "__test__", "__get_pydantic_", "__pydantic_")
+"""The special names that a class may assign: those that its stub states, and those that no plugin uses."""
 _FINAL = cst.Decorator(decorator=cst.Name("final"))
 _DECORATORS = {
     "property",
@@ -91,14 +95,21 @@ class Reducer:
     Args:
         module: The module.
         has_hooks: Returns whether a class, by name, is one whose underscored methods drivers override.
+        is_published: Returns whether a name, as ``module:name``, is published.
         refuse: Takes note of a problem.
     """
 
     def __init__(
-        self, module: SourceModule, *, has_hooks: Callable[[str], bool], refuse: Callable[[Problem], None]
+        self,
+        module: SourceModule,
+        *,
+        has_hooks: Callable[[str], bool],
+        is_published: Callable[[str], bool],
+        refuse: Callable[[Problem], None],
     ) -> None:
         self._module = module
         self._has_hooks = has_hooks
+        self._is_published = is_published
         self._refuse = refuse
 
     def reduce(self, definition: Definition) -> Reduced:
@@ -157,9 +168,22 @@ class Reducer:
                 )
                 self._problem(statement, where, text)
             name = assigned_name(statement)
-            if kind.is_dataclass and name is not None and name.startswith("_") and _is_required(statement):
+            if name is not None and name.startswith("__") and not name.startswith(_ASSIGNABLE):
+                self._problem(statement, where, f"no stub shows what is assigned to '{name}'; define it as a method")
+            if name is None and isinstance(statement, cst.FunctionDef):
+                name = statement.name.value
+            if name is None or name in _NO_SIGNATURE or _is_published_method(name, kind):
+                continue
+            if self._is_protocol(node) or _is_abstract(statement):
+                text = f"plugins must have '{name}', which no stub shows; give it a public name"
+                self._problem(statement, where, text)
+            if kind.is_dataclass and _is_required(statement):
                 text = f"the constructor takes '{name}', which no stub shows; give it a default, or field(init=False)"
                 self._problem(statement, where, text)
+
+    def _is_protocol(self, node: cst.ClassDef) -> bool:
+        bases = (dotted_name(_head(base.value)) for base in node.bases)
+        return "typing:Protocol" in {self._module.imports.get(base) for base in bases}
 
     def _refuse_line(self, node: cst.SimpleStatementLine, where: str) -> None:
         match node.body[0]:
@@ -190,7 +214,7 @@ class Reducer:
                 continue
             if kind.is_dataclass and _is_keyword_mark(statement):
                 yield _Attribute(name, _plain_line(statement), [], statement)
-            if name.startswith("_"):
+            if name.startswith("_") and name not in _STATED_NAMES:
                 continue
             line = statement if kind.is_enum else self._reduce_attribute(statement, f"{where}.{name}", kind)
             docstring = [_plain_line(following)] if is_docstring(following) else []
@@ -198,14 +222,18 @@ class Reducer:
 
     def _reduce_attribute(self, statement: cst.SimpleStatementLine, where: str, kind: _Kind) -> cst.SimpleStatementLine:
         small = statement.body[0]
+        if isinstance(small, cst.Assign) and where.endswith(".__slots__"):
+            return statement.with_changes(body=[small.with_changes(value=_public_slots(small.value))])
         if isinstance(small, cst.Assign):  # a new value for what a base declares; its type is the base's
-            if not self._is_plain_value(small.value):
+            plain = self._plain_value(small.value)
+            if plain is None:
                 self._problem(statement, where, "its type cannot be read from its value; expected an annotation")
-            return statement
+                return statement
+            return statement.with_changes(body=[small.with_changes(value=plain)])
         declaration = cst.ensure_type(small, cst.AnnAssign)
         value = _field_default(declaration.value) if kind.is_dataclass else declaration.value
-        if value is not None and not self._is_plain_value(value):
-            value = cst.Ellipsis() if kind.is_dataclass else None
+        if value is not None:
+            value = self._plain_value(value) or (cst.Ellipsis() if kind.is_dataclass else None)
         if kind.is_dataclass and isinstance(declaration.value, cst.Call):
             value = self._field_call(statement, where, declaration.value, value)
         equal = cst.MaybeSentinel.DEFAULT
@@ -226,7 +254,7 @@ class Reducer:
             stated = {"default": default} if default is not None else {}
             return _stated(call, stated | kept) if kept else default
         factory = arguments.get("default_factory")
-        if kept and factory is not None and dotted_name(factory) in _FACTORIES:
+        if factory is not None and self._is_known_factory(dotted_name(factory)):
             return _stated(call, {"default_factory": factory} | kept)
         if kept.keys() - {"repr"}:
             expected = ", ".join(sorted(_FACTORIES))
@@ -277,7 +305,7 @@ class Reducer:
         self._check_decorators(node, where)
         self._check_annotations(node, where, in_class=in_class)
         reduced = node.with_changes(
-            params=node.params.visit(_Defaults(self._is_plain_value)),
+            params=node.params.visit(_Defaults(self._plain_value)),
             body=_suite(next(iter(_docstring_of(node)), None)),
             leading_lines=[],
             lines_after_decorators=[],
@@ -303,16 +331,42 @@ class Reducer:
         if node.returns is None:
             self._problem(node, where, "no return type; expected an annotation")
 
+    def _plain_value(self, value: cst.BaseExpression) -> cst.BaseExpression | None:
+        """Return a value as a stub states it, ``None`` where it is none of the following.
+
+        A literal is stated, a member of an enum that is ours, what a published class or a container makes of such
+        values, and a constant of the module by its value: a change of it is a change of the contract.
+        """
+        if isinstance(value, cst.Name) and value.value in self._module.definitions:
+            return self._constant_value(value.value)
+        return value if self._is_plain_value(value) else None
+
     def _is_plain_value(self, value: cst.BaseExpression) -> bool:
-        """Return whether a value means something to a reader: a literal, or a member of an enum that is ours."""
         match value:
             case cst.Attribute(value=cst.Name(value=root), attr=cst.Name()):
                 return root in self._module.definitions or self._module.imports.get(root, "").startswith("pipelex.")
-            case cst.Name(value="None" | "True" | "False") | cst.Ellipsis() | cst.Tuple(elements=[]):
+            case cst.Name(value="None" | "True" | "False") | cst.Ellipsis():
                 return True
             case cst.UnaryOperation(operator=cst.Minus(), expression=cst.Integer() | cst.Float()):
                 return True
+            case cst.Tuple():
+                return all(self._is_plain_value(one.value) for one in value.elements)
+            case cst.Call() if self._is_known_factory(dotted_name(value.func)):
+                return all(self._is_plain_value(one.value) for one in value.args)
         return isinstance(value, cst.Integer | cst.Float | cst.SimpleString)
+
+    def _constant_value(self, name: str) -> cst.BaseExpression | None:
+        """Return the value of a constant of the module, where it is plain itself."""
+        match self._module.definitions[name].node:
+            case cst.SimpleStatementLine(body=[cst.Assign(value=cst.BaseExpression() as value)]):
+                return self._plain_value(value)
+            case cst.SimpleStatementLine(body=[cst.AnnAssign(value=cst.BaseExpression() as value)]):
+                return self._plain_value(value)
+        return None
+
+    def _is_known_factory(self, name: str) -> bool:
+        """Return whether a stub may state that a function or class makes a default: a container, or what is published."""
+        return name in _FACTORIES or self._is_published(self._module.imports.get(name, f"{self._module.name}:{name}"))
 
     def _problem(self, node: cst.CSTNode, where: str, text: str) -> None:
         self._refuse(self._module.problem(node, where, text))
@@ -324,6 +378,12 @@ def _is_published_method(name: str, kind: _Kind) -> bool:
     if name.startswith("__"):
         return name.endswith("__")
     return kind.has_hooks or not name.startswith("_")
+
+
+def _is_abstract(statement: cst.CSTNode) -> bool:
+    return isinstance(statement, cst.FunctionDef) and any(
+        name.rpartition(".")[2] == "abstractmethod" for name in decorator_names(statement)
+    )
 
 
 def _docstring_of(node: cst.ClassDef | cst.FunctionDef) -> Iterator[cst.SimpleStatementLine]:
@@ -358,6 +418,28 @@ def self_assignments(
                 yield name.value, None, node.value, node
 
 
+def walk_params(function: cst.FunctionDef) -> Iterator[cst.Param]:
+    """Yield the parameters of a function that may have a default.
+
+    Args:
+        function: The function.
+    """
+    params = function.params
+    yield from (*params.posonly_params, *params.params, *params.kwonly_params)
+
+
+def default_of(value: cst.BaseExpression) -> cst.BaseExpression | None:
+    """Return what makes the default of an attribute, given what is assigned to it: the factory, where one does.
+
+    Args:
+        value: What is assigned.
+    """
+    default = _field_default(value)
+    if isinstance(default, cst.Ellipsis) and isinstance(value, cst.Call):
+        return _arguments(value)["default_factory"]
+    return default
+
+
 def _field_default(value: cst.BaseExpression | None) -> cst.BaseExpression | None:
     """Return the default of a dataclass field: what ``field(...)`` states, dots where a factory makes it."""
     if not isinstance(value, cst.Call) or dotted_name(value.func) != "field":
@@ -390,6 +472,12 @@ def _is_required(statement: cst.CSTNode) -> bool:
                 return not {"default", "default_factory", "init"} & set(given)
             return value is None
     return False
+
+
+def _public_slots(value: cst.BaseExpression) -> cst.Tuple:
+    """Return the public names of ``__slots__``: that a class has slots concerns a plugin, private ones do not."""
+    names = [node for node in walk(value) if isinstance(node, cst.SimpleString)]
+    return cst.Tuple([cst.Element(name) for name in names if not str(name.evaluated_value).startswith("_")])
 
 
 def _head(annotation: cst.BaseExpression) -> cst.BaseExpression:
@@ -432,14 +520,14 @@ class _YieldSearch(cst.CSTVisitor):
 class _Defaults(cst.CSTTransformer):
     """Replaces the defaults of parameters that mean nothing to a reader by dots."""
 
-    def __init__(self, is_plain_value: Callable[[cst.BaseExpression], bool]) -> None:
-        self._is_plain_value = is_plain_value
+    def __init__(self, plain_value: Callable[[cst.BaseExpression], cst.BaseExpression | None]) -> None:
+        self._plain_value = plain_value
 
     def leave_Param(self, _original: cst.Param, updated_node: cst.Param) -> cst.Param:
         default = updated_node.default
-        if default is None or self._is_plain_value(default):
+        if default is None:
             return updated_node
-        return updated_node.with_changes(default=cst.Ellipsis())
+        return updated_node.with_changes(default=self._plain_value(default) or cst.Ellipsis())
 
 
 class _Comments(cst.CSTTransformer):

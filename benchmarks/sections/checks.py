@@ -34,6 +34,24 @@ _TEXT = """\
 CPU time of a whole process. Both check the example plugin on the published stubs, with caches of their own in the same
 state: empty; filled, and one module changed since; filled, and nothing changed. Ours says besides whether the plugin
 keeps the contract; the process in which it runs the plugin's `register` is counted."""
+_VERDICT_TEXT = """\
+CPU time of a whole process, all caches filled. mypy checks both stub trees, with a cache for each. `diff` compares the
+same trees: identical, and with one parameter renamed, without witnesses and with them."""
+_RENAMED = ("pipelex/plugins/inference_backend_registry.pyi", "sdk_clients: ", "clients: ")
+_BOTH_TREES = """
+import sys
+from mypy import api
+for tree in sys.argv[1:]:
+    out, err, code = api.run(["--strict", "--no-site-packages", "--cache-dir", tree + "-cache", tree])
+    if code:
+        raise SystemExit(out + err)
+"""
+_DIFF = """
+import sys
+from codegen.__main__ import main
+expected, *arguments = sys.argv[1:]
+raise SystemExit(main(["diff", *arguments]) != int(expected))
+"""
 _GENERATOR_TEXT = """\
 CPU time of a whole process. `--full` reads the published modules and renders every file; griffe only reads the same
 modules."""
@@ -63,6 +81,7 @@ def section(bench: Bench) -> Section:
         ]
     topic.table("The author's check", _TEXT, rows)
     _add_generator(topic)
+    _add_verdict(topic)
     return topic
 
 
@@ -104,3 +123,28 @@ def _add_generator(topic: Section) -> None:
         Row("`python -m codegen --check --full`", "full", "griffe", base_title=griffe),
     ]
     topic.table("The generator's check", _GENERATOR_TEXT, rows)
+
+
+def _add_verdict(topic: Section) -> None:
+    """Add the comparison of two versions of the contract, beside mypy on their stubs."""
+    old, same, new = (topic.folder / "trees" / name for name in ("old", "same", "new"))
+    for tree in (old, same, new):
+        shutil.copytree(_STUBS, tree)
+    path, before, after = _RENAMED
+    text = (new / path).read_text(encoding="utf-8")
+    (new / path).write_text(text.replace(before, after), encoding="utf-8")
+    topic.program("mypy both", "checks", "-c", _BOTH_TREES, str(old), str(new), cwd=ROOT)
+    for name, expected, arguments in (
+        ("diff same", "0", (str(old), str(same))),
+        ("diff", "1", (str(old), str(new), "--no-witness")),
+        ("diff witness", "1", (str(old), str(new))),
+    ):
+        topic.program(name, "checks", "-c", _DIFF, expected, *arguments, cwd=ROOT)
+    base = "`mypy --strict` on both trees"
+    rows = [
+        Row(base, "mypy both"),
+        Row("`codegen diff`, identical trees", "diff same", "mypy both", base_title=base, limit=1),
+        Row("`codegen diff --no-witness`, one change", "diff", "mypy both", base_title=base),
+        Row("`codegen diff`, one change", "diff witness", "mypy both", base_title=base),
+    ]
+    topic.table("The verdict on two versions", _VERDICT_TEXT, rows)

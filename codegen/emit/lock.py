@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from codegen.digest import code_meaning, digest, meaning
 from codegen.emit.stubs import code_of
 from codegen.render import quote, template
+from codegen.unshown import unshown_defaults
 from pipelex.spi.python_text import imports
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def emit(contract: Contract, outputs: dict[str, str], *, stub_folder: str, froze
         contributions=_array(sorted(spec.contributions)),
         configuration=_array(sorted(spec.configuration)),
         open_enums=_array(sorted(spec.open_enums())),
+        unshown_defaults=_array(sorted(unshown_defaults(contract))),
         frozen=[(f"{row.number}.{row.revision}", row.digest) for row in spec.version] if frozen else [],
         families=[(family.name, f"{family.value} {family.worker}") for family in sorted(spec.family, key=_by_name)],
         symbols=[(reference, symbol_digest(contract, reference)) for reference in sorted(spec.symbols)],

@@ -154,6 +154,20 @@ CASES = {
         "_cache",
         "pipelex.cogt.llm.job:Job: the constructor takes '_cache', which no stub shows",
     ),
+    "a special method that is assigned": (
+        JOB,
+        "    @property\n    def size",
+        "    __len__ = list.__len__\n\n    @property\n    def size",
+        "__len__",
+        "pipelex.cogt.llm.job:Job: no stub shows what is assigned to '__len__'; define it as a method",
+    ),
+    "an abstract method that is private": (
+        JOB,
+        "    @property\n    def size",
+        "    @abstractmethod\n    def _run(self) -> None: ...\n\n    @property\n    def size",
+        "def _run",
+        "pipelex.cogt.llm.job:Job: plugins must have '_run', which no stub shows; give it a public name",
+    ),
     "a class with type parameters": (
         JOB,
         "class Job:",
@@ -215,6 +229,13 @@ def test_a_refusal_names_file_line_and_signature(
     place = f"{path}:{small.line_of(path, mark)}: " if mark else f"{path}: "
     assert found[0].startswith(place), found[0]
     assert before == small.snapshot()
+
+
+def test_a_private_member_of_a_protocol_is_refused(small: SmallProject, capsys: pytest.CaptureFixture[str]) -> None:
+    small.edit(JOB, "import TYPE_CHECKING, ", "import TYPE_CHECKING, Protocol, ")
+    small.edit(JOB, "class Job:", "class Job(Protocol):\n    _ready: bool\n")
+    assert small.run() == 2
+    assert "Job: plugins must have '_ready', which no stub shows; give it a public name" in capsys.readouterr().err
 
 
 def test_what_no_published_signature_mentions_is_free(small: SmallProject) -> None:

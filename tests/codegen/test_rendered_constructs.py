@@ -103,3 +103,32 @@ def test_a_new_type_is_published(small: SmallProject) -> None:
         ("UnusedT = ", 'Sdk = NewType("Sdk", str)\nUnusedT = '),
     )
     assert 'Sdk = NewType("Sdk", str)' in text
+
+
+def test_a_default_is_published_by_its_value(small: SmallProject) -> None:
+    """A constant of the module counts by its value, and what a call makes by the call."""
+    text = stub_of(
+        small,
+        ("limit: int = -1", "limit: int = _LIMIT"),
+        ("class Job:", "class Job:\n    more: tuple[int, ...] = tuple((1, 2))"),
+        ("UnusedT = ", "_LIMIT = 7\nUnusedT = "),
+    )
+    assert "limit: int = 7" in text
+    assert "more: tuple[int, ...] = tuple((1, 2))" in text
+    assert "extras: Mapping[str, int] = field(default_factory=dict)" in text
+
+
+def test_what_makes_a_class_hashable_or_slotted_is_published(small: SmallProject) -> None:
+    text = stub_of(small, ("class Job:", 'class Job:\n    __hash__ = None\n    __slots__ = ("data", "_private")'))
+    assert "    __hash__ = None\n" in text
+    assert '    __slots__ = ("data",)\n' in text
+
+
+def test_a_default_that_no_stub_shows_is_kept_in_the_lock(small: SmallProject) -> None:
+    small.edit(JOB, "limit: int = -1", "limit: int = field(default_factory=lambda:  40 + 2, repr=False)")
+    small.edit(JOB, "key: Callable[[ItemT], bool]) -> ItemT:", "key: Callable[[ItemT], bool] = bool) -> ItemT:")
+    rendered = small.render()
+    assert "limit: int = ..." in rendered[STUB]
+    lock = rendered["src/pipelex/spi/spi.lock"]
+    assert '"pipelex.cogt.llm.job:Job.limit = lambda: 40 + 2"' in lock
+    assert '"pipelex.cogt.llm.job:pick(key) = bool"' in lock

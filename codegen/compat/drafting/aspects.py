@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from codegen.compat.drafting.draft import CALLS, IMPLEMENTS, Draft, always
 from codegen.compat.reading.directions import CONSTRUCTOR
 from codegen.compat.reading.outline import Outline, Verbatim, variable_text
-from codegen.compat.reading.synthesized import constructed_as
+from codegen.compat.reading.synthesized import constructed_as, declared_as
 from pipelex.spi.stub_tree import AliasShape, Attribute, ClassShape, ConstantShape, FunctionShape, Method, VariableShape
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ _SPEAKS_OF: Mapping[str, tuple[str, ...]] = {
     "frozen": ("record-",),
     "equality": ("equality-",),
     "order": ("ordering-",),
-    "unsafe hash": ("hash-",),
+    "unsafe hash": ("hash-", "record-"),
     "representation": ("representation-",),
     "patterns": ("match-args-",),
-    "value": ("constant-", "api-version-", "enum-member-", "attribute-value-", "field-default-"),
+    "value": ("constant-", "api-version-", "enum-member-", "attribute-value-", "field-default-", "field-removed"),
     "definition": ("typevar-", "constant-"),
     # of a member
     "presence": ("method-", "hook-", "abstract-", "protocol-member-", "attribute-", "field-", "enum-member-"),
-    "kind": ("method-kind-", "attribute-read-only", "attribute-writable"),
+    "kind": ("method-kind-", "attribute-read-only", "attribute-writable", "field-removed"),
     "type": ("attribute-retyped", "field-retyped", "constant-retyped", "base-", "enum-member-"),
     "set type": ("attribute-", "field-retyped"),
     "abstract": ("abstract-", "attribute-writable"),
@@ -191,6 +191,8 @@ def _of_members(
     names = list(shape.members) + (list(other.members) if isinstance(other, ClassShape) else [])
     for name in dict.fromkeys(CONSTRUCTOR if name == "__new__" else name for name in names):
         member = constructed_as(tree, shape) if name == CONSTRUCTOR else tree.find(shape, name)
+        if isinstance(member, Attribute):
+            member = declared_as(tree, shape, member)
         if member is not None:
             known = name if is_old else spoken.renamed.get((key, name), name)
             yield from _of_member(f"{key}.{known}", member, write, spoken)

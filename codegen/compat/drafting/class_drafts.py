@@ -133,7 +133,7 @@ class ClassDrafter:
             if had != has_now and not self._of_a_base(has):
                 fails = always(CALLS) if had else None
                 self._add(f"{word}-{'removed' if had else 'added'}", "", self._ways, fails, texts=texts)
-        if self._records and old_options.match_args != new_options.match_args:
+        if (self._records and old_options.match_args != new_options.match_args) or self._states_other_patterns():
             fails = always(CALLS) if self._patterns_differ() else None
             self._add("match-args-changed", "", self._ways, fails, texts=texts)
 
@@ -145,6 +145,11 @@ class ClassDrafter:
             if isinstance(other, ClassShape) and has(pair.old, ancestor) != has(pair.new, other):
                 return True
         return False
+
+    def _states_other_patterns(self) -> bool:
+        """Tell whether the classes state other ``__match_args__`` by hand."""
+        old, new = (one.members.get("__match_args__") for one in (self._old, self._new))
+        return getattr(old, "value", None) != getattr(new, "value", None)
 
     def _patterns_differ(self) -> bool:
         """Return whether a pattern that takes fields by position may mean others now."""

@@ -1,6 +1,7 @@
 """What of the contract no stub shows: the entry-point group, what a plugin may contribute, what a user may configure.
 
-``spi.toml`` states these facts, the lock of a version keeps them, and here two versions are compared by them.
+``spi.toml`` states these facts, and the source the defaults that a stub shows as dots. The lock of a version keeps
+them, and here two versions are compared by them.
 """
 
 from __future__ import annotations
@@ -13,26 +14,31 @@ from codegen.compat.model import CompatFinding, Direction
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from codegen.spec import Spec
+    from codegen.contract import Contract
 
     Facts = Mapping[str, frozenset[str]]
 
 PLUGIN = "pipelex.plugins.contract:PipelexPlugin"
 REGISTRAR = "pipelex.plugins.registrar:PluginRegistrar"
 _GROUP, _CONTRIBUTIONS, _KEYS, OPEN = "entry_point_group", "contributions", "configuration", "open_enums"
+_DEFAULTS = "unshown_defaults"
 
 
-def facts_of_spec(spec: Spec) -> Facts:
-    """Return the facts that ``spi.toml`` states.
+def facts_of(contract: Contract) -> Facts:
+    """Return the facts that ``spi.toml`` states, and the defaults that the stubs do not show.
 
     Args:
-        spec: The spec.
+        contract: The contract.
     """
+    from codegen.unshown import unshown_defaults
+
+    spec = contract.spec_file.spec
     return {
         _GROUP: frozenset({spec.entry_point_group}),
         _CONTRIBUTIONS: frozenset(spec.contributions),
         _KEYS: frozenset(spec.configuration),
         OPEN: spec.open_enums(),
+        _DEFAULTS: unshown_defaults(contract),
     }
 
 
@@ -43,7 +49,7 @@ def facts_of_lock(data: Mapping[str, object]) -> Facts:
         data: The lock, parsed.
     """
     found = {}
-    for key in (_GROUP, _CONTRIBUTIONS, _KEYS, OPEN):
+    for key in (_GROUP, _CONTRIBUTIONS, _KEYS, OPEN, _DEFAULTS):
         value = data.get(key, [])
         found[key] = frozenset(
             [value] if isinstance(value, str) else map(str, value if isinstance(value, list) else [])
@@ -73,6 +79,22 @@ def compare_facts(old: Facts, new: Facts) -> Iterator[CompatFinding]:
             yield _finding(f"{kind}-added", symbol, {"to": name}, "")
     for symbol in sorted(old[OPEN] ^ new[OPEN]):
         yield _finding("enum-opened" if symbol in new[OPEN] else "enum-closed", symbol, {}, "")
+    yield from _defaults(old[_DEFAULTS], new[_DEFAULTS])
+
+
+def _defaults(old: frozenset[str], new: frozenset[str]) -> Iterator[CompatFinding]:
+    """Yield the defaults that are made in another way; one that is shown on one side is in the stubs."""
+    before, after = (dict(line.split(" = ", 1) for line in lines) for lines in (old, new))
+    for name in sorted(before.keys() & after.keys()):
+        if before[name] == after[name]:
+            continue
+        symbol, _, parameter = name.removesuffix(")").partition("(")
+        kind, word = ("parameter-default-changed", "parameter") if parameter else ("field-default-changed", "field")
+        detail = {word: parameter or symbol.rpartition(".")[2], "from": before[name], "to": after[name]}
+        id_ = f"{kind}:{symbol}:{parameter}" if parameter else f"{kind}:{symbol}"
+        texts = (before[name], after[name])
+        who = "plugins that leave it out"
+        yield CompatFinding(id_, kind, symbol, CALLS, (), *texts, breaking=True, who=who, detail=detail)
 
 
 def _finding(kind: str, symbol: str, ends: dict[str, str], who: str) -> CompatFinding:

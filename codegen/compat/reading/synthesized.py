@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from codegen.compat.reading.directions import CONSTRUCTOR
@@ -22,6 +24,23 @@ def constructed_as(tree: TreeShape, shape: ClassShape) -> Member | None:
     if shape.kind is ClassKind.PROTOCOL:
         return tree.find(shape, CONSTRUCTOR)
     return Method(CONSTRUCTOR, (tree.constructor(shape),))
+
+
+def declared_as(tree: TreeShape, shape: ClassShape, attribute: Attribute) -> Attribute:
+    """Return an attribute with the type that a base declares, where its own class gives it a new value and no type.
+
+    Args:
+        tree: The tree.
+        shape: The class.
+        attribute: The attribute.
+    """
+    if attribute.type is not None:
+        return attribute
+    for ancestor in tree.lineage(shape):
+        declared = ancestor.members.get(attribute.name)
+        if isinstance(declared, Attribute) and declared.type is not None:
+            return replace(attribute, type=declared.type, writable=declared.writable)
+    return attribute
 
 
 def is_hashable(tree: TreeShape, shape: ClassShape) -> bool:
@@ -70,6 +89,9 @@ def match_args(tree: TreeShape, shape: ClassShape) -> tuple[str, ...]:
         shape: The class.
     """
     for ancestor in tree.lineage(shape):
+        written = ancestor.members.get("__match_args__")
+        if isinstance(written, Attribute) and written.value is not None:
+            return tuple(ast.literal_eval(written.value))
         if not ancestor.is_record or not ancestor.options.match_args or ancestor.kind is ClassKind.TYPED_DICT:
             continue
         records = [one for one in reversed(tree.lineage(ancestor)) if one.is_record]

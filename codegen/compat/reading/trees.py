@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codegen.compat.reading.facts import facts_of_lock, facts_of_spec
+from codegen.compat.reading.facts import facts_of_lock
 from codegen.errors import CodegenError, Problem
 from codegen.frozen import LOCK
 from pipelex.spi.stub_tree import PACKAGE, StubError, read_stub_tree, stub_files
@@ -146,17 +146,17 @@ def working_tree(project: Project) -> StubTree:
     import os
 
     from codegen import freshness
-    from codegen.spec import SPEC_FILE, parse_spec
 
     version = api_version(project)
     label = f"the working tree (version {version})"
-    facts = facts_of_spec(parse_spec(project.read(SPEC_FILE)).spec)
     if not os.environ.get("CI") and freshness.is_fresh(str(project.root)):
-        return replace(read_tree(project.root / STUBS / f"v{version}", label), facts=facts)
+        return read_tree(project.root / STUBS / f"v{version}", label)
+    from codegen.compat.reading.facts import facts_of
     from codegen.emit import stubs
     from codegen.inputs import read_inputs
 
-    return StubTree(label, stubs.emit(read_inputs(project).contract), facts)
+    contract = read_inputs(project).contract
+    return StubTree(label, stubs.emit(contract), facts_of(contract))
 
 
 def resolve(project: Project, argument: str) -> StubTree:

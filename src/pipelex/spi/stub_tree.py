@@ -710,7 +710,8 @@ def _unread_of_class(shape: ClassShape, decorators: Mapping[str, ast.expr]) -> I
             yield ast.unparse(keyword)
     yield from _type_parameters(node)
     for statement in node.body:
-        is_member = isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) or _assigned(statement)
+        is_function = isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)
+        is_member = is_function or _assigned(statement) not in {None, "__slots__"}
         is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
         if not is_member and not is_text and not isinstance(statement, ast.Pass):
             yield ast.unparse(statement)
@@ -765,6 +766,8 @@ def _read_member(shape: ClassShape, statement: ast.stmt, *, by_keyword: bool) ->
     name = _assigned(statement)
     if name is None or not isinstance(statement, ast.Assign | ast.AnnAssign) or _is_keyword_mark(shape, statement):
         return
+    if name == "__slots__":
+        return
     shape.members[name] = _read_attribute(shape, name, statement, by_keyword=by_keyword)
 
 
@@ -781,7 +784,8 @@ def _read_attribute(
     options = _field_options(shape, statement.value)
     value = ast.unparse(statement.value) if statement.value is not None else None
     if options is not None:
-        value = "..." if "default_factory" in options else options.get("default")
+        factory = options.get("default_factory")
+        value = f"{factory}()" if factory else options.get("default")
     if shape.kind is ClassKind.TYPED_DICT:  # a key that may be left out is a parameter with a default
         value = None if _is_required(shape, declared) else "..."
     stated = by_keyword or shape.options.kw_only

@@ -10,7 +10,7 @@ import tomli
 
 from codegen.changes import declares, entry_for
 from codegen.compat.compare import compare
-from codegen.compat.reading.facts import facts_of_lock, facts_of_spec
+from codegen.compat.reading.facts import facts_of, facts_of_lock
 from codegen.errors import CodegenError
 from codegen.inputs import read_inputs
 from codegen.project import Project
@@ -53,6 +53,22 @@ def test_a_contribution_more_is_an_addition() -> None:
     assert [("contribution-added", False)] == [(one.kind, one.breaking) for one in verdict.findings]
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("pipelex.model:ModelSpec.capabilities", "field-default-changed"),
+        ("pipelex.plugins.backends:require_sdk(msg)", "parameter-default-changed"),
+    ],
+)
+def test_a_default_that_no_stub_shows_is_a_break_when_it_changes(name: str, kind: str) -> None:
+    old = {**LOCK_FACTS, "unshown_defaults": frozenset({f"{name} = first()", "m:C.same = one()", "m:C.gone = one()"})}
+    new = {**LOCK_FACTS, "unshown_defaults": frozenset({f"{name} = second()", "m:C.same = one()"})}
+    (finding,) = compare(replace(tree("old"), facts=old), replace(tree("new"), facts=new)).findings
+    assert (kind, True, "first()", "second()") == (finding.kind, finding.breaking, finding.old, finding.new)
+    values = tomli.loads("\n".join(entry_for(finding)))["next"]["change"][0]
+    assert declares(Change.model_validate(values), finding), "the entry that bump prints declares the finding"
+
+
 AUDIO = ("model", '    IMAGE = "image"', '    IMAGE = "image"\n    AUDIO = "audio"')
 
 
@@ -70,7 +86,7 @@ def test_the_real_contract_states_what_the_code_does() -> None:
     assert {f"plugins.{key}" for key in PluginsConfig._fields} == set(spec.configuration)
     assert spec.contributions
     lock = tomli.loads((ROOT / "src/pipelex/spi/spi.lock").read_text(encoding="utf-8"))
-    assert dict(facts_of_spec(spec)) == dict(facts_of_lock(lock))
+    assert dict(facts_of(read_inputs(Project(ROOT)).contract)) == dict(facts_of_lock(lock))
 
 
 def test_a_contribution_that_the_registrar_does_not_take_is_refused() -> None:

@@ -20,6 +20,8 @@ class PluginRegistrar:
         plugin_name: Whose contributions these are, for the errors that name it.
     """
 
+    __slots__ = ()
+
     def __init__(self, *, plugin_name: str = "(unnamed)") -> None: ...
 
     def add_inference_backend(self, *, family: InferenceFamily, sdk: str, make_worker: MakeWorkerFn) -> None:

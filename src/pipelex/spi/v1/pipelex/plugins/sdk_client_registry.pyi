@@ -26,6 +26,8 @@ class PerLoopClient(Generic[ClientT_co]):
         build: Makes a client; called once in each loop, while it runs.
     """
 
+    __slots__ = ()
+
     def __init__(self, build: Callable[[], ClientT_co]) -> None: ...
 
     async def get(self) -> ClientT_co:
@@ -50,6 +52,8 @@ class SdkClientRegistry:
 
     Safe under threads and under tasks. A build that fails leaves nothing behind; the next call tries again.
     """
+
+    __slots__ = ()
 
     def __init__(self) -> None: ...
 

@@ -51,6 +51,8 @@ class translate_errors:
         provider: The configured name of the backend.
     """
 
+    __slots__ = ()
+
     def __init__(self, classify: Callable[[Exception], InferenceError | None], *, provider: str) -> None: ...
 
     def __enter__(self) -> None:

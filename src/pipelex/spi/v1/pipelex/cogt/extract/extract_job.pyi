@@ -47,7 +47,7 @@ class ExtractJob:
     """
 
     document: MediaSource
-    params: ExtractJobParams = ...
+    params: ExtractJobParams = ExtractJobParams()
 
     @classmethod
     def of(cls, source: ExtractJob | MediaSource | bytes | Path | str) -> ExtractJob:
@@ -112,7 +112,7 @@ class ExtractedTable:
     """
 
     text: str
-    mime_type: str = ...
+    mime_type: str = "text/markdown"
     rows: tuple[tuple[str, ...], ...] = ()
     box: BoundingBox | None = None
     caption: str | None = None

@@ -368,8 +368,8 @@ class LLMJob:
         params: How it is to answer.
     """
 
-    prompt: LLMPrompt = ...
-    params: LLMJobParams = ...
+    prompt: LLMPrompt = LLMPrompt()
+    params: LLMJobParams = LLMJobParams()
 
     @classmethod
     def of(cls, source: LLMJob | Sequence[LLMMessage] | str) -> LLMJob:

@@ -33,7 +33,7 @@ class InferenceBackend:
     name: str
     endpoint: str | None = None
     api_key: str | None = field(default=None, repr=False)
-    policy: CallPolicy = ...
+    policy: CallPolicy = field(default_factory=CallPolicy)
     extras: Mapping[str, str | int | float | bool | tuple[str | int | float | bool, ...]] = field(
         default_factory=dict, repr=False)
     extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)

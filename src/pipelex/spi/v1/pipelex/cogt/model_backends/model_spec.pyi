@@ -151,15 +151,15 @@ class InferenceModelSpec:
     backend_name: str
     sdk: str
     model_id: str
-    capabilities: frozenset[Capability] = ...
+    capabilities: frozenset[Capability] = frozenset()
     context_window: int | None = None
     max_output_tokens: int | None = None
-    policy: CallPolicy = ...
+    policy: CallPolicy = CallPolicy()
     endpoint: str | None = field(default=None, repr=False, compare=False)
     price_provider: str | None = None
     extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     extra_body: Mapping[str, object] = field(default_factory=dict, repr=False)
-    extras: Mapping[str, str | int | float | bool | tuple[str | int | float | bool, ...]] = ...
+    extras: Mapping[str, str | int | float | bool | tuple[str | int | float | bool, ...]] = field(default_factory=dict)
 
     def choice(self, key: str, *choices: str) -> str:
         """Return an extra that is one of some words.

@@ -56,7 +56,7 @@ class ImgGenJob:
     """
 
     prompt: ImgGenPrompt
-    params: ImgGenJobParams = ...
+    params: ImgGenJobParams = ImgGenJobParams()
     count: int = 1
 
     @classmethod

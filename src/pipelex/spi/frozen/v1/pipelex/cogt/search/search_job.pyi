@@ -36,7 +36,7 @@ class SearchJob:
     """
 
     query: str
-    params: SearchJobParams = ...
+    params: SearchJobParams = SearchJobParams()
 
     @classmethod
     def of(cls, source: SearchJob | str) -> SearchJob:
