@@ -91,7 +91,8 @@ def match_args(tree: TreeShape, shape: ClassShape) -> tuple[str, ...]:
     for ancestor in tree.lineage(shape):
         written = ancestor.members.get("__match_args__")
         if isinstance(written, Attribute) and written.value is not None:
-            return tuple(ast.literal_eval(written.value))
+            stated = ast.walk(ast.parse(written.value))
+            return tuple(str(node.value) for node in stated if isinstance(node, ast.Constant))
         if not ancestor.is_record or not ancestor.options.match_args or ancestor.kind is ClassKind.TYPED_DICT:
             continue
         records = [one for one in reversed(tree.lineage(ancestor)) if one.is_record]
