@@ -365,7 +365,7 @@ class Reducer:
         return None
 
     def _is_known_factory(self, name: str) -> bool:
-        """Return whether a stub may state that a function or class makes a default: a container, or what is published."""
+        """Return whether a stub may state what makes a default: a container, or what is published."""
         return name in _FACTORIES or self._is_published(self._module.imports.get(name, f"{self._module.name}:{name}"))
 
     def _problem(self, node: cst.CSTNode, where: str, text: str) -> None:
