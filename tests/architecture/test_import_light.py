@@ -86,10 +86,10 @@ def test_the_whole_spi_is_the_whole_spi() -> None:
     assert len(JOB_MODULES) == len(SPEC["family"])
 
 
-def test_booting_with_every_builtin_loads_at_most_64_modules_and_nothing_heavy() -> None:
+def test_booting_with_every_builtin_loads_at_most_65_modules_and_nothing_heavy() -> None:
     reach = boot(SRC)
     assert () == reach.attempts
-    assert len(reach.loaded) <= 64, sorted(reach.loaded)
+    assert len(reach.loaded) <= 65, sorted(reach.loaded)  # of which Python 3.13 needs one more than 3.11
     assert [] == reach.of("pipelex.providers", "pipelex.cli")
 
 
