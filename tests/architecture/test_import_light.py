@@ -1,4 +1,7 @@
-"""Nothing heavy before it is used. Counted in modules: the times are in benchmarks/, for a clock is no judge."""
+"""Nothing heavy before it is used. Counted in modules, of which Python 3.12 loads one more of its own than 3.11.
+
+The times are in benchmarks/, for a clock is no judge.
+"""
 
 from __future__ import annotations
 
@@ -73,11 +76,11 @@ def test_the_seam_loads_no_job_type() -> None:
     assert [] == seam(SRC).of(*JOB_MODULES, "pipelex.cogt")
 
 
-def test_the_whole_spi_loads_at_most_63_modules_beside_its_own_and_nothing_heavy() -> None:
+def test_the_whole_spi_loads_at_most_64_modules_beside_its_own_and_nothing_heavy() -> None:
     reach = whole_spi(SRC)
     assert () == reach.attempts
     beside = reach.loaded - set(WHOLE_SPI)
-    assert len(beside) <= 63, sorted(beside)
+    assert len(beside) <= 64, sorted(beside)
 
 
 def test_the_whole_spi_is_the_whole_spi() -> None:
@@ -89,7 +92,7 @@ def test_the_whole_spi_is_the_whole_spi() -> None:
 def test_booting_with_every_builtin_loads_at_most_65_modules_and_nothing_heavy() -> None:
     reach = boot(SRC)
     assert () == reach.attempts
-    assert len(reach.loaded) <= 65, sorted(reach.loaded)  # of which Python 3.13 needs one more than 3.11
+    assert len(reach.loaded) <= 65, sorted(reach.loaded)
     assert [] == reach.of("pipelex.providers", "pipelex.cli")
 
 
@@ -100,11 +103,11 @@ def test_a_command_that_needs_no_key_loads_no_pydantic() -> None:
 
 
 @pytest.mark.parametrize("command", [HELP, PLUGINS_LIST])
-def test_a_command_that_only_tells_loads_at_most_109_modules_and_nothing_heavy(command: str) -> None:
+def test_a_command_that_only_tells_loads_at_most_110_modules_and_nothing_heavy(command: str) -> None:
     reach = reach_of(command, src=SRC, blocked=(*SDKS, *HEAVY))
     assert () == reach.attempts
     assert [] == reach.of("pipelex.providers", "pipelex.checking", "pipelex.upgrading", "pipelex.scaffold")
-    assert len(reach.loaded) <= 109, sorted(reach.loaded)
+    assert len(reach.loaded) <= 110, sorted(reach.loaded)
 
 
 @pytest.mark.parametrize("module", heavy_but("pydantic", "openai", names=[*HEAVY, *SDKS]))

@@ -200,7 +200,7 @@ def test_a_look_at_progress_is_repeated_by_the_sdk(replay: Replay) -> None:
 def test_a_generation_that_takes_too_long_is_called_off_and_not_repeated(replay: Replay) -> None:
     wire.script(replay, answer({})).on(wire.STATUS, wire.IN_PROGRESS)
     with pytest.raises(InferenceAmbiguousError, match="may have been made and charged"):
-        make_image(replay, spec=model(CallPolicy(max_attempts=3, timeout_s=1.0)))
+        make_image(replay, spec=model(CallPolicy(max_attempts=3, timeout_s=2.5)))
     assert 1 == len(targets(replay, "POST"))
     assert [f"/fal-ai/flux/requests/{wire.ID}/cancel"] == targets(replay, "PUT")
 
