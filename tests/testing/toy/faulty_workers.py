@@ -265,7 +265,7 @@ class Hoarding(ToyLLM):
 
 
 class HalfThinking(ToyLLM):
-    """Takes the thought that a broken stream leaves for a whole one, with an empty signature."""
+    """Takes the thought that a broken stream leaves for a whole one, with an empty signature and a text behind it."""
 
     async def _stream(self, job: LLMJob) -> AsyncIterator[LLMEvent]:
         try:
@@ -273,6 +273,7 @@ class HalfThinking(ToyLLM):
                 yield event
         except ToyBroken:
             yield PartDone(part=ReasoningPart(opaque=""))
+            yield TextDelta(text="...")  # the base drops a thought that nothing follows
             raise
 
 
