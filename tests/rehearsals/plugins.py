@@ -418,6 +418,26 @@ PLUGIN = OddPlugin()
 
 LISTERS = {
     "pyproject.toml": _PYPROJECT.format(name="lst", target="lst_plugin:LstPlugin"),
+    "lst_worker.py": '''\
+"""The worker of the models that are listed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult
+from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
+
+if TYPE_CHECKING:
+    from pipelex.cogt.llm.llm_job import LLMJob
+
+
+class ListedWorker(LLMWorkerAbstract):
+    """Answers with the prompt."""
+
+    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
+        return InferenceResult(content=job.prompt.user_text or "", finish_reason=FinishReason.STOP)
+''',
     "lst_plugin.py": '''\
 """Listers of several shapes: a callable object, one with ``**more``, one that a function makes."""
 
@@ -425,13 +445,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pipelex.plugins.inference_backend_registry import InferenceFamily
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
     from pipelex.cogt.model_backends.backend import InferenceBackend
     from pipelex.cogt.model_backends.listed_model import ListedModel
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
     from pipelex.plugins.model_lister_registry import ListModelsFn
     from pipelex.plugins.registrar import PluginRegistrar
+    from pipelex.plugins.sdk_client_registry import SdkClientRegistry
+    from pipelex.reporting.reporting_protocol import ReportingProtocol
 
 
 class Lister:
@@ -475,6 +501,19 @@ def lister_for(prefix: str) -> ListModelsFn:
     return listed
 
 
+def make_worker(
+    *,
+    inference_model: InferenceModelSpec,
+    backend: InferenceBackend,
+    sdk_clients: SdkClientRegistry,
+    reporting_delegate: ReportingProtocol | None,
+) -> InferenceWorkerAbstract:
+    """Make a worker."""
+    from lst_worker import ListedWorker
+
+    return ListedWorker(inference_model=inference_model, reporting_delegate=reporting_delegate)
+
+
 class LstPlugin:
     """The plugin."""
 
@@ -487,6 +526,8 @@ class LstPlugin:
 
     def register(self, registrar: PluginRegistrar) -> None:
         """Contribute."""
+        for sdk in ("lst", "more-lst", "made-lst"):
+            registrar.add_inference_backend(family=InferenceFamily.LLM, sdk=sdk, make_worker=make_worker)
         registrar.add_model_lister(sdk="lst", lister=LISTER)
         registrar.add_model_lister(sdk="more-lst", lister=forward)
         registrar.add_model_lister(sdk="made-lst", lister=lister_for("made-"))
