@@ -37,7 +37,7 @@ class AcmePlugin:
 ENTRY = "[pipelex.plugins]\nacme = acme_plugin:AcmePlugin\n"
 
 
-class Patient:
+class Machine:
     """A project, its user's home, and a folder on the module path into which distributions are planted."""
 
     def __init__(self, root: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -76,8 +76,8 @@ class Patient:
 
 
 @pytest.fixture
-def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Patient:
-    made = Patient(tmp_path, capfd)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Machine:
+    made = Machine(tmp_path, capfd)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("PIPELEX_HOME", raising=False)
     monkeypatch.delenv("ACME_API_KEY", raising=False)
@@ -91,13 +91,13 @@ def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
     ("line", "key"), [('endpoint = "127.0.0.1:8000/v1"', "endpoint"), ('api_key = "${ODD_KEY}"', "api_key")]
 )
 def test_a_value_that_no_call_could_use_is_found(
-    patient: Patient, monkeypatch: pytest.MonkeyPatch, line: str, key: str
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, line: str, key: str
 ) -> None:
     monkeypatch.setenv("ODD_KEY", "sk-\u201cquoted\u201d")
-    path = patient.configure(f"[backends.openai]\n{line}\n")
+    path = machine.configure(f"[backends.openai]\n{line}\n")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-good")
-    monkeypatch.setenv("PIPELEX_TRUST", str(patient.project))
-    finding = patient.one_finding()
+    monkeypatch.setenv("PIPELEX_TRUST", str(machine.project))
+    finding = machine.one_finding()
     assert ("config_error", f"backends.openai.{key}") == (finding["id"], finding["subject"])
     assert (str(path), 2) == (finding["file"], finding["line"])
 
@@ -116,25 +116,25 @@ def test_a_value_that_no_call_could_use_is_found(
     ],
 )
 def test_a_secret_that_travels_unencrypted_is_noted(
-    patient: Patient, monkeypatch: pytest.MonkeyPatch, secret: str, address: str, is_noted: bool
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, secret: str, address: str, is_noted: bool
 ) -> None:
-    patient.configure(f'[backends.mine]\n{secret}\n{address}\n[backends.mine.llm]\nsdk = "openai"\n')
+    machine.configure(f'[backends.mine]\n{secret}\n{address}\n[backends.mine.llm]\nsdk = "openai"\n')
     monkeypatch.setenv("OPENAI_API_KEY", "sk-CANARY-good")
-    _, data = patient.examine()
+    _, data = machine.examine()
     assert is_noted == any(("plain_http", "mine") == (note["id"], note["subject"]) for note in data["notes"])
     assert "CANARY" not in json.dumps(data)
 
 
-def test_a_plain_installation_is_healthy(patient: Patient) -> None:
-    code, data = patient.examine()
+def test_a_plain_installation_is_healthy(machine: Machine) -> None:
+    code, data = machine.examine()
     assert (0, []) == (code, data["findings"])
     assert {builtin.name for builtin in read_spi_lock().builtins} == {row["name"] for row in data["builtins"]}
     assert ".".join(map(str, sys.version_info[:3])) == data["environment"]["python"]
 
 
-def test_the_human_output_has_a_line_for_each_finding(patient: Patient, capfd: pytest.CaptureFixture[str]) -> None:
-    path = patient.configure('[backends.acme]\napi_key = "${ACME_API_KEY}"\nendpoint = 1\n')
-    patient.install()
+def test_the_human_output_has_a_line_for_each_finding(machine: Machine, capfd: pytest.CaptureFixture[str]) -> None:
+    path = machine.configure('[backends.acme]\napi_key = "${ACME_API_KEY}"\nendpoint = 1\n')
+    machine.install()
     assert 1 == main(["doctor"])
     out = capfd.readouterr().out
     assert f"  config_error: {path}:3: backends.acme.endpoint: " in out
@@ -143,9 +143,9 @@ def test_the_human_output_has_a_line_for_each_finding(patient: Patient, capfd: p
     assert "Findings: 3." in out
 
 
-def test_an_external_plugin_is_shown_with_its_file_and_what_its_source_states(patient: Patient) -> None:
-    patient.install()
-    _, data = patient.examine()
+def test_an_external_plugin_is_shown_with_its_file_and_what_its_source_states(machine: Machine) -> None:
+    machine.install()
+    _, data = machine.examine()
     [row] = data["plugins"]
     assert {
         "name": "acme",
@@ -154,7 +154,7 @@ def test_an_external_plugin_is_shown_with_its_file_and_what_its_source_states(pa
         "distribution": "acme-dist",
         "version": "1.0",
         "entry_point": "acme_plugin:AcmePlugin",
-        "file": str(patient.path / "acme_plugin.py"),
+        "file": str(machine.path / "acme_plugin.py"),
         "targets_api": 1,
         "targets_api_note": "a literal",
         "contributions": [
@@ -186,10 +186,10 @@ def test_an_external_plugin_is_shown_with_its_file_and_what_its_source_states(pa
     ids=["annotated", "follows", "computed", "a bool", "imported", "an instance", "a factory"],
 )
 def test_targets_api_is_read_where_the_source_states_it(
-    patient: Patient, plugin: str, expected: tuple[int | None, str]
+    machine: Machine, plugin: str, expected: tuple[int | None, str]
 ) -> None:
-    patient.install(plugin=plugin)
-    [row] = patient.examine()[1]["plugins"]
+    machine.install(plugin=plugin)
+    [row] = machine.examine()[1]["plugins"]
     assert expected == (row["targets_api"], row["targets_api_note"])
 
 
@@ -217,35 +217,35 @@ def test_targets_api_is_read_where_the_source_states_it(
     ],
 )
 def test_a_broken_plugin_is_one_finding_that_names_it_and_the_way_out(
-    patient: Patient, entry_points: str, plugin: str, kind: str
+    machine: Machine, entry_points: str, plugin: str, kind: str
 ) -> None:
-    patient.install(entry_points=entry_points, plugin=plugin)
-    code, data = patient.examine()
+    machine.install(entry_points=entry_points, plugin=plugin)
+    code, data = machine.examine()
     assert 1 == code
     assert {kind} == {finding["id"] for finding in data["findings"]}
     assert all("acme-dist" in finding["message"] + finding["fix"] for finding in data["findings"])
 
 
-def test_metadata_that_is_no_text_is_a_finding_and_kills_neither_the_diagnosis_nor_the_list(patient: Patient) -> None:
-    patient.install()
-    (patient.path / "acme_dist-1.0.dist-info" / "entry_points.txt").write_bytes(b"\xff\xfe[pipelex.plugins]\n")
-    finding = patient.one_finding()
+def test_metadata_that_is_no_text_is_a_finding_and_kills_neither_the_diagnosis_nor_the_list(machine: Machine) -> None:
+    machine.install()
+    (machine.path / "acme_dist-1.0.dist-info" / "entry_points.txt").write_bytes(b"\xff\xfe[pipelex.plugins]\n")
+    finding = machine.one_finding()
     assert ("broken_metadata", "acme-dist") == (finding["id"], finding["subject"])
     assert 1 == main(["plugins", "list"])
 
 
-def test_a_disabled_plugin_is_shown_and_is_no_finding(patient: Patient) -> None:
-    patient.configure('[plugins]\ndisabled = ["Acme"]\n')
-    patient.install(plugin="def broken(:\n")
-    code, data = patient.examine()
+def test_a_disabled_plugin_is_shown_and_is_no_finding(machine: Machine) -> None:
+    machine.configure('[plugins]\ndisabled = ["Acme"]\n')
+    machine.install(plugin="def broken(:\n")
+    code, data = machine.examine()
     assert (0, ["disabled"]) == (code, [row["status"] for row in data["plugins"]])
 
 
-def test_two_plugins_that_claim_one_name_are_a_conflict_that_names_both(patient: Patient) -> None:
-    patient.install()
-    patient.install("other-dist", "[pipelex.plugins]\nAcme = other_plugin:Plugin\n")
-    (patient.path / "other_plugin.py").write_text(PLUGIN.replace('sdk="acme"', 'sdk="b"').replace('e="acme"', 'e="b"'))
-    finding = next(found for found in patient.examine()[1]["findings"] if found["id"] == "conflict")
+def test_two_plugins_that_claim_one_name_are_a_conflict_that_names_both(machine: Machine) -> None:
+    machine.install()
+    machine.install("other-dist", "[pipelex.plugins]\nAcme = other_plugin:Plugin\n")
+    (machine.path / "other_plugin.py").write_text(PLUGIN.replace('sdk="acme"', 'sdk="b"').replace('e="acme"', 'e="b"'))
+    finding = next(found for found in machine.examine()[1]["findings"] if found["id"] == "conflict")
     assert "acme-dist 1.0" in finding["message"]
     assert "other-dist 1.0" in finding["message"]
 
@@ -253,67 +253,67 @@ def test_two_plugins_that_claim_one_name_are_a_conflict_that_names_both(patient:
 @pytest.mark.parametrize(
     ("name", "plugin"), [("acme", PLUGIN), ("acme", "def broken(:\n"), ("openai", "def broken(:\n")]
 )
-def test_the_fix_disables_no_other_plugin(patient: Patient, name: str, plugin: str) -> None:
+def test_the_fix_disables_no_other_plugin(machine: Machine, name: str, plugin: str) -> None:
     if name == "acme":
-        patient.install("good-dist", "[pipelex.plugins]\nAcme = good_plugin:AcmePlugin\n")
-        (patient.path / "good_plugin.py").write_text(PLUGIN)
-    patient.install(entry_points=f"[pipelex.plugins]\n{name} = acme_plugin:AcmePlugin\n", plugin=plugin)
-    patient.configure("[plugins]\ndisabled = []\n")
-    fixes = {finding["fix"] for finding in patient.examine()[1]["findings"]}
+        machine.install("good-dist", "[pipelex.plugins]\nAcme = good_plugin:AcmePlugin\n")
+        (machine.path / "good_plugin.py").write_text(PLUGIN)
+    machine.install(entry_points=f"[pipelex.plugins]\n{name} = acme_plugin:AcmePlugin\n", plugin=plugin)
+    machine.configure("[plugins]\ndisabled = []\n")
+    fixes = {finding["fix"] for finding in machine.examine()[1]["findings"]}
     assert fixes
     assert all("pip uninstall" in fix and "disabled" not in fix for fix in fixes)
 
 
-def test_an_unknown_name_on_the_denylist_is_a_finding_with_the_nearest(patient: Patient) -> None:
-    patient.install()
-    patient.configure('[plugins]\ndisabled = ["acm"]\n')
-    finding = patient.one_finding()
+def test_an_unknown_name_on_the_denylist_is_a_finding_with_the_nearest(machine: Machine) -> None:
+    machine.install()
+    machine.configure('[plugins]\ndisabled = ["acm"]\n')
+    finding = machine.one_finding()
     assert ("unknown_disabled", "acm", 'write "acme"') == (finding["id"], finding["subject"], finding["fix"])
 
 
-def test_every_fault_of_every_file_is_found_with_its_line(patient: Patient) -> None:
-    pipelex = patient.configure(
+def test_every_fault_of_every_file_is_found_with_its_line(machine: Machine) -> None:
+    pipelex = machine.configure(
         "[plugins]\ndisable = []\ndisabled = [1]\n"
         "[backend.acme]\nx = 1\n"
         '[backends.acme]\nendpoint = 1\napi_key = "${oops"\n'
         '[backends.acme.llm]\ncapabilities = ["streeming", "streaming", "sed"]\n'
         '[defaults]\nllms = "x"\n'
     )
-    models = patient.configure('[models.a]\nfamily = "vidio"\n[models.b]\nbackend = "acme"\n', "models.toml")
-    patient.install()
-    findings = [found for found in patient.examine()[1]["findings"] if found["id"] == "config_error"]
+    models = machine.configure('[models.a]\nfamily = "vidio"\n[models.b]\nbackend = "acme"\n', "models.toml")
+    machine.install()
+    findings = [found for found in machine.examine()[1]["findings"] if found["id"] == "config_error"]
     places = {(found["file"], found["line"]) for found in findings}
     expected = {(str(pipelex), line) for line in (2, 3, 4, 7, 8, 10, 12)} | {(str(models), line) for line in (2, 3)}
     assert expected == places
 
 
-def test_a_file_that_is_no_toml_is_a_finding_with_its_line(patient: Patient) -> None:
-    path = patient.configure("[plugins]\ndisabled = [\n[x\n")
-    finding = patient.one_finding()
+def test_a_file_that_is_no_toml_is_a_finding_with_its_line(machine: Machine) -> None:
+    path = machine.configure("[plugins]\ndisabled = [\n[x\n")
+    finding = machine.one_finding()
     assert ("config_error", str(path)) == (finding["id"], finding["file"])
     assert finding["line"] in (2, 3)
 
 
-def test_what_is_right_in_a_faulty_file_is_still_looked_at(patient: Patient) -> None:
-    patient.configure('[plugins]\ndisabled = ["acme"]\n[backends.acme]\nendpoint = 1\napi_key = "${ACME_API_KEY}"\n')
-    patient.install()
+def test_what_is_right_in_a_faulty_file_is_still_looked_at(machine: Machine) -> None:
+    machine.configure('[plugins]\ndisabled = ["acme"]\n[backends.acme]\nendpoint = 1\napi_key = "${ACME_API_KEY}"\n')
+    machine.install()
     assert {
         ("config_error", "backends.acme.endpoint"),
         ("unset_variable", "acme"),
         ("unserved_sdk", "acme"),
-    } == set(patient.findings())
+    } == set(machine.findings())
 
 
 def test_every_unset_variable_of_a_backend_is_named_and_no_value_is_shown(
-    patient: Patient, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ACME_SECRET", "a-secret-value")
-    patient.install()
-    patient.configure(
+    machine.install()
+    machine.configure(
         '[backends.acme]\nendpoint = "https://${ACME_HOST}/${ACME_PATH}"\napi_key = "${ACME_API_KEY}"\n'
         'account = "${ACME_SECRET}"\nplain = "$${NOT_ONE}"\ntoken = "literal-secret"\n'
     )
-    _, data = patient.examine()
+    _, data = machine.examine()
     [backend] = [row for row in data["backends"] if row["name"] == "acme"]
     assert ["ACME_HOST", "ACME_PATH", "ACME_API_KEY"] == backend["unset_variables"]
     main(["doctor"])
@@ -322,42 +322,42 @@ def test_every_unset_variable_of_a_backend_is_named_and_no_value_is_shown(
     assert "literal-secret" not in shown
 
 
-def test_a_backend_whose_sdk_nobody_serves_is_a_finding(patient: Patient) -> None:
-    patient.configure('[backends.acme.llm]\nsdk = "acmee"\n')
-    finding = patient.one_finding()
+def test_a_backend_whose_sdk_nobody_serves_is_a_finding(machine: Machine) -> None:
+    machine.configure('[backends.acme.llm]\nsdk = "acmee"\n')
+    finding = machine.one_finding()
     assert ("unserved_sdk", "acme") == (finding["id"], finding["subject"])
     assert "llm/acmee" in finding["message"]
 
 
-def test_an_sdk_that_a_plugin_may_serve_is_a_note(patient: Patient) -> None:
-    patient.install(plugin="from elsewhere import AcmePlugin\n")
-    patient.configure("[backends.acme]\n")
-    code, data = patient.examine()
+def test_an_sdk_that_a_plugin_may_serve_is_a_note(machine: Machine) -> None:
+    machine.install(plugin="from elsewhere import AcmePlugin\n")
+    machine.configure("[backends.acme]\n")
+    code, data = machine.examine()
     assert (0, ["sdk_not_known"]) == (code, [note["id"] for note in data["notes"]])
 
 
-def test_a_backend_of_a_disabled_plugin_says_so(patient: Patient) -> None:
-    patient.install()
-    patient.configure('[plugins]\ndisabled = ["acme"]\n[backends.acme]\n')
-    finding = patient.one_finding()
+def test_a_backend_of_a_disabled_plugin_says_so(machine: Machine) -> None:
+    machine.install()
+    machine.configure('[plugins]\ndisabled = ["acme"]\n[backends.acme]\n')
+    finding = machine.one_finding()
     assert "plugin 'acme' would, and is disabled" in finding["message"]
 
 
-def test_a_missing_sdk_is_a_finding_where_a_backend_in_use_needs_it(patient: Patient) -> None:
-    patient.install()
-    metadata = patient.path / "acme_dist-1.0.dist-info" / "METADATA"
+def test_a_missing_sdk_is_a_finding_where_a_backend_in_use_needs_it(machine: Machine) -> None:
+    machine.install()
+    metadata = machine.path / "acme_dist-1.0.dist-info" / "METADATA"
     metadata.write_text(metadata.read_text() + 'Provides-Extra: acme\nRequires-Dist: acme-sdk>=2; extra == "acme"\n')
-    assert [] == patient.findings()
-    assert ["missing_extra"] == [note["id"] for note in patient.examine()[1]["notes"]]
-    patient.configure("[backends.acme]\n")
-    finding = patient.one_finding()
+    assert [] == machine.findings()
+    assert ["missing_extra"] == [note["id"] for note in machine.examine()[1]["notes"]]
+    machine.configure("[backends.acme]\n")
+    finding = machine.one_finding()
     assert "missing_extra" == finding["id"]
     assert "acme_sdk.client" in finding["message"]
     assert finding["fix"].startswith("pip install ")
 
 
 def test_a_missing_package_of_a_builtin_is_shown_with_the_line_that_installs_it(
-    patient: Patient, monkeypatch: pytest.MonkeyPatch
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     absent = {name for builtin in read_spi_lock().builtins for name in builtin.imports if builtin.extra}
 
@@ -365,27 +365,27 @@ def test_a_missing_package_of_a_builtin_is_shown_with_the_line_that_installs_it(
         return ModuleLocation(is_missing=True) if name in absent else locate(name)
 
     monkeypatch.setattr(plugins_part, "locate", blind)
-    _, data = patient.examine()
+    _, data = machine.examine()
     rows = [row for row in data["builtins"] if row["extra"]]
     assert rows
     assert all(row["missing"] and row["install"].startswith("pip install ") for row in rows)
     assert {"missing_extra"} == {note["id"] for note in data["notes"]}
 
 
-def test_a_default_model_that_nothing_explains_is_a_finding(patient: Patient) -> None:
-    patient.configure('[defaults]\nllm = "no-such-model"\n')
-    finding = patient.one_finding()
+def test_a_default_model_that_nothing_explains_is_a_finding(machine: Machine) -> None:
+    machine.configure('[defaults]\nllm = "no-such-model"\n')
+    finding = machine.one_finding()
     assert ("unknown_default_model", "no-such-model", 2) == (finding["id"], finding["subject"], finding["line"])
 
 
 def test_a_part_that_dies_makes_the_diagnosis_incomplete_and_not_healthy(
-    patient: Patient, monkeypatch: pytest.MonkeyPatch
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> object:
         raise RuntimeError("planted")
 
     monkeypatch.setattr(plugins_part, "installed_plugins", fail)
-    code, data = patient.examine()
+    code, data = machine.examine()
     assert (2, [{"part": "plugins", "reason": "RuntimeError: planted"}]) == (code, data["incomplete"])
     assert data["builtins"]
 
@@ -423,56 +423,56 @@ def test_the_documentation_lists_every_kind_of_finding_and_no_other() -> None:
     assert found == set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE))
 
 
-def test_a_misspelt_entry_point_group_is_a_finding_that_names_the_distribution(patient: Patient) -> None:
-    patient.install(entry_points="[pipelex_plugins]\nacme = acme_plugin:AcmePlugin\n")
-    finding = patient.one_finding()
+def test_a_misspelt_entry_point_group_is_a_finding_that_names_the_distribution(machine: Machine) -> None:
+    machine.install(entry_points="[pipelex_plugins]\nacme = acme_plugin:AcmePlugin\n")
+    finding = machine.one_finding()
     assert ("near_group", "acme-dist") == (finding["id"], finding["subject"])
     assert "pipelex_plugins" in finding["message"]
     assert '[project.entry-points."pipelex.plugins"]' in finding["fix"]
 
 
-def test_a_plugin_that_requires_pipelex_is_a_finding(patient: Patient) -> None:
-    patient.install()
-    metadata = patient.path / "acme_dist-1.0.dist-info" / "METADATA"
+def test_a_plugin_that_requires_pipelex_is_a_finding(machine: Machine) -> None:
+    machine.install()
+    metadata = machine.path / "acme_dist-1.0.dist-info" / "METADATA"
     metadata.write_text(metadata.read_text() + "Requires-Dist: pipelex>=0.1\n")
-    finding = patient.one_finding()
+    finding = machine.one_finding()
     assert ("requires_pipelex", "acme-dist") == (finding["id"], finding["subject"])
 
 
 @pytest.mark.parametrize("leftover", ["acme_dist-0.9.dist-info", "~cme_dist-1.0.dist-info"])
 def test_a_shadowed_version_and_what_pip_left_are_not_examined(
-    patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leftover: str
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leftover: str
 ) -> None:
-    patient.install()
+    machine.install()
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "later")])
     write_distribution(tmp_path / "later", name="acme-dist", entry_points="[pipelex_plugins]\nacme = acme_plugin:X\n")
     metadata = tmp_path / "later" / "acme_dist-1.0.dist-info" / "METADATA"
     metadata.write_text(metadata.read_text() + "Requires-Dist: pipelex>=0.1\n")
     metadata.parent.rename(metadata.parent.with_name(leftover))
-    assert [] == patient.findings()
+    assert [] == machine.findings()
 
 
 @pytest.mark.parametrize(("disabled", "expected"), [("", True), ('[plugins]\ndisabled = ["acme"]\n', False)])
 def test_where_a_plugin_is_enabled_the_last_line_names_the_command_that_loads_it(
-    patient: Patient, disabled: str, expected: bool, capfd: pytest.CaptureFixture[str]
+    machine: Machine, disabled: str, expected: bool, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    patient.install()
-    patient.configure(disabled)
+    machine.install()
+    machine.configure(disabled)
     main(["doctor"])
     assert expected == ("Not loaded: run 'pipelex plugins list'" in capfd.readouterr().out)
 
 
-def test_what_a_plugin_contributes_is_read_across_its_files_bases_and_helpers(patient: Patient) -> None:
+def test_what_a_plugin_contributes_is_read_across_its_files_bases_and_helpers(machine: Machine) -> None:
     write_distribution(
-        patient.path,
+        machine.path,
         name="acme-dist",
         entry_points="[pipelex.plugins]\nacme = acme_entry:AcmePlugin\n",
         acme_entry="from acme_entry_base import AcmePlugin\n",
         acme_entry_base=PLUGIN,
     )
-    _, data = patient.examine()
+    _, data = machine.examine()
     assert not data["plugins"][0]["contributions_complete"]  # another top-level module: not read
-    package = patient.path / "acme_pkg"
+    package = machine.path / "acme_pkg"
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "keys.py").write_text('SDK = "acme"\n')
@@ -486,9 +486,9 @@ def test_what_a_plugin_contributes_is_read_across_its_files_bases_and_helpers(pa
         "def add_lister(menu):\n    menu.add_model_lister(sdk=SDK, lister=len)\n\n"
         "class AcmePlugin(Base):\n    pass\n"
     )
-    entry_points = patient.path / "acme_dist-1.0.dist-info" / "entry_points.txt"
+    entry_points = machine.path / "acme_dist-1.0.dist-info" / "entry_points.txt"
     entry_points.write_text("[pipelex.plugins]\nacme = acme_pkg.plugin:AcmePlugin\n")
-    [row] = patient.examine()[1]["plugins"]
+    [row] = machine.examine()[1]["plugins"]
     assert row["contributions_complete"]
     assert [("inference_backend", "acme"), ("model_lister", "acme")] == [
         (one["kind"], one["sdk"]) for one in row["contributions"]

@@ -62,7 +62,7 @@ def test_each_file_is_looked_for_by_its_own_name(folders: Folders) -> None:
 
 
 @pytest.mark.parametrize("variable", ["PIPELEX_TRUST", "PIPELEX_HOME"])
-@pytest.mark.parametrize("odd", ["~nobody-of-this-name/x", "{tmp}/loop", "{tmp}/\x7f", " ", "{tmp}/file/below"])
+@pytest.mark.parametrize("odd", ["~no-such-user/x", "{tmp}/loop", "{tmp}/\x7f", " ", "{tmp}/file/below"])
 def test_a_variable_that_names_no_folder_names_none(
     folders: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, odd: str
 ) -> None:

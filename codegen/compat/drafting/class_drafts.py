@@ -147,7 +147,7 @@ class ClassDrafter:
         return False
 
     def _states_other_patterns(self) -> bool:
-        """Tell whether the classes state other ``__match_args__`` by hand."""
+        """Return whether the classes state other ``__match_args__`` by hand."""
         old, new = (one.members.get("__match_args__") for one in (self._old, self._new))
         return getattr(old, "value", None) != getattr(new, "value", None)
 

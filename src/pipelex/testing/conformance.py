@@ -88,7 +88,8 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
     """The fields of InferenceUsage that the vendor lets a driver know."""
     policy: ClassVar[CallPolicy] = CallPolicy(timeout_s=3.0, max_attempts=1, max_validation_retries=0)
     """How the calls are made: one attempt, so that one fault becomes one error. The short time-out holds where the
-    vendor is ordered to be silent; elsewhere ``patience_s`` alone does, so that a busy machine decides nothing."""
+    vendor is ordered not to answer; elsewhere ``patience_s`` alone does, so that the load of the machine does not
+    matter."""
     patience_s: ClassVar[float] = 10.0
     """How long one check may take, in seconds; the time-out of ``policy`` has to fire within it."""
     concurrency: ClassVar[int] = 32

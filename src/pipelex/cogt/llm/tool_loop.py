@@ -181,7 +181,7 @@ class ToolLoop(Generic[OutputT]):
         """Return what came of a call, an exception too: raised in a task of its own, sys.exit() would end the loop."""
         try:
             return await self._run_call(call)
-        except asyncio.CancelledError as exc:  # where the run itself is cancelled, nobody gets this
+        except asyncio.CancelledError as exc:  # where the run itself is cancelled, this is dropped
             error = RuntimeError(f"The tool '{call.name}' was cancelled from within")
             error.__cause__ = exc
             return error

@@ -29,8 +29,8 @@ def field_of(record: object, *path: str) -> object:
         path: The names of the fields, from the outside in.
 
     Returns:
-        The value; ``None`` where a field is missing, or null, or stands in something that has no fields. A list of one
-        record counts as the record.
+        The value; ``None`` where a field is missing, or null, or belongs to something that has no fields. A list of
+        one record counts as the record.
     """
     ...
 

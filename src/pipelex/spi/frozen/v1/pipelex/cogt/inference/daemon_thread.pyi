@@ -24,6 +24,6 @@ async def on_daemon_thread(function: Callable[[], ResultT]) -> ResultT:
         What the function returns.
 
     Raises:
-        Exception: Whatever the function raises.
+        BaseException: Whatever the function raises; a RuntimeError in place of StopIteration.
     """
     ...

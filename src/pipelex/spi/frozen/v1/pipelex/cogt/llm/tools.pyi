@@ -43,7 +43,8 @@ class PythonTool:
 
         Its name is that of the function, its description the docstring's first paragraph. Each parameter has a type,
         and a description by ``Annotated[..., pydantic.Field(description=...)]``. A function that is not async runs on a
-        thread. What it returns is text, or a part, or a tuple of parts; anything else is written as JSON.
+        thread. What it returns is text, or a part, or parts and texts in a tuple or list; anything else is written as
+        JSON.
 
         Args:
             function: The function.
