@@ -76,8 +76,12 @@ def fitting(answer: Mapping[str, object]) -> dict[str, object]:
     return _fields(answer, _ANSWER, keeps_others=True)
 
 
-def read_leniently(body: bytes) -> GenerateContentResponse | None:
-    """Read the answer in a body that the SDK refuses: the keys that the drivers read, as far as their types are right.
+def read_answer(body: str, *, is_enterprise: bool) -> GenerateContentResponse | None:
+    """Read a whole answer: all keys where each is of its type, else without those that are not.
+
+    Args:
+        body: The text of the response.
+        is_enterprise: Whether the Gemini Enterprise platform sent it, not the Gemini API.
 
     Returns:
         The answer; ``None`` where the body holds none.
@@ -87,7 +91,28 @@ def read_leniently(body: bytes) -> GenerateContentResponse | None:
     answer = json_of(body)
     if not isinstance(answer, dict) or not answer.keys() & set(ANSWER_KEYS):
         return None
-    return GenerateContentResponse.model_validate(_fields(answer, _ANSWER, keeps_others=False))
+    if _ODD.search(body.encode(errors="replace")) is not None:
+        answer = fitting(answer)
+    try:
+        return GenerateContentResponse.model_validate(
+            answer if is_enterprise else _as_the_sdk_names_it(answer), extra="ignore"
+        )
+    except ValueError:  # a key that is seldom sent is of another type
+        return GenerateContentResponse.model_validate(_fields(answer, _ANSWER, keeps_others=False))
+
+
+def _as_the_sdk_names_it(answer: dict[str, object]) -> dict[str, object]:
+    """Write an answer of the Gemini API as the SDK reads it in streams, so that both are equal.
+
+    Citations have another name in that API, and the SDK takes no ``finishMessage`` from it.
+    """
+    for candidate in items_of(answer.get("candidates")):
+        if isinstance(candidate, dict):
+            candidate.pop("finishMessage", None)
+            cited = candidate.get("citationMetadata")
+            if isinstance(cited, dict) and "citationSources" in cited:
+                cited["citations"] = cited.pop("citationSources")
+    return answer
 
 
 def _fields(value: Mapping[str, object], shape: dict[str, _Shape], *, keeps_others: bool) -> dict[str, object]:

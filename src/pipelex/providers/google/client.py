@@ -14,8 +14,6 @@ from google.genai import Client
 from google.genai.types import (
     Content,
     CountTokensConfig,
-    GenerateContentConfig,
-    GenerateContentResponse,
     HttpOptions,
     HttpRetryOptions,
     Part,
@@ -32,13 +30,13 @@ from pipelex.cogt.inference.http_answers import (
 )
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
-from pipelex.providers.google.answer_shape import ANSWER_KEYS, fitting, is_as_documented, read_leniently
-from pipelex.providers.google.content import all_parts
+from pipelex.providers.google.answer_shape import ANSWER_KEYS, fitting, is_as_documented, read_answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
     from google.genai.models import AsyncModels
+    from google.genai.types import GenerateContentConfig, GenerateContentResponse
 
     from pipelex.cogt.model_backends.backend import InferenceBackend
 
@@ -150,26 +148,17 @@ class GoogleClient:
     async def generate(
         self, *, model_id: str, contents: list[Content], config: GenerateContentConfig
     ) -> GenerateContentResponse:
-        """Ask for a whole answer. Where the SDK refuses one for a key of another type, the other keys are read.
+        """Ask for a whole answer, and read its body: the SDK refuses a whole answer for one key of another type.
 
         Raises:
             InferenceError: The answer is an error, or something else than an answer.
         """
-        opened: list[httpx2.Response] = []
-        try:
-            with remember_responses(opened):
-                answer = await self.models.generate_content(model=model_id, contents=list(contents), config=config)
-        except (AttributeError, TypeError, ValueError):  # what the SDK's reader raises
-            lenient = read_leniently(opened[-1].content) if opened else None
-            if lenient is None:
-                raise
-            return lenient
-        if not answer.model_fields_set & {"candidates", "usage_metadata", "prompt_feedback"}:
-            raise InferenceError.from_answer(opened[-1].content, expected="an answer with a candidate")
-        if not all_parts(answer):  # the SDK reads past what is of another shape
-            lenient = read_leniently(opened[-1].content)
-            if lenient is not None and all_parts(lenient):
-                return lenient
+        config.should_return_http_response = True
+        response = await self.models.generate_content(model=model_id, contents=list(contents), config=config)
+        body = (response.sdk_http_response.body if response.sdk_http_response is not None else None) or ""
+        answer = read_answer(body, is_enterprise=self._is_enterprise)
+        if answer is None:
+            raise InferenceError.from_answer(body.encode(errors="replace"), expected="an answer with a candidate")
         return answer
 
     async def count_tokens(
