@@ -23,6 +23,7 @@ from pipelex.bulk.run import MapPlan, MapRun
 from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob
 from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams, LLMPrompt
+from pipelex.exceptions import MissingCredentialError, PipelexError
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from tests.bulk.counting import MODEL
 
@@ -120,6 +121,26 @@ def test_a_ledger_without_rows_takes_another_job(tmp_path: Path) -> None:
     ledger.check_job({"model": "another"})
     assert {"model": "another"} == ledger.job()
     ledger.close()
+
+
+@pytest.mark.parametrize("refused", ["model", "key", "job"])
+def test_a_run_that_is_refused_before_its_first_call_leaves_no_ledger(
+    px: Pipelex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    def make_job(text: str) -> LLMJob:
+        if refused == "job":
+            raise InferenceRequestError(text)
+        return LLMJob.of(text)
+
+    def refuse(*_: object) -> None:
+        raise MissingCredentialError(backend_name="counting", variables=("COUNTING_API_KEY",))
+
+    if refused == "key":
+        monkeypatch.setattr(type(px.hub), "worker", refuse)
+    model = "no-such-model" if refused == "model" else MODEL
+    with pytest.raises(PipelexError):
+        list(px.map_sync(["a"], make_job, model=model, ledger="job.db"))
+    assert not list(tmp_path.glob("job.db*"))
 
 
 def test_an_engine_gets_what_is_to_be_done(px: Pipelex) -> None:

@@ -137,6 +137,8 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         seen: How many rows the input has; ``None`` where it was not read to its end.
     """
 
+    _makes_calls = True  # whether its calls are made in this process
+
     def __init__(self, hub: PipelexHub, plan: MapPlan) -> None:
         self.progress = MapProgress()
         self.seen: int | None = None
@@ -195,12 +197,14 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
 
     async def _run(self) -> AsyncGenerator[MapRow[ValueT_co], None]:
         plan = self._plan
+        first = await self._draw_first()
+        if first is not None:
+            self._prepare(first[2])  # what is refused here leaves no ledger behind
         if plan.ledger is not None:
             self._ledger = open_ledger(plan.ledger, new=plan.options.new)
         try:
-            first = await self._draw_first()
             if first is not None:
-                self._begin(first[2])
+                self._begin()
                 async for row in self._pooled(first):
                     yield row
             if self._stopped is not None:
@@ -209,11 +213,16 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
             if self._ledger is not None:
                 self._ledger.close()
 
-    def _begin(self, job: object) -> None:
+    def _prepare(self, job: object) -> None:
+        """Resolve the model for the first job, and make the worker where this process makes the calls."""
+        plan = self._plan
+        self._caller = Caller(self._hub, job, model=plan.model, schema=plan.schema, options=plan.options)
+        if self._makes_calls:
+            self._caller.connect()
+
+    def _begin(self) -> None:
         """Compare the job with that of the ledger, before the first call."""
-        plan, options = self._plan, self._plan.options
-        caller = self._caller = Caller(self._hub, job, model=plan.model, schema=plan.schema, options=options)
-        ledger = self._ledger
+        plan, caller, ledger = self._plan, self._begun, self._ledger
         if ledger is None:
             return
         described = {"family": caller.family.member.value, "model": caller.spec.name, **(plan.job or {})}
@@ -241,7 +250,6 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
 
     async def _pooled(self, first: _Drawn) -> AsyncGenerator[MapRow[ValueT_co], None]:
         """Run the workers, and give what they have done; no more rows wait to be taken than calls run at once."""
-        self._begun.connect()
         size = self._most_waiting = self._working = self._begun.spec.policy.max_concurrency
         done, firsts = self._done, [first]
         workers = [asyncio.create_task(self._work(firsts)) for _ in range(size)]

@@ -57,6 +57,8 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
         engine: The settings of the cluster.
     """
 
+    _makes_calls = False
+
     def __init__(self, hub: PipelexHub, plan: MapPlan, engine: Ray) -> None:
         super().__init__(hub, replace(plan, rows=rows_of(plan.rows)))
         self._engine = engine
