@@ -16,8 +16,8 @@ from codegen.emit.spi_changes_doc import what_to_do
 from codegen.errors import CodegenError, FrozenError, Problem
 from codegen.freeze import PENDING, add_folder, freeze_project, refuse
 from codegen.frozen import check_frozen, folder_of, read_frozen
-from codegen.project import Project
-from codegen.spec import SPEC_FILE, parse_spec
+from codegen.project import SPEC_FILE, Project
+from codegen.spec import parse_spec
 from codegen.writer import FileChange, changes, write
 from pipelex.spi.files import finish_interrupted
 

@@ -14,6 +14,7 @@ from codegen.errors import CodegenError, Problem, raise_any
 from codegen.reduce import Reducer
 from codegen.row_checks import check_rows
 from codegen.source import assigned_name, dotted_name, read_module
+from pipelex.spi.stub_tree import VOCABULARY
 
 if TYPE_CHECKING:
     from codegen.project import Project
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
     from codegen.source import Definition, SourceModule
     from codegen.spec import SpecFile
 
-VOCABULARY = (
-    *("typing", "enum", "abc", "collections.abc", "types", "pathlib", "datetime", "dataclasses"),
-    "typing_extensions",  # no module of the standard library, but type checkers ship its stubs
-)
-"""The modules that a published signature may draw on: those whose stubs come with every type checker."""
 _BUILTINS = frozenset(dir(builtins))
 
 

@@ -9,7 +9,7 @@ from codegen.errors import CodegenError, Problem
 from codegen.frozen import LOCK, digest_of, folder_of, standing
 from codegen.inputs import read_inputs
 from codegen.outputs import render_inputs
-from codegen.spec import SPEC_FILE
+from codegen.project import SPEC_FILE
 from codegen.writer import Outputs
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from codegen.errors import FrozenError, Problem
-from codegen.spec import SPEC_FILE
+from codegen.project import SPEC_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,8 @@ from codegen.contract import Contract
 from codegen.emit import api_version, inference_family
 from codegen.errors import CodegenError
 from codegen.family_parts import missing_parts
-from codegen.spec import SPEC_FILE, Spec, parse_spec
+from codegen.project import SPEC_FILE
+from codegen.spec import Spec, parse_spec
 from codegen.tree_checks import check_tree
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SOURCE_ROOT = "src"
+SPEC_FILE = "spi.toml"
 
 
 class Project:

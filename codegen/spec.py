@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from codegen.errors import CodegenError, Problem, not_toml, raise_any
 from codegen.migration import fault_of
+from codegen.project import SPEC_FILE
 from pipelex.spi.change_kinds import CHANGE_KINDS
 from pipelex.spi.names import IDENTIFIER_PATTERN, canonical
 from pipelex.spi.toml_text import TomlText, TomlTextError, parse_toml
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipelex.spi.toml_text import Path as KeyPath
-
-SPEC_FILE = "spi.toml"
 
 Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN)]
 """A plugin's name, an sdk, a command."""

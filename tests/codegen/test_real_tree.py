@@ -152,7 +152,7 @@ def _stubtest(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_stubs_import_nothing_beyond_the_vocabulary_and_each_other() -> None:
     import ast
 
-    from codegen.contract import VOCABULARY
+    from pipelex.spi.stub_tree import VOCABULARY
 
     imported = {
         node.module

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Protocol
 from codegen.compat.model import Direction
 from codegen.compat.reading.outline import parameter_list, variable_text
 from codegen.compat.reading.spelling import Flow, spell
-from codegen.contract import VOCABULARY
 from pipelex.spi.stub_tree import (
+    VOCABULARY,
     Attribute,
     ClassKind,
     ClassShape,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from codegen.compat.reading.facts import facts_of_lock
 from codegen.errors import CodegenError, Problem
 from codegen.frozen import LOCK
+from codegen.project import SPEC_FILE
 from pipelex.spi.stub_tree import PACKAGE, StubError, read_stub_tree, stub_files
 
 if TYPE_CHECKING:
@@ -98,8 +99,6 @@ def api_version(project: Project) -> int:
     Raises:
         CodegenError: It states none.
     """
-    from codegen.spec import SPEC_FILE
-
     version = project.read_toml(SPEC_FILE).data.get("api_version")
     if not isinstance(version, int):
         raise CodegenError(Problem(SPEC_FILE, 0, "api_version", "expected the API version, as a number"))

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from pipelex.spi.imports import Import
 
 PACKAGE = "pipelex"
+VOCABULARY = (
+    *("typing", "enum", "abc", "collections.abc", "types", "pathlib", "datetime", "dataclasses"),
+    "typing_extensions",  # no module of the standard library, but type checkers ship its stubs
+)
+"""The modules that a published signature may draw on: those whose stubs come with every type checker."""
 ENUM_BASES = {"enum.Enum", "enum.StrEnum", "enum.IntEnum", "enum.Flag", "enum.IntFlag"}
 _TYPED_DICTS = {"typing.TypedDict", "typing_extensions.TypedDict"}
 STRUCTURAL_BASES = {

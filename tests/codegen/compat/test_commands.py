@@ -268,3 +268,17 @@ def test_undeclared_without_entries_is_every_break(tmp_path: Path) -> None:
 
     assert verdict.breaks == verdict.undeclared(None) == verdict.undeclared(nothing)
     assert () == verdict.undeclared(lambda _finding: True)
+
+
+def test_the_same_question_is_answered_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from codegen.compat.asking import typecheck
+
+    wrong = {"wrong": "x: int = ''\n"}
+    first = typecheck.check(wrong, tmp_path)
+    assert ["assignment"] == [error.code for error in first["wrong"]]
+    monkeypatch.setattr(typecheck, "_errors", lambda *_arguments: pytest.fail("mypy is asked again"))
+    assert first == typecheck.check(wrong, tmp_path)
+    monkeypatch.setattr(typecheck, "_errors", lambda *_arguments: [])
+    assert {} == typecheck.check({"wrong": "x: int = 1\n"}, tmp_path)
+    (tmp_path / "answers").joinpath(f"{typecheck._digest(wrong)}.json").write_text("damaged", encoding="utf-8")
+    assert {} == typecheck.check(wrong, tmp_path)
