@@ -177,6 +177,57 @@ def test_an_attempt_that_takes_too_long_is_a_timeout_that_names_the_setting() ->
         worker.gen_text_sync("x")
 
 
+async def _fails_when_it_is_cancelled(_: object) -> Any:
+    """Hang; then fail as an SDK does that wraps whatever ended its request, twice."""
+    try:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise OSError("the connection was closed") from None
+    except OSError as exc:
+        raise ConnectionError("not connected") from exc
+
+
+class TestWhatACleanUpRaises:
+    """The hook's own error, raised because it was out of time or cancelled, hides neither."""
+
+    def test_does_not_replace_the_time_out(self, clock: VirtualTime, monkeypatch: pytest.MonkeyPatch) -> None:
+        worker = Failing(policy=CallPolicy(timeout_s=1, max_attempts=1))
+        monkeypatch.setattr(worker, "_gen_text", _fails_when_it_is_cancelled)
+        with pytest.raises(InferenceTimeoutError, match="timeout_s") as caught:
+            clock.run(worker.gen_text("x"))
+        assert isinstance(caught.value.__cause__, ConnectionError)
+
+    def test_does_not_mean_that_the_request_did_not_arrive(
+        self, clock: VirtualTime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        worker = ScriptedImgGen()
+        worker.inference_model = replace(worker.inference_model, policy=CallPolicy(timeout_s=1))
+        monkeypatch.setattr(worker, "_gen_image_list", _fails_when_it_is_cancelled)
+        monkeypatch.setattr(worker, "_classify_error", lambda _: InferenceConnectionError("not connected"))
+        with pytest.raises(InferenceAmbiguousError, match="charged") as caught:
+            clock.run(worker.gen_image("a cat"))
+        assert 1 == caught.value.attempts
+
+    def test_does_not_replace_the_deadline(self, clock: VirtualTime, monkeypatch: pytest.MonkeyPatch) -> None:
+        worker = Failing(policy=CallPolicy(timeout_s=5, deadline_s=1))
+        monkeypatch.setattr(worker, "_gen_text", _fails_when_it_is_cancelled)
+        with pytest.raises(InferenceTimeoutError, match="deadline_s"):
+            clock.run(worker.gen_text("x"))
+
+    def test_does_not_replace_a_cancellation(self, clock: VirtualTime, monkeypatch: pytest.MonkeyPatch) -> None:
+        worker = Failing(policy=CallPolicy())
+        monkeypatch.setattr(worker, "_gen_text", _fails_when_it_is_cancelled)
+
+        async def cancelled() -> list[object]:
+            call = asyncio.ensure_future(worker.gen_text("x"))
+            await asyncio.sleep(0.1)
+            call.cancel()
+            return list(await asyncio.gather(call, return_exceptions=True))
+
+        assert [asyncio.CancelledError] == [type(outcome) for outcome in clock.run(cancelled())]
+
+
 class Slow(LLMWorkerAbstract):
     """Writes ``_stream`` alone; a piece comes every so many seconds."""
 

@@ -81,6 +81,21 @@ def test_a_forked_child_makes_sync_calls_and_streams() -> None:
     assert ["parent blueblue", "child blueblue", "parent blueblue"] == run(SCRIPTED)
 
 
+def test_a_stream_that_the_parent_reads_is_refused_in_a_forked_child() -> None:
+    begun = f"""{SCRIPTED}
+from pipelex.cogt.exceptions import InferenceRequestError
+pieces = worker.stream_text_sync("x")
+def call():
+    try:
+        return next(pieces)
+    except InferenceRequestError as error:
+        return error.message
+"""
+    parent, child, parent_again = run(begun)
+    assert ("parent b", "parent l") == (parent, parent_again)
+    assert child.startswith("child The stream belongs to the parent process")
+
+
 def test_a_forked_child_reads_pdf_files() -> None:
     assert ["parent blue", "child blue", "parent blue"] == run(PDFIUM)
 

@@ -67,6 +67,12 @@ def test_the_policy_that_is_shown_is_that_of_a_backend_that_states_none() -> Non
     assert defaults in [data.get("backends", {}).get("openai") for _, data in shown(page)]
 
 
+def test_every_setting_of_a_policy_is_explained() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Timeouts, retries, limits\n")[2].partition("\n## ")[0]
+    assert set(asdict(CallPolicy())) <= set(re.findall(r"\w+", section))
+
+
 def test_a_block_of_a_providers_page_names_its_file() -> None:
     for path in (path for path in PAGES if path.parent.name == "providers"):
         for text, data in shown(path.read_text(encoding="utf-8")):

@@ -178,15 +178,32 @@ def _raise_named(worker: InferenceWorkerAbstract, error: BaseException, *, late:
     """Raise what a hook raised as one of our errors; an SDK's own exception leaves as an InferenceError."""
     if _ends_the_call(error):
         raise error
-    cancelled = error.__context__
-    if isinstance(cancelled, asyncio.CancelledError) and not late and _ends_the_call(cancelled):
+    cancelled = None if late else _cancellation_before(error)
+    if cancelled is not None and _ends_the_call(cancelled):
         raise cancelled from error  # what the hook's clean-up raised does not replace the cancellation
     scrub(error)
+    if late and not _states_what_came(error):
+        raise _of_family(worker, timed_out(worker.inference_model, late)) from error
     if isinstance(error, PipelexError):
         raise _of_family(worker, error) from error.__cause__
-    if late and isinstance(error, TimeoutError):
-        raise _of_family(worker, timed_out(worker.inference_model, late)) from error
     raise _of_family(worker, _classified(worker, error)) from error
+
+
+def _cancellation_before(error: BaseException) -> asyncio.CancelledError | None:
+    """Return the cancellation during which an error was raised, however many others were raised in between."""
+    before = error.__context__
+    while before is not None and not isinstance(before, asyncio.CancelledError):
+        before = before.__context__
+    return before
+
+
+def _states_what_came(error: BaseException) -> bool:
+    """Return whether the error of a hook that was out of time is about an answer.
+
+    Any other one is what its clean-up made of the end of the connection, and does not mean that the request did not
+    arrive.
+    """
+    return isinstance(error, PipelexError) and not isinstance(error, InferenceConnectionError)
 
 
 def _ends_the_call(error: BaseException) -> bool:

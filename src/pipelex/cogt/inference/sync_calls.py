@@ -6,6 +6,7 @@ that opened them, can be used by the next call.
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -137,6 +138,8 @@ def iterate_sync(method_name: str, items: AsyncIterator[ItemT]) -> Generator[Ite
 
 
 def _drain(items: AsyncIterator[ItemT]) -> Generator[ItemT, None, None]:
+    process = os.getpid()
+
     async def take() -> tuple[bool, ItemT | None]:
         try:
             return True, await anext(items)
@@ -145,6 +148,11 @@ def _drain(items: AsyncIterator[ItemT]) -> Generator[ItemT, None, None]:
 
     try:
         while True:
+            if os.getpid() != process:
+                from pipelex.cogt.exceptions import InferenceRequestError
+
+                msg = "The stream belongs to the parent process, which began to read it. Open one in this process"
+                raise InferenceRequestError(msg)
             there, item = run_coroutine(take)
             if not there:
                 return
