@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -123,7 +124,7 @@ def test_a_ledger_without_rows_takes_another_job(tmp_path: Path) -> None:
     ledger.close()
 
 
-@pytest.mark.parametrize("refused", ["model", "key", "job"])
+@pytest.mark.parametrize("refused", ["model", "key", "job", "schema"])
 def test_a_run_that_is_refused_before_its_first_call_leaves_no_ledger(
     px: Pipelex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
 ) -> None:
@@ -138,8 +139,9 @@ def test_a_run_that_is_refused_before_its_first_call_leaves_no_ledger(
     if refused == "key":
         monkeypatch.setattr(type(px.hub), "worker", refuse)
     model = "no-such-model" if refused == "model" else MODEL
+    schema = Callable[[], None] if refused == "schema" else None
     with pytest.raises(PipelexError):
-        list(px.map_sync(["a"], make_job, model=model, ledger="job.db"))
+        list(px.map_sync(["a"], make_job, model=model, schema=schema, ledger="job.db"))  # type: ignore[call-overload]  # one is no type
     assert not list(tmp_path.glob("job.db*"))
 
 

@@ -157,6 +157,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         self._ready: deque[MapRow[ValueT_co]] = deque()
         self._ledger: Ledger | None = None
         self._caller: Caller | None = None
+        self._job: dict[str, str] = {}  # as the ledger describes it
         self._stopped: BaseException | None = None
         self._is_draining = False
         self._failures = 0
@@ -217,19 +218,26 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         """Resolve the model for the first job, and make the worker where this process makes the calls."""
         plan = self._plan
         self._caller = Caller(self._hub, job, model=plan.model, schema=plan.schema, options=plan.options)
+        if plan.ledger is not None:
+            self._job = self._described(self._caller)
         if self._makes_calls:
             self._caller.connect()
 
-    def _begin(self) -> None:
-        """Compare the job with that of the ledger, before the first call."""
-        plan, caller, ledger = self._plan, self._begun, self._ledger
-        if ledger is None:
-            return
+    def _described(self, caller: Caller) -> dict[str, str]:
+        """Return what the job consists of, as texts by name."""
+        plan = self._plan
         described = {"family": caller.family.member.value, "model": caller.spec.name, **(plan.job or {})}
         described["rows are known by"] = "their key" if plan.key else "their number"
         if plan.schema is not None:
             described.setdefault("schema", schema_text(plan.schema))
-        ledger.check_job(described)
+        return described
+
+    def _begin(self) -> None:
+        """Compare the job with that of the ledger, before the first call."""
+        plan, ledger = self._plan, self._ledger
+        if ledger is None:
+            return
+        ledger.check_job(self._job)
         self.progress.interrupted = ledger.count_deaths()
         self.progress.cost_usd = ledger.cost_usd()
         if self.progress.interrupted and self._on_ambiguous() is OnAmbiguous.FAIL:
