@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -13,21 +14,21 @@ from vendors.openai import Raw
 from pipelex.boot import Pipelex
 from pipelex.bulk.options import MapOptions
 
-ROWS, TASKS, BATCHES = 1_000, 64, 3
+ROWS, TASKS, BATCHES = 500, (8, 64), 3
 
 
-async def bare(url):
+async def bare(url, tasks):
     client, rows = Raw(url), iter(range(ROWS))
 
     async def work():
         for _ in rows:
             await client.text()
 
-    await asyncio.gather(*(work() for _ in range(TASKS)))
+    await asyncio.gather(*(work() for _ in range(tasks)))
 
 
-async def mapped(px, ledger):
-    options = MapOptions(concurrency=TASKS)
+async def mapped(px, ledger, tasks):
+    options = MapOptions(concurrency=tasks)
     run = px.map(range(ROWS), lambda _: TEXT, model="openai/bench", ledger=ledger, options=options)
     errors = [row.error async for row in run if row.error is not None]
     assert not errors, errors[0]
@@ -37,8 +38,9 @@ async def main(url):
     times = {}
     async with Pipelex.setup() as px:
         with TemporaryDirectory() as folder:
-            for batch in range(BATCHES + 1):
-                calls = {"bare": bare(url), "map": mapped(px, Path(folder, f"{batch}.db"))}
+            for batch, tasks in product(range(BATCHES + 1), TASKS):
+                ledger = Path(folder, f"{batch}-{tasks}.db")
+                calls = {f"bare-{tasks}": bare(url, tasks), f"map-{tasks}": mapped(px, ledger, tasks)}
                 for name, call in calls.items():
                     start = perf_counter()
                     await call

@@ -197,18 +197,43 @@ def test_a_ledger_of_a_later_version_is_refused(px: Pipelex, tmp_path: Path) -> 
         texts(px, ["a"])
 
 
+def older_ledger(path: Path, version: int) -> None:
+    """Write a ledger as an older version did: a row that is done, and one whose process died."""
+    from pipelex.bulk import ledger
+
+    with closing(sqlite3.connect(path)) as older:
+        for number, script in enumerate(ledger.UPGRADES[:version], 1):
+            older.executescript(f"{script} PRAGMA application_id = 0x7069706C; PRAGMA user_version = {number};")
+        rows = [("ok", 0, '"before"', "a"), ("sent", 1, None, "b")]
+        older.executemany(
+            "INSERT INTO rows (state, key, position, answer, job) VALUES (?1, ?2, ?2, ?3, ?4)",
+            [(state, key, answer, LLMJob.of(text).fingerprint()) for state, key, answer, text in rows],
+        )
+        older.commit()
+
+
+@pytest.mark.parametrize("version", [1, 2])
 def test_a_ledger_of_an_older_version_is_upgraded(
-    px: Pipelex, plugin: CountingPlugin, monkeypatch: pytest.MonkeyPatch
+    px: Pipelex, plugin: CountingPlugin, tmp_path: Path, version: int
 ) -> None:
     from pipelex.bulk import ledger
 
-    with monkeypatch.context() as earlier:
-        earlier.setattr(ledger, "UPGRADES", ledger.UPGRADES[:1])
-        texts(px, ["a"])
-    texts(px, ["a", "b"])
-    assert {"a": 1, "b": 1} == plugin.counted()
+    older_ledger(tmp_path / "job.db", version)
+    rows = {row.index: row for row in texts(px, ["a", "b", "c"])}
+    assert "before" == rows[0].value
+    assert {"b": 1, "c": 1} == plugin.counted()
     with closing(sqlite3.connect("job.db")) as upgraded:
         assert (len(ledger.UPGRADES),) == upgraded.execute("PRAGMA user_version").fetchone()
+
+
+def test_a_ledger_of_an_older_version_is_read_where_nothing_can_be_written(tmp_path: Path) -> None:
+    from pipelex.bulk.ledger import Ledger
+
+    older_ledger(tmp_path / "job.db", 2)
+    connection = sqlite3.connect(f"file:{tmp_path / 'job.db'}?mode=ro", uri=True)
+    older = Ledger(tmp_path / "job.db", connection, lock=None)
+    assert [(0, "ok"), (1, "sent")] == [(entry.key, entry.state) for entry in older.entries()]
+    older.close()
 
 
 def test_at_most_so_many_calls_run_at_once(px: Pipelex, plugin: CountingPlugin) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +21,7 @@ from pipelex.bulk.exceptions import (
     LedgerError,
     LedgerInUseError,
 )
-from pipelex.bulk.ledger import Entry, Ledger, open_ledger, shard_folder
+from pipelex.bulk.ledger import Entry, Ledger, open_ledger, read_ledger, shard_folder
 from pipelex.bulk.ray import proof
 from pipelex.bulk.ray.cluster import Node, check_answers, check_reachable
 from pipelex.bulk.ray.engine import Ray
@@ -46,6 +48,9 @@ def left_shard(ledger: Path, number: int, *entries: Entry) -> Path:
     path = shard_folder(ledger) / f"{number:08}.ledger"
     shard = open_ledger(path)
     shard.mark_sent(entries)
+    for entry in entries:
+        if entry.state != "sent":
+            shard.save(entry)
     shard.close()
     return path
 
@@ -273,3 +278,47 @@ def test_a_model_record_is_refused(px: Pipelex, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("pipelex.plugins.inference_backend_registry.require_sdk", lambda **_named: None)
     with pytest.raises(ClusterPlanError, match="Name a model"):
         px.map_sync(["a"], str, model=SPEC, engine=Ray())
+
+
+def test_rows_under_way_are_read_in_their_places_and_are_sent_rows_after_a_crash(tmp_path: Path) -> None:
+    path = tmp_path / "job.db"
+    ledger = open_ledger(path)
+    ledger.mark_sent([row(0, 0, "sent"), row(1, 1, "sent"), row(2, 2, "sent")])
+    ledger.save(row(1, 1))
+    expected = [(0, "sent"), (1, "ok"), (2, "sent")]
+    assert expected == [(entry.key, entry.state) for entry in ledger.entries()]
+    assert ("sent", "ok") == (ledger.find(0).state, ledger.find(1).state)  # type: ignore[union-attr]  # both are there
+    reader = read_ledger(path)
+    assert expected == [(entry.key, entry.state) for entry in reader.entries()]
+    reader.close()
+    ledger.close()
+    after = open_ledger(path)
+    assert expected == [(entry.key, entry.state) for entry in after.entries()]
+    assert 2 == after.count_deaths()
+    after.close()
+
+
+def test_a_row_that_is_sent_again_loses_its_outcome_of_before(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path / "job.db")
+    ledger.save(row(0, 0, "failed"))
+    ledger.close()
+    again = open_ledger(tmp_path / "job.db")
+    again.mark_sent([row(0, 0, "sent")])
+    again.close()
+    after = open_ledger(tmp_path / "job.db")
+    assert [(0, "sent")] == [(entry.key, entry.state) for entry in after.entries()]
+    after.close()
+
+
+def test_a_batch_whose_rows_have_all_ended_is_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "job.db"
+    ledger = open_ledger(path)
+    for number in range(4):
+        ledger.mark_sent([row(2 * number, 2 * number, "sent"), row(2 * number + 1, 2 * number + 1, "sent")])
+        ledger.save(row(2 * number, 2 * number))
+        if number:
+            ledger.save(row(2 * number - 1, 2 * number - 1))
+    ledger.commit()
+    with closing(sqlite3.connect(path)) as other:
+        assert [(4,)] == other.execute("SELECT batch FROM sent").fetchall()
+    ledger.close()

@@ -11,7 +11,7 @@ from genai_prices.types import ModelPrice, TieredPrices
 
 from pipelex.config.starter import packaged_settings
 from pipelex.plugins.inference_backend_registry import InferenceFamily
-from pipelex.reporting.prices import cost_of
+from pipelex.reporting.prices import cost_of, price_of
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from tests.architecture.import_guard import reach_of
 from tests.architecture.tree import SRC
@@ -196,3 +196,18 @@ log.report_inference(InferenceRecord(operation="gen_text", family=InferenceFamil
 def test_the_prices_load_with_the_report_and_not_with_a_call() -> None:
     assert [] == reach_of(LOG, src=SRC, blocked=()).of("genai_prices", "pipelex.reporting.prices")
     assert reach_of(f"{LOG}log.report()", src=SRC, blocked=()).of("genai_prices")
+
+
+def test_a_model_that_no_list_has_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    import genai_prices
+
+    looked_for: list[str] = []
+
+    def find(_usage: object, model: str, **_: object) -> None:
+        looked_for.append(model)
+        raise LookupError
+
+    monkeypatch.setattr(genai_prices, "calc_price", find)
+    usage = InferenceUsage(input_tokens=1, output_tokens=1)
+    assert [None, None] == [price_of(usage, "in-no-list", "openai") for _ in range(2)]
+    assert ["in-no-list"] == looked_for

@@ -8,7 +8,9 @@ beside that of the run. It outlives the process that wrote it, and is taken up b
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager, suppress
+from heapq import merge
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -54,21 +56,42 @@ UPGRADES = (
     """
     CREATE TABLE results (sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE sent (batch INTEGER PRIMARY KEY, rows TEXT NOT NULL);
+    """,
 )
 """The scripts that make a ledger of version n one of version n + 1; the first one makes it of an empty file."""
 
+_MARKED = 6  # the first columns of a row: those that are known when it is sent
 _COLUMNS = "key, position, job, state, deaths, source, answer, error, usage, cost_usd, duration_s, attempts"
 _ENTER = f"INSERT OR REPLACE INTO rows ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"  # noqa: S608 - no value in it
-_END = """
-    UPDATE rows SET state = ?4, deaths = ?5, answer = ?7, error = ?8, usage = ?9, cost_usd = ?10, duration_s = ?11,
-    attempts = ?12 WHERE key = ?1
-"""
+_SEND = "INSERT INTO sent VALUES (?, ?)"
+_FORGET = "DELETE FROM rows WHERE key = ?"
+_DROP = "DELETE FROM sent WHERE batch = ?"
 _FIND = f"SELECT {_COLUMNS} FROM rows WHERE key = ?"  # noqa: S608 - no value in it
 _ALL = f"SELECT {_COLUMNS} FROM rows ORDER BY max(position, -1 - position)"  # noqa: S608 - no value in it
 _SEEN = f"SELECT {_COLUMNS} FROM rows WHERE position >= 0 AND position < ? ORDER BY position"  # noqa: S608 - as above
 _COUNT_DEATHS = """
     UPDATE rows SET state = 'interrupted', deaths = CASE WHEN ? THEN 1 ELSE deaths + 1 END WHERE state = 'sent'
 """
+
+
+_HAS_SENT = 3  # the first version with the table ``sent``
+
+
+class _Batch:
+    """Rows that were marked as sent in one transaction.
+
+    Attributes:
+        number: Its key in the table ``sent``.
+        left: How many of them have no outcome yet.
+    """
+
+    __slots__ = ("left", "number")
+
+    def __init__(self, number: int, left: int) -> None:
+        self.number = number
+        self.left = left
 
 
 class Entry(NamedTuple):
@@ -124,8 +147,10 @@ class Ledger:
         self.is_in_use = is_in_use
         self._connection = connection
         self._lock = lock
-        self._unsent: list[Entry] = []
         self._ended: list[Entry] = []
+        self._under_way: dict[str | int, tuple[Entry, _Batch]] = {}
+        self._last_batch = 0
+        self._had_rows = False  # whether a row that is sent may have an outcome of an earlier run
 
     def check_job(self, job: Mapping[str, str]) -> None:
         """Compare the job with that of the ledger, and enter it into one that has no rows.
@@ -168,6 +193,8 @@ class Ledger:
 
     def find(self, key: str | int) -> Entry | None:
         """Return a row; ``None`` where there is none with this key."""
+        if key in self._under_way:
+            return self._under_way[key][0]
         with self._named():
             found = self._connection.execute(_FIND, (key,)).fetchone()
         return Entry(*found) if found else None
@@ -189,17 +216,16 @@ class Ledger:
         Raises:
             LedgerError: That cannot be written.
         """
-        if entries or self._unsent or self._ended:
-            self._write([*self._unsent, *entries], self._ended)
+        if entries or self._ended:
+            self._write(entries, self._ended)
 
-    def save(self, entry: Entry, *, was_sent: bool = True) -> None:
+    def save(self, entry: Entry) -> None:
         """Enter how a row ended. It is committed with the next rows that are sent, or by ``commit``.
 
         Args:
             entry: The row.
-            was_sent: Whether it was marked as sent before.
         """
-        (self._ended if was_sent else self._unsent).append(entry)
+        self._ended.append(entry)
 
     def commit(self) -> None:
         """Write what has ended.
@@ -218,8 +244,9 @@ class Ledger:
         self.commit()
         query, values = (_ALL, ()) if before is None else (_SEEN, (before,))
         with self._named():
-            for found in self._connection.execute(query, values):
-                yield Entry(*found)
+            ended = (Entry(*found) for found in self._connection.execute(query, values))
+            under_way = [entry for entry in self._sent() if before is None or 0 <= entry.position < before]
+            yield from merge(ended, sorted(under_way, key=_place), key=_place)
 
     def take_up(self, shard: Path, positions: Mapping[str | int, int] | None = None) -> list[Entry]:
         """Take up the rows of a shard, and remove its ledger.
@@ -244,6 +271,7 @@ class Ledger:
         with self._named(), self._connection:
             self._connection.execute("BEGIN")
             self._connection.executemany(_ENTER, entries)
+        self._had_rows = self._had_rows or bool(entries)
         _remove(shard)
         return entries
 
@@ -301,19 +329,59 @@ class Ledger:
                 _unlock(self._lock, _lock_path(self.path))
                 self._lock = None
 
-    def _write(self, entered: Sequence[Entry], ended: Sequence[Entry]) -> None:
+    def _write(self, sent: Sequence[Entry], ended: Sequence[Entry]) -> None:
         connection = self._connection
+        batch = _Batch(self._last_batch + 1, len(sent))
+        self._under_way.update((entry.key, (entry, batch)) for entry in sent)
+        done = self._batches_done(ended)
         with self._named():
             connection.execute("BEGIN")
             try:
-                connection.executemany(_ENTER, entered)
-                connection.executemany(_END, ended)
+                if sent:
+                    if self._had_rows:
+                        connection.executemany(_FORGET, [(entry.key,) for entry in sent])
+                    connection.execute(_SEND, (batch.number, json.dumps([entry[:_MARKED] for entry in sent])))
+                connection.executemany(_ENTER, ended)
+                connection.executemany(_DROP, done)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-        self._unsent, self._ended = [], []
+        self._last_batch = batch.number
+        self._ended = []
+
+    def _batches_done(self, ended: Sequence[Entry]) -> list[tuple[int]]:
+        """Return the batches whose last rows have ended. One that is kept for longer does no harm: its rows have."""
+        done: list[tuple[int]] = []
+        for entry in ended:
+            _, batch = self._under_way.pop(entry.key, (None, None))
+            if batch is not None:
+                batch.left -= 1
+                if not batch.left:
+                    done.append((batch.number,))
+        return done
+
+    def _sent(self) -> Iterator[Entry]:
+        """Yield the rows that were sent and have no outcome."""
+        if _version(self._connection) < _HAS_SENT:
+            return
+        for (rows,) in self._connection.execute("SELECT rows FROM sent ORDER BY batch").fetchall():
+            for marked in json.loads(rows):
+                if self._connection.execute(_FIND, marked[:1]).fetchone() is None:
+                    yield Entry(*marked)
+
+    def enter_sent(self) -> None:
+        """Enter the rows that a run which has ended had sent among the others, as ``sent``.
+
+        Raises:
+            LedgerError: They cannot be written.
+        """
+        with self._named(), self._connection:
+            self._connection.execute("BEGIN")
+            self._connection.executemany(_ENTER, list(self._sent()))
+            self._connection.execute("DELETE FROM sent")
+            self._had_rows = self._connection.execute("SELECT 1 FROM rows LIMIT 1").fetchone() is not None
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -369,6 +437,7 @@ def open_ledger(path: Path, *, new: bool = False) -> Ledger:
                         f" PRAGMA user_version = {version + 1}; COMMIT;"
                     )
             ledger = Ledger(path, connection, lock=lock)
+            ledger.enter_sent()
             if new:
                 for shard in _shards(path):
                     _open_when_released(shard).close()
@@ -505,6 +574,7 @@ def _version(connection: sqlite3.Connection) -> int:
 def _drop_all(connection: sqlite3.Connection) -> None:
     connection.executescript(
         "BEGIN; DROP TABLE IF EXISTS rows; DROP TABLE IF EXISTS job; DROP TABLE IF EXISTS results;"
+        " DROP TABLE IF EXISTS sent;"
         " PRAGMA user_version = 0; COMMIT; VACUUM;"
     )
 
@@ -534,10 +604,15 @@ def _open_when_released(shard: Path) -> Ledger:
         sleep(0.1)
 
 
+def _place(entry: Entry) -> int:
+    """Return where a row is in the order of the input; those that the last input does not have keep their places."""
+    return max(entry.position, -1 - entry.position)
+
+
 def _position(entry: Entry, positions: Mapping[str | int, int] | None) -> int:
     if positions is not None:
         return positions[entry.key]
-    return entry.key if isinstance(entry.key, int) else -1 - max(entry.position, -1 - entry.position)
+    return entry.key if isinstance(entry.key, int) else -1 - _place(entry)
 
 
 def _remove(shard: Path) -> None:

@@ -58,6 +58,8 @@ _MOST_WITHOUT_JOB = 1_000
 _KEY_END = 1 << 63  # SQLite's integers have 64 bits
 _MOST_DEATHS = 2
 _MOST_CHILDREN = 8
+# A call that takes much longer than a transaction does not wait for those of other rows: its connection would be idle.
+_LONG_CALL_S = 0.005
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 5.0  # before a refused call is made again
 _MAYBE_CHARGED = ("InferenceAmbiguousError", "AmbiguousRowError")
 
@@ -164,6 +166,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         self._unsent: list[Entry] = []
         self._uncommitted: list[MapRow[ValueT_co] | None] = []
         self._committed: Future[Exception | None] | None = None
+        self._are_calls_long = False
         self._children = asyncio.Semaphore(_MOST_CHILDREN)
         self._rows = self._run()
 
@@ -425,7 +428,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
 
     def _failed(self, entry: Entry, error: PipelexError) -> Entry:
         failed = entry._replace(state="failed", error=error_to_json(error))
-        self._keep(failed, was_sent=False)
+        self._keep(failed)
         return failed
 
     async def _run_row(self, entry: Entry, job: object, records: list[InferenceRecord]) -> MapRow[ValueT_co]:
@@ -434,7 +437,10 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         try:
             if self._ledger is not None:
                 self._unsent.append(entry)
-                error = await self._commit_soon()
+                committed = self._commit_soon()
+                if self._are_calls_long:
+                    self._commit(committed)
+                error = await committed
                 if error is not None:
                     raise error
             if entry.deaths and CAN_FORK:
@@ -471,9 +477,10 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
             error_to_json(error) if is_kept and error is not None else None,
             usage_to_json(usage) if is_kept else None,
             cost,
-            monotonic() - began,
+            duration_s := monotonic() - began,
             sum(record.attempts for record in records) or None,
         )
+        self._are_calls_long = duration_s > _LONG_CALL_S
         return ended, value, error, usage
 
     async def _call(self, job: object, records: list[InferenceRecord], *, until: float) -> object:
@@ -518,10 +525,10 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         self._count(ended)
         return ended
 
-    def _keep(self, entry: Entry, *, was_sent: bool = True) -> None:
+    def _keep(self, entry: Entry) -> None:
         """Enter an outcome in the ledger. Where that fails, the row is returned all the same, and the run ends."""
         if self._ledger is not None:
-            self._ledger.save(entry, was_sent=was_sent)
+            self._ledger.save(entry)
             self._commit_soon()
 
     def _count(self, ended: Entry) -> None:
@@ -557,6 +564,8 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
 
     def _commit(self, committed: Future[Exception | None]) -> None:
         """Commit what has ended and what is sent; then the rows that have ended are given, and the calls begin."""
+        if committed.done():  # a call that did not wait for the end of the turn has committed it
+            return
         assert self._ledger is not None, "rows are entered in a ledger only"
         self._committed = None
         unsent, self._unsent = self._unsent, []

@@ -43,6 +43,10 @@ _UNITS = {
 }
 _PRICES_OF_IMAGES = {"input_image_tokens": "input_image_mtok", "output_image_tokens": "output_image_mtok"}
 
+_MOST_UNLISTED = 1000
+_unlisted: set[tuple[str, str]] = set()
+"""Models that no list has: looking for one again, in hundreds of patterns, costs as much as a call."""
+
 
 def cost_of(record: InferenceRecord) -> float | None:
     """Return what one call cost in US dollars, at today's price of the standard tier.
@@ -70,7 +74,7 @@ def price_of(usage: InferenceUsage | None, model: str | None, price_provider: st
     Returns:
         ``None`` where the cost is unknown, as of :func:`cost_of`.
     """
-    if usage is None or model is None or price_provider is None:
+    if usage is None or model is None or price_provider is None or (model, price_provider) in _unlisted:
         return None
     if (usage.input_tokens is None) != (usage.output_tokens is None):
         return None
@@ -80,7 +84,9 @@ def price_of(usage: InferenceUsage | None, model: str | None, price_provider: st
     try:
         counted = Usage(**{unit.usage: count for unit, count in counts.items()})
         found = calc_price(counted, model, provider_id=price_provider)
-    except (LookupError, ValueError):  # no such list, no such model in it, or counts that cannot be
+    except (LookupError, ValueError) as exc:  # no such list, no such model in it, or counts that cannot be
+        if isinstance(exc, LookupError) and len(_unlisted) < _MOST_UNLISTED:
+            _unlisted.add((model, price_provider))
         return None
     needed = [unit.price for unit in counts if unit.price is not None]
     if any(getattr(found.model_price, price) is None for price in needed):
