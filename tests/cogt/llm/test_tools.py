@@ -87,6 +87,7 @@ def calling(*calls: ToolCallPart) -> LLMAnswer:
     return LLMAnswer(parts=calls, usage=USAGE)
 
 
+MORE: list[int] = Field(default_factory=list)
 DONE = LLMAnswer(text="It is warm.", usage=USAGE)
 PLAIN = tuple(set(Capability) - {Capability.STRUCTURED_OUTPUT_WITH_TOOLS, Capability.STREAMING})
 
@@ -146,6 +147,25 @@ class TestTool:
                 return returned
 
             assert content == ran(PythonTool.of(functools.partial(give)), "{}")
+
+    def test_a_default_that_is_a_pydantic_field_is_filled_in(self) -> None:
+        def count(first: int = Field(3, ge=1, description="Where to begin."), more: list[int] = MORE) -> object:
+            return [first, *more]
+
+        tool = PythonTool.of(count)
+        assert ("[3]", "[2,5]") == (ran(tool, "{}"), ran(tool, '{"first": 2, "more": [5]}'))
+        assert "Where to begin." in str(tool.definition.json_schema)
+        with pytest.raises(ToolError, match="first: Input should be greater than or equal to 1"):
+            ran(tool, '{"first": 0}')
+
+    @pytest.mark.parametrize("hint", [Scripted, "Missing"])
+    def test_a_type_that_json_cannot_hold_is_a_type_error_that_names_the_tool(self, hint: object) -> None:
+        def lock(key: int) -> int:
+            return key
+
+        lock.__annotations__["key"] = hint
+        with pytest.raises(TypeError, match="parameter of the tool 'lock'"):
+            PythonTool.of(lock)
 
     def test_an_object_that_can_be_called_is_one(self) -> None:
         class Counter:

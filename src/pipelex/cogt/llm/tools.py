@@ -57,7 +57,7 @@ class PythonTool:
             function: The function.
 
         Raises:
-            TypeError: A parameter has no type, or cannot be given by its name.
+            TypeError: A parameter has no type, one that JSON cannot hold, or cannot be given by its name.
         """
         return function if isinstance(function, PythonTool) else cls(*_made_of(function))
 
@@ -66,10 +66,16 @@ def _made_of(function: ToolFunction) -> tuple[LLMTool, Callable[[str], Awaitable
     import inspect
 
     from pydantic import TypeAdapter, ValidationError
+    from pydantic.errors import PydanticUserError
 
     named = _routine_of(function)
     name = type(function).__name__ if named.__name__ == "__call__" else named.__name__
-    adapter: TypeAdapter[dict[str, object]] = TypeAdapter(_type_of_arguments(function, name))
+    try:
+        adapter: TypeAdapter[dict[str, object]] = TypeAdapter(_type_of_arguments(function, name))
+        schema = adapter.json_schema()
+    except (NameError, PydanticUserError) as exc:
+        msg = f"A parameter of the tool '{name}' has a type that JSON cannot hold or that is not defined: {exc}"
+        raise TypeError(msg) from exc
     is_async = inspect.iscoroutinefunction(named)
 
     async def called(arguments: dict[str, object]) -> object:
@@ -92,7 +98,6 @@ def _made_of(function: ToolFunction) -> tuple[LLMTool, Callable[[str], Awaitable
             raise ToolError(f"The arguments do not fit: {_problems(exc)}") from exc
         return _content(await called(arguments), name)
 
-    schema = adapter.json_schema()
     schema.pop("title", None)
     description = (inspect.getdoc(function) or "").partition("\n\n")[0]
     return LLMTool(name=name, description=description, json_schema=schema), call
@@ -121,8 +126,9 @@ def _routine_of(function: ToolFunction) -> Callable[..., object]:
 def _type_of_arguments(function: ToolFunction, name: str) -> type[dict[str, object]]:
     """Make the typed dictionary that the arguments of a function are."""
     import inspect
-    from typing import NotRequired, Required, get_type_hints
+    from typing import Annotated, NotRequired, Required, get_type_hints
 
+    from pydantic.fields import FieldInfo
     from typing_extensions import TypedDict
 
     hints = get_type_hints(_routine_of(function), include_extras=True)
@@ -134,8 +140,11 @@ def _type_of_arguments(function: ToolFunction, name: str) -> type[dict[str, obje
         if parameter.name not in hints:
             msg = f"The parameter '{parameter.name}' of the tool '{name}' has no type: annotate it"
             raise TypeError(msg)
-        needed = Required if parameter.default is parameter.empty else NotRequired
-        fields[parameter.name] = needed[hints[parameter.name]]
+        hint, default = hints[parameter.name], parameter.default
+        if isinstance(default, FieldInfo):  # its default is pydantic's to fill in: Python would pass the Field itself
+            fields[parameter.name] = Annotated[hint, default]
+        else:
+            fields[parameter.name] = Required[hint] if default is parameter.empty else NotRequired[hint]
     make = cast("Callable[[str, dict[str, object]], type[dict[str, object]]]", TypedDict)
     arguments = make(f"{name}_arguments", fields)
     setattr(arguments, "__pydantic_config__", {"extra": "forbid"})  # noqa: B010 - not declared

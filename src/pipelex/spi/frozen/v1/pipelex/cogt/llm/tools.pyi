@@ -50,7 +50,7 @@ class PythonTool:
             function: The function.
 
         Raises:
-            TypeError: A parameter has no type, or cannot be given by its name.
+            TypeError: A parameter has no type, one that JSON cannot hold, or cannot be given by its name.
         """
         ...
 
