@@ -38,12 +38,18 @@ def usage_from_json(text: str | None) -> InferenceUsage | None:
     return InferenceUsage(**{name: count for name, count in json.loads(text).items() if name in known})
 
 
-def usage_and_cost(records: list[InferenceRecord]) -> tuple[InferenceUsage | None, float | None]:
-    """Return what the calls of a row used and cost; the cost is unknown where that of one of them is."""
+def totals_of(records: list[InferenceRecord]) -> tuple[InferenceUsage | None, float | None, int | None]:
+    """Return what the calls of a row used, what they cost, and how many requests they took, as far as that is known.
+
+    The cost is unknown where that of one of the calls is.
+    """
     usage: InferenceUsage | None = None
-    costs = [cost_of(record) for record in records]
+    total: float | None = None if not records else 0.0
+    attempts = 0
     for record in records:
+        attempts += record.attempts
         if record.usage is not None:
             usage = record.usage.plus(usage)
-    known = [cost for cost in costs if cost is not None]
-    return usage, sum(known) if known and len(known) == len(costs) else None
+        cost = cost_of(record)
+        total = None if cost is None or total is None else total + cost
+    return usage, total, attempts or None

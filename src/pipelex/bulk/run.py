@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from time import monotonic
@@ -30,7 +30,7 @@ from pipelex.bulk.exceptions import (
 from pipelex.bulk.kinds import KINDS
 from pipelex.bulk.ledger import Entry, open_ledger
 from pipelex.bulk.options import MapRow, OnAmbiguous
-from pipelex.bulk.records import error_from_json, error_to_json, usage_and_cost, usage_from_json, usage_to_json
+from pipelex.bulk.records import error_from_json, error_to_json, totals_of, usage_from_json, usage_to_json
 from pipelex.cogt.exceptions import InferenceRateLimitError, InferenceTimeoutError
 from pipelex.cogt.inference.fingerprint import fingerprint_of
 from pipelex.cogt.llm.llm_job import LLMJob
@@ -146,7 +146,8 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         self.seen: int | None = None
         self._hub = hub
         self._plan = plan
-        self._source = _iterate(plan.rows)
+        self._source = None if isinstance(plan.rows, AsyncIterable) else iter(plan.rows)
+        self._async_source = aiter(plan.rows) if isinstance(plan.rows, AsyncIterable) else _no_rows()
         self._drawn = 0
         self._put_back: list[_Drawn] = []
         self._draws = asyncio.Lock()
@@ -335,12 +336,11 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         """Return the index of the next row, the row, and its job; ``None`` where no further one is to be run."""
         if self._put_back:
             return self._put_back.pop()
-        source = self._source
-        if isinstance(source, Iterator):
-            drawn = self._counted(next(source, _END)) if self._may_draw() else None
+        if self._source is not None:
+            drawn = self._counted(next(self._source, _END)) if self._may_draw() else None
         else:
             async with self._draws:
-                drawn = self._counted(await anext(source, _END)) if self._may_draw() else None
+                drawn = self._counted(await anext(self._async_source, _END)) if self._may_draw() else None
         if drawn is None:
             return None
         index, row = drawn
@@ -464,7 +464,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
             value = await self._call(job, records, until=began + caller.spec.policy.deadline_s)
         except PipelexError as exc:
             error = exc
-        usage, cost = usage_and_cost(records)
+        usage, cost, attempts = totals_of(records)
         is_kept = self._ledger is not None
         ended = Entry(
             entry.key,
@@ -478,7 +478,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
             usage_to_json(usage) if is_kept else None,
             cost,
             duration_s := monotonic() - began,
-            sum(record.attempts for record in records) or None,
+            attempts,
         )
         self._are_calls_long = duration_s > _LONG_CALL_S
         return ended, value, error, usage
@@ -616,8 +616,10 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         )
 
 
-def _iterate(rows: Iterable[object] | AsyncIterable[object]) -> Iterator[object] | AsyncIterator[object]:
-    return aiter(rows) if isinstance(rows, AsyncIterable) else iter(rows)
+async def _no_rows() -> AsyncIterator[object]:
+    """Yield nothing."""
+    return
+    yield
 
 
 def _fingerprint(job: object) -> str:

@@ -422,11 +422,11 @@ class CallReport:
         from pipelex.reporting.observers import notify
 
         record = self._record(error)
-        call = partial(notify, delegate, lambda: delegate.report_inference(record))
+        report = partial(delegate.report_inference, record)
         if isinstance(error, GeneratorExit):  # a stream may be collected, and so closed, in another context
-            self._context.run(call)
+            self._context.run(notify, delegate, report)
         else:
-            call()
+            notify(delegate, report)
 
     def _record(self, error: BaseException | None) -> InferenceRecord:
         model = self._worker.inference_model
