@@ -52,6 +52,7 @@ def test_the_file_of_the_rows_is_not_replaced_by_the_results(
     [
         ("text\ncafé\n".encode("latin-1"), "rows.csv:2: it is not UTF-8 text: convert it first"),
         ("text\na\n".encode("utf-16"), "rows.csv: it is UTF-16 text: convert it first (iconv -f UTF-16 -t UTF-8)"),
+        ("text\na\n".encode("utf-32"), "rows.csv: it is UTF-32 text: convert it first (iconv -f UTF-32 -t UTF-8)"),
         (b'text\na\n"b\nc\n', "rows.csv:3: the row that begins here cannot be parsed"),
         (b"text,text\na,b\n", "two columns are called 'text'"),
         (b"text,b\n1,2,3\n", "rows.csv:2: expected 2 cells, as in the first line, got 3"),
@@ -61,10 +62,10 @@ def test_the_file_of_the_rows_is_not_replaced_by_the_results(
         (b"\n\ntext,b\n\n1\n", "rows.csv:5: expected 2 cells"),
         (b"a,text,b,a\n", "two columns are called 'a'"),
         (",".join(map(str, range(100_000))).encode(), ", 19 and 99,980 more. Write"),
-        (gzip.compress(b"text\na\n"), "gzip -dc rows.csv.gz | pipelex map -"),
+        (gzip.compress(b"text\na\n"), "gzip -dc < rows.csv | pipelex map -"),
     ],
     ids=[
-        *("latin-1", "utf-16", "open quote", "duplicate header", "ragged", "no rows", "empty", "odd names"),
+        *("latin-1", "utf-16", "utf-32", "open quote", "duplicate header", "ragged", "no rows", "empty", "odd names"),
         *("blank lines", "two apart", "wide", "compressed"),
     ],
 )
@@ -115,6 +116,11 @@ def test_no_column_of_the_input_is_hidden_by_those_that_are_added(
     assert ("e", "u", "echo: a") == (row["_error"], row["_usage"], row["answer"])
     assert {"next", "answer._error", "next._error"} <= row.keys()
     assert 'echo: e{"input_tokens": 3, "output_tokens": 2}' == row["next"]
+
+
+def test_lines_of_white_space_are_blank(plugin: CountingPlugin, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,b\n  \na,1\n\t\n", encoding="utf-8")
+    assert (0, "text,b,answer,_error\na,1,echo: a,\n") == (run(), (tmp_path / "out.csv").read_text(encoding="utf-8"))
 
 
 def test_numbers_that_are_none_in_json_are_no_values(plugin: CountingPlugin, tmp_path: Path) -> None:

@@ -29,9 +29,15 @@ __all__ = ["RowSource"]
 
 STDIN = "-"
 _LONGEST_CELL = 2**31 - 1  # csv refuses cells of more than 128 KiB otherwise
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 _GZIP_MARK = b"\x1f\x8b"
 _JSON = json.JSONDecoder(parse_constant=lambda _name: None)  # NaN and Infinity are no JSON, and no values in tables
+_COMPRESSED = "it is compressed. Read it from standard input: gzip -dc < {name} | pipelex map - --format FORMAT ..."
 _CONVERT = "convert it first (iconv -f {encoding} -t UTF-8)"
 
 
@@ -129,7 +135,7 @@ def _named_errors(name: str) -> Iterator[None]:
 def _unknown_format(name: str) -> str:
     """Return why a file is of no format that is read, and the command that converts it."""
     if name.endswith(".gz"):
-        return f"it is compressed. Read it from standard input: gzip -dc {name} | pipelex map - --format FORMAT ..."
+        return _COMPRESSED.format(name=name)
     hint = f". Convert a JSON array first: jq -c '.[]' {name} > rows.jsonl" if name.endswith(".json") else ""
     return f"rows are read from files that end in {', '.join(FORMATS)}; or pass --format{hint}"
 
@@ -151,11 +157,12 @@ def _not_utf8(name: str) -> RowsFormatError:
     if name == STDIN or not Path(name).is_file():
         return RowsFormatError(file=name, reason="it is not UTF-8 text. Convert it first")
     with Path(name).open("rb") as file:
-        mark = file.read(2)
-        if mark == _GZIP_MARK:
-            return RowsFormatError(file=name, reason=_unknown_format(f"{name}.gz"))
-        if mark in _UTF16_MARKS:
-            return RowsFormatError(file=name, reason=f"it is UTF-16 text: {_CONVERT.format(encoding='UTF-16')}")
+        start = file.read(4)
+        if start.startswith(_GZIP_MARK):
+            return RowsFormatError(file=name, reason=_COMPRESSED.format(name=name))
+        encoding = next((encoding for mark, encoding in _MARKS.items() if start.startswith(mark)), None)
+        if encoding is not None:
+            return RowsFormatError(file=name, reason=f"it is {encoding} text: {_CONVERT.format(encoding=encoding)}")
         file.seek(0)
         number = next((number for number, line in enumerate(file, start=1) if not _is_utf8(line)), None)
     reason = f"it is not UTF-8 text: {_CONVERT.format(encoding='WINDOWS-1252')}, or whatever it is encoded in"
@@ -202,6 +209,8 @@ def _csv_rows(
         note_columns(header)
         began = before + reader.line_num + 1
         for cells in reader:
+            if len(cells) == 1 < len(header) and not cells[0].strip():
+                cells = []  # noqa: PLW2901 - a line of white space is blank
             if cells and len(cells) != len(header):
                 reason = f"expected {len(header)} cells, as in the first line, got {len(cells)}"
                 raise RowsFormatError(file=name, line=began, reason=reason)
