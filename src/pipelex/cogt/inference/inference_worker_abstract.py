@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from contextvars import copy_context
-from functools import lru_cache, partial
+from functools import lru_cache
 from math import isfinite
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Generic, TypeVar, cast, final
@@ -422,7 +422,7 @@ class CallReport:
         from pipelex.reporting.observers import notify
 
         record = self._record(error)
-        report = partial(delegate.report_inference, record)
+        report = lambda: delegate.report_inference(record)  # noqa: E731 - looked up where its failure is logged
         if isinstance(error, GeneratorExit):  # a stream may be collected, and so closed, in another context
             self._context.run(notify, delegate, report)
         else:
