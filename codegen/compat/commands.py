@@ -35,6 +35,9 @@ def run(arguments: list[str], *, default_root: str) -> int:
     from pipelex.spi.type_check import UndecidedError
 
     options = _parser().parse_args(arguments)
+    if options.command == "diff" and options.plugins is not None and (options.no_witness or options.format[0] in "gm"):
+        _say("--plugins is reported as text or JSON, and needs the witnesses: leave out --no-witness.")
+        return COULD_NOT_TELL
     project = Project(Path(options.root or default_root))
     try:
         return _diff(options, project) if options.command == "diff" else _explain(options, project)
@@ -56,13 +59,21 @@ def _parser() -> argparse.ArgumentParser:
         "diff",
         help="report whether plugins break, which, and show the smallest one that does",
         description="Compare two versions of the plugin contract. A tree is the number of a version or a folder.",
-        epilog="Exit codes: 0 compatible, 1 breaking, 2 could not tell.",
+        epilog="Exit codes: 0 compatible, 1 breaking, 2 could not tell. With --plugins, of the plugins alone: "
+        "0 each fits, 1 one is broken or refused, 2 could not tell of one, or there is none.",
     )
     diff.add_argument("old", nargs="?", metavar="OLD", help="by default the last frozen version")
     diff.add_argument("new", nargs="?", metavar="NEW", help="by default the working tree")
     diff.add_argument("--format", choices=["text", "json", "github", "md"], default="text", help="text by default")
     diff.add_argument("--no-witness", action="store_true", help="do not look for witnesses: quicker")
     diff.add_argument("--accept-declared", action="store_true", help="exit 0 when every break is declared")
+    diff.add_argument(
+        "--plugins",
+        nargs="*",
+        metavar="PLUGIN",
+        help="type-check real plugins on both trees: folders, wheels, sdists, names of installed distributions; "
+        "every installed plugin where none is named",
+    )
     explain = commands.add_parser(
         "explain",
         help="show which way a symbol is used, and why",
@@ -85,6 +96,8 @@ def _diff(options: argparse.Namespace, project: Project) -> int:
     new = resolve(project, options.new) if options.new else working_tree(project)
     declared = declared_by(project)
     verdict = _quick(old, new) or compare(old, new, witnesses=not options.no_witness, cache=_cache(project))
+    if options.plugins is not None:
+        return _plugins(options, project, old, new, verdict)
     sys.stdout.write(FORMATS[options.format](verdict, declared))
     if not (options.old or options.new) and (idle := idle_entries(project, verdict)):
         _say("\n".join(idle))
@@ -93,6 +106,23 @@ def _diff(options: argparse.Namespace, project: Project) -> int:
     if not counted:
         return COMPATIBLE
     return COULD_NOT_TELL if all(finding.undecided for finding in counted) else BREAKING
+
+
+def _plugins(options: argparse.Namespace, project: Project, old: StubTree, new: StubTree, verdict: Verdict) -> int:
+    """Report which real plugins a change breaks."""
+    from codegen.compat import affected
+    from codegen.compat.declared import declared_by
+    from codegen.compat.report import as_json, summary
+
+    outcomes = affected.affected(verdict, old, new, options.plugins)
+    declared = declared_by(project)
+    if options.format == "json":
+        sys.stdout.write(as_json(verdict, declared, plugins=affected.as_data(outcomes)))
+    else:
+        sys.stdout.write(f"{verdict.old} -> {verdict.new}: {summary(verdict, declared)}\n{affected.as_text(outcomes)}")
+    if not outcomes:
+        _say("No plugin is installed here. Name folders, wheels or sdists behind --plugins.")
+    return affected.exit_code(outcomes)
 
 
 def _quick(old: StubTree, new: StubTree) -> Verdict | None:

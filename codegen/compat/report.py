@@ -103,18 +103,20 @@ def change(finding: CompatFinding) -> str:
     return f" [{parameter}]" if parameter else ""
 
 
-def as_json(verdict: Verdict, declared: Declared | None = None) -> str:
+def as_json(verdict: Verdict, declared: Declared | None = None, **more: object) -> str:
     """Write a verdict for programs.
 
     Args:
         verdict: The verdict.
         declared: Returns whether a break is declared.
+        more: What else the report has, by its key.
     """
     report = {
         "old": verdict.old,
         "new": verdict.new,
         "compatible": verdict.compatible,
         "findings": [_record(finding, declared) for finding in verdict.findings],
+        **more,
     }
     return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
 

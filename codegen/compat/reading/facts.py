@@ -57,6 +57,15 @@ def facts_of_lock(data: Mapping[str, object]) -> Facts:
     return found
 
 
+def entry_point_group(facts: Facts) -> str:
+    """Return the group in which core looks for plugins.
+
+    Args:
+        facts: The facts of a tree; those that come without any are of the group of today.
+    """
+    return next(iter(facts.get(_GROUP, ())), "pipelex.plugins")
+
+
 def compare_facts(old: Facts, new: Facts) -> Iterator[CompatFinding]:
     """Yield what changed; nothing where a tree comes without facts.
 

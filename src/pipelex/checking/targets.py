@@ -301,7 +301,7 @@ def _installed(name: str) -> Target:
     try:
         dist = distribution(name)
         if not is_builtin or dist.entry_points.select(group=group):
-            return _distribution(name, dist)
+            return distribution_target(name, dist)
     except (PackageNotFoundError, ValueError):
         pass
     if is_builtin:  # and no vendor's SDK of that name, which announces no plugin
@@ -309,14 +309,26 @@ def _installed(name: str) -> Target:
     announced = [entry for entry in entry_points(group=group) if canonical(entry.name) == canonical(name)]
     for entry in announced:
         if entry.dist is not None:
-            return _distribution(name, entry.dist)
+            return distribution_target(name, entry.dist)
     known = ", ".join(sorted(entry.name for entry in entry_points(group=group))) or "none"
     raise _unknown(
         name, f"no such file or folder, no installed distribution, no entry point (installed plugins: {known})"
     )
 
 
-def _distribution(label: str, dist: Distribution) -> Target:
+def distribution_target(label: str, dist: Distribution) -> Target:
+    """Make a target of a distribution: an installed one, or an unpacked wheel.
+
+    Args:
+        label: What the user calls it.
+        dist: The distribution.
+
+    Returns:
+        The target; an editable installation is read from its project.
+
+    Raises:
+        CheckError: It lists no Python module.
+    """
     metadata = installed_metadata(dist)
     origin = origin_of(dist)
     if origin is not None and origin.is_editable and origin.path is not None and is_project(origin.path):
