@@ -146,10 +146,10 @@ def _unpacked(name: str, folder: Path) -> list[Target]:
     try:
         if name.endswith(".tar.gz"):
             with tarfile.open(name) as archive:
-                archive.extractall(folder, filter="data")  # noqa: S202 - the filter refuses what leads out of the folder
+                archive.extractall(folder, filter="data")
         else:
             with zipfile.ZipFile(name) as wheel:
-                wheel.extractall(folder)
+                wheel.extractall(folder)  # noqa: S202
     except (OSError, tarfile.TarError, zipfile.BadZipFile, EOFError) as exc:
         raise _unreadable(name, f"it cannot be unpacked ({type(exc).__name__}: {exc})") from exc
     if name.endswith(_WHEEL):
