@@ -6,17 +6,21 @@ A plugin is read as ``pipelex plugins check`` reads it. That is why this module,
 
 from __future__ import annotations
 
+import re
 import tempfile
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codegen.compat.drafting.drafts import API_VERSION
 from codegen.compat.reading.facts import entry_point_group
 from codegen.errors import CodegenError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from importlib.metadata import Distribution
 
     from codegen.compat.model import Verdict
     from codegen.compat.reading.trees import StubTree
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from pipelex.spi.type_check import World
 
 BROKEN, REFUSED, FITS, COULD_NOT_TELL = "broken", "refused", "fits", "could not tell"
+_GROUP_CHANGED = "entry-point-group-changed"
 _WHEEL, _SDISTS = ".whl", (".tar.gz", ".zip")
 
 
@@ -50,7 +55,7 @@ class PluginOutcome:
     Attributes:
         plugin: The plugin, as it was named.
         outcome: ``"broken"``: its code or its metadata does not fit the new tree. ``"refused"``: they fit, but it
-            states the old API version, which the change raises. ``"fits"``. ``"could not tell"``.
+            states another API version than the one it would meet. ``"fits"``. ``"could not tell"``.
         targets_api: The API versions that it states as numbers.
         requires: Its requirements on pipelex, as they are written.
         evidence: The lines that show it.
@@ -78,7 +83,7 @@ def affected(verdict: Verdict, old: StubTree, new: StubTree, names: Sequence[str
         The outcome of each plugin.
 
     Raises:
-        CodegenError: The author's check cannot be imported.
+        CodegenError: The author's check cannot be imported, or a tree has no API version.
     """
     try:
         from pipelex.checking.findings import CheckError
@@ -89,17 +94,34 @@ def affected(verdict: Verdict, old: StubTree, new: StubTree, names: Sequence[str
     outcomes: list[PluginOutcome] = []
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spi-plugins-")))
-        sides = {
-            "old": old,
-            "new": new,
-        }  # no cache: mypy would take a module of the same name for that of another plugin
+        sides = {"old": old, "new": new}
+        # no cache: mypy would take a module of the same name for that of another plugin
         worlds = [World(_written(tree, scratch / side), others_are_any=True) for side, tree in sides.items()]
-        for number, name in enumerate(names or _installed(entry_point_group(old.facts))):
+        version = _version_after(verdict, old, new)
+        readers = {name: partial(_targets, name, scratch / str(number)) for number, name in enumerate(names)}
+        for name, read in (readers or _installed(entry_point_group(old.facts))).items():
             try:
-                outcomes += [_outcome(target, verdict, worlds) for target in _targets(name, scratch / str(number))]
+                outcomes += [_outcome(target, verdict, worlds, version) for target in read()]
             except CheckError as exc:
                 outcomes.append(PluginOutcome(name, COULD_NOT_TELL, reason=f"{exc.reason}. {exc.fix}"))
     return outcomes
+
+
+def _version_after(verdict: Verdict, old: StubTree, new: StubTree) -> int:
+    """Return the API version that plugins meet after the change: a break raises it, at the latest in the next bump."""
+    before, after = _version(old), _version(new)
+    return after + 1 if verdict.breaks and after == before else after
+
+
+def _version(tree: StubTree) -> int:
+    module, _, name = API_VERSION.partition(":")
+    path = f"{module.replace('.', '/')}.pyi"
+    found = re.search(rf"^{name}\b[^=\n]*= *(\d+)", tree.files.get(path, ""), re.MULTILINE)
+    if found is None:
+        raise CodegenError(
+            Problem(path, 0, tree.label, f"no line '{name}: Final = N'; --plugins needs the API version")
+        )
+    return int(found[1])
 
 
 def _written(tree: StubTree, folder: Path) -> Path:
@@ -113,11 +135,18 @@ def _written(tree: StubTree, folder: Path) -> Path:
 # --- plugins -------------------------------------------------------------------------------------------
 
 
-def _installed(group: str) -> list[str]:
-    """Return the installed distributions that announce plugins."""
+def _installed(group: str) -> dict[str, Callable[[], list[Target]]]:
+    """Return how to read each installed distribution that announces plugins; a folder of its name is another plugin."""
     from importlib.metadata import entry_points
 
-    return sorted({entry.dist.name for entry in entry_points(group=group) if entry.dist is not None})
+    found = {entry.dist.name: entry.dist for entry in entry_points(group=group) if entry.dist is not None}
+    return {name: partial(_of_distribution, name, found[name]) for name in sorted(found)}
+
+
+def _of_distribution(name: str, dist: Distribution) -> list[Target]:
+    from pipelex.checking.targets import distribution_target
+
+    return [distribution_target(name, dist)]
 
 
 def _targets(name: str, scratch: Path) -> list[Target]:
@@ -139,9 +168,9 @@ def _targets(name: str, scratch: Path) -> list[Target]:
 def _unpacked(name: str, folder: Path) -> list[Target]:
     import tarfile
     import zipfile
-    from importlib.metadata import Distribution
+    from importlib.metadata import PathDistribution
 
-    from pipelex.checking.targets import distribution_target, resolve
+    from pipelex.checking.targets import resolve
 
     try:
         if name.endswith(".tar.gz"):
@@ -157,7 +186,7 @@ def _unpacked(name: str, folder: Path) -> list[Target]:
         if described is None:
             raise _unreadable(name, "it is no wheel: it has no .dist-info")
         try:
-            return [distribution_target(name, Distribution.at(described))]
+            return _of_distribution(name, PathDistribution(described))
         except (TypeError, ValueError) as exc:  # of importlib.metadata, at a line that is no row of RECORD
             raise _unreadable(name, f"its .dist-info cannot be read ({exc})") from exc
     tops = [path for path in folder.iterdir() if path.is_dir()]
@@ -176,14 +205,14 @@ def _unreadable(name: str, reason: str) -> CheckError:
 # --- one plugin ----------------------------------------------------------------------------------------
 
 
-def _outcome(target: Target, verdict: Verdict, worlds: Sequence[World]) -> PluginOutcome:
+def _outcome(target: Target, verdict: Verdict, worlds: Sequence[World], version: int) -> PluginOutcome:
     """Return what a change does to a plugin.
 
     Raises:
         CheckError: mypy reached no verdict.
     """
     metadata = target.metadata
-    stated = list(_stated(target))
+    stated = list(_stated(target, version))
     required = metadata.requirements if metadata is not None else ()
     requires = tuple(dict.fromkeys(one.text for one in required if one.name == "pipelex"))
     numbers = tuple(sorted({number for number, _ in stated}))
@@ -197,9 +226,10 @@ def _outcome(target: Target, verdict: Verdict, worlds: Sequence[World]) -> Plugi
     after += _former_group(target, verdict)
     if after:
         return result(BROKEN, after)
-    if verdict.breaks and stated:
-        return result(REFUSED, [place for _, place in stated])
-    unseen = [finding.id for finding in verdict.breaks if not finding.confirmed]
+    if refused := [place for number, place in stated if number != version]:
+        return result(REFUSED, refused)
+    decided = {_GROUP_CHANGED} if metadata is not None else set()
+    unseen = [one.id for one in verdict.breaks if not one.confirmed and one.kind not in decided]
     if unseen:
         return result(COULD_NOT_TELL, reason=f"no type shows whether it depends on {', '.join(unseen)}")
     return result(FITS)
@@ -223,14 +253,14 @@ def _former_group(target: Target, verdict: Verdict) -> Iterator[Evidence]:
     groups = target.metadata.groups if target.metadata is not None else {}
     for finding in verdict.breaks:
         former, group = finding.detail.get("from", ""), finding.detail.get("to", "")
-        if finding.kind == "entry-point-group-changed" and former in groups and group not in groups:
+        if finding.kind == _GROUP_CHANGED and former in groups and group not in groups:
             place = target.metadata.place(former) if target.metadata is not None else None
             if place is not None:
                 message = f"core looks for plugins in '{group}', no longer in '{former}'"
                 yield Evidence(_shown(Path(str(place.file)), target), place.line, message)
 
 
-def _stated(target: Target) -> Iterator[tuple[int, Evidence]]:
+def _stated(target: Target, version: int) -> Iterator[tuple[int, Evidence]]:
     """Yield the API versions that a plugin states as numbers, each with its place."""
     from pipelex.upgrading.rewrites.packaging import ATTRIBUTE, stated_versions
     from pipelex.upgrading.source_text import SourceText
@@ -240,7 +270,7 @@ def _stated(target: Target) -> Iterator[tuple[int, Evidence]]:
             source = SourceText(name, str(module.path), module.text)
             for node in stated_versions(source):
                 number = int(node.evaluated_value)
-                message = f"it states API version {number}, which the change raises"
+                message = f"it states API version {number}; core will be at {version}"
                 yield number, Evidence(_shown(module.path, target), source.line(node), message)
 
 

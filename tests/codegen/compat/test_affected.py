@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 import tarfile
 import zipfile
 from typing import TYPE_CHECKING
 
+import pytest
+
 from codegen.compat import affected
 from codegen.compat.affected import BROKEN, COULD_NOT_TELL, FITS, REFUSED, Evidence, PluginOutcome, exit_code
-from codegen.compat.model import CompatFinding, Direction, Verdict
+from codegen.compat.model import CompatFinding, Direction, Verdict, Witness
+from codegen.errors import CodegenError
 from tests.codegen.compat.small_spi import tree
 
 if TYPE_CHECKING:
@@ -34,7 +38,9 @@ a = "p:Plugin"
 
 
 def verdict(*, breaks: bool = True) -> Verdict:
-    finding = CompatFinding("renamed", "renamed", "a:b", Direction.CALLS, (), "", "", breaking=True)
+    finding = CompatFinding(
+        "renamed", "renamed", "a:b", Direction.CALLS, (), "", "", True, witness=Witness("", 1, "", "")
+    )
     return Verdict("old", "new", (finding,) if breaks else ())
 
 
@@ -75,12 +81,59 @@ def test_what_fails_on_the_new_tree_is_broken_with_its_line_in_a_folder_a_wheel_
     assert "p.py:6: " in affected.as_text(outcomes)
 
 
-def test_what_states_the_old_version_is_refused_after_a_break_and_fits_without_one(tmp_path: Path) -> None:
+def test_what_states_another_version_than_core_will_have_is_refused(tmp_path: Path) -> None:
     name = project(tmp_path / "plugin", "''")
     [refused] = affected.affected(verdict(), OLD, NEW, [name])
     assert (REFUSED, ("p.py", 4)) == (refused.outcome, (refused.evidence[0].file, refused.evidence[0].line))
+    assert "version 1; core will be at 2" in refused.evidence[0].message
     [fits] = affected.affected(verdict(breaks=False), OLD, NEW, [name])
     assert FITS == fits.outcome
+
+
+def test_what_states_the_version_of_the_new_tree_already_fits(tmp_path: Path) -> None:
+    raised = tree("new", ("plugins/contract", "Final = 1", "Final = 2"))
+    ready, late = (project(tmp_path / f"plugin{number}", "''") for number in (2, 1))
+    module = tmp_path / "plugin2/p.py"
+    module.write_text(
+        module.read_text(encoding="utf-8").replace("targets_api = 1", "targets_api = 2"), encoding="utf-8"
+    )
+    for breaks in (True, False):
+        outcomes = affected.affected(verdict(breaks=breaks), OLD, raised, [ready, late])
+        assert [FITS, REFUSED] == [item.outcome for item in outcomes]
+
+
+def test_a_tree_without_an_api_version_is_an_error_that_names_it() -> None:
+    bare = tree("bare", ("plugins/contract", "PLUGIN_API_VERSION: Final = 1\n", ""))
+    with pytest.raises(CodegenError, match=r"bare.*PLUGIN_API_VERSION"):
+        affected.affected(verdict(), bare, NEW, [])
+
+
+def test_where_no_plugin_is_named_every_installed_one_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with zipfile.ZipFile(wheel(tmp_path, "text=''")) as archive:
+        archive.extractall(tmp_path / "site")
+    project(tmp_path / "acme", "1")  # a folder of the same name, which is another plugin
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "site")])
+    [broken] = affected.affected(verdict(), OLD, NEW, [])
+    assert ("acme", BROKEN, ("pipelex>=1",)) == (broken.plugin, broken.outcome, broken.requires)
+    assert ("p.py", 6) == (broken.evidence[0].file, broken.evidence[0].line)
+
+
+def test_what_is_only_in_the_former_entry_point_group_is_broken_at_that_line(tmp_path: Path) -> None:
+    ends = {"from": "pipelex.plugins", "to": "pipelex.inference"}
+    moved = CompatFinding(
+        "group", "entry-point-group-changed", "a:b", Direction.IMPLEMENTS, (), "", "", True, detail=ends
+    )
+    name, ready = project(tmp_path / "plugin", "''"), project(tmp_path / "ready", "''")
+    for file, old, new in (("p.py", "api = 1", "api = 2"), ("pyproject.toml", "pipelex.plugins", "pipelex.inference")):
+        text = (tmp_path / "ready" / file).read_text(encoding="utf-8")
+        (tmp_path / "ready" / file).write_text(text.replace(old, new), encoding="utf-8")
+    [broken, fits] = affected.affected(Verdict("old", "new", (moved,)), OLD, OLD, [name, ready])
+    assert FITS == fits.outcome
+    assert (BROKEN, ("pyproject.toml", 4)) == (broken.outcome, (broken.evidence[0].file, broken.evidence[0].line))
+    assert "'pipelex.inference', no longer in 'pipelex.plugins'" in broken.evidence[0].message
 
 
 def test_of_what_was_not_clean_or_cannot_be_read_it_could_not_be_told(tmp_path: Path) -> None:
