@@ -16,9 +16,7 @@ import pytest
 from pipelex.cogt.error_body import shortened
 from pipelex.cogt.exceptions import InferenceError, InferenceRequestError
 from pipelex.cogt.inference.media_types import beginning_of
-from pipelex.plugins.contribution_checks import _shown
-from pipelex.plugins.raised import message_of
-from pipelex.plugins.returned_values import shown
+from pipelex.plugins.raised import message_of, shown
 from pipelex.redaction import keep_secret, redact, scrub
 from pipelex.terminal import write_text
 from tests.cogt.workers import ScriptedLLM
@@ -150,7 +148,7 @@ def test_the_longest_secret_is_masked_first() -> None:
     assert "[redacted]" == redact(f"{CANARY}-and-more")
 
 
-@pytest.mark.parametrize("cut", [shortened, message_of_error, shown, _shown, beginning_of])
+@pytest.mark.parametrize("cut", [shortened, message_of_error, shown, beginning_of])
 @pytest.mark.parametrize("wrapped", ["{}", "<b>{}</b>", "\\u003c{}"])
 def test_a_text_that_is_cut_shows_no_half_of_a_secret(cut: Callable[[str], str], wrapped: str) -> None:
     secret = "canary\t<i>Kq7x  Wm4Tail+/"

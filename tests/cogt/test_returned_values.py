@@ -101,6 +101,13 @@ class Search(SearchWorkerAbstract):
         return self.value
 
 
+class Unprintable:
+    """Raises where it is printed."""
+
+    def __repr__(self) -> str:
+        raise ZeroDivisionError
+
+
 def untyped(value: Any) -> Any:
     """Return a value as an SDK without types hands it out: no type checker sees what is wrong with it."""
     return value
@@ -124,6 +131,13 @@ SEARCH: Callable[[Any], object] = lambda value: Search(value).search_sync("x")  
 
 WRONG = {
     "a text in place of the record": (GEN_TEXT, "text", "_gen_text of Quip", "InferenceResult", "'text' (a str)"),
+    "a value that cannot be printed": (
+        GEN_TEXT,
+        of(Unprintable()),
+        "_gen_text",
+        "str",
+        "whose __repr__ raised ZeroDivis",
+    ),
     "a null content": (GEN_TEXT, of(None), "_gen_text", "str", "None (a NoneType)"),
     "a list as the text": (GEN_TEXT, of(["a"]), "_gen_text", "str", "['a'] (a list)"),
     "a record that is none": (GEN_TEXT, None, "_gen_text", "InferenceResult", "None"),

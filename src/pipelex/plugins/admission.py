@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from pipelex.plugins.contract import PLUGIN_API_VERSION, PipelexPlugin
 from pipelex.plugins.contribution_checks import check_identifier
 from pipelex.plugins.exceptions import InvalidContributionError, PluginApiVersionMismatchError
+from pipelex.plugins.raised import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +82,7 @@ def api_of(plugin: PipelexPlugin, plugin_name: str) -> int:
             plugin_name=plugin_name,
             what="targets_api",
             expected=f"an int (this installation supports {PLUGIN_API_VERSION})",
-            got=f"{targets_api!r} (a {type(targets_api).__name__})",
+            got=shown(targets_api),
         )
     if targets_api != PLUGIN_API_VERSION:
         raise PluginApiVersionMismatchError(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipelex.plugins.inference_backend_registry import InferenceFamily, MakeWorkerFn
 from pipelex.plugins.model_lister_registry import ListModelsFn
-from pipelex.redaction import redacted_beginning
+from pipelex.plugins.raised import shown
 from pipelex.spi.names import IDENTIFIER_RULE, is_identifier
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def check_identifier(plugin_name: str, what: str, value: object) -> None:
         InvalidContributionError: It is not one.
     """
     if not (isinstance(value, str) and is_identifier(value)):
-        raise _invalid(plugin_name, what, IDENTIFIER_RULE, _shown(value))
+        raise _invalid(plugin_name, what, IDENTIFIER_RULE, shown(value))
 
 
 def check_family(plugin_name: str, value: object) -> None:
@@ -51,7 +51,7 @@ def check_family(plugin_name: str, value: object) -> None:
     """
     if not isinstance(value, InferenceFamily):
         members = ", ".join(f"InferenceFamily.{family.name}" for family in InferenceFamily)
-        raise _invalid(plugin_name, "family", f"one of {members}", _shown(value))
+        raise _invalid(plugin_name, "family", f"one of {members}", shown(value))
 
 
 def check_make_worker(plugin_name: str, what: str, value: object) -> None:
@@ -87,9 +87,9 @@ def check_command(plugin_name: str, what: str, help_line: object, run: object) -
         InvalidContributionError: One of them is not.
     """
     if not isinstance(help_line, str) or not help_line.strip() or "\n" in help_line:
-        raise _invalid(plugin_name, f"help of {what}", "one line of text", _shown(help_line))
+        raise _invalid(plugin_name, f"help of {what}", "one line of text", shown(help_line))
     if not callable(run):
-        raise _invalid(plugin_name, what, "a callable of a CommandCall that returns an exit code", _shown(run))
+        raise _invalid(plugin_name, what, "a callable of a CommandCall that returns an exit code", shown(run))
     if isinstance(run, FunctionType):
         code = run.__code__
         if (code.co_argcount, code.co_kwonlyargcount, code.co_flags & _CO_COROUTINE) == (1, 0, 0):
@@ -125,7 +125,7 @@ def _is_plain_match(value: object, keywords: tuple[str, ...], *, is_async: bool)
 
 def _check_callable(plugin_name: str, what: str, value: object, keywords: tuple[str, ...]) -> None:
     if not callable(value):
-        raise _invalid(plugin_name, what, f"a callable taking {_as_keywords(keywords)}", _shown(value))
+        raise _invalid(plugin_name, what, f"a callable taking {_as_keywords(keywords)}", shown(value))
     import inspect
 
     try:
@@ -152,11 +152,6 @@ def _as_keywords(keywords: tuple[str, ...]) -> str:
 
 def _plain_signature(parameters: Mapping[str, object]) -> str:
     return f"({', '.join(parameters)})"
-
-
-def _shown(value: object) -> str:
-    """Show a value and its type, briefly: it is third-party, and its repr may be long."""
-    return f"{redacted_beginning(repr(value), 57)} (a {type(value).__name__})"
 
 
 def _invalid(plugin_name: str, what: str, expected: str, got: str) -> InvalidContributionError:

@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from types import CoroutineType, NoneType
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipelex.redaction import redacted_beginning
+from pipelex.plugins.raised import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,11 +85,6 @@ def origin_of(worker: InferenceWorkerAbstract, hook: str) -> Origin:
 @lru_cache(maxsize=256)  # with every call
 def _origin(kind: type, plugin_name: str, hook: str) -> Origin:
     return Origin(plugin_name or kind.__module__.partition(".")[0], f"{hook} of {kind.__qualname__}")
-
-
-def shown(value: object) -> str:
-    """Show a value and its type, briefly."""
-    return f"{redacted_beginning(repr(value), 57)} (a {type(value).__name__})"
 
 
 def check_record(origin: Origin, record: object, kind: type, fields: Fields) -> None:

@@ -98,10 +98,12 @@ def test_a_part_of_an_unknown_kind_survives(place: str) -> None:
     [
         ("{", "no JSON"),
         ("[]", "it is none"),
+        ("[" * 100_000, "no JSON"),
         ('{"version": 2, "messages": []}', "version is 2"),
         ('{"version": 1, "messages": [3]}', "messages.0"),
         ('{"version": 1, "messages": [{"role": "user", "parts": [{"kind": "text"}]}]}', "messages.0"),
         ('{"version": 1, "messages": [{"role": "user", "parts": 3}]}', "messages.0"),
+        ('{"version": 1, "messages": [{"role": "robot", "parts": [{"kind": []}]}]}', "messages.0"),
         ('{"version": 1, "messages": [{"role": "robot", "parts": []}]}', "role"),
     ],
 )

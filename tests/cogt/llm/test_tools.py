@@ -7,7 +7,7 @@ import functools
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import pytest
 from pydantic import Field
@@ -40,6 +40,7 @@ from pipelex.cogt.llm.llm_job import (
 from pipelex.cogt.llm.tools import PythonTool, ToolLimits
 from pipelex.cogt.model_backends.model_spec import CallPolicy, Capability
 from tests.cogt.llm.test_answers import Base, asking
+from tests.cogt.test_returned_values import Unprintable
 from tests.cogt.workers import USAGE
 
 if TYPE_CHECKING:
@@ -92,6 +93,9 @@ DONE = LLMAnswer(text="It is warm.", usage=USAGE)
 PLAIN = tuple(set(Capability) - {Capability.STRUCTURED_OUTPUT_WITH_TOOLS, Capability.STREAMING})
 
 
+NESTED: Any = functools.reduce(lambda inner, _: (inner,), range(100_000), cast("Any", ()))
+
+
 def ran(tool: PythonTool, arguments: str) -> object:
     async def run() -> object:
         return await tool.call(arguments)
@@ -141,12 +145,21 @@ class TestTool:
             (None, "null"),
             ([TextPart(text="see"), picture, "and"], (TextPart(text="see"), picture, TextPart(text="and"))),
             ("caf\udce9", "caf\\udce9"),
+            ([float("nan"), {"a": float("-inf")}], '["NaN",{"a":"-Infinity"}]'),
         ):
 
             def give(returned: object = returned) -> object:
                 return returned
 
             assert content == ran(PythonTool.of(functools.partial(give)), "{}")
+
+    @pytest.mark.parametrize("returned", [NESTED, {"a": Unprintable()}], ids=["nested", "unprintable"])
+    def test_what_can_be_neither_written_nor_printed_is_a_named_error(self, returned: object) -> None:
+        def give() -> object:
+            return returned
+
+        with pytest.raises(InferenceRequestError, match="The tool 'give' returned a value whose __repr__ raised"):
+            ran(PythonTool.of(give), "{}")
 
     def test_a_default_that_is_a_pydantic_field_is_filled_in(self) -> None:
         def count(first: int = Field(3, ge=1, description="Where to begin."), more: list[int] = MORE) -> object:

@@ -48,7 +48,7 @@ def conversation_from_json(text: str) -> tuple[LLMMessage, ...]:
 
     try:
         found: object = json.loads(text)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         msg = f"it is no JSON ({exc})"
         raise ConversationFormatError(msg) from exc
     if not isinstance(found, dict) or found.get("version") != _VERSION or not isinstance(found.get("messages"), list):
@@ -57,9 +57,14 @@ def conversation_from_json(text: str) -> tuple[LLMMessage, ...]:
             f"its version is {version!r}, and {_VERSION} is known" if version not in (None, _VERSION) else "it is none"
         )
         raise ConversationFormatError(about)
-    messages = [_with_parts(message, _read) if isinstance(message, dict) else message for message in found["messages"]]
     try:
+        messages = [
+            _with_parts(message, _read) if isinstance(message, dict) else message for message in found["messages"]
+        ]
         return _adapter().validate_json(json.dumps(messages))
+    except RecursionError as exc:  # JSON is written less deeply than it is read
+        msg = "it is nested too deeply"
+        raise ConversationFormatError(msg) from exc
     except ValidationError as exc:
         problem = exc.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(step) for step in problem["loc"])
@@ -103,7 +108,9 @@ def _written(part: _Json) -> _Json:
 def _read(part: _Json) -> _Json:
     import json
 
-    return part if part.get("kind") in _KINDS else {"kind": "unknown", "json": json.dumps(part, ensure_ascii=False)}
+    kind = part.get("kind")
+    is_known = isinstance(kind, str) and kind in _KINDS
+    return part if is_known else {"kind": "unknown", "json": json.dumps(part, ensure_ascii=False)}
 
 
 _KINDS = frozenset(

@@ -23,7 +23,7 @@ from pipelex.cogt.llm.llm_job import (
     VendorPart,
 )
 from pipelex.cogt.model_backends.model_spec import Capability
-from pipelex.plugins.returned_values import shown
+from pipelex.plugins.raised import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -296,7 +296,8 @@ def _object_json(arguments: str) -> str:
         return "{}"
     try:
         value: object = json.loads(arguments, parse_constant=_refuse_constant)
-        json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair may be written as an escape
+        # Half of a surrogate pair may be written as an escape, and an infinite number as 1e999.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
         if isinstance(value, dict):
             return arguments
     except (ValueError, RecursionError):

@@ -26,7 +26,8 @@ from pipelex.cogt.llm.llm_job import (
 )
 from pipelex.cogt.llm.llm_stream import LLMObjectStream, LLMObjectStreamSync, LLMStream, LLMStreamSync
 from pipelex.cogt.model_backends.model_spec import Capability
-from pipelex.plugins.returned_values import Shape, shown
+from pipelex.plugins.raised import shown
+from pipelex.plugins.returned_values import Shape
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator

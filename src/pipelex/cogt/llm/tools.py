@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
 
 from pipelex.cogt.llm.llm_job import DocumentPart, ImagePart, LLMTool, TextPart
 from pipelex.field_types import with_field_types
-from pipelex.plugins.returned_values import shown
+from pipelex.plugins.raised import message_of, shown
 from pipelex.records import dataclass
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _routine_of(function: ToolFunction) -> Callable[..., object]:
         return given
     if callable(given) and not isinstance(given, type):
         return type(given).__call__
-    msg = f"{given!r} is no tool: expected a function or a PythonTool"
+    msg = f"{shown(given)} is no tool: expected a function or a PythonTool"
     raise TypeError(msg)
 
 
@@ -192,14 +192,14 @@ def _content(value: object, name: str) -> ToolContent:
         return (value,)
     if isinstance(value, tuple | list) and any(isinstance(part, _PARTS) for part in value):
         return tuple(part if isinstance(part, _PARTS) else _text_part(part, name) for part in value)
-    from pydantic_core import PydanticSerializationError, to_json
+    from pydantic_core import to_json
 
     try:
-        return to_json(value).decode()
-    except PydanticSerializationError as exc:
+        return to_json(value, inf_nan_mode="strings").decode()  # JSON has neither NaN nor infinite numbers
+    except Exception as exc:  # a method of the value's class may raise anything
         from pipelex.cogt.exceptions import InferenceRequestError
 
-        msg = f"The tool '{name}' returned {shown(value)}, which is no JSON: {exc}"
+        msg = f"The tool '{name}' returned {shown(value)}, which is no JSON: {message_of(exc)}"
         raise InferenceRequestError(f"{msg}. Return a text, a part, or what JSON can hold") from exc
 
 

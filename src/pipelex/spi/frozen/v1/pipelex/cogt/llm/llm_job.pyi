@@ -221,6 +221,7 @@ class AssistantMessage:
     Attributes:
         parts: What it is made of.
         backend_name: The backend that made it, which alone gets back what is opaque in it; ``None``: no backend does.
+            Backends are told apart by name: set ``None`` in what a backend of the same name made for another account.
         role: Tells the messages apart in JSON.
     """
 
