@@ -77,13 +77,17 @@ class Tenant:
         with self._lock:
             self.is_open += 1
             self.most_open = max(self.most_open, self.is_open)
-        threading.Event().wait(0.02)  # so that calls meet
+            if self.is_open == self.slots:
+                self._full.set()
+        self._full.wait(10)  # until every slot is taken
+        threading.Event().wait(0.02)  # and a little longer, for a call beyond them
         with self._lock:
             self.is_open -= 1
         return answer(openai.completion(self.name))
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
+        self._full = threading.Event()
 
     def start(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.server.on(CHAT, self.serve)
