@@ -81,12 +81,15 @@ def parsed(body: object) -> object:
     Args:
         body: Its bytes, its text, or the JSON value that an SDK made of it, which is returned as it is.
     """
-    from json import loads
+    from json import detect_encoding, loads
 
     dump = getattr(body, "model_dump", None)  # a record of an SDK, which validates nothing
     if callable(dump):
         return dump(exclude_unset=True, warnings=False)
-    text = bytes(body[:_LONGEST_READ]).decode("utf-8", "replace") if isinstance(body, bytes | bytearray) else body
+    if isinstance(body, bytes | bytearray):
+        read = bytes(body[:_LONGEST_READ])
+        body = read.decode(detect_encoding(read) if len(read) > 4 else "utf-8", "replace")
+    text = body
     if not isinstance(text, str):
         return text
     text = text.removeprefix("\ufeff").strip()

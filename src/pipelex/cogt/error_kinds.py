@@ -35,7 +35,6 @@ _KIND_OF_STATUS: dict[int, type[InferenceError]] = {
     422: InferenceRequestError,
     429: InferenceRateLimitError,
     504: InferenceTimeoutError,
-    **dict.fromkeys((301, 302, 303, 307, 308), InferenceRequestError),
 }
 
 _KIND_OF_CODE: dict[str, type[InferenceError]] = {
@@ -225,8 +224,8 @@ def kind_of(
         return default
     if status_code == 500 and _NOT_TAKEN_BY_SERVER.search(message):
         return InferenceRequestError
-    if status_code < 400:
-        return _KIND_OF_STATUS.get(status_code, InferenceError)
+    if status_code < 300:
+        return InferenceError
     return _KIND_OF_STATUS.get(status_code, InferenceServerError if status_code >= 500 else InferenceRequestError)
 
 

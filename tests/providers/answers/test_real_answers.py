@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -42,6 +42,7 @@ PLUGINS: dict[str, type[PipelexPlugin]] = {
     "google": GooglePlugin,
     "mistral": MistralPlugin,
     "bedrock_boto3": BedrockPlugin,
+    "bedrock_aioboto": BedrockPlugin,
 }
 USAGE = InferenceUsage(input_tokens=11, output_tokens=7)
 
@@ -482,3 +483,72 @@ class TestWrappedJson:
         whole["output"]["message"]["content"] = [{"text": "I'll give the answer."}, call, second]  # type: ignore[index]  # plain JSON
         met = Met("bedrock_boto3", answer(whole), operation="gen_object", model_extras={"structured_by": "tool"})
         assert City("Rome") == met.content
+
+
+NO_ANSWER = (InferenceInvalidAnswerError, InferenceServerError)
+EVERY_ANSWER = {**WHOLE_ANSWERS, **dict.fromkeys(("bedrock_boto3", "bedrock_aioboto"), bedrock_wire.text("Hello"))}
+FINAL = replace(ONCE, max_validation_retries=0)
+
+
+@pytest.mark.parametrize("sdk", PLUGINS)
+class TestOddBodies:
+    """What a body is wrapped in costs no answer, and one that cannot be read has a name."""
+
+    def test_a_whole_answer_is_read_whatever_its_content_type_status_or_mark(self, sdk: str) -> None:
+        body = json.dumps(EVERY_ANSWER[sdk]).encode()
+        for reply in (
+            raw(body, content_type="text/plain"),
+            raw(body, content_type=""),
+            raw(b"\xef\xbb\xbf" + body, content_type="application/json"),
+            answer(EVERY_ANSWER[sdk], status=201),
+        ):
+            met = Met(sdk, reply)
+            assert ("Hello", (11, 7)) == (met.content, met.counts), met.error
+
+    def test_a_body_that_is_nested_too_deep_or_empty_is_named(self, sdk: str) -> None:
+        deep = b"[" * 5000 + b"]" * 5000
+        whole = json.dumps(EVERY_ANSWER[sdk]).encode()[:-1] + b', "more": ' + deep + b"}"
+        for reply in (
+            raw(whole, content_type="application/json"),
+            raw(b"", content_type="application/json", status=204),
+        ):
+            error = Met(sdk, reply).error
+            assert isinstance(error, NO_ANSWER), error
+        refused = raw(b'{"error": {"message": "boom", "more": %s}}' % deep, content_type="text/json", status=400)
+        Met(sdk, refused).failed(InferenceRequestError, "boom")
+        text = json.dumps(EVERY_ANSWER[sdk]).replace("Hello", deep.decode()).encode()
+        once = raw(text, content_type="application/json")
+        Met(sdk, once, operation="gen_object", policy=FINAL).failed(InferenceInvalidAnswerError, text=deep.decode())
+
+    def test_a_status_of_the_three_hundreds_is_a_fault_of_the_request(self, sdk: str) -> None:
+        for status in (300, 305):
+            Met(sdk, answer({"error": {"message": "boom"}}, status=status)).failed(InferenceRequestError, "boom")
+
+    def test_the_sentence_of_another_servers_error_is_shown(self, sdk: str) -> None:
+        said = {"error": {"message": "boom"}}
+        for operation in ("gen_text", "stream_text"):
+            Met(sdk, answer(said, status=422), operation=operation).failed(InferenceRequestError, "boom")
+        assert "boom" in str(Met(sdk, answer(said), operation="stream_text").error)
+        in_utf_16 = raw(json.dumps(said).encode("utf-16"), content_type="application/json; charset=utf-16", status=422)
+        Met(sdk, in_utf_16).failed(InferenceRequestError, "boom")
+
+
+def test_a_mistral_answer_that_ended_with_an_error_keeps_its_text_and_counts() -> None:
+    met = Met("mistral", answer(mistral_wire.completion("Hel", finish_reason="error")))
+    met.failed(InferenceServerError, "stopped with an error", text="Hel")
+    assert (11, 7) == met.counts
+
+
+@pytest.mark.parametrize(("count", "read"), [(11.0, 11), ("11", 11), ("odd", None), (-1, None), (1e300, None)])
+def test_counts_of_bedrock_and_gemini_that_are_no_whole_numbers_cost_no_answer(count: object, read: int | None) -> None:
+    bedrock = {**bedrock_wire.text("Hello"), "usage": {"inputTokens": count, "outputTokens": 7}}
+    gemini = {**google_wire.text("Hello"), "usageMetadata": {"promptTokenCount": count, "candidatesTokenCount": 7}}
+    for sdk, body in (("bedrock_boto3", bedrock), ("google", gemini)):
+        met = Met(sdk, answer(body))
+        assert ("Hello", read) == (met.content, met.counts[0])
+
+
+def test_a_stream_of_bedrock_that_is_json_is_named_by_both_sdks() -> None:
+    for sdk in ("bedrock_boto3", "bedrock_aioboto"):
+        met = Met(sdk, answer({"message": "boom"}), operation="stream_text")
+        assert "boom" in str(met.error), met.error

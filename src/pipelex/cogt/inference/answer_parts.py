@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _REASONING = {"reasoning", "thinking", "redacted_thinking"}
+_NO_COUNT = 10**16  # more than any call can use
 _NO_OBJECTS = (str, bytes, int, float)
 
 
@@ -203,7 +204,7 @@ def bare_json(text: str) -> str:
 
     try:
         _, end = json.JSONDecoder().raw_decode(bare, start)
-    except ValueError:
+    except (ValueError, RecursionError):
         return bare
     is_alone = not {"{", "["} & set(bare[end:])  # of more than one, it is not known which is meant
     return bare[start:end] if is_alone else bare
@@ -222,12 +223,14 @@ def _sum(counts: object, fields: tuple[tuple[str, ...], ...]) -> int | None:
 
 
 def _count(value: object) -> int | None:
-    """Return a whole number that is not negative; some servers write it as a float or a text."""
-    if value is None or (type(value) is int and value >= 0):
+    """Return a whole number that a count can be; some servers write it as a float or a text."""
+    if value is None or (type(value) is int and 0 <= value < _NO_COUNT):
         return value
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
         return int(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != value // 1:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not 0 <= value < _NO_COUNT or value != value // 1:
         return None
     return int(value)
 

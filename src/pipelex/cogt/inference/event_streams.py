@@ -129,7 +129,7 @@ async def read_json_lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[object
             continue
         try:
             value: object = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise _not_json(line, "A line of the answer") from None
         yield value
 

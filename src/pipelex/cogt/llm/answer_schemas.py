@@ -194,7 +194,7 @@ def _unwrapped_json(text: str) -> str:
 
     try:
         answer = json.loads(bare_json(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return json.dumps(answer[_WRAPPER]) if isinstance(answer, dict) and _WRAPPER in answer else text
 

@@ -210,7 +210,7 @@ class EventReader:
             return block
         try:
             return {**_plain(block), "input": json.loads("".join(self._input))}
-        except ValueError:
+        except (ValueError, RecursionError):
             return block
 
 

@@ -229,7 +229,7 @@ def _whole(start: dict[str, object], deltas: list[object]) -> dict[str, object]:
         written = "".join(word_of(field_of(piece, "input")) or "" for piece in pieces)
         try:
             block["input"] = json.loads(written or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             block["input"] = {"invalid_json": written}
     elif kind == "toolResult":
         block["content"] = [item for piece in pieces for item in items_of(piece)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable
 from contextlib import aclosing, contextmanager
 from functools import cache, partial
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from botocore import UNSIGNED
 from botocore.exceptions import NoRegionError, ProfileNotFound
 
 from pipelex.cogt.exceptions import InferenceError, InferenceRequestError, InferenceServerError
-from pipelex.cogt.inference.answer_parts import field_of, items_of, json_of
+from pipelex.cogt.inference.answer_parts import field_of, items_of, json_of, usage_of
 from pipelex.cogt.inference.daemon_thread import on_daemon_thread
 from pipelex.cogt.inference.engine_thread import LoopMailbox
 from pipelex.cogt.model_backends.listed_model import ListedModel
@@ -88,7 +89,9 @@ class _Settings:
 
     def prepare(self, client: Any) -> None:
         """Have a client read answers that are odd, and send headers and an API key, for which it has no setting."""
+        client.meta.events.register("before-parse", _refuse_error)
         client.meta.events.register("before-parse.bedrock-runtime.Converse", _drop_odd_fields)
+        client.meta.events.register("before-parse.bedrock-runtime.ConverseStream", _require_event_stream)
         headers = dict(self._headers)
         if self._api_key is not None:
             headers["Authorization"] = f"Bearer {self._api_key}"
@@ -241,6 +244,43 @@ def _refuse_short_body(response_dict: dict[str, Any], **_: object) -> None:
 _FIELDS = {"output": dict, "stopReason": str, "usage": dict, "metrics": dict}
 
 
+def _refuse_error(response_dict: dict[str, Any], **_: object) -> None:
+    """Raise the error of a proxy or a gateway before AWS: botocore finds the sentence of AWS's own bodies alone.
+
+    Raises:
+        InferenceError: Of the kind that status, codes and sentence mean.
+    """
+    status, body = response_dict["status_code"], response_dict["body"]
+    if status < 300 or not body:
+        return
+    value = json_of(body)
+    if not isinstance(value, dict) or not any(isinstance(value.get(name), str) for name in ("message", "Message")):
+        headers = {str(name): str(text) for name, text in response_dict["headers"].items()}
+        raise InferenceError.from_body(body, status_code=status, headers=headers)
+
+
+def _require_event_stream(response_dict: dict[str, Any], **_: object) -> Awaitable[None] | None:
+    """Refuse an answer that is no stream of events, where one was asked for: botocore would call it damaged.
+
+    Returns:
+        With aiobotocore, which reads a body asynchronously, what does so.
+
+    Raises:
+        InferenceError: The error that the body announces, of its kind, or one that shows it.
+    """
+    content_type = response_dict["headers"].get("content-type", "").partition(";")[0]
+    if response_dict["status_code"] >= 300 or ("json" not in content_type and "text" not in content_type):
+        return None
+    body = response_dict["body"].read()
+    if isinstance(body, Awaitable):
+        return _refuse_unread(body, content_type)
+    raise InferenceError.from_answer(body, expected="a stream", content_type=content_type)
+
+
+async def _refuse_unread(body: Awaitable[bytes], content_type: str) -> None:
+    raise InferenceError.from_answer(await body, expected="a stream", content_type=content_type)
+
+
 def _drop_odd_fields(response_dict: dict[str, Any], **_: object) -> None:
     """Take what is of another type than documented out of an answer: botocore would refuse the whole of it.
 
@@ -259,8 +299,9 @@ def _drop_odd_fields(response_dict: dict[str, Any], **_: object) -> None:
     blocks = [block for block in items_of(message.get("content")) if isinstance(block, dict)]
     kept["output"] = {"message": {**message, "content": blocks}}
     if "usage" in kept:
-        kept["usage"] = {name: count for name, count in kept["usage"].items() if isinstance(count, int)}
-    if kept != answer:
+        counts = {name: usage_of(kept["usage"], input_tokens=name) for name in kept["usage"]}
+        kept["usage"] = {name: count.input_tokens for name, count in counts.items() if count is not None}
+    if kept != answer or not response_dict["body"].startswith(b"{"):
         response_dict["body"] = json.dumps(kept).encode()
 
 

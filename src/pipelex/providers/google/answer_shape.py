@@ -44,6 +44,7 @@ ANSWER_KEYS = ("candidates", "usageMetadata", "promptFeedback")
 """The keys of which every piece of an answer has one."""
 
 
+_DIGITS = 16  # of the largest count that is believed
 _BEGINS = {str: rb'"', bool: rb"[tf]", int: rb"\d+\s*[,}]", list: rb"\[\s*[{\]]", dict: rb"\{"}
 """How a JSON value of a type begins; all lists are of objects."""
 
@@ -145,5 +146,7 @@ def _fixed(value: object, shape: _Shape, *, keeps_others: bool) -> object:
 def _is_count(value: object) -> bool:
     """Tell whether a value is what the SDK takes for a whole number."""
     if isinstance(value, str):
-        return value.isascii() and value.isdigit()
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
+        return value.isascii() and value.isdigit() and len(value) < _DIGITS
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value < 10**_DIGITS and value == value // 1

@@ -60,6 +60,15 @@ def remember_responses(responses: list[httpx2.Response]) -> Iterator[None]:
         _opened.reset(token)
 
 
+async def _refuse_error(response: httpx2.Response) -> None:
+    """Raise the error that a status means: the SDK fails over a body that is nested too deep, and keeps no sentence."""
+    if response.is_error:
+        body, headers = await response.aread(), dict(response.headers)
+        raise InferenceError.from_body(body, status_code=response.status_code, headers=headers, url=str(response.url))
+    if response.is_success:
+        response.status_code = httpx2.codes.OK  # the SDK reads no other one
+
+
 async def _remember(response: httpx2.Response) -> None:
     responses = _opened.get()
     if responses is not None:
@@ -111,7 +120,7 @@ class GoogleClient:
             follow_redirects=True,
             event_hooks={
                 "request": [self._limit_connecting],
-                "response": [note_answer, refuse_foreign_redirect, _remember, refuse_error_in_answer],
+                "response": [note_answer, refuse_foreign_redirect, _refuse_error, _remember, refuse_error_in_answer],
             },
             # How many calls run at once is the base's matter.
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=backend.policy.max_concurrency),

@@ -67,7 +67,7 @@ def part_of(text: str) -> AssistantPart:
     """Read an answer that was held to :func:`answer_schema`; one that was cut off is a text."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return TextPart(text=text)
     if isinstance(found, dict) and "tool" in found:
         arguments = json.dumps(found.get("arguments"), ensure_ascii=False)

@@ -66,10 +66,16 @@ def answer_of(completion: object) -> LLMAnswer:
     if choice is None:
         answer = PartialAnswer(usage=usage, model_served=served)
         raise InferenceError.from_answer(completion, expected="a completion with a choice", known=answer)
-    reason, detail = _ending(choice)
     message = field_of(choice, "message")
+    content = tuple(_content_parts(field_of(message, "content")))
+    try:
+        reason, detail = _ending(choice)
+    except InferenceServerError as exc:
+        text = "".join(part.text for part in content if isinstance(part, TextPart))
+        exc.answer = PartialAnswer(text=text, usage=usage, model_served=served)
+        raise
     return LLMAnswer(
-        parts=(*_content_parts(field_of(message, "content")), *_calls(message)),
+        parts=(*content, *_calls(message)),
         usage=usage,
         finish_reason=reason or FinishReason.OTHER,
         finish_detail=detail,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -18,7 +19,8 @@ from pipelex.plugins.sdk_client_registry import PerLoopClient
 if TYPE_CHECKING:
     from pipelex.cogt.model_backends.backend import InferenceBackend
 
-_STREAM = "text/event-stream"
+_STREAM, _JSON = "text/event-stream", "application/json"
+_BEGINS_JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*[{\[]")
 _NO_KEY = "none"  # an endpoint without a key: what the environment holds for another one is not sent to it
 
 
@@ -40,7 +42,7 @@ class MistralClient:
             limits=limits,
             event_hooks={
                 "request": [self._limit_connecting],
-                "response": [note_answer, refuse_foreign_redirect, _check_stream],
+                "response": [note_answer, refuse_foreign_redirect, _name_content],
             },
         )
         self._unused_client = httpx2.Client(transport=_NoTransport())
@@ -63,11 +65,16 @@ class MistralClient:
         self._unused_client.close()
 
 
-async def _check_stream(answer: httpx2.Response) -> None:
-    """Let the SDK take a stream of events that is called by another content type, and refuse what is none."""
-    if answer.request.headers.get("accept") == _STREAM and answer.status_code == httpx2.codes.OK:
+async def _name_content(answer: httpx2.Response) -> None:
+    """Let the SDK take a stream of events, or JSON, of another content type or status; refuse what is no stream."""
+    if not answer.is_success:
+        return
+    answer.status_code = httpx2.codes.OK  # the SDK reads no other one
+    if answer.request.headers.get("accept") == _STREAM:
         await require_event_stream(answer)
         answer.headers["content-type"] = _STREAM
+    elif not answer.headers.get("content-type", "").startswith(_JSON) and _BEGINS_JSON.match(await answer.aread()):
+        answer.headers["content-type"] = _JSON
 
 
 class _NoTransport(httpx2.BaseTransport):

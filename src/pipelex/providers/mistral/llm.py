@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from mistralai.client.errors import ResponseValidationError
 from mistralai.client.models import ChatCompletionRequest
 
 from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.inference.answer_parts import json_of
 from pipelex.cogt.inference.event_streams import read_json_events
 from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.answer_schemas import describe_keywords, has_free_keys, has_look_around, map_schema
@@ -123,10 +123,7 @@ def _plain(error: ResponseValidationError) -> dict[str, object]:
     Raises:
         ResponseValidationError: It is something else than a chat completion.
     """
-    try:
-        answer = json.loads(error.body)
-    except ValueError:
-        raise error from None
+    answer = json_of(error.body)
     if not isinstance(answer, dict) or not answer.keys() & {"choices", "usage"}:
         raise error
     return answer
