@@ -89,10 +89,9 @@ def parsed(body: object) -> object:
     if isinstance(body, bytes | bytearray):
         read = bytes(body[:_LONGEST_READ])
         body = read.decode(detect_encoding(read) if len(read) > 4 else "utf-8", "replace")
-    text = body
-    if not isinstance(text, str):
-        return text
-    text = text.removeprefix("\ufeff").strip()
+    if not isinstance(body, str):
+        return body
+    text = body.removeprefix("\ufeff").strip()
     for candidate in (text, _without_event_fields(text)):
         try:
             return loads(candidate)

@@ -539,7 +539,9 @@ def test_a_mistral_answer_that_ended_with_an_error_keeps_its_text_and_counts() -
     assert (11, 7) == met.counts
 
 
-@pytest.mark.parametrize(("count", "read"), [(11.0, 11), ("11", 11), ("odd", None), (-1, None), (1e300, None)])
+@pytest.mark.parametrize(
+    ("count", "read"), [(11.0, 11), ("11", 11), ("odd", None), (-1, None), (1e300, None), (10**20, None)]
+)
 def test_counts_of_bedrock_and_gemini_that_are_no_whole_numbers_cost_no_answer(count: object, read: int | None) -> None:
     bedrock = {**bedrock_wire.text("Hello"), "usage": {"inputTokens": count, "outputTokens": 7}}
     gemini = {**google_wire.text("Hello"), "usageMetadata": {"promptTokenCount": count, "candidatesTokenCount": 7}}

@@ -226,7 +226,7 @@ def _count(value: object) -> int | None:
     """Return a whole number that a count can be; some servers write it as a float or a text."""
     if value is None or (type(value) is int and 0 <= value < _NO_COUNT):
         return value
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < len(str(_NO_COUNT)):
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pipelex.cogt.inference.answer_parts import items_of, json_of, text_of
+from pipelex.cogt.inference.answer_parts import items_of, json_of, text_of, usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,6 @@ ANSWER_KEYS = ("candidates", "usageMetadata", "promptFeedback")
 """The keys of which every piece of an answer has one."""
 
 
-_DIGITS = 16  # of the largest count that is believed
 _BEGINS = {str: rb'"', bool: rb"[tf]", int: rb"\d+\s*[,}]", list: rb"\[\s*[{\]]", dict: rb"\{"}
 """How a JSON value of a type begins; all lists are of objects."""
 
@@ -137,16 +136,8 @@ def _fixed(value: object, shape: _Shape, *, keeps_others: bool) -> object:
         fixed = (_fixed(item, shape[0], keeps_others=keeps_others) for item in items_of(value))
         return [item for item in fixed if item is not None] or None
     if shape is int:
-        return value if _is_count(value) else None
+        count = usage_of({"count": value}, input_tokens="count")
+        return count.input_tokens if count is not None else None
     if shape is str and not isinstance(value, str):
         return text_of({"text": value}) or None  # some servers nest it
     return value if isinstance(value, shape) else None
-
-
-def _is_count(value: object) -> bool:
-    """Tell whether a value is what the SDK takes for a whole number."""
-    if isinstance(value, str):
-        return value.isascii() and value.isdigit() and len(value) < _DIGITS
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return 0 <= value < 10**_DIGITS and value == value // 1

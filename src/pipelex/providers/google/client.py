@@ -61,12 +61,12 @@ def remember_responses(responses: list[httpx2.Response]) -> Iterator[None]:
 
 
 async def _refuse_error(response: httpx2.Response) -> None:
-    """Raise the error that a status means: the SDK fails over a body that is nested too deep, and keeps no sentence."""
-    if response.is_error:
+    """Raise the error that a status means: the SDK cannot read one whose body is nested too deep, or not in UTF-8."""
+    if response.is_success:
+        response.status_code = httpx2.codes.OK  # the SDK takes no other one for success
+    elif not response.has_redirect_location:
         body, headers = await response.aread(), dict(response.headers)
         raise InferenceError.from_body(body, status_code=response.status_code, headers=headers, url=str(response.url))
-    if response.is_success:
-        response.status_code = httpx2.codes.OK  # the SDK reads no other one
 
 
 async def _remember(response: httpx2.Response) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from google.genai.types import FinishReason as GoogleFinishReason
 from google.genai.types import MediaModality, Part
 
+from pipelex.cogt.inference.answer_parts import usage_of as read_usage
 from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
@@ -86,15 +88,17 @@ def usage_of(response: GenerateContentResponse, *, images: int | None = None) ->
     Google counts thoughts beside the answer, and what tools added beside the prompt; here they are part of them.
     """
     counts = response.usage_metadata
-    if counts is None:
+    usage = read_usage(
+        counts,
+        input_tokens="prompt_token_count+tool_use_prompt_token_count|tool_use_prompt_token_count",
+        output_tokens="candidates_token_count+thoughts_token_count|thoughts_token_count",
+        cached_input_tokens="cached_content_token_count",
+        reasoning_tokens="thoughts_token_count",
+    )
+    if counts is None or usage is None:
         return InferenceUsage(images=images) if images is not None else None
-    written = [count for count in (counts.candidates_token_count, counts.thoughts_token_count) if count is not None]
-    read = [count for count in (counts.prompt_token_count, counts.tool_use_prompt_token_count) if count is not None]
-    return InferenceUsage(
-        input_tokens=sum(read) if read else None,
-        output_tokens=sum(written) if written else None,
-        cached_input_tokens=counts.cached_content_token_count,
-        reasoning_tokens=counts.thoughts_token_count,
+    return replace(
+        usage,
         input_image_tokens=_image_tokens(counts.prompt_tokens_details),
         output_image_tokens=_image_tokens(counts.candidates_tokens_details),
         images=images,
