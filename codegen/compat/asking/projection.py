@@ -247,7 +247,9 @@ class Projector:
         """
         flow = self.callable_flow = way(direction)
         for signature in signatures:
-            params = parameter_list(_callable_params(signature), lambda param: self._param(param, flow), "self")
+            given = _callable_params(signature)
+            receiver = "_" * any(param.name == "self" for param in given) + "self"
+            params = parameter_list(given, lambda param: self._param(param, flow), receiver)
             start = "async def" if signature.is_async else "def"
             decorator = "@typing.overload\n    " if len(signatures) > 1 else ""
             yield f"    {decorator}{start} {name}({params}) -> {self.type(signature.returns, flow.back)}: ..."

@@ -160,6 +160,7 @@ class Sheet:
         self._lines: list[str] = []
         self._count = 0
         self._subjects: dict[int, str] = {}
+        self._unread: dict[str, str] = {}
         self.subject = ""
         self._old = Projector(**self._options(pair.old))
         self._new = _Adapted(elder=self._old, **self._options(pair.new))
@@ -194,12 +195,23 @@ class Sheet:
         Returns:
             The number of the question.
         """
+        return self._ask([], source, target)
+
+    def _ask(self, callables: list[str], source: str, target: str) -> int:
+        """Ask a question about callables. One that is no valid Python is not asked: its symbol cannot be read."""
         self._count += 1
         self._subjects[self._count] = self.subject
-        self._lines += [
+        lines = [
+            *callables,
             f"def question_{self._count}(value: {source}) -> None:",
             f"    target_{self._count}: {target} = value",
         ]
+        try:
+            compile("\n".join(lines), "", "exec", dont_inherit=True)
+        except SyntaxError as exc:
+            self._unread.setdefault(self.subject, self._names.plain(f"{exc.msg}: {(exc.text or '').strip()}"))
+        else:
+            self._lines += lines
         return self._count
 
     def ask_callable(
@@ -230,9 +242,10 @@ class Sheet:
     def _ask_callables(self, old: Method, new: Method, newer: Projector, direction: Direction) -> int:
         number = self._count + 1
         before, after = f"Old{number}", f"New{number}"
-        self._lines += member_callable(self._old, old, direction, before)
-        self._lines += member_callable(newer, new, direction, after)
-        return self.ask(after, before) if direction is Direction.CALLS else self.ask(before, after)
+        callables = member_callable(self._old, old, direction, before)
+        callables += member_callable(newer, new, direction, after)
+        source, target = (after, before) if direction is Direction.CALLS else (before, after)
+        return self._ask(callables, source, target)
 
     def ask_type(
         self, old: Type | None, new: Type | None, flow: Flow, owner: tuple[ClassShape, ClassShape] | None = None
@@ -333,7 +346,7 @@ class Sheet:
             for line, text in enumerate(program[name].splitlines(), start=1)
             if (match := _TARGET.match(text))
         }
-        found = Answers(set(), {})
+        found = Answers(set(), dict(self._unread))
         for module in self._modules.values():
             for error in errors.get(module, []):
                 if module == name and error.code == "assignment" and error.line in numbers:

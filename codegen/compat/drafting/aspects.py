@@ -46,7 +46,7 @@ _SPEAKS_OF: Mapping[str, tuple[str, ...]] = {
     "async": ("async-",),
     "returns": ("return-",),
     "parameter": ("parameter-",),
-    "default": ("parameter-default-", "parameter-added", "parameter-removed"),
+    "default": ("parameter-default-", "parameter-added", "parameter-removed", "parameter-kind-"),
     "type as its value": ("constant-",),
     "comparison": ("equality-", "field-"),
     "printing": ("representation-", "field-"),
@@ -145,6 +145,9 @@ class _Spoken:
 
 def _stated(pair: Pair, shape: Shape, write: Outline, spoken: _Spoken) -> Iterator[tuple[_Aspect, str]]:
     key = pair.identity.canonical(shape.key) if shape.module.tree is pair.new else shape.key
+    if not isinstance(shape, VariableShape):
+        published = shape.module.published
+        yield _Aspect(key, "entry in __all__"), str(published is None or shape.key.partition(":")[2] in published)
     if isinstance(shape, ClassShape):
         yield from _of_class(key, shape, write)
         yield from _of_members(pair, key, shape, write, spoken)

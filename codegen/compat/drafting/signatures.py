@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pipelex.spi.stub_tree import Type
 
 _ORDER = list(ParamKind)
+_STARS = {ParamKind.STAR, ParamKind.DOUBLE_STAR}
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class _Delta:
                 continue
             if other.kind is not param.kind:
                 detail = {"from": param.kind.value, "to": other.kind.value, "parameter": param.name}
-                yield Event("parameter-kind-changed", param.name, self._with(param.name, kind=other.kind), detail)
+                yield Event("parameter-kind-changed", param.name, self._with(param.name, kind=other), detail)
             if self._words.old(param.type) != self._words.new(other.type):
                 plain = (self._words.plain_old(param.type), self._words.plain_new(other.type))
                 detail = {"from": plain[0], "to": plain[1], "parameter": param.name}
@@ -125,6 +126,8 @@ class _Delta:
 
     def _default(self, param: Param, other: Param) -> Iterator[Event]:
         before, after = param.default, other.default
+        if not _STARS.isdisjoint({param.kind, other.kind}):
+            return  # a starred parameter has none: what the other one has belongs to the change of its kind
         if before == after or ("..." in {before, after} - {None} and None not in {before, after}):
             return
         detail = {"parameter": param.name, "from": before or "", "to": after or ""}
@@ -164,29 +167,32 @@ class _Delta:
         name: str,
         *,
         name_to: str | None = None,
-        kind: ParamKind | None = None,
+        kind: Param | None = None,
         type_: Param | None = None,
         default: Param | None = None,
     ) -> Signature:
         """Return the old signature with one parameter changed in one way."""
         params = []
         for param in self._old.params:
-            changed = param
             if param.name == name:
                 changed = Param(
                     name_to or param.name,
-                    kind or param.kind,
+                    kind.kind if kind else param.kind,
                     type_.type if type_ else param.type,
                     default.default if default else param.default,
                 )
-            params.append(changed)
+                if kind and not _STARS.isdisjoint({kind.kind, param.kind}):
+                    changed = replace(changed, default=kind.default)
+                params.append(changed)
+            elif not (kind and kind.kind is param.kind and kind.kind in _STARS):  # a second one is no valid Python
+                params.append(param)
         return replace(self._old, params=_in_order(params))
 
     def _insert(self, param: Param) -> Signature:
         """Return the old signature with a parameter put where the new one has it."""
         back = {other.name: name for name, other in self._renamed.items()}
         before = [back.get(one.name, one.name) for one in self._new.params[: self._new.params.index(param)]]
-        params = list(self._old.params)
+        params = [one for one in self._old.params if one.kind is not param.kind or one.kind not in _STARS]
         place = next((at + 1 for at in range(len(params) - 1, -1, -1) if params[at].name in before), 0)
         params.insert(place, param)
         return replace(self._old, params=_in_order(params))

@@ -350,14 +350,14 @@ class ModuleShape:
         tree: The tree that it belongs to.
         shapes: What it defines, by name.
         imports: What each imported name refers to: ``module:name`` of this tree, ``package.name`` of what is outside.
-        published: Its ``__all__``.
+        published: Its ``__all__``; ``None`` where it has none, and publishes whatever it defines.
     """
 
     name: str
     tree: TreeShape
     shapes: dict[str, Shape] = field(default_factory=dict)
     imports: dict[str, str] = field(default_factory=dict)
-    published: frozenset[str] = frozenset()
+    published: frozenset[str] | None = None
 
     def resolve(self, name: str) -> str:
         """Return what a name means: ``module:name`` of this tree, ``package.name`` of what is outside.
@@ -590,8 +590,11 @@ def _check_names(module: ModuleShape, body: list[ast.stmt], path: str) -> None:
         if isinstance(top, ast.ClassDef)
         for statement in top.body
     }
-    known = {*module.shapes, *(name.partition(".")[0] for name in module.imports), *members, *_BUILTINS}
+    bound = {*module.shapes, *(name.partition(".")[0] for name in module.imports)}
+    known = {*bound, *members, *_BUILTINS}
     for top in body:
+        if _assigned(top) == "__all__" and (missing := sorted(_strings(top) - bound)):
+            raise StubError(path, top.lineno, f"'__all__' has '{missing[0]}', which it neither defines nor imports")
         for node in ast.walk(top):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id not in known:
                 raise StubError(path, node.lineno, f"mentions '{node.id}', which it neither defines nor imports")

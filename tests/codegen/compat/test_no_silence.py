@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import itertools
 import random
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import pytest
 from codegen.changes import declared_in
 from codegen.compat import compare
 from codegen.compat.compare import Job
+from codegen.compat.drafting import signatures
 from codegen.compat.reading.trees import STUBS, StubTree, api_version, read_tree
 from codegen.compat.report import as_text
 from codegen.errors import CodegenError
@@ -56,9 +58,12 @@ def _edits(node: ast.AST, name: str, value: object) -> Iterator[tuple[str, Edit]
             yield f"{value} made bytes", lambda: setattr(node, "id", "bytes")
         case ((ast.ClassDef() | ast.Module()), "body", list()):
             for one in value:
+                text = ast.unparse(one)
+                if text.startswith("__all__"):
+                    continue  # a module without it publishes what it defines: the same
                 if not isinstance(one, ast.Expr | ast.Import | ast.ImportFrom):
-                    yield f"{ast.unparse(one)[:30]!r} taken out", _taken_out(value, one)
-        case _, "decorator_list" | "bases" | "keywords", list():
+                    yield f"{text[:30]!r} taken out", _taken_out(value, one)
+        case _, "decorator_list" | "bases" | "keywords" | "elts", list() if not isinstance(node, ast.Tuple):
             for one in value:
                 yield f"{ast.unparse(one)!r} taken out", _taken_out(value, one)
         case ast.arguments(), "kwonlyargs", list() if None in node.kw_defaults:
@@ -144,3 +149,56 @@ def test_an_undecided_change_counts_as_a_break_until_an_entry_declares_it() -> N
     assert "BREAK" not in text
     entry = {"kind": "undecided", "symbol": finding.symbol, "why": "so", "todo": "set no further attribute"}
     assert () == verdict.undeclared(declared_in([Change.model_validate(entry)]))
+
+
+_PARAMETERS = (
+    "a: int",
+    "a: int = ...",
+    "a: int, /",
+    "*, a: int",
+    "*, a: int = ...",
+    "*a: int",
+    "**a: int",
+    "a: int = ..., b: int = ...",
+    "b: int, *a: int",
+    "*b: int, a: int",
+    "*c: str, **a: int",
+    "self: int, a: int",
+)
+"""A parameter in each of its kinds, with and without a default, alone and beside others."""
+
+
+def _function(parameters: str, *, of_g: str = "int") -> StubTree:
+    return tree("one", ("extra", "", f"def f({parameters}) -> int: ...\ndef g(x: {of_g}) -> int: ...\n"))
+
+
+def test_each_change_of_parameters_is_drafted_and_asked_in_valid_python() -> None:
+    changes = list(itertools.permutations(_PARAMETERS, 2))
+    texts = [
+        "".join(f"def f{at}({one}) -> int: ...\n" for at, one in enumerate(side)) for side in zip(*changes, strict=True)
+    ]
+    old, new = (tree("one", ("extra", "", text)) for text in texts)
+    job = Job(old, new, "spi")
+    drafted = {draft.symbol for draft in job.drafts}
+    assert [] == [change for at, change in enumerate(changes) if f"pipelex.extra:f{at}" not in drafted]
+    assert {} == job.sheet.answers(job.program, {}).unread
+
+
+def test_a_question_that_is_no_valid_python_leaves_its_own_symbol_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signatures, "_STARS", set())
+    old, new = _function("*a: int"), _function("a: int = ..., b: int = ...", of_g="str")
+    findings = compare.compare(old, new, witnesses=False).findings
+    (unread,) = (finding for finding in findings if finding.undecided)
+    assert unread.symbol == "pipelex.extra:f"
+    assert "cannot have default value" in unread.note
+    assert "parameter-retyped" in {one.kind for one in findings if one.symbol == "pipelex.extra:g" and one.breaking}
+
+
+def test_an_entry_of_all_that_is_taken_out_is_undecided_and_one_that_names_nothing_is_an_error() -> None:
+    text = '__all__ = ["f", "g"]\ndef f() -> int: ...\ndef g() -> int: ...\n'
+    old, new = tree("old", ("extra", "", text)), tree("new", ("extra", "", text.replace(', "g"', "")))
+    (finding,) = compare.compare(old, new, witnesses=False).findings
+    assert ("pipelex.extra:g", True) == (finding.symbol, finding.undecided)
+    assert "its entry in __all__" in finding.note
+    with pytest.raises(CodegenError, match="'__all__' has 'h', which it neither defines nor imports"):
+        compare.compare(old, tree("new", ("extra", "", text.replace('"g"', '"h"'))), witnesses=False)
