@@ -4,11 +4,15 @@ import csv
 import json
 import os
 import signal
+import sqlite3
+import sys
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipelex.bulk.ledger import open_ledger
 from pipelex.cli.main import main
 from tests.bulk.counting import MODEL
 
@@ -143,7 +147,7 @@ def test_a_dry_run_shows_three_rows_and_estimates_without_a_call(
     assert 0 == run("--dry-run", prompt="Sentiment of: {text}")
     shown = capfd.readouterr().out
     assert "--- row 1\nSentiment of: a\n--- row 2" in shown
-    assert "3 rows. About 10 tokens in, out unknown (limit it with --max-tokens)." in shown
+    assert "3 rows. About 12 tokens in, out unknown (limit it with --max-tokens)." in shown
     assert "cost of the input: unknown; in all: unknown" in shown
     assert 0 == run("--dry-run", "--json", "--max-tokens", "10")
     assert 30 == json.loads(capfd.readouterr().out)["most_output_tokens"]
@@ -161,7 +165,7 @@ def test_the_report_counts_failures_by_kind(run: Callable[..., int], capfd: pyte
     assert (3, 2, {"InferenceRequestError": 1}) == (found["rows"], found["ok"], found["failures"])
     assert {"input_tokens": 6, "output_tokens": 4} == found["usage"]
     assert found["latency_s"].keys() == {"median", "p95", "max"}
-    assert 1 == main(["map", "--report", "other.jsonl"])
+    assert 2 == main(["map", "--report", "other.jsonl"])
 
 
 def test_too_many_failures_end_with_code_1_and_the_results_so_far(run: Callable[..., int], tmp_path: Path) -> None:
@@ -236,3 +240,52 @@ def test_a_key_that_two_rows_have_is_an_error_that_names_both(
     write_rows(tmp_path, "a", "b", "a")
     assert 2 == run("--key", "text", "--concurrency", "1")
     assert "Rows 1 and 3 have the same key 'a'" in capfd.readouterr().err
+
+
+def test_a_run_that_a_key_ends_before_its_first_call_makes_none_and_the_corrected_command_runs(
+    run: Callable[..., int], tmp_path: Path, plugin: CountingPlugin
+) -> None:
+    write_rows(tmp_path, "a", "a", "b")
+    assert 2 == run("--key", "text")
+    assert 0 == plugin.counted().total()
+    assert 0 == run()
+    assert 3 == len(results(tmp_path))
+
+
+def test_empty_keys_are_an_error_that_names_their_column(
+    run: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_rows(tmp_path, "a", "", "b", "")
+    assert 2 == run("--key", "text")
+    assert "Rows 2 and 4 have an empty key in column 'text'" in capfd.readouterr().err
+
+
+def test_a_ledger_that_cannot_be_used_ends_with_code_2(
+    run: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "out.jsonl.ledger"
+    held = open_ledger(path)
+    assert (2, True) == (run(), "another run uses this ledger" in capfd.readouterr().err)
+    held.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    assert (2, True) == (run(), "its schema has version 99" in capfd.readouterr().err)
+    path.write_bytes(b"no ledger " * 1000)
+    assert (2, True) == (run(), "it is no ledger" in capfd.readouterr().err)
+    assert (2, True) == (main(["map", "--report", "out.jsonl"]), "it is no ledger" in capfd.readouterr().err)
+
+
+def test_a_missing_package_ends_with_code_2(
+    run: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert 2 == run("--on", "ray")
+    assert "Ray is required" in capfd.readouterr().err
+
+
+def test_a_dry_run_of_one_short_row_counts_one_row_and_one_token(
+    run: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_rows(tmp_path, "a")
+    assert 0 == run("--dry-run")
+    assert "1 row. About 1 token in, " in capfd.readouterr().out

@@ -63,10 +63,12 @@ def test_the_file_of_the_rows_is_not_replaced_by_the_results(
         (b"a,text,b,a\n", "two columns are called 'a'"),
         (",".join(map(str, range(100_000))).encode(), ", 19 and 99,980 more. Write"),
         (gzip.compress(b"text\na\n"), "gzip -dc < rows.csv | pipelex map -"),
+        (b"id\ttext\n1\ta\n", "separated by tabs: pass --format tsv"),
+        (b"id|text\n1|a\n", "separated by |. Convert the file first: tr '|' '\\t' < rows.csv > rows.tsv"),
     ],
     ids=[
         *("latin-1", "utf-16", "utf-32", "open quote", "duplicate header", "ragged", "no rows", "empty", "odd names"),
-        *("blank lines", "two apart", "wide", "compressed"),
+        *("blank lines", "two apart", "wide", "compressed", "tabs", "bars"),
     ],
 )
 def test_a_csv_file_that_cannot_be_parsed_is_named_with_its_line(
@@ -128,6 +130,13 @@ def test_numbers_that_are_none_in_json_are_no_values(plugin: CountingPlugin, tmp
     assert 0 == run("rows.jsonl", "out.jsonl")
     written = (tmp_path / "out.jsonl").read_text(encoding="utf-8")
     assert '{"text": "a", "x": null, "y": null, "answer": "echo: a", "_error": null}\n' == written
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e400", "null"])
+def test_a_number_that_json_has_not_is_nothing_in_a_prompt(plugin: CountingPlugin, tmp_path: Path, number: str) -> None:
+    (tmp_path / "rows.jsonl").write_text(f'{{"text": {number}, "x": [{number}]}}\n', encoding="utf-8")
+    assert 0 == main(["map", "rows.jsonl", "--prompt", "<{text}{x}>", "-m", MODEL, "-o", "out.jsonl"])
+    assert {"<[null]>": 1} == plugin.counted()
 
 
 def test_a_closed_standard_input_is_a_named_error(

@@ -18,7 +18,7 @@ from pipelex.bulk.exceptions import (
     LedgerVersionError,
     MapLimitError,
 )
-from pipelex.bulk.ledger import open_ledger
+from pipelex.bulk.ledger import Entry, open_ledger
 from pipelex.bulk.options import MapOptions, MapRow, OnAmbiguous
 from pipelex.bulk.run import MapPlan, MapRun
 from pipelex.cogt.exceptions import InferenceRequestError
@@ -122,6 +122,21 @@ def test_a_ledger_without_rows_takes_another_job(tmp_path: Path) -> None:
     ledger.check_job({"model": "another"})
     assert {"model": "another"} == ledger.job()
     ledger.close()
+
+
+def test_a_ledger_without_an_outcome_takes_another_job_where_its_calls_may_be_made_again(tmp_path: Path) -> None:
+    with closing(open_ledger(tmp_path / "job.db")) as ledger:
+        ledger.check_job({"model": "one"})
+        ledger.save(Entry("a", 0, "", "interrupted"))
+        ledger.commit()
+        with pytest.raises(JobChangedError):
+            ledger.check_job({"model": "another"})
+        ledger.check_job({"model": "another"}, is_retried=True)
+        assert ([], {"model": "another"}) == (list(ledger.entries()), ledger.job())
+        ledger.save(Entry("a", 0, "", "ok", answer='"paid"'))
+        ledger.commit()
+        with pytest.raises(JobChangedError):
+            ledger.check_job({"model": "a third"}, is_retried=True)
 
 
 @pytest.mark.parametrize("refused", ["model", "key", "job", "schema"])

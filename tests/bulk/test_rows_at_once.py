@@ -36,7 +36,7 @@ def read() -> MapReport:
 def test_two_rows_under_way_at_once_may_not_have_one_key(px: Pipelex, plugin: CountingPlugin) -> None:
     with pytest.raises(DuplicateRowKeyError, match="Rows 1 and 2 have the same key 'a'"):
         list(px.map_sync(["a", "a"], str, model=MODEL, key=str, ledger="job.db"))
-    assert {"a": 1} == plugin.counted()
+    assert 0 == plugin.counted().total()
 
 
 def test_rows_that_wait_for_their_share_of_the_minute_are_not_lost(px: Pipelex, plugin: CountingPlugin) -> None:

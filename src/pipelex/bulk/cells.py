@@ -12,14 +12,21 @@ if TYPE_CHECKING:
 
 def cell_text(value: object) -> str:
     """Return a cell as text: no value as nothing; numbers, lists and mappings as JSON; a duration as it is printed."""
-    if value is None or isinstance(value, str):
-        return value or ""
+    if isinstance(value, str):
+        return value
+    if _is_no_value(value):
+        return ""
     return json_text(value) if isinstance(value, int | float | list | dict) else str(_plain(value))
 
 
 def is_empty(value: object) -> bool:
     """Return whether a cell holds nothing but white space."""
-    return value is None or (isinstance(value, str) and not value.strip())
+    return _is_no_value(value) or (isinstance(value, str) and not value.strip())
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 row``, ``2,000 rows``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def json_text(value: object) -> str:
@@ -52,7 +59,12 @@ def _finite(value: object) -> object:
         return {name: _finite(cell) for name, cell in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(cell) for cell in value]
-    return None if isinstance(value, float) and not isfinite(value) else value
+    return None if _is_no_value(value) else value
+
+
+def _is_no_value(value: object) -> bool:
+    """Return whether a cell has no value: numbers that JSON does not have (NaN, 1e400) are none."""
+    return value is None or (isinstance(value, float) and not isfinite(value))
 
 
 def _plain(value: object) -> object:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, cast
 
+from pipelex.bulk.cells import counted
 from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
-from pipelex.cogt.inference.token_estimate import estimated_tokens
+from pipelex.cogt.inference.token_estimate import CHARACTERS_PER_TOKEN, characters_of
 from pipelex.cogt.llm.llm_job import LLMJob
 from pipelex.cogt.search.search_job import SearchJob
 from pipelex.generated.families import IMG_GEN, LLM, SEARCH
@@ -56,14 +58,14 @@ class MapEstimate:
         most, total = self.most_output_tokens, _dollars(self.most_cost_usd, "at most ")
         empty = [f"column {column!r} is empty in {count:,}" for column, count in sorted(self.empty.items())]
         shown = [f"--- row {number}\n{prompt}" for number, prompt in enumerate(self.prompts, start=1)]
-        counted = f"{self.rows:,} rows{''.join(f'; {text}' for text in empty)}."
+        rows = f"{counted(self.rows, 'row')}{''.join(f'; {text}' for text in empty)}."
         if self.input_tokens is None:
-            return [*shown, "---", counted, f"cost: {total}"]
+            return [*shown, "---", rows, f"cost: {total}"]
         written = f"at most {most:,} out" if most is not None else "out unknown (limit it with --max-tokens)"
         return [
             *shown,
             "---",
-            f"{counted} About {self.input_tokens:,} tokens in, {written}.",
+            f"{rows} About {counted(self.input_tokens, 'token')} in, {written}.",
             f"cost of the input: {_dollars(self.input_cost_usd)}; in all: {total}",
         ]
 
@@ -80,14 +82,13 @@ def estimate(jobs: Iterable[object], spec: InferenceModelSpec, *, empty: Mapping
         spec: The model.
         empty: In how many rows a column is empty, by column; read when the jobs are through.
     """
-    rows, input_tokens, output_tokens = 0, 0, 0
+    rows, characters, output_tokens = 0, 0, 0
     prompts: list[str] = []
     is_limited = True
-    bare = replace(spec, max_output_tokens=None)
     for job in jobs:
         rows += 1
         longest: int | None = getattr(getattr(job, "params", None), "max_tokens", None)
-        input_tokens += estimated_tokens(job, bare) - (longest or 0)
+        characters += characters_of(job)
         output_tokens += longest or 0
         is_limited = is_limited and longest is not None
         if len(prompts) < _SHOWN:
@@ -105,6 +106,7 @@ def estimate(jobs: Iterable[object], spec: InferenceModelSpec, *, empty: Mapping
             most_cost_usd=_cost(spec, used),
         )
     most = output_tokens if is_limited else None
+    input_tokens = ceil(characters / CHARACTERS_PER_TOKEN)
     return MapEstimate(
         rows=rows,
         empty=empty,

@@ -65,7 +65,7 @@ class MapOptionError(MapUsageError):
         super().__init__(f"MapOptions({option}={value!r}): expected {expected}.")
 
 
-class LedgerError(MapError):
+class LedgerError(MapUsageError):
     """A ledger cannot be read or written.
 
     Args:
@@ -161,14 +161,18 @@ class DuplicateRowKeyError(MapUsageError):
         key: The key.
         first: The index of the first of them, counted from 0.
         second: That of the second.
+        column: The column of the keys; empty where they come from no column.
     """
 
-    def __init__(self, *, key: str, first: int, second: int) -> None:
+    def __init__(self, *, key: str, first: int, second: int, column: str = "") -> None:
         self.key = key
         self.first = first
         self.second = second
+        self.column = column
+        where = f" in column {column!r}" if column else ""
+        what = f"the same key {key!r}{where}" if key.strip() else f"an empty key{where}"
         super().__init__(
-            f"Rows {first + 1} and {second + 1} have the same key {key!r}: a key names one row. Choose another key, or "
+            f"Rows {first + 1} and {second + 1} have {what}: a key names one row. Choose another key, or "
             "leave it out, and rows are known by their number."
         )
 
@@ -236,15 +240,19 @@ class MissingColumnError(MapUsageError):
         column: The column.
         known: The columns that there are, nearest first. The error holds twenty of them at most.
         where: Which row, where not all of them miss it.
+        hint: What else may be wrong, and the fix, as a sentence; empty: nothing is known.
     """
 
-    def __init__(self, *, column: str, known: tuple[str, ...], where: str = "the rows") -> None:
+    def __init__(self, *, column: str, known: tuple[str, ...], where: str = "the rows", hint: str = "") -> None:
         self.column = column
         self.known = known[:_MOST_NAMED]
         self.where = where
+        self.hint = hint
         more = f" and {len(known) - _MOST_NAMED:,} more" if len(known) > _MOST_NAMED else ""
         listed = f" There are: {', '.join(map(_shown, self.known))}{more}." if known else ""
-        super().__init__(f"There is no column {column!r} in {where}.{listed} Write {{{{ and }}}} for plain braces.")
+        super().__init__(
+            f"There is no column {column!r} in {where}.{listed} {hint or 'Write {{ and }} for plain braces.'}"
+        )
 
 
 def _shown(column: str) -> str:

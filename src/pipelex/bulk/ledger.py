@@ -71,6 +71,8 @@ _DROP = "DELETE FROM sent WHERE batch = ?"
 _FIND = f"SELECT {_COLUMNS} FROM rows WHERE key = ?"  # noqa: S608 - no value in it
 _ALL = f"SELECT {_COLUMNS} FROM rows ORDER BY max(position, -1 - position)"  # noqa: S608 - no value in it
 _SEEN = f"SELECT {_COLUMNS} FROM rows WHERE position >= 0 AND position < ? ORDER BY position"  # noqa: S608 - as above
+_ANY = "SELECT 1 FROM rows LIMIT 1"
+_OUTCOME = "SELECT 1 FROM rows WHERE state IN ('ok', 'failed') LIMIT 1"
 _COUNT_DEATHS = """
     UPDATE rows SET state = 'interrupted', deaths = CASE WHEN ? THEN 1 ELSE deaths + 1 END WHERE state = 'sent'
 """
@@ -152,19 +154,22 @@ class Ledger:
         self._last_batch = 0
         self._had_rows = False  # whether a row that is sent may have an outcome of an earlier run
 
-    def check_job(self, job: Mapping[str, str]) -> None:
-        """Compare the job with that of the ledger, and enter it into one that has no rows.
+    def check_job(self, job: Mapping[str, str], *, is_retried: bool = False) -> None:
+        """Compare the job with that of the ledger. One that differs replaces it where no row has an outcome.
 
         Args:
             job: What the job consists of, as texts by name.
+            is_retried: Whether calls that have no known end are made again; only then may their rows be dropped.
 
         Raises:
             JobChangedError: They differ.
         """
         with self._named():
-            if self._connection.execute("SELECT 1 FROM rows LIMIT 1").fetchone() is None:
-                self._connection.execute("DELETE FROM job")
             before = dict(self._connection.execute("SELECT name, value FROM job"))
+            kept = _OUTCOME if is_retried else _ANY
+            if before != job and self._connection.execute(kept).fetchone() is None:
+                self._drop_job()
+                before = {}
             if not before:
                 self._connection.executemany("INSERT INTO job VALUES (?, ?)", job.items())
         names = dict.fromkeys((*job, *before)) if before else ()
@@ -172,6 +177,13 @@ class Ledger:
         differences = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
         if differences:
             raise JobChangedError(file=str(self.path), differences=differences)
+
+    def _drop_job(self) -> None:
+        """Drop the job and its rows, which have no outcome."""
+        with self._connection:
+            self._connection.execute("BEGIN")
+            self._connection.execute("DELETE FROM rows")
+            self._connection.execute("DELETE FROM job")
 
     def count_deaths(self) -> int:
         """Count a death for each row that a run which died had sent.
@@ -381,7 +393,7 @@ class Ledger:
             self._connection.execute("BEGIN")
             self._connection.executemany(_ENTER, list(self._sent()))
             self._connection.execute("DELETE FROM sent")
-            self._had_rows = self._connection.execute("SELECT 1 FROM rows LIMIT 1").fetchone() is not None
+            self._had_rows = self._connection.execute(_ANY).fetchone() is not None
 
     @contextmanager
     def _named(self) -> Iterator[None]:

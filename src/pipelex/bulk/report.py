@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipelex.bulk.cells import counted
 from pipelex.bulk.records import usage_from_json
 from pipelex.reporting.reporting_protocol import InferenceUsage
 
@@ -87,7 +88,7 @@ class MapReport:
         """Return the report as lines of text."""
         cost = "unknown" if self.cost_usd is None else f"${self.cost_usd:.6f}"
         if self.cost_usd is not None and self.unpriced:
-            cost += f" without {self.unpriced:,} rows, whose cost is unknown"
+            cost += f" without {counted(self.unpriced, 'row')}, whose cost is unknown"
         used = [f"{count:,} {name.replace('_', ' ')}" for name, count in vars(self.usage).items() if count is not None]
         under_way = f", {self.under_way:,} under way" if self.under_way else ""
         states = f"{self.ok:,} ok, {self.failed:,} failed, {self.interrupted:,} interrupted{under_way}"

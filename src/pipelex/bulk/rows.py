@@ -91,6 +91,18 @@ class RowSource:
                 return self._table().count()
         return sum(1 for _ in self._read())
 
+    def separator_hint(self) -> str:
+        """Return the fix, as a sentence, where something else seems to separate the cells; otherwise nothing."""
+        header = "".join(self.columns)
+        read_as = DELIMITERS.get(self._format)
+        if read_as == "," and "\t" in header:
+            return "The cells seem to be separated by tabs: pass --format tsv."
+        if read_as == "\t" and len(self.columns) == 1 and ("," in header or ";" in header):
+            return "The cells seem to be separated by commas or semicolons: pass --format csv."
+        if read_as is not None and "|" in header:
+            return f"The cells seem to be separated by |. Convert the file first: tr '|' '\\t' < {self.name} > rows.tsv"
+        return ""
+
     def _is_file(self) -> bool:
         return self.name != STDIN and (Path(self.name).is_file() or not Path(self.name).exists())
 

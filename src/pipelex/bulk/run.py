@@ -78,6 +78,7 @@ class MapPlan:
         options: How it goes.
         job: Further parts of the job, as texts by name: a change of one is an error that names it.
         source: Returns what of a row is kept in the ledger, as JSON.
+        key_column: The column of the keys, for messages; empty where they come from no column.
     """
 
     rows: Iterable[object] | AsyncIterable[object]
@@ -89,6 +90,7 @@ class MapPlan:
     options: MapOptions
     job: Mapping[str, str] | None = None
     source: Callable[[object], str] | None = None
+    key_column: str = ""
 
 
 @dataclass
@@ -161,7 +163,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         self._ledger: Ledger | None = None
         self._caller: Caller | None = None
         self._job: dict[str, str] = {}  # as the ledger describes it
-        self._stopped: BaseException | None = None
+        self._stopped: Exception | None = None
         self._is_draining = False
         self._failures = 0
         self._unsent: list[Entry] = []
@@ -241,7 +243,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         plan, ledger = self._plan, self._ledger
         if ledger is None:
             return
-        ledger.check_job(self._job)
+        ledger.check_job(self._job, is_retried=self._on_ambiguous() is OnAmbiguous.RETRY)
         self.progress.interrupted = ledger.count_deaths()
         self.progress.cost_usd = ledger.cost_usd()
         if self.progress.interrupted and self._on_ambiguous() is OnAmbiguous.FAIL:
@@ -398,7 +400,8 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         if before is not None and before.position >= 0:
             first = before.position
         if first != now.position:
-            raise DuplicateRowKeyError(key=str(now.key), first=first, second=now.position)
+            column = self._plan.key_column
+            raise DuplicateRowKeyError(key=str(now.key), first=first, second=now.position, column=column)
         return before
 
     def _settled(self, before: Entry, now: Entry) -> Entry | None:
@@ -549,7 +552,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
             reason = "the cost of this model's calls is unknown, so that no limit can be kept"
             self._stop(MapLimitError(limit="max_cost", reason=reason))
 
-    def _stop(self, error: BaseException) -> None:
+    def _stop(self, error: Exception) -> None:
         """End the run with an error when the calls under way have ended."""
         if self._stopped is None:
             self._stopped = error
@@ -570,7 +573,9 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         self._committed = None
         unsent, self._unsent = self._unsent, []
         given, self._uncommitted = self._uncommitted, []
-        error: Exception | None = None
+        error = self._stopped
+        if error is not None:
+            unsent = []  # the run has ended before these calls began
         try:
             self._ledger.mark_sent(unsent)
         except Exception as exc:  # whatever it is, the rows that have ended are given, and no worker waits for ever

@@ -55,8 +55,14 @@ class Template:
         return "".join(literal + (cell_text(row[name]) if name is not None else "") for literal, name, _ in self._parts)
 
 
-def check_columns(wanted: Iterable[str], known: Iterable[str], *, where: str = "the rows") -> None:
+def check_columns(wanted: Iterable[str], known: Iterable[str], *, where: str = "the rows", hint: str = "") -> None:
     """Check that there are some columns.
+
+    Args:
+        wanted: The columns.
+        known: Those that there are.
+        where: Which row, where not all of them are checked.
+        hint: What else may be wrong where one is missing, as a sentence.
 
     Raises:
         MissingColumnError: One is missing; the error names those that there are, nearest first.
@@ -67,4 +73,5 @@ def check_columns(wanted: Iterable[str], known: Iterable[str], *, where: str = "
             from difflib import get_close_matches
 
             near = get_close_matches(column, known, n=3)
-            raise MissingColumnError(column=column, known=tuple(dict.fromkeys((*near, *known))), where=where)
+            known = tuple(dict.fromkeys((*near, *known)))
+            raise MissingColumnError(column=column, known=known, where=where, hint=hint)

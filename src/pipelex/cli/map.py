@@ -214,6 +214,7 @@ def _plan(
         options=options,
         job=jobs.described(),
         source=row_json,  # type: ignore[arg-type]  # as above
+        key_column=key or "",
     )
 
 
@@ -234,6 +235,7 @@ class _Ending:
         """Run all rows, write the results, and return the exit code."""
         import asyncio
 
+        from pipelex.bulk.cells import counted
         from pipelex.bulk.exceptions import MapLimitError
 
         limit: MapLimitError | None = None
@@ -246,8 +248,7 @@ class _Ending:
             return INTERRUPTED
         self._results.write(seen=self._run.seen)
         progress = self._run.progress
-        rows = "1 row" if progress.done == 1 else f"{progress.done:,} rows"
-        counts = f"{rows}: {progress.failed:,} failed, {progress.resumed:,} from earlier runs"
+        counts = f"{counted(progress.done, 'row')}: {progress.failed:,} failed, {progress.resumed:,} from earlier runs"
         note(f"{counts}. {self._results.out}")
         if limit is not None:
             raise limit
@@ -288,13 +289,13 @@ class _Ending:
 
 def _report(out: Path, *, as_json: bool) -> int:
     """Report on the results of an earlier run."""
+    from pipelex.bulk.exceptions import RowsFileError
     from pipelex.bulk.ledger import read_ledger
     from pipelex.bulk.report import MapReport
-    from pipelex.exceptions import InputFileError
 
     path = out if out.suffix == ".ledger" else ledger_of(out)
     if not path.is_file():
-        raise InputFileError(file=str(path), reason=f"{path}: there is no ledger. Name the results of a run")
+        raise RowsFileError(file=str(path), reason=f"{path}: there is no ledger. Name the results of a run")
     ledger = read_ledger(path)
     try:
         found = MapReport.of(ledger)

@@ -96,7 +96,7 @@ class RowJobs:
         """
         named = [*self.columns(), *([key] if key is not None else [])]
         if source.columns:
-            check_columns(named, source.columns)
+            check_columns(named, source.columns, hint=source.separator_hint())
 
     def make(self, row: Mapping[str, object]) -> object:
         """Make the job of a row. A file is read when it is sent.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pipelex.exceptions import (
     ConfigurationError,
     MissingCredentialError,
+    MissingDependencyError,
     UnknownBackendError,
     UnknownModelError,
     UntrustedConfigurationError,
@@ -28,6 +29,7 @@ INTERRUPTED = 130
 _CONFIGURATION_ERRORS = (
     ConfigurationError,
     MissingCredentialError,
+    MissingDependencyError,
     UnknownBackendError,
     UnknownModelError,
     UntrustedConfigurationError,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
 
-_CHARACTERS_PER_TOKEN = 4
+CHARACTERS_PER_TOKEN = 4
+"""How many characters a token has, about."""
 
 
 def estimated_tokens(job: object, model: InferenceModelSpec) -> int:
@@ -19,15 +20,15 @@ def estimated_tokens(job: object, model: InferenceModelSpec) -> int:
         model: Its model, which knows the longest answer where the job does not say.
     """
     asked = getattr(getattr(job, "params", None), "max_tokens", None)
-    return _characters(job) // _CHARACTERS_PER_TOKEN + (asked or model.max_output_tokens or 0)
+    return characters_of(job) // CHARACTERS_PER_TOKEN + (asked or model.max_output_tokens or 0)
 
 
-def _characters(value: object) -> int:
+def characters_of(value: object) -> int:
     """Count the characters of the texts in a record, of those in its fields, and so on."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, tuple | list):
-        return sum(map(_characters, value))
+        return sum(map(characters_of, value))
     if is_dataclass(value):
-        return sum(_characters(getattr(value, field.name)) for field in fields(value))
+        return sum(characters_of(getattr(value, field.name)) for field in fields(value))
     return 0
