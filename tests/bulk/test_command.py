@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import sqlite3
-import sys
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -273,14 +272,6 @@ def test_a_ledger_that_cannot_be_used_ends_with_code_2(
     path.write_bytes(b"no ledger " * 1000)
     assert (2, True) == (run(), "it is no ledger" in capfd.readouterr().err)
     assert (2, True) == (main(["map", "--report", "out.jsonl"]), "it is no ledger" in capfd.readouterr().err)
-
-
-def test_a_missing_package_ends_with_code_2(
-    run: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
-    assert 2 == run("--on", "ray")
-    assert "Ray is required" in capfd.readouterr().err
 
 
 def test_a_dry_run_of_one_short_row_counts_one_row_and_one_token(

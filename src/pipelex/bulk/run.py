@@ -163,12 +163,12 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         self._ledger: Ledger | None = None
         self._caller: Caller | None = None
         self._job: dict[str, str] = {}  # as the ledger describes it
-        self._stopped: Exception | None = None
+        self._stopped: BaseException | None = None
         self._is_draining = False
         self._failures = 0
         self._unsent: list[Entry] = []
         self._uncommitted: list[MapRow[ValueT_co] | None] = []
-        self._committed: Future[Exception | None] | None = None
+        self._committed: Future[BaseException | None] | None = None
         self._are_calls_long = False
         self._children = asyncio.Semaphore(_MOST_CHILDREN)
         self._rows = self._run()
@@ -552,12 +552,12 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
             reason = "the cost of this model's calls is unknown, so that no limit can be kept"
             self._stop(MapLimitError(limit="max_cost", reason=reason))
 
-    def _stop(self, error: Exception) -> None:
+    def _stop(self, error: BaseException) -> None:
         """End the run with an error when the calls under way have ended."""
         if self._stopped is None:
             self._stopped = error
 
-    def _commit_soon(self) -> Future[Exception | None]:
+    def _commit_soon(self) -> Future[BaseException | None]:
         """Return the error of the commit that ends this turn of the event loop: one transaction for all rows in it."""
         if self._committed is None:
             loop = asyncio.get_running_loop()
@@ -565,7 +565,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
             loop.call_soon(self._commit, self._committed)
         return self._committed
 
-    def _commit(self, committed: Future[Exception | None]) -> None:
+    def _commit(self, committed: Future[BaseException | None]) -> None:
         """Commit what has ended and what is sent; then the rows that have ended are given, and the calls begin."""
         if committed.done():  # a call that did not wait for the end of the turn has committed it
             return

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from pipelex.exceptions import (
     ConfigurationError,
     MissingCredentialError,
-    MissingDependencyError,
     UnknownBackendError,
     UnknownModelError,
     UntrustedConfigurationError,
@@ -29,7 +28,6 @@ INTERRUPTED = 130
 _CONFIGURATION_ERRORS = (
     ConfigurationError,
     MissingCredentialError,
-    MissingDependencyError,
     UnknownBackendError,
     UnknownModelError,
     UntrustedConfigurationError,
