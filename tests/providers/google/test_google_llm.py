@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from pydantic import BaseModel
 
 from pipelex.cogt.exceptions import (
     InferenceAuthenticationError,
@@ -26,7 +27,7 @@ from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.plugins.model_lister_registry import translate_errors
-from pipelex.providers.google.client import list_models, make_client
+from pipelex.providers.google.client import RequestConfig, list_models, make_client
 from pipelex.providers.google.errors import classify
 from pipelex.providers.google.llm import GoogleLLMWorker
 from pipelex.reporting.reporting_protocol import InferenceUsage
@@ -45,6 +46,8 @@ from tests.providers.replay import (
 from tests.providers.running import collect, keep, run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pipelex.testing.loopback import HttpReply
 
 pytestmark = pytest.mark.counterpart("google_docs", "llm:google")
@@ -75,6 +78,21 @@ def effort(level: ReasoningEffort) -> LLMJob:
 
 def config_sent(replay: Replay) -> dict[str, object]:
     return cast("dict[str, object]", replay.last.json()["generationConfig"])
+
+
+def test_the_sdk_reads_a_request_without_listing_its_fields(replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[type] = []
+
+    def noting(record: BaseModel) -> Iterator[tuple[str, object]]:
+        listed.append(type(record))
+        return listing(record)
+
+    listing = BaseModel.__iter__
+    monkeypatch.setattr(BaseModel, "__iter__", noting)
+    replay.on("*", answer(wire.text("Hi")))
+    assert ask(replay) == "Hi"
+    assert listed, "the SDK lists no fields at all any more: RequestConfig has no use left"
+    assert RequestConfig not in listed
 
 
 def test_a_job_is_sent_as_generate_content_wants_it(replay: Replay) -> None:

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from mistralai.client.utils import serializers
 from pydantic import BaseModel
 
 from pipelex.cogt.exceptions import (
@@ -53,6 +54,23 @@ PATH = "POST /v1/chat/completions"
 
 def ask(replay: Replay, job: LLMJob | str = "Hello", log: UsageLog | None = None) -> str:
     return run(llm_worker(replay.url, log).gen_text(job))
+
+
+def test_the_sdk_builds_no_validator_of_messages_with_each_request(
+    replay: Replay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[object] = []
+
+    def noting(value: object, typ: object, coerce_iterables: bool = True) -> object:
+        built.append(value)
+        return unmarshal(value, typ, coerce_iterables)
+
+    unmarshal = serializers.unmarshal
+    monkeypatch.setattr(serializers, "unmarshal", noting)
+    replay.on(PATH, answer(wire.completion("Hi")))
+    assert ask(replay) == "Hi"
+    assert built, "the SDK builds no validators at all any more: the driver's own has no use left"
+    assert not any(isinstance(value, list) for value in built)
 
 
 def test_a_job_is_sent_as_chat_completions_want_it(replay: Replay) -> None:

@@ -148,8 +148,10 @@ async def refuse_foreign_redirect(answer: HttpAnswer) -> None:
     Raises:
         InferenceRequestError: It redirects to another scheme, host or port.
     """
+    if not 300 <= answer.status_code < 400:
+        return
     location = answer.headers.get("location")
-    if location is None or not 300 <= answer.status_code < 400:
+    if location is None:
         return
     from urllib.parse import urljoin, urlsplit
 

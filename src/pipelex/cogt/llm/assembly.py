@@ -116,7 +116,7 @@ class Assembler:
         if rest:
             yield TextDelta(text=rest) if is_text else ReasoningDelta(text=rest)
         self.pieces = []
-        yield from self._keep(replace(part, text=part.text or streamed))
+        yield from self._keep(part if part.text else replace(part, text=streamed))
 
     def _finish(self, part: AssistantPart) -> Iterable[LLMEvent]:
         """Take a part that is no text; a call takes the place of its pieces."""

@@ -14,6 +14,7 @@ from google.genai import Client
 from google.genai.types import (
     Content,
     CountTokensConfig,
+    GenerateContentConfig,
     HttpOptions,
     HttpRetryOptions,
     Part,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
     from google.genai.models import AsyncModels
-    from google.genai.types import GenerateContentConfig, GenerateContentResponse
+    from google.genai.types import GenerateContentResponse
 
     from pipelex.cogt.model_backends.backend import InferenceBackend
 
@@ -99,6 +100,17 @@ async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[byt
         yield chunk
 
 
+class RequestConfig(GenerateContentConfig):
+    """How to answer: the SDK's record, with a quick answer to a question that the SDK asks for each field.
+
+    The SDK evaluates ``name in config`` before it reads one of some forty fields. pydantic defines no ``in``, so Python
+    compares the name with each pair of name and value, and never finds it: a tenth of the time of a whole call.
+    """
+
+    def __contains__(self, name: object) -> bool:
+        return False
+
+
 class GoogleClient:
     """The SDK's async client, and the HTTP client below it.
 
@@ -155,7 +167,7 @@ class GoogleClient:
         return self._sdk.models
 
     async def generate(
-        self, *, model_id: str, contents: list[Content], config: GenerateContentConfig
+        self, *, model_id: str, contents: list[Content], config: RequestConfig
     ) -> GenerateContentResponse:
         """Ask for a whole answer, and read its body: the SDK refuses a whole answer for one key of another type.
 
@@ -170,9 +182,7 @@ class GoogleClient:
             raise InferenceError.from_answer(body.encode(errors="replace"), expected="an answer with a candidate")
         return answer
 
-    async def count_tokens(
-        self, *, model_id: str, contents: list[Content], config: GenerateContentConfig
-    ) -> int | None:
+    async def count_tokens(self, *, model_id: str, contents: list[Content], config: RequestConfig) -> int | None:
         """Count the tokens of a request; ``None`` where the answer holds no count.
 
         The SDK lets the Gemini API count contents alone, though it counts whole requests: ``generateContentRequest``

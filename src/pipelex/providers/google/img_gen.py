@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from google.genai.types import (
     AutomaticFunctionCallingConfig,
     Content,
-    GenerateContentConfig,
     ImageConfig,
     Part,
 )
@@ -17,7 +16,7 @@ from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
 from pipelex.cogt.inference.inference_result import FinishReason, InferenceResult, PartialAnswer
 from pipelex.cogt.inference.sdk_worker import SdkWorker
-from pipelex.providers.google.client import GoogleClient
+from pipelex.providers.google.client import GoogleClient, RequestConfig
 from pipelex.providers.google.content import answer_parts, ending_of, file_part, text_of, usage_of
 from pipelex.providers.google.errors import classify
 
@@ -40,7 +39,7 @@ class GoogleImgGenWorker(SdkWorker[GoogleClient], ImgGenWorkerAbstract):
         response = await client.generate(
             model_id=self.inference_model.model_id,
             contents=[Content(role="user", parts=parts)],
-            config=GenerateContentConfig(
+            config=RequestConfig(
                 response_modalities=["IMAGE"],
                 seed=job.params.seed,
                 image_config=_image_config(job),

@@ -10,7 +10,6 @@ from google.genai.types import (
     FunctionCallingConfig,
     FunctionCallingConfigMode,
     FunctionDeclaration,
-    GenerateContentConfig,
     HttpOptions,
     ThinkingConfig,
     ThinkingLevel,
@@ -23,7 +22,7 @@ from pipelex.cogt.inference.sdk_worker import SdkWorker
 from pipelex.cogt.llm.llm_job import AnswerDone, LLMAnswer, ReasoningEffort, ToolChoiceMode
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.providers.google.answers import StreamReader, answer_of
-from pipelex.providers.google.client import GoogleClient, remember_responses
+from pipelex.providers.google.client import GoogleClient, RequestConfig, remember_responses
 from pipelex.providers.google.content import ending_of
 from pipelex.providers.google.errors import classify
 from pipelex.providers.google.messages import contents_of
@@ -118,7 +117,7 @@ class GoogleLLMWorker(SdkWorker[GoogleClient], LLMWorkerAbstract):
     def _classify_error(self, error: Exception) -> InferenceError | None:
         return classify(error)
 
-    def _config(self, job: LLMJob) -> GenerateContentConfig:
+    def _config(self, job: LLMJob) -> RequestConfig:
         """Write how to answer; what the job does not set is left to the model.
 
         Raises:
@@ -129,7 +128,7 @@ class GoogleLLMWorker(SdkWorker[GoogleClient], LLMWorkerAbstract):
         unknown = [name for name, is_set in wishes.items() if is_set]
         if unknown:
             raise InferenceRequestError(f"Gemini knows no {', '.join(unknown)}. Take it from 'capabilities'")
-        config = GenerateContentConfig(
+        config = RequestConfig(
             system_instruction=job.prompt.system_text,
             temperature=params.temperature,
             top_p=params.top_p,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mistralai.client.errors import ResponseValidationError
-from mistralai.client.models import ChatCompletionRequest
+from mistralai.client.models import ChatCompletionRequest, ChatCompletionRequestMessage
+from pydantic import TypeAdapter
 
 from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.inference.answer_parts import json_of
@@ -67,7 +69,7 @@ class MistralLLMWorker(SdkWorker[MistralClient], LLMWorkerAbstract):
         params = job.params
         request: dict[str, Any] = {
             "model": self.inference_model.model_id,
-            "messages": await chat_messages(job.prompt),
+            "messages": _validator().validate_python(await chat_messages(job.prompt)),
             **{sent: value for name, sent in _SENT_AS.items() if (value := getattr(params, name)) is not None},
         }
         max_tokens = params.max_tokens or self.inference_model.max_output_tokens
@@ -86,6 +88,12 @@ class MistralLLMWorker(SdkWorker[MistralClient], LLMWorkerAbstract):
                 raise InferenceRequestError("Mistral takes the 'key' of a prompt_cache, and no 'ttl'")
             request["prompt_cache_key"] = params.prompt_cache.key
         return request | function_tools(params, required="any") | _vendor_params(params)
+
+
+@cache
+def _validator() -> TypeAdapter[list[ChatCompletionRequestMessage]]:
+    """Return what makes the SDK's records of messages: the SDK builds a new one with each request that has none."""
+    return TypeAdapter(list[ChatCompletionRequestMessage])
 
 
 def _vendor_params(params: LLMJobParams) -> dict[str, object]:
