@@ -66,7 +66,11 @@ class SpiTree:
     @cached_property
     def published(self) -> dict[str, frozenset[str]]:
         """The published names by module; packages, which publish nothing, are left out."""
-        return {name: module.published for name, module in self.tree.modules.items() if name not in self.packages}
+        return {
+            name: module.published or frozenset()
+            for name, module in self.tree.modules.items()
+            if name not in self.packages
+        }
 
     @cached_property
     def packages(self) -> frozenset[str]:
