@@ -393,3 +393,22 @@ def test_an_answer_without_a_count_is_an_error(replay: Replay) -> None:
     replay.on("*", scripted.answer({}))
     with pytest.raises(InferenceInvalidAnswerError, match="no count"):
         caller(replay).llm(lambda worker: worker.count_tokens("Hello"))
+
+
+def test_an_answer_that_google_wants_to_be_continued_is_continued(replay: Replay) -> None:
+    token = b64encode(b"more").decode()
+    first = whole({"text": "Hi "}, reason="CONTINUATION", continuationToken=token)
+    replay.on("*", scripted.answer(first), scripted.answer(whole({"text": "there"})))
+    answer = answered(caller(replay), asking())
+    assert ("Hi there", FinishReason.STOP) == (answer.text, answer.finish_reason)
+    assert b"more" == urlsafe_b64decode(str(replay.last.json()["continuationToken"]))
+    once = answered(caller(replay.on("*", scripted.answer(whole({"text": "there"})))), asking()).usage
+    assert once is not None
+    assert once.plus(once) == answer.usage
+
+
+def test_the_text_of_an_answer_whose_continuation_is_empty_is_kept(replay: Replay) -> None:
+    first = whole({"text": "Hi "}, reason="CONTINUATION", continuationToken=b64encode(b"more").decode())
+    replay.on("*", scripted.answer(first), scripted.answer({"usageMetadata": {"promptTokenCount": 1}}))
+    answer = answered(caller(replay), asking())
+    assert ("Hi ", FinishReason.LENGTH) == (answer.text, answer.finish_reason)

@@ -14,6 +14,7 @@ from google.genai import Client
 from google.genai.types import (
     Content,
     CountTokensConfig,
+    FinishReason,
     GenerateContentConfig,
     HttpOptions,
     HttpRetryOptions,
@@ -32,6 +33,7 @@ from pipelex.cogt.inference.http_answers import (
 from pipelex.cogt.model_backends.listed_model import ListedModel
 from pipelex.plugins.sdk_client_registry import PerLoopClient
 from pipelex.providers.google.answer_shape import ANSWER_KEYS, fitting, is_as_documented, read_answer
+from pipelex.providers.google.content import all_parts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
@@ -44,6 +46,14 @@ if TYPE_CHECKING:
 _NO_KEY = "none"  # an endpoint without a key: what the environment holds for another one is not sent to it
 _VERSIONS = ("/v1beta1", "/v1beta", "/v1alpha", "/v1")
 _LARGEST_PAGE = 1000
+_COUNT_FIELDS = (
+    "prompt_token_count",
+    "candidates_token_count",
+    "thoughts_token_count",
+    "tool_use_prompt_token_count",
+    "cached_content_token_count",
+)
+"""The counts of an answer that are added up."""
 
 _opened: ContextVar[list[httpx2.Response] | None] = ContextVar("_opened", default=None)
 
@@ -171,10 +181,21 @@ class GoogleClient:
     ) -> GenerateContentResponse:
         """Ask for a whole answer, and read its body: the SDK refuses a whole answer for one key of another type.
 
+        An answer that Google wants to be continued is continued, as the SDK does with what it reads itself.
+
         Raises:
             InferenceError: The answer is an error, or something else than an answer.
         """
         config.should_return_http_response = True
+        answer = await self._one_answer(model_id, contents, config)
+        while (token := _continuation(answer)) is not None:
+            config.continuation_token = token
+            answer = _joined(answer, await self._one_answer(model_id, contents, config))
+        return answer
+
+    async def _one_answer(
+        self, model_id: str, contents: list[Content], config: RequestConfig
+    ) -> GenerateContentResponse:
         response = await self.models.generate_content(model=model_id, contents=list(contents), config=config)
         body = (response.sdk_http_response.body if response.sdk_http_response is not None else None) or ""
         answer = read_answer(body, is_enterprise=self._is_enterprise)
@@ -212,6 +233,35 @@ class GoogleClient:
         await self._sdk.aclose()
         await self._http.aclose()
         self._unused_http.close()
+
+
+def _continuation(answer: GenerateContentResponse) -> bytes | None:
+    """Return what an answer is continued by; ``None`` where it has ended."""
+    candidate = answer.candidates[0] if answer.candidates else None
+    if candidate is None or candidate.finish_reason is not FinishReason.CONTINUATION:
+        return None
+    return candidate.continuation_token or None
+
+
+def _joined(first: GenerateContentResponse, rest: GenerateContentResponse) -> GenerateContentResponse:
+    """Return an answer and its continuation as one: the parts of both, what both used, and how the last one ended."""
+    if not (first.candidates and rest.candidates):
+        return _without_continuation(first)
+    rest.candidates[0].content = Content(role="model", parts=[*all_parts(first), *all_parts(rest)])
+    used, more = first.usage_metadata, rest.usage_metadata
+    if used is not None and more is not None:
+        for name in _COUNT_FIELDS:
+            counts = [count for count in (getattr(used, name), getattr(more, name)) if count is not None]
+            setattr(more, name, sum(counts) if counts else None)
+    rest.usage_metadata = more or used
+    return rest
+
+
+def _without_continuation(answer: GenerateContentResponse) -> GenerateContentResponse:
+    """Return an answer that ends where it was to be continued: its text is kept."""
+    for candidate in answer.candidates or ():
+        candidate.continuation_token = None
+    return answer
 
 
 def _plain(record: Content | Tool) -> dict[str, object]:
