@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sqlite3
+import sys
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -150,6 +151,7 @@ def test_a_dry_run_shows_three_rows_and_estimates_without_a_call(
     assert "cost of the input: unknown; in all: unknown" in shown
     assert 0 == run("--dry-run", "--json", "--max-tokens", "10")
     assert 30 == json.loads(capfd.readouterr().out)["most_output_tokens"]
+    assert 2 == run("--dry-run", "--schema", "missing.json")
     assert 0 == plugin.counted().total()
 
 
@@ -165,6 +167,7 @@ def test_the_report_counts_failures_by_kind(run: Callable[..., int], capfd: pyte
     assert {"input_tokens": 6, "output_tokens": 4} == found["usage"]
     assert found["latency_s"].keys() == {"median", "p95", "max"}
     assert 2 == main(["map", "--report", "other.jsonl"])
+    assert 2 == main(["map", "--report", "."])
 
 
 def test_too_many_failures_end_with_code_1_and_the_results_so_far(run: Callable[..., int], tmp_path: Path) -> None:
@@ -238,17 +241,29 @@ def test_a_key_that_two_rows_have_is_an_error_that_names_both(
 ) -> None:
     write_rows(tmp_path, "a", "b", "a")
     assert 2 == run("--key", "text", "--concurrency", "1")
-    assert "Rows 1 and 3 have the same key 'a'" in capfd.readouterr().err
+    assert "Rows 1 and 3 have the same key 'a' in column 'text'" in capfd.readouterr().err
 
 
-def test_a_run_that_a_key_ends_before_its_first_call_makes_none_and_the_corrected_command_runs(
+def test_a_key_that_two_rows_of_a_file_have_is_found_before_the_first_call_and_the_corrected_command_runs(
     run: Callable[..., int], tmp_path: Path, plugin: CountingPlugin
 ) -> None:
-    write_rows(tmp_path, "a", "a", "b")
+    write_rows(tmp_path, *map(str, range(200)), "0")
+    assert 2 == run("--key", "text", "--concurrency", "1")
+    assert (0, False) == (plugin.counted().total(), (tmp_path / "out.jsonl.ledger").exists())
+    assert [0, 0] == [run("--key", "text", "--limit", "200"), run("--key", "id", "--new")]
+    assert 201 == len(results(tmp_path))
+
+
+def test_another_column_of_keys_is_another_job(run: Callable[..., int], capfd: pytest.CaptureFixture[str]) -> None:
+    run("--key", "id")
     assert 2 == run("--key", "text")
-    assert 0 == plugin.counted().total()
-    assert 0 == run()
-    assert 3 == len(results(tmp_path))
+    assert "rows are known by: their column 'id' in the ledger, their column 'text' now" in capfd.readouterr().err
+
+
+def test_a_row_without_the_column_of_the_keys_has_an_empty_key(run: Callable[..., int], tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"text": "a", "k": 1}\n{"text": "b"}\n', encoding="utf-8")
+    assert 0 == run("--key", "k")
+    assert ["echo: a", "echo: b"] == [row["answer"] for row in results(tmp_path)]
 
 
 def test_empty_keys_are_an_error_that_names_their_column(
@@ -272,6 +287,42 @@ def test_a_ledger_that_cannot_be_used_ends_with_code_2(
     path.write_bytes(b"no ledger " * 1000)
     assert (2, True) == (run(), "it is no ledger" in capfd.readouterr().err)
     assert (2, True) == (main(["map", "--report", "out.jsonl"]), "it is no ledger" in capfd.readouterr().err)
+
+
+def test_a_limit_of_cost_that_earlier_runs_have_reached_allows_no_further_call(
+    run: Callable[..., int], plugin: CountingPlugin, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    limited = ("--max-cost", "1", "--concurrency", "1")
+    assert [1, 1] == [run(*limited), run(*limited)]
+    assert (1, 1) == (plugin.counted().total(), len(results(tmp_path)))
+    with closing(sqlite3.connect(tmp_path / "out.jsonl.ledger")) as connection, connection:
+        connection.execute("UPDATE rows SET cost_usd = 1.5")
+    capfd.readouterr()
+    assert 1 == run(*limited)
+    assert "max_cost: $1.5000 of $1 are spent" in capfd.readouterr().err
+    assert 1 == plugin.counted().total()
+    assert [0, 0] == [run(*limited, "--limit", "1"), run("--max-cost", "1.5", "--limit", "1")]  # they are done
+
+
+def test_a_missing_package_ends_with_code_2(
+    run: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert 2 == run("--on", "ray")
+    assert "pipelex[ray]" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links are made")
+def test_a_link_to_nowhere_is_found_before_the_first_call(
+    run: Callable[..., int], tmp_path: Path, plugin: CountingPlugin, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out.jsonl").symlink_to("nowhere/out.jsonl")
+    assert 2 == run()
+    assert "nowhere: there is no such folder" in capfd.readouterr().err
+    (tmp_path / "nowhere").mkdir()
+    assert 1 == run()
+    assert 3 == len((tmp_path / "nowhere" / "out.jsonl").read_text(encoding="utf-8").splitlines())
+    assert 3 == plugin.counted().total()
 
 
 def test_a_dry_run_of_one_short_row_counts_one_row_and_one_token(

@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,11 +26,12 @@ from pipelex.bulk.ledger import Entry, Ledger, open_ledger, read_ledger, shard_f
 from pipelex.bulk.ray import proof
 from pipelex.bulk.ray.cluster import Node, check_answers, check_reachable
 from pipelex.bulk.ray.engine import Ray
-from pipelex.bulk.ray.leases import LeasedRate, Leases, RunLimiter, Totals
+from pipelex.bulk.ray.leases import LeasedRate, Leases, RunLimiter, RunState, Totals
 from pipelex.bulk.ray.orders import NodeAnswer
 from pipelex.bulk.ray.progress import ReportedProgress
 from pipelex.bulk.ray.run import shares_of
 from pipelex.bulk.run import MapProgress
+from pipelex.cogt.exceptions import InferenceRateLimitError
 from pipelex.cogt.inference.limiter import Limiter
 from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
 from pipelex.plugins.inference_backend_registry import InferenceFamily
@@ -151,8 +153,8 @@ def test_calls_of_two_processes_share_the_requests_of_a_minute() -> None:
             self.leased += requests
             return self.limiter.lease(requests, tokens)
 
-        async def add(self, totals: Totals, *, process: int, under_way: int) -> bool:
-            return self.limiter.add(totals, process, under_way)
+        async def add(self, totals: Totals, *, process: int, under_way: int, refused_for_s: float) -> RunState:
+            return self.limiter.add(totals, process, under_way, refused_for_s)
 
     async def calls() -> int:
         limiter = Direct(
@@ -175,12 +177,31 @@ def test_calls_of_two_processes_share_the_requests_of_a_minute() -> None:
 
 def test_the_limiter_ends_a_run_at_a_limit() -> None:
     limiter = RunLimiter(requests_per_minute=None, tokens_per_minute=None, max_failures=1, max_cost_usd=1.0)
-    assert not limiter.add(Totals(done=2, failed=1, cost_usd=0.5), 0, 3)
-    assert limiter.add(Totals(done=1, failed=1), 1, 4)
+    assert not limiter.add(Totals(done=2, failed=1, cost_usd=0.5), 0, 3).is_over
+    assert limiter.add(Totals(done=1, failed=1), 1, 4).is_over
     assert 7 == limiter.totals().under_way
     costly = RunLimiter(requests_per_minute=None, tokens_per_minute=None, max_failures=None, max_cost_usd=1.0)
-    assert costly.add(Totals(done=1, cost_usd=1.0), 0, 0)
-    assert costly.add(Totals(done=1, unpriced=1), 0, 0)
+    assert costly.add(Totals(done=1, cost_usd=1.0), 0, 0).is_over
+    assert costly.add(Totals(done=1, unpriced=1), 0, 0).is_over
+
+
+def test_a_refusal_of_one_process_holds_the_calls_of_all_until_its_end() -> None:
+    limiter = RunLimiter(requests_per_minute=None, tokens_per_minute=None, max_failures=None, max_cost_usd=None)
+    refused, other = (Limiter().pool(SPEC) for _ in range(2))
+    slot = refused.take()
+    assert slot is not None
+    slot.note_failure(InferenceRateLimitError("slow down", retry_after=20.0))
+    slot.release()
+    limiter.add(Totals(), 0, 1, refused.gate.refused_for_s())
+    learned = limiter.add(Totals(), 1, 1, other.gate.refused_for_s()).refused_for_s
+    assert 20.0 == pytest.approx(learned, abs=1.0)
+    assert other.take() is not None
+    other.gate.hold(learned, SPEC.policy)
+    assert other.take() is None
+    assert 20.0 == pytest.approx(other.gate.delay(monotonic()), abs=1.0)
+    assert 0.0 == other.gate.refused_for_s()  # it is not its own: else two processes would hold each other for ever
+    other.gate.hold(0.0, SPEC.policy)
+    assert other.take() is None  # a gate that is closed stays as it is
 
 
 def test_progress_counts_each_row_once_whether_it_is_reported_or_taken_up_first() -> None:

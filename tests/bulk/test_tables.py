@@ -129,7 +129,7 @@ def test_without_pyarrow_the_error_names_the_extra_before_any_call(
     with pytest.raises(MissingDependencyError, match=r"\[tables\]"):
         RowSource(rows)
     monkeypatch.setattr(sys, "argv", ["pipelex"])
-    assert 1 == main(["map", "rows.jsonl", "--prompt", "{text}", "-m", MODEL, "-o", "out.parquet"])
+    assert 2 == main(["map", "rows.jsonl", "--prompt", "{text}", "-m", MODEL, "-o", "out.parquet"])
     assert ("[tables]" in capfd.readouterr().err, 0) == (True, plugin.counted().total())
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,10 +62,20 @@ class Group:
         )
 
     def kill(self) -> None:
+        """Kill it; a second time is without effect."""
+        if self._out.closed:
+            return
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self._out.close()
+
+    def end(self) -> None:
+        """Let it end by itself: a node that is killed is missed after a quarter of a minute only."""
+        self.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(60)
+        self.kill()
 
     def ended(self, timeout_s: float = 120) -> tuple[int, str]:
         """Wait for its end; returns its exit code and what it wrote."""
@@ -123,23 +133,20 @@ class Cluster:
         self._start_node(*options, cpus=2, environment=self.environment(COUNTING_API_KEY=SECRET))
         wait_for((self.temporary / "ray_current_cluster").exists)
 
-    def add_node(self, cpus: int = 1, *, site: Path | None = None, key: str | None = SECRET) -> Group:
-        """Add a node, and wait until the cluster knows of it."""
+    @contextmanager
+    def node(self, cpus: int = 1, *, site: Path | None = None, key: str | None = SECRET) -> Iterator[Group]:
+        """Add a node, and wait until the cluster knows of it; it is removed however the test ends."""
         import ray
 
         before = len([node for node in ray.nodes() if node["Alive"]])
         environment = self.environment(site, COUNTING_API_KEY=key)
         node = self._start_node(f"--address={self.address}", cpus=cpus, environment=environment)
-        wait_for(lambda: len([node for node in ray.nodes() if node["Alive"]]) > before)
-        return node
-
-    def remove_node(self, node: Group) -> None:
-        """Remove a node, and wait until the cluster knows of it."""
-        import ray
-
-        before = len([node for node in ray.nodes() if node["Alive"]])
-        node.kill()
-        wait_for(lambda: len([node for node in ray.nodes() if node["Alive"]]) < before)
+        try:
+            wait_for(lambda: len([node for node in ray.nodes() if node["Alive"]]) > before)
+            yield node
+        finally:
+            node.end()
+            wait_for(lambda: len([node for node in ray.nodes() if node["Alive"]]) == before)
 
     def driver(self, *arguments: str) -> Group:
         """Start a driver, which has no key."""

@@ -99,11 +99,11 @@ def test_a_node_that_is_removed_loses_no_row_and_repeats_few(px: Pipelex, cluste
     def remove(row: MapRow[str]) -> None:
         if not removed:
             removed.append(row.index)
-            cluster.remove_node(node)
+            node.kill()
 
     removed: list[int] = []
-    node = cluster.add_node(cpus=2)
-    assert echoes("node", 200) == run(px, texts("node", 200), engine=Ray(actors=4), after=remove)
+    with cluster.node(cpus=2) as node:
+        assert echoes("node", 200) == run(px, texts("node", 200), engine=Ray(actors=4), after=remove)
     assert removed
     assert_few_repeats(cluster.counted("node"), 200)
 
@@ -143,10 +143,8 @@ def test_a_driver_that_is_killed_is_resumed_and_few_calls_are_repeated(
 def test_a_node_with_another_version_of_a_plugin_is_named_before_the_first_call(
     px: Pipelex, cluster: Cluster, tmp_path: Path
 ) -> None:
-    node = cluster.add_node(site=install_plugin(tmp_path / "other", "2.0"))
-    with pytest.raises(ClusterDiffersError) as caught:
+    with cluster.node(site=install_plugin(tmp_path / "other", "2.0")), pytest.raises(ClusterDiffersError) as caught:
         run(px, texts("version", 10))
-    cluster.remove_node(node)
     [(_, name, here, there)] = caught.value.differences
     assert "plugin counting" == name
     assert here.startswith("counting-plugin 1.0, sha256 ")
@@ -154,11 +152,10 @@ def test_a_node_with_another_version_of_a_plugin_is_named_before_the_first_call(
     assert not cluster.counted("version")
 
 
-def test_a_node_without_the_key_is_named(px: Pipelex, cluster: Cluster) -> None:
-    node = cluster.add_node(cpus=2, key=None)
-    with pytest.raises(ClusterNodeError, match="COUNTING_API_KEY"):
-        run(px, texts("keyless", 40), engine=Ray(actors=4))
-    cluster.remove_node(node)
+def test_a_node_without_the_key_is_named_before_the_first_call(px: Pipelex, cluster: Cluster) -> None:
+    with cluster.node(key=None), pytest.raises(ClusterNodeError, match="COUNTING_API_KEY"):
+        run(px, texts("keyless", 40), engine=Ray(actors=1))
+    assert not cluster.counted("keyless")
 
 
 def test_no_more_calls_are_sent_than_a_limit_leases(px: Pipelex, cluster: Cluster) -> None:
@@ -168,10 +165,10 @@ def test_no_more_calls_are_sent_than_a_limit_leases(px: Pipelex, cluster: Cluste
 
 
 def test_failures_of_all_processes_count_together(px: Pipelex, cluster: Cluster) -> None:
-    rows = [f"failing-fail-{index}" for index in range(400)]
+    rows = [f"failing-fail-{index}" for index in range(4_000)]
     with pytest.raises(MapLimitError, match="max_failures"):
-        run(px, rows, engine=Ray(actors=2, rows_per_shard=200), max_failures=5)
-    assert cluster.counted("failing").total() < 200
+        run(px, rows, engine=Ray(actors=2, rows_per_shard=2_000), max_failures=5)
+    assert cluster.counted("failing").total() < 2_000
     assert run(px, rows[:2], limit=2).values()
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _APPLICATION_ID = 0x7069706C  # "pipl": what the ``file`` command and we know a ledger by
 _LONGEST_WAIT_S = 5.0  # for a moment in which another connection holds the file
-_SHARDS_IN_USE_S = 20.0  # how long the processes of a run whose own process died may take to end
+_SHARDS_IN_USE_S = 60.0  # how long the processes of a run whose own process died may take to end
 
 SHARD_SUFFIX = ".ledger"
 """What the names of shards end in."""
@@ -73,6 +73,7 @@ _ALL = f"SELECT {_COLUMNS} FROM rows ORDER BY max(position, -1 - position)"  # n
 _SEEN = f"SELECT {_COLUMNS} FROM rows WHERE position >= 0 AND position < ? ORDER BY position"  # noqa: S608 - as above
 _ANY = "SELECT 1 FROM rows LIMIT 1"
 _OUTCOME = "SELECT 1 FROM rows WHERE state IN ('ok', 'failed') LIMIT 1"
+_UNPRICED = "SELECT 1 FROM rows WHERE state = 'ok' AND cost_usd IS NULL LIMIT 1"
 _COUNT_DEATHS = """
     UPDATE rows SET state = 'interrupted', deaths = CASE WHEN ? THEN 1 ELSE deaths + 1 END WHERE state = 'sent'
 """
@@ -302,6 +303,11 @@ class Ledger:
         """Return what the rows cost as far as that is known, in US dollars."""
         with self._named():
             return float(self._connection.execute("SELECT total(cost_usd) FROM rows").fetchone()[0])
+
+    def has_unpriced(self) -> bool:
+        """Return whether there is an answer whose cost is not known."""
+        with self._named():
+            return self._connection.execute(_UNPRICED).fetchone() is not None
 
     def job(self) -> dict[str, str]:
         """Return what the job consists of, as texts by name."""
@@ -542,7 +548,7 @@ def _locked(path: Path) -> int:
 
     Raises:
         LedgerInUseError: Another run holds the lock.
-        LedgerError: The folder does not exist, or cannot be written to.
+        LedgerError: The lock file cannot be made.
     """
     import os
 
@@ -550,10 +556,12 @@ def _locked(path: Path) -> int:
     while True:
         number = lock_file(lock_path)
         if number is None:
-            if os.access(path.parent, os.W_OK) and path.parent.is_dir():
-                raise LedgerInUseError(file=str(path))
-            reason = f"the folder {path.parent} does not exist, or cannot be written to"
-            raise LedgerError(file=str(path), reason=reason)
+            try:
+                os.close(os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o600))
+            except OSError as exc:
+                reason = f"its lock file {lock_path} cannot be made: {exc.strerror}. Name another output"
+                raise LedgerError(file=str(path), reason=reason) from exc
+            raise LedgerInUseError(file=str(path))
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(number), lock_path.stat()):
                 _held.add(number)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
 import sys
 from collections import Counter
-from contextlib import contextmanager
-from itertools import chain
+from contextlib import closing, contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from pipelex.bulk.exceptions import RowsFileError, RowsFormatError
+from pipelex.bulk.cells import cell_text, encodable
+from pipelex.bulk.exceptions import DuplicateRowKeyError, RowsFileError, RowsFormatError
 from pipelex.bulk.formats import DELIMITERS, FORMATS, TABLES, format_of
 
 if TYPE_CHECKING:
@@ -91,6 +93,27 @@ class RowSource:
                 return self._table().count()
         return sum(1 for _ in self._read())
 
+    def check_keys(self, column: str, *, limit: int | None = None) -> None:
+        """Check that no two rows have the same key, in memory that does not grow. What is read once is not checked.
+
+        Args:
+            column: The column of the keys.
+            limit: How many rows are to be used; ``None``: all of them.
+
+        Raises:
+            DuplicateRowKeyError: Two rows have the same key.
+            RowsFormatError: A row cannot be parsed.
+        """
+        if not self._is_file():
+            return
+        with closing(sqlite3.connect("")) as seen:  # a temporary file, which SQLite removes
+            seen.execute("CREATE TABLE keys (key TEXT PRIMARY KEY, position INTEGER) WITHOUT ROWID")
+            for position, row in enumerate(islice(self._read(), limit)):
+                key = row_key(row, column)
+                if not seen.execute("INSERT OR IGNORE INTO keys VALUES (?, ?)", (key, position)).rowcount:
+                    (first,) = seen.execute("SELECT position FROM keys WHERE key = ?", (key,)).fetchone()
+                    raise DuplicateRowKeyError(key=key, first=first, second=position, column=column)
+
     def separator_hint(self) -> str:
         """Return the fix, as a sentence, where something else seems to separate the cells; otherwise nothing."""
         header = "".join(self.columns)
@@ -132,6 +155,11 @@ class RowSource:
     def _note_types(self, types: Schema) -> None:
         self._note_columns(types.names)
         self.types = types
+
+
+def row_key(row: Row, column: str) -> str:
+    """Return the key of a row; a row without one has an empty key."""
+    return encodable(cell_text(row.get(column)))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
 from pipelex.bulk.calls import Caller, current_records, schema_text
-from pipelex.bulk.cells import encodable
+from pipelex.bulk.cells import counted, encodable
 from pipelex.bulk.child import CAN_FORK, in_child
 from pipelex.bulk.exceptions import (
     AmbiguousRowError,
@@ -166,6 +166,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         self._stopped: BaseException | None = None
         self._is_draining = False
         self._failures = 0
+        self._reached: MapLimitError | None = None  # the limit that earlier runs have reached: no call is made
         self._unsent: list[Entry] = []
         self._uncommitted: list[MapRow[ValueT_co] | None] = []
         self._committed: Future[BaseException | None] | None = None
@@ -233,7 +234,8 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         """Return what the job consists of, as texts by name."""
         plan = self._plan
         described = {"family": caller.family.member.value, "model": caller.spec.name, **(plan.job or {})}
-        described["rows are known by"] = "their key" if plan.key else "their number"
+        key = f"their column {plan.key_column!r}" if plan.key_column else "their key"
+        described["rows are known by"] = key if plan.key else "their number"
         if plan.schema is not None:
             described.setdefault("schema", schema_text(plan.schema))
         return described
@@ -246,6 +248,8 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         ledger.check_job(self._job, is_retried=self._on_ambiguous() is OnAmbiguous.RETRY)
         self.progress.interrupted = ledger.count_deaths()
         self.progress.cost_usd = ledger.cost_usd()
+        if plan.options.max_cost_usd is not None:
+            self._reached = self._cost_limit(is_unpriced=ledger.has_unpriced())
         if self.progress.interrupted and self._on_ambiguous() is OnAmbiguous.FAIL:
             raise AmbiguousRowsError(file=str(ledger.path), count=self.progress.interrupted)
         self._last_known = ledger.last_position()
@@ -385,6 +389,8 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
                 entry = entry._replace(deaths=before.deaths if before.state == "interrupted" else 0)
         if isinstance(job, PipelexError):
             return self._new_row(self._failed(entry, job), None, job, None)
+        if self._reached is not None:
+            raise self._reached
         return entry
 
     def _before(self, ledger: Ledger, now: Entry) -> Entry | None:
@@ -541,16 +547,22 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         progress.unpriced += ended.cost_usd is None
         self._failures += ended.state == "failed"
         if options.max_failures is not None and self._failures > options.max_failures:
-            reason = f"{self._failures} rows failed, and {options.max_failures} may"
+            reason = f"{counted(self._failures, 'row')} failed, and {options.max_failures:,} may"
             self._stop(MapLimitError(limit="max_failures", reason=reason))
-        if options.max_cost_usd is None:
-            return
-        if progress.cost_usd >= options.max_cost_usd:
-            reason = f"${progress.cost_usd:.4f} of ${options.max_cost_usd:g} are spent"
-            self._stop(MapLimitError(limit="max_cost", reason=reason))
-        elif ended.state == "ok" and ended.cost_usd is None:
+        if options.max_cost_usd is not None:
+            limit = self._cost_limit(is_unpriced=ended.state == "ok" and ended.cost_usd is None)
+            if limit is not None:
+                self._stop(limit)
+
+    def _cost_limit(self, *, is_unpriced: bool) -> MapLimitError | None:
+        """Return the error for the limit of cost, where it is reached, or cannot be kept."""
+        limit, spent = self._plan.options.max_cost_usd, self.progress.cost_usd
+        if limit is not None and spent >= limit:
+            return MapLimitError(limit="max_cost", reason=f"${spent:.4f} of ${limit:g} are spent")
+        if limit is not None and is_unpriced:
             reason = "the cost of this model's calls is unknown, so that no limit can be kept"
-            self._stop(MapLimitError(limit="max_cost", reason=reason))
+            return MapLimitError(limit="max_cost", reason=reason)
+        return None
 
     def _stop(self, error: BaseException) -> None:
         """End the run with an error when the calls under way have ended."""

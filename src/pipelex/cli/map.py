@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,15 @@ from pipelex.bulk.formats import FORMATS
 from pipelex.cli.conversations import param_option
 from pipelex.cli.map_jobs import FAMILY_NAMES
 from pipelex.cli.map_results import MapResults, ledger_of
-from pipelex.cli.output import FAILED, INTERRUPTED, OK, note, write_json
+from pipelex.cli.output import FAILED, INTERRUPTED, MISUSED, OK, note, write_error, write_json
 from pipelex.cli.session import answer_of_file, model_or_default, open_pipelex
+from pipelex.cogt.exceptions import InferenceError
+from pipelex.exceptions import MissingDependencyError
 from pipelex.terminal import write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pipelex.bulk.formats import FileFormat
     from pipelex.bulk.options import MapOptions
     from pipelex.bulk.rows import RowSource
@@ -31,6 +36,20 @@ def _dashed(name: str) -> str:
 
 _POSITIVE = click.IntRange(min=1)
 _FORMATS = tuple(dict.fromkeys(FORMATS.values()))
+
+
+def _ending_with_2(command: Callable[..., int]) -> Callable[..., int]:
+    """Let a command end with code 2 where it can make no call; the error of a call is that of its row."""
+
+    @wraps(command)
+    def checked(*, as_json: bool, **asked: object) -> int:
+        try:
+            return command(as_json=as_json, **asked)
+        except (MissingDependencyError, InferenceError) as exc:
+            write_error(exc, as_json=as_json)
+            return MISUSED
+
+    return checked
 
 
 @click.command("map", context_settings={"token_normalize_func": _dashed})
@@ -78,6 +97,7 @@ _FORMATS = tuple(dict.fromkeys(FORMATS.values()))
 @click.option("--dry-run", is_flag=True, help="Show three rows as they would be sent and estimate tokens and cost.")
 @click.option("--report", is_flag=True, help="Report on the results ROWS of an earlier run, and call nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@_ending_with_2
 def map_rows(
     *,
     rows: str,
@@ -148,6 +168,7 @@ def map_rows(
     jobs = RowJobs(request)
     source = RowSource(rows, file_format)
     jobs.check(source, key)
+    answer = answer_of_file(schema) if schema is not None else None
     if dry_run:
         return _dry_run(source, jobs, model, limit=limit, as_json=as_json)
     results = MapResults(
@@ -159,7 +180,8 @@ def map_rows(
         with_usage=tells_usage,
     )
     results.check(new=new)
-    answer = answer_of_file(schema) if schema is not None else None
+    if key is not None:
+        source.check_keys(key, limit=limit)
     with open_pipelex() as px:
         chosen = model_or_default(px, model, jobs.family.member)
         plan = _plan(source, jobs, model=chosen, schema=answer, key=key, ledger=results.ledger, options=options)
@@ -201,7 +223,8 @@ def _plan(
     ledger: Path,
     options: MapOptions,
 ) -> MapPlan:
-    from pipelex.bulk.cells import cell_text, row_json
+    from pipelex.bulk.cells import row_json
+    from pipelex.bulk.rows import row_key
     from pipelex.bulk.run import MapPlan
 
     return MapPlan(
@@ -209,7 +232,7 @@ def _plan(
         make_job=jobs.make,  # type: ignore[arg-type]  # it gets the rows of the source
         model=model,
         schema=schema,
-        key=None if key is None else lambda row: cell_text(row[key]),  # type: ignore[index]  # a row is a mapping
+        key=None if key is None else lambda row: row_key(row, key),  # type: ignore[arg-type]  # as above
         ledger=ledger,
         options=options,
         job=jobs.described(),
@@ -293,6 +316,8 @@ def _report(out: Path, *, as_json: bool) -> int:
     from pipelex.bulk.ledger import read_ledger
     from pipelex.bulk.report import MapReport
 
+    if out.is_dir():
+        raise RowsFileError(file=str(out), reason=f"{out}: it is a folder. Name the results of a run")
     path = out if out.suffix == ".ledger" else ledger_of(out)
     if not path.is_file():
         raise RowsFileError(file=str(path), reason=f"{path}: there is no ledger. Name the results of a run")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pipelex.bulk.formats import FileFormat
     from pipelex.bulk.rows import RowSource
     from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
@@ -94,9 +93,10 @@ class MapResults:
         if out.exists() and os.path.exists(self._source.name) and os.path.samefile(out, self._source.name):
             msg = f"{out} is the file of the rows: name another one for the results."
             raise click.UsageError(msg)
-        if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
-            what = "it cannot be written to" if out.parent.is_dir() else "there is no such folder"
-            raise ResultsFileError(file=str(out), reason=f"{out.parent}: {what}")
+        for folder in (out.parent, Path(os.path.realpath(out)).parent):  # that of the ledger, and where a link leads
+            if not folder.is_dir() or not os.access(folder, os.W_OK):
+                what = "it cannot be written to" if folder.is_dir() else "there is no such folder"
+                raise ResultsFileError(file=str(out), reason=f"{folder}: {what}")
         if new:
             return
         if self.ledger.exists():

@@ -15,7 +15,7 @@ from pipelex.bulk.exceptions import (
     ClusterPlanError,
     ClusterUnreachableError,
 )
-from pipelex.bulk.ray.leases import RunLimiter, Totals
+from pipelex.bulk.ray.leases import RunLimiter, RunState, Totals
 from pipelex.bulk.ray.proof import differences
 from pipelex.bulk.ray.shard_actor import ShardActor, prove
 
@@ -65,10 +65,10 @@ class RemoteLimiter:
         begin_in_s: tuple[float, float] = await self._answer("lease", requests, tokens)
         return begin_in_s
 
-    async def add(self, totals: Totals, *, process: int, under_way: int) -> bool:
+    async def add(self, totals: Totals, *, process: int, under_way: int, refused_for_s: float) -> RunState:
         """Add what rows came to."""
-        is_over: bool = await self._answer("add", totals, process, under_way)
-        return is_over
+        state: RunState = await self._answer("add", totals, process, under_way, refused_for_s)
+        return state
 
     async def totals(self) -> Totals:
         """Return what the rows of the run came to so far."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import ceil
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pipelex.cogt.inference.gate import Rate
 
@@ -47,6 +47,18 @@ class Totals:
             setattr(self, name, getattr(self, name) + value)
 
 
+class RunState(NamedTuple):
+    """What the limiter tells a process of the whole run.
+
+    Attributes:
+        is_over: Whether it has reached a limit, and ends.
+        refused_for_s: For how many seconds more no process sends a call, since the backend asked one of them to wait.
+    """
+
+    is_over: bool
+    refused_for_s: float
+
+
 class RunLimiter:
     """Leases the limits a minute of a run, and adds up what its rows came to. Runs as one actor, beside the driver.
 
@@ -71,6 +83,7 @@ class RunLimiter:
         self._max_cost_usd = max_cost_usd
         self._totals = Totals()
         self._under_way: dict[int, int] = {}
+        self._refused_until = 0.0
 
     def lease(self, requests: int, tokens: int) -> tuple[float, float]:
         """Lease requests and tokens.
@@ -86,20 +99,22 @@ class RunLimiter:
         now = monotonic()
         return _begin(self._requests, requests, now), _begin(self._tokens, tokens, now)
 
-    def add(self, totals: Totals, process: int, under_way: int) -> bool:
-        """Add what rows came to, and return whether the run has reached a limit, and ends.
+    def add(self, totals: Totals, process: int, under_way: int, refused_for_s: float = 0.0) -> RunState:
+        """Add what rows came to, and return what the process has to know of the run.
 
         Args:
             totals: What they came to.
             process: Which process it is that ran them.
             under_way: How many of its calls are under way.
+            refused_for_s: For how many seconds more the backend asked it to wait.
         """
         self._totals.add(totals)
         self._under_way[process] = under_way
-        now = self._totals
-        is_too_bad = self._max_failures is not None and now.failed > self._max_failures
-        is_too_much = self._max_cost_usd is not None and (now.unpriced > 0 or now.cost_usd >= self._max_cost_usd)
-        return is_too_bad or is_too_much
+        now, whole = monotonic(), self._totals
+        self._refused_until = max(self._refused_until, now + refused_for_s)
+        is_too_bad = self._max_failures is not None and whole.failed > self._max_failures
+        is_too_much = self._max_cost_usd is not None and (whole.unpriced > 0 or whole.cost_usd >= self._max_cost_usd)
+        return RunState(is_too_bad or is_too_much, self._refused_until - now)
 
     def totals(self) -> Totals:
         """Return what the rows of the run came to so far."""
@@ -179,7 +194,7 @@ class LimiterActor(Protocol):
         """Lease requests and tokens."""
         ...
 
-    async def add(self, totals: Totals, *, process: int, under_way: int) -> bool:
+    async def add(self, totals: Totals, *, process: int, under_way: int, refused_for_s: float) -> RunState:
         """Add what rows came to."""
         ...
 

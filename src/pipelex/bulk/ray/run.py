@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from pipelex.bulk.cells import counted
 from pipelex.bulk.exceptions import AmbiguousRowsError, ClusterError, LedgerError, MapLimitError
 from pipelex.bulk.ledger import PROBE, SHARD_SUFFIX, shard_folder
 from pipelex.bulk.options import MapRow
@@ -348,6 +349,6 @@ def _limit_reached(totals: Totals, options: MapOptions) -> MapLimitError:
     """Return the error for a limit that the processes reached together."""
     if options.max_failures is not None and totals.failed > options.max_failures:
         return MapLimitError(
-            limit="max_failures", reason=f"{totals.failed} rows failed, and {options.max_failures} may"
+            limit="max_failures", reason=f"{counted(totals.failed, 'row')} failed, and {options.max_failures:,} may"
         )
     return MapLimitError(limit="max_cost", reason=f"this run has spent ${totals.cost_usd:.4f}")

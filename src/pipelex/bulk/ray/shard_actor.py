@@ -30,19 +30,21 @@ if TYPE_CHECKING:
     from pipelex.bulk.options import MapRow
     from pipelex.bulk.ray.leases import LimiterActor
     from pipelex.bulk.ray.orders import RunOrder
+    from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
 
 _REPORT_EACH_S = 0.25
 _LOCKED_S = 60.0  # how long a process that is taken for dead may take to end
 
 
 def prove(order: RunOrder) -> NodeAnswer:
-    """Return what this process runs, and whether it sees the folder of the ledgers.
+    """Return what this process runs, and whether it can make calls, and sees the folder of the ledgers.
 
     Args:
         order: What the run needs.
     """
     try:
         with _set_up(order) as px:
+            _connect(px, _resolved(px, order))
             return _answer(px, order)
     except PipelexError as exc:
         return NodeAnswer(node=gethostname(), facts={}, error=str(exc))
@@ -53,9 +55,17 @@ def _set_up(order: RunOrder) -> Pipelex:
     return Pipelex.setup(start=project if project.is_dir() else None, on_broken_plugin=lambda _error: None)
 
 
+def _resolved(px: Pipelex, order: RunOrder) -> InferenceModelSpec:
+    return px.hub.resolve(order.model, order.family)[1]
+
+
+def _connect(px: Pipelex, spec: InferenceModelSpec) -> None:
+    """Make a worker, which needs the SDK of the backend and its key."""
+    px.hub.worker(FAMILIES[spec.family], spec)
+
+
 def _answer(px: Pipelex, order: RunOrder) -> NodeAnswer:
-    spec = px.hub.resolve(order.model, order.family)[1]
-    facts = {**facts_of_installation(), **facts_of_model(spec)}
+    facts = {**facts_of_installation(), **facts_of_model(_resolved(px, order))}
     return NodeAnswer(node=gethostname(), facts=facts, folder_fault=_folder_fault(Path(order.folder)))
 
 
@@ -95,7 +105,7 @@ class ShardActor:
         self._fault: PipelexError | None = None
 
     async def start(self) -> NodeAnswer:
-        """Bring the system up, and make a worker, which needs the key of the backend.
+        """Bring the system up, and make a worker.
 
         Returns:
             What this process runs.
@@ -110,12 +120,13 @@ class ShardActor:
                 tokens_per_minute=order.tokens_per_minute,
                 on_ambiguous=order.on_ambiguous,
             )
-            spec = limited(px.hub.resolve(order.model, order.family)[1], self._options)
-            px.hub.worker(FAMILIES[order.family], spec)
+            spec = limited(_resolved(px, order), self._options)
+            _connect(px, spec)
         except PipelexError as exc:
             return NodeAnswer(node=gethostname(), facts={}, error=str(exc))
         self._free = asyncio.Semaphore(self._share)
-        leases = Leases(px.limiter.pool(spec), self._limiter, processes=order.processes)
+        self._pool = px.limiter.pool(spec)
+        leases = Leases(self._pool, self._limiter, processes=order.processes)
         self._background = [
             asyncio.create_task(self._watched(work)) for work in (leases.keep(), self._keep_reporting())
         ]
@@ -219,12 +230,18 @@ class ShardActor:
             await self._report()
 
     async def _report(self) -> None:
+        """Report what the calls came to, and learn whether the run is over, and whether the backend refuses others."""
         under_way = sum(run.progress.under_way for run in self._runs)
-        if self._totals == Totals() and under_way == self._reported:
+        if self._totals == Totals() and under_way == self._reported == 0:
             return
         totals, self._totals, self._reported = self._totals, Totals(), under_way
-        if await self._limiter.add(totals, process=self._number, under_way=under_way):
+        gate = self._pool.gate
+        refused_for_s = gate.refused_for_s()
+        state = await self._limiter.add(totals, process=self._number, under_way=under_way, refused_for_s=refused_for_s)
+        if state.is_over:
             await self.drain()
+        if state.refused_for_s > 0:
+            gate.hold(state.refused_for_s, self._pool.policy)
 
     async def _watched(self, work: object) -> None:
         """Run what has to go on for as long as calls are made; where it fails, they end."""

@@ -101,6 +101,7 @@ class Gate:
         self._is_announced = True
         self._closed_at = self._until = self._patience_s = self._refused_after_s = 0.0
         self.is_wide_open = True
+        self._is_held = False
         self._opened_at = 0.0
         self._refusals = self._answered_since = 0
 
@@ -185,7 +186,7 @@ class Gate:
             if self.cause is None or type(error) is not type(self.cause):
                 self._closed_at, self._refusals, self._is_announced = now, 0, False
                 self._patience_s = policy.max_outage_s if is_outage else 2 * policy.max_retry_after_s
-            self.cause, self.is_wide_open = error, False
+            self.cause, self.is_wide_open, self._is_held = error, False, False
             if is_news:
                 self.probe = None
                 self._refusals += 1
@@ -198,6 +199,30 @@ class Gate:
             self._advance_all()
             slot.saw_answers = slot._seen != self.answered
             slot.is_counted = is_news and not is_outage and not slot.saw_answers
+
+    def refused_for_s(self) -> float:
+        """Return for how many seconds more the backend asked this process to wait (429)."""
+        with self.lock:
+            is_paused = isinstance(self.cause, InferenceRateLimitError) and self.probe is None and not self._is_held
+            return max(0.0, self._until - monotonic()) if is_paused else 0.0
+
+    def hold(self, for_s: float, policy: CallPolicy) -> None:
+        """Close the gate where it is open, since the backend refused a call of another process.
+
+        Args:
+            for_s: For how many seconds no call is sent.
+            policy: That of the calls.
+        """
+        with self.lock:
+            if self.cause is not None:
+                return
+            now = monotonic()
+            self.cause = InferenceRateLimitError("It refused a call of another process of the run", retry_after=for_s)
+            self.is_wide_open, self._is_held = False, True
+            self._closed_at, self._refusals, self._is_announced = now, 1, False
+            self._patience_s = 2 * policy.max_retry_after_s
+            self._refused_after_s = 0.0
+            self._until = now + for_s
 
     def _pause_s(self, error: InferenceError, now: float) -> float:
         if not isinstance(error, InferenceConnectionError):
