@@ -76,8 +76,8 @@ def _make_record(cls: type[_T]) -> type[_T]:
 
 def _init_of(cls: type, fields: tuple[dataclasses.Field[object], ...]) -> object:
     """Compile the constructor: fields without a default are required, as in every dataclass."""
-    values: dict[str, object] = {"set_field": object.__setattr__, "made": _MADE}
-    parameters, lines = [], []
+    values: dict[str, object] = {"made": _MADE}
+    parameters, stored = [], []
     for number, field in enumerate(fields):
         value, default = field.name, f"default_{number}"
         if field.default is not MISSING:
@@ -93,11 +93,13 @@ def _init_of(cls: type, fields: tuple[dataclasses.Field[object], ...]) -> object
         if field.init:
             parameters.append(parameter)
         if field.init or not (field.default is MISSING and field.default_factory is MISSING):
-            lines.append(f"set_field(self, {field.name!r}, {value})")
+            stored.append(f"{field.name}={value}")
+    # One call for all fields: object.__setattr__, as the standard decorator calls it for each, takes twice as long.
+    lines = [f"self.__dict__.update({', '.join(stored)})"]
     if hasattr(cls, "__post_init__"):
         lines.append("self.__post_init__()")
     signature = ", ".join(["self", "*", *parameters] if parameters else ["self"])
-    text = "\n  ".join([f"def make({', '.join(values)}):\n def __init__({signature}):", *lines, "pass"])
+    text = "\n  ".join([f"def make({', '.join(values)}):\n def __init__({signature}):", *lines])
     scope: dict[str, Callable[..., Callable[..., None]]] = {}
     exec(f"{text}\n return __init__", vars(sys.modules[cls.__module__]), scope)  # noqa: S102 - as dataclasses does
     init = scope["make"](**values)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pipelex.bulk.exceptions import MapOptionError
+from pipelex.records import dataclass
 
 if TYPE_CHECKING:
     from pipelex.exceptions import PipelexError

@@ -155,7 +155,8 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         self._draws = asyncio.Lock()
         self._last_known = -1  # the last position of a row of an earlier run
         self._unknown: dict[str | int, int] = {}  # the positions of the rows with keys that the ledger will know
-        self._done: asyncio.Queue[MapRow[ValueT_co] | None] = asyncio.Queue()
+        self._done: deque[MapRow[ValueT_co] | None] = deque()
+        self._some_done = asyncio.Event()
         self._most_waiting = 0  # how many rows may wait to be taken before no further one is drawn
         self._taken_some = asyncio.Event()
         self._working = 0
@@ -269,12 +270,11 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
     async def _pooled(self, first: _Drawn) -> AsyncGenerator[MapRow[ValueT_co], None]:
         """Run the workers, and give what they have done; no more rows wait to be taken than calls run at once."""
         size = self._most_waiting = self._working = self._begun.spec.policy.max_concurrency
-        done, firsts = self._done, [first]
+        firsts = [first]
         workers = [asyncio.create_task(self._work(firsts)) for _ in range(size)]
         try:
             while self._working:
-                row = await done.get() if done.empty() else done.get_nowait()
-                self._taken_some.set()
+                row = await self._take()
                 if row is None:
                     self._working -= 1
                 else:
@@ -284,15 +284,19 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
 
+    async def _take(self) -> MapRow[ValueT_co] | None:
+        """Return the next row that is done; ``None``: a worker has ended."""
+        while not self._done:
+            self._some_done.clear()
+            await self._some_done.wait()
+        self._taken_some.set()
+        return self._done.popleft()
+
     def _taken(self) -> list[MapRow[ValueT_co]]:
         """Return the rows that are done and wait to be taken."""
-        taken: list[MapRow[ValueT_co]] = []
-        while not self._done.empty():
-            row = self._done.get_nowait()
-            if row is None:
-                self._working -= 1
-            else:
-                taken.append(row)
+        taken = [row for row in self._done if row is not None]
+        self._working -= len(self._done) - len(taken)
+        self._done.clear()
         self._taken_some.set()
         return taken
 
@@ -305,9 +309,8 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
                 records.clear()
                 found = self._look_up(*drawn)
                 self._give(found if isinstance(found, MapRow) else await self._run_row(found, drawn[2], records))
-                while self._done.qsize() + len(self._uncommitted) >= self._most_waiting:
-                    self._taken_some.clear()
-                    await self._taken_some.wait()
+                while len(self._done) + len(self._uncommitted) >= self._most_waiting:
+                    await self._some_taken()
         except Exception as exc:
             self._stop(exc)
         self._give(None)
@@ -317,7 +320,17 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         if self._committed is not None:
             self._uncommitted.append(row)
         else:
-            self._done.put_nowait(row)
+            self._put(row)
+
+    async def _some_taken(self) -> None:
+        """Wait until a row is taken."""
+        self._taken_some.clear()
+        await self._taken_some.wait()
+
+    def _put(self, *rows: MapRow[ValueT_co] | None) -> None:
+        """Let rows be taken by whoever iterates."""
+        self._done.extend(rows)
+        self._some_done.set()
 
     async def _draw_first(self) -> _Drawn | None:
         """Return the first row that has a job: what the job is compared by. Those before it fail when the run begins.
@@ -593,8 +606,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         except Exception as exc:  # whatever it is, the rows that have ended are given, and no worker waits for ever
             error = exc
             self._stop(exc)
-        for row in given:
-            self._done.put_nowait(row)
+        self._put(*given)
         if self._unknown:
             for entry in unsent:
                 self._unknown.pop(entry.key, None)

@@ -72,7 +72,6 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
         self._given_back: list[Shard] = []
         self._losses: dict[str, int] = {}
         self._change = asyncio.Event()
-        self._done = asyncio.Queue(_LEAST_ROWS)
         self._reported = ReportedProgress(self.progress)
 
     def drain(self) -> None:
@@ -129,7 +128,7 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
         self._working = 1
         try:
             while self._working:
-                row = await self._done.get()
+                row = await self._take()
                 if row is None:
                     self._working = 0
                 else:
@@ -222,7 +221,7 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
         """Report behind the last row that no shard runs and none will, whatever processes still start."""
         while self._running or not (self._is_ending() or (self._is_drawn_out and not self._given_back)):
             await self._changed()
-        await self._done.put(None)
+        self._put(None)
 
     def _note_change(self) -> None:
         """Wake whoever waits for a shard to end or come back, or for the end of the run."""
@@ -266,13 +265,19 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
                 break
             row = self._enter(drawn)
             if row is not None:
-                await self._done.put(row)
+                await self._put_soon(row)
         if not self._waiting or self._is_ending():
             return None
         rows, self._waiting = tuple(self._waiting), []
         self._shards += 1
         self._running += 1
         return Shard(ledger=str(self._folder / f"{self._shards:08}{SHARD_SUFFIX}"), rows=rows)
+
+    async def _put_soon(self, row: MapRow[ValueT_co]) -> None:
+        """Let a row be taken by whoever iterates, as soon as not too many wait for that."""
+        while len(self._done) >= _LEAST_ROWS:
+            await self._some_taken()
+        self._put(row)
 
     def _rows_of_shard(self) -> int:
         """Return how many rows the next shard gets: few at first, so that a short input keeps all processes busy."""
@@ -301,7 +306,7 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
         for entry in settled:
             self._reported.take_up(entry)
             self._count(entry)
-            await self._done.put(self._row(entry))
+            await self._put_soon(self._row(entry))
         return len(shard.rows) - len(settled)
 
     def _named(self, error: PipelexError) -> PipelexError:
