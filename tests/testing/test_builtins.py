@@ -76,7 +76,7 @@ class TestLocal(LLMConformance):
     cannot = IN_PROCESS
     concurrency = 2
     policy = CallPolicy(timeout_s=60.0, max_attempts=1, max_validation_retries=0)
-    patience_s = 60.0
+    time_limit_s = 60.0
 
     def plugin(self) -> PipelexPlugin:
         return LocalPlugin()

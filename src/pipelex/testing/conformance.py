@@ -55,7 +55,7 @@ HOOKS = frozenset(
     {
         *("plugin", "vendor", "model", "backend", "prompt", "entry_point"),
         *("sdk", "model_id", "capabilities", "sdk_imports", "extra", "cannot"),
-        *("usage_fields", "policy", "patience_s", "concurrency", "api_key", "secret_extras"),
+        *("usage_fields", "policy", "time_limit_s", "concurrency", "api_key", "secret_extras"),
         *("essential_keys", "sdk_refuses", "vendor_params"),
     }
 )
@@ -88,9 +88,9 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
     """The fields of InferenceUsage that the vendor lets a driver know."""
     policy: ClassVar[CallPolicy] = CallPolicy(timeout_s=3.0, max_attempts=1, max_validation_retries=0)
     """How the calls are made: one attempt, so that one fault becomes one error. The short time-out holds where the
-    vendor is ordered not to answer; elsewhere ``patience_s`` alone does, so that the load of the machine does not
+    vendor is ordered not to answer; elsewhere ``time_limit_s`` alone does, so that the load of the machine does not
     matter."""
-    patience_s: ClassVar[float] = 10.0
+    time_limit_s: ClassVar[float] = 10.0
     """How long one check may take, in seconds; the time-out of ``policy`` has to fire within it."""
     concurrency: ClassVar[int] = 32
     """How many calls run at once where answers must not be mixed."""
@@ -494,14 +494,14 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
             if fault is not None:
                 vendor.fail_with(fault)
             stage = Stage[WorkerT, ContentT](plugin=self.plugin(), vendor=vendor)
-            result = LoopThread(self._run(stage, scene), limit_s=self.patience_s + 4 * GRACE_S).run()
+            result = LoopThread(self._run(stage, scene), limit_s=self.time_limit_s + 4 * GRACE_S).run()
         require(not is_watched or not stage.leftovers, f"Tasks were left behind: {'; '.join(stage.leftovers)}")
         return result
 
     async def _run(
         self, stage: Stage[WorkerT, ContentT], scene: Callable[[Stage[WorkerT, ContentT]], Awaitable[SceneT]]
     ) -> SceneT:
-        limit = asyncio.timeout(self.patience_s)
+        limit = asyncio.timeout(self.time_limit_s)
         try:
             async with limit:
                 return await scene(stage)
@@ -509,7 +509,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
             if not limit.expired():
                 raise
             fail(
-                f"No end within {self.patience_s:g} s ('patience_s'). Does the SDK repeat calls by itself? Set its "
+                f"No end within {self.time_limit_s:g} s ('time_limit_s'). Does the SDK repeat calls by itself? Set its "
                 "retries to 0. Is its time-out longer? Shorten it by an extra in backend()."
             )
         finally:
@@ -531,7 +531,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
 
     def _patient(self, policy: CallPolicy) -> CallPolicy:
         """Put the time-out out of the way unless the vendor is silent: then the limit of the check comes first."""
-        return policy if self._is_silent else replace(policy, timeout_s=max(policy.timeout_s, 2 * self.patience_s))
+        return policy if self._is_silent else replace(policy, timeout_s=max(policy.timeout_s, 2 * self.time_limit_s))
 
     def _backend(self, stage: Stage[WorkerT, ContentT]) -> InferenceBackend:
         return self._with_secrets(self.backend(stage.vendor.endpoint))
@@ -575,7 +575,7 @@ class Conformance(ABC, Generic[WorkerT, ContentT]):
         if not stage.vendor.takes_orders:
             await asyncio.sleep(0.02)  # it is not known when an engine in this process has begun
             return
-        arrived = asyncio.ensure_future(asyncio.to_thread(stage.vendor.wait_for_request, self.patience_s))
+        arrived = asyncio.ensure_future(asyncio.to_thread(stage.vendor.wait_for_request, self.time_limit_s))
         call.add_done_callback(lambda _: arrived.cancel())
         try:
             require(await arrived, "No request came in.")

@@ -22,10 +22,10 @@ from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.providers.docling.extract import DoclingExtractWorker
 from pipelex.testing import samples
-from tests.providers.patience import model_of
 from tests.providers.pypdfium2.pdf_files import Page, make_pdf
 from tests.providers.replay import Replay, raw
 from tests.providers.running import run
+from tests.providers.targets import model_of
 
 if TYPE_CHECKING:
     from pathlib import Path

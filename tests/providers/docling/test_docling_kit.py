@@ -32,7 +32,7 @@ class TestDocling(ExtractConformance):
     sdk_imports = ("docling",)
     extra = "docling"
     cannot = {**IN_PROCESS, Trait.CLIENT: "it keeps no client"}  # noqa: RUF012 - as the kit declares it
-    patience_s = 60.0
+    time_limit_s = 60.0
 
     def plugin(self) -> DoclingPlugin:
         return DoclingPlugin()

@@ -30,9 +30,9 @@ from pipelex.providers.fal.client import make_client
 from pipelex.providers.fal.img_gen import FalImgGenWorker
 from pipelex.testing import samples
 from tests.providers.fal import wire
-from tests.providers.patience import ONCE, backend_at, model_of
 from tests.providers.replay import Replay, answer, malformed, raw, reset, truncated
 from tests.providers.running import keep, run
+from tests.providers.targets import ONCE, backend_at, model_of
 
 if TYPE_CHECKING:
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec

@@ -12,9 +12,9 @@ from pipelex.generated.builtins import FalPlugin
 from pipelex.testing.img_gen import ImgGenConformance
 from pipelex.testing.loopback import HttpReply, HttpRequest, LoopbackVendor
 from tests.providers.fal import wire
-from tests.providers.patience import KIT_POLICY
 from tests.providers.replay import answer as json_answer
 from tests.providers.replay import raw
+from tests.providers.targets import KIT_POLICY
 
 if TYPE_CHECKING:
     from pipelex.cogt.inference.inference_result import InferenceResult

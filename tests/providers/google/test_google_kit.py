@@ -16,7 +16,7 @@ from pipelex.testing.llm import LLMConformance
 from pipelex.testing.loopback import HttpReply, HttpRequest, LoopbackVendor
 from tests.providers.declared import declared
 from tests.providers.google import wire
-from tests.providers.patience import KIT_POLICY
+from tests.providers.targets import KIT_POLICY
 
 if TYPE_CHECKING:
     from pipelex.cogt.inference.inference_result import InferenceResult

@@ -33,7 +33,6 @@ from pipelex.providers.google.llm import GoogleLLMWorker
 from pipelex.reporting.reporting_protocol import InferenceUsage
 from pipelex.reporting.usage_log import UsageLog
 from tests.providers.google import wire
-from tests.providers.patience import backend_at, model_of
 from tests.providers.replay import (
     Replay,
     answer,
@@ -44,6 +43,7 @@ from tests.providers.replay import (
     truncated,
 )
 from tests.providers.running import collect, keep, run
+from tests.providers.targets import backend_at, model_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -33,9 +33,9 @@ from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.providers.huggingface.client import make_client
 from pipelex.providers.huggingface.img_gen import HuggingFaceImgGenWorker
 from pipelex.testing import samples
-from tests.providers.patience import ONCE, model_of
 from tests.providers.replay import Replay, answer, raw, reset
 from tests.providers.running import keep, run
+from tests.providers.targets import ONCE, model_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

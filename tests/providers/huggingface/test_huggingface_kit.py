@@ -12,8 +12,8 @@ from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.generated.builtins import HuggingfacePlugin
 from pipelex.testing.img_gen import ImgGenConformance
 from pipelex.testing.loopback import HttpReply, HttpRequest, LoopbackVendor
-from tests.providers.patience import KIT_POLICY
 from tests.providers.replay import raw
+from tests.providers.targets import KIT_POLICY
 
 if TYPE_CHECKING:
     from pipelex.cogt.inference.inference_result import InferenceResult

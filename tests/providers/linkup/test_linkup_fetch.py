@@ -23,9 +23,9 @@ from pipelex.reporting.reporting_protocol import InferenceUsage
 from pipelex.reporting.usage_log import UsageLog
 from pipelex.testing import samples
 from tests.providers.linkup import wire
-from tests.providers.patience import ONCE, backend_at, model_of
 from tests.providers.replay import Replay, answer, raw
 from tests.providers.running import keep, run
+from tests.providers.targets import ONCE, backend_at, model_of
 
 if TYPE_CHECKING:
     from pipelex.testing.loopback import HttpReply, HttpRequest

@@ -14,7 +14,7 @@ from pipelex.generated.builtins import LinkupPlugin
 from pipelex.testing.loopback import HttpReply, HttpRequest, LoopbackVendor
 from pipelex.testing.search import SearchConformance
 from tests.providers.linkup import wire
-from tests.providers.patience import KIT_POLICY
+from tests.providers.targets import KIT_POLICY
 
 if TYPE_CHECKING:
     from pipelex.cogt.inference.inference_result import InferenceResult

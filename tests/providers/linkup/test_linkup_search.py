@@ -25,9 +25,9 @@ from pipelex.plugins.inference_backend_registry import InferenceFamily
 from pipelex.providers.linkup.client import make_client
 from pipelex.providers.linkup.search import LinkupSearchWorker
 from tests.providers.linkup import wire
-from tests.providers.patience import ONCE, backend_at, model_of
 from tests.providers.replay import Replay, answer, raw, reset
 from tests.providers.running import keep, run
+from tests.providers.targets import ONCE, backend_at, model_of
 
 if TYPE_CHECKING:
     from pipelex.testing.loopback import HttpReply

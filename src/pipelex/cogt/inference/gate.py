@@ -99,7 +99,7 @@ class Gate:
         self.probe: Slot | None = None
         self._limiter = limiter
         self._is_announced = True
-        self._closed_at = self._until = self._patience_s = self._refused_after_s = 0.0
+        self._closed_at = self._until = self._closed_at_most_s = self._refused_after_s = 0.0
         self.is_wide_open = True
         self._is_held = False
         self._opened_at = 0.0
@@ -185,7 +185,7 @@ class Gate:
             is_news = self.cause is None or self.probe is slot or type(error) is not type(self.cause)
             if self.cause is None or type(error) is not type(self.cause):
                 self._closed_at, self._refusals, self._is_announced = now, 0, False
-                self._patience_s = policy.max_outage_s if is_outage else 2 * policy.max_retry_after_s
+                self._closed_at_most_s = policy.max_outage_s if is_outage else 2 * policy.max_retry_after_s
             self.cause, self.is_wide_open, self._is_held = error, False, False
             if is_news:
                 self.probe = None
@@ -194,7 +194,7 @@ class Gate:
                 self._until = now + self._pause_s(error, now)
             elif error.retry_after is not None:
                 self._until = max(self._until, now + error.retry_after)
-            if now - self._closed_at >= self._patience_s > 0:
+            if now - self._closed_at >= self._closed_at_most_s > 0:
                 self._give_up(slot)
             self._advance_all()
             slot.saw_answers = slot._seen != self.answered
@@ -220,7 +220,7 @@ class Gate:
             self.cause = InferenceRateLimitError("It refused a call of another process of the run", retry_after=for_s)
             self.is_wide_open, self._is_held = False, True
             self._closed_at, self._refusals, self._is_announced = now, 1, False
-            self._patience_s = 2 * policy.max_retry_after_s
+            self._closed_at_most_s = 2 * policy.max_retry_after_s
             self._refused_after_s = 0.0
             self._until = now + for_s
 
@@ -228,7 +228,7 @@ class Gate:
         if not isinstance(error, InferenceConnectionError):
             return pause_s(error, self._refusals)
         longest = min(_LONGEST_PROBE_PAUSE_S, _FIRST_PROBE_S * 2 ** (self._refusals - 1))
-        return min(uniform(longest / 2, longest), max(0.0, self._closed_at + self._patience_s - now))  # noqa: S311
+        return min(uniform(longest / 2, longest), max(0.0, self._closed_at + self._closed_at_most_s - now))  # noqa: S311
 
     def _give_up(self, slot: Slot) -> None:
         """Fail all calls that wait, and let later ones try anew."""
@@ -264,6 +264,6 @@ class Gate:
 
         self._is_announced = True
         is_outage = isinstance(cause, InferenceConnectionError)
-        up_to_s = self._patience_s if is_outage else self.delay(monotonic())
+        up_to_s = self._closed_at_most_s if is_outage else self.delay(monotonic())
         refusal = Refusal(self.backend_name, is_outage=is_outage, reason=cause.message, up_to_s=up_to_s)
         notify(observer, lambda: observer(refusal))

@@ -223,7 +223,7 @@ class SlotPool:
             self._queue[waiter] = None
             if goes_first:
                 self._queue.move_to_end(waiter, last=False)
-        patience = monotonic() + self.policy.timeout_s
+        limit = monotonic() + self.policy.timeout_s
         try:
             while True:
                 with self.gate.lock:
@@ -232,13 +232,13 @@ class SlotPool:
                         slot, waiter.slot = waiter.slot, None
                         return slot
                     now, delay = monotonic(), self._delay()
-                    self._refuse_to_wait(waiter, now=now, until=until, is_overdue=now >= patience and delay == inf)
-                    if now >= patience:  # it is no slot that is missing
-                        patience = now + self.policy.timeout_s
+                    self._refuse_to_wait(waiter, now=now, until=until, is_overdue=now >= limit and delay == inf)
+                    if now >= limit:  # it is no slot that is missing
+                        limit = now + self.policy.timeout_s
                     is_head = self._head is waiter
                     waiter.future = loop.create_future()
                 self.gate.announce()
-                next_look_s = min(delay, patience - now) if is_head else patience - now
+                next_look_s = min(delay, limit - now) if is_head else limit - now
                 timer = loop.call_later(next_look_s, _settle, waiter.future)
                 try:
                     await waiter.future

@@ -1,4 +1,4 @@
-"""The patience of the drivers under test: one attempt each, and so much time that a busy machine decides nothing."""
+"""Backends and models under test: one attempt for each call, and so much time that a busy machine decides nothing."""
 
 from __future__ import annotations
 
