@@ -62,6 +62,15 @@ def write_status(text: str = "") -> None:
         sys.stderr.flush()
 
 
+def open_standard_descriptors() -> None:
+    """Let closed standard streams lead nowhere: the next file that is opened would be taken for one of them."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+
+
 class RedirectedStdout:
     """Leads standard output to standard error while code runs whose output is no answer of ours.
 

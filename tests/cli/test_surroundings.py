@@ -47,6 +47,9 @@ def test_a_closed_standard_stream_is_no_fault(tmp_path: Path, closing: str) -> N
     assert (0, "") == (done.returncode, done.stderr)
     (tmp_path / "a.pdf").write_bytes(samples.pdf("closed"))
     assert 0 == shell(f"$PIPELEX extract -m pypdfium2 a.pdf {closing}", tmp_path).returncode
+    (tmp_path / "rows.csv").write_text("file\na.pdf\n", encoding="utf-8")
+    asked = "map rows.csv --family extract --document-column file -m pypdfium2 -o out.jsonl"
+    assert 0 == shell(f"$PIPELEX {asked} {closing}", tmp_path).returncode
 
 
 NOISY = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Literal, assert_type
@@ -10,15 +10,19 @@ from typing import Literal, assert_type
 from pydantic import BaseModel
 
 from pipelex.boot import Pipelex
-from pipelex.cogt.extract.extract_job import ExtractedPage
+from pipelex.bulk.options import MapRow
+from pipelex.bulk.ray.engine import Ray
+from pipelex.bulk.run import MapRun
+from pipelex.cogt.extract.extract_job import ExtractedPage, ExtractJob
 from pipelex.cogt.extract.extract_worker_abstract import ExtractWorkerAbstract
-from pipelex.cogt.img_gen.img_gen_job import GeneratedImage
+from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob
 from pipelex.cogt.img_gen.img_gen_worker_abstract import ImgGenWorkerAbstract
+from pipelex.cogt.llm.llm_job import LLMJob
 from pipelex.cogt.llm.llm_stream import LLMObjectStream, LLMObjectStreamSync
 from pipelex.cogt.llm.llm_worker_abstract import LLMWorkerAbstract
 from pipelex.cogt.model_backends.backend import InferenceBackend
 from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
-from pipelex.cogt.search.search_job import SearchAnswer
+from pipelex.cogt.search.search_job import SearchAnswer, SearchJob
 from pipelex.cogt.search.search_worker_abstract import SearchWorkerAbstract
 from pipelex.generated import accessors
 from pipelex.generated.families import LLM, SEARCH
@@ -104,6 +108,20 @@ async def streams_that_are_closed(llm: LLMWorkerAbstract, extract: ExtractWorker
         assert_type(lists.output(), list[int])
     with closing(extract.stream_pages_sync(b"%PDF")) as sheets:
         assert_type(next(sheets), ExtractedPage)
+
+
+async def many_rows(px: Pipelex) -> None:
+    async for row in px.map([1, 2], lambda number: f"Is {number} even?", model="m", key=lambda number: number):
+        assert_type(row, MapRow[str])
+        assert_type((row.key, row.value, row.unwrap()), tuple[str | int, str | None, str])
+    assert_type(px.map(["x"], LLMJob.of, model="m", schema=City), MapRun[City])
+    assert_type(px.map(["x"], SearchJob.of, model="m", schema=City | None), MapRun[City | None])
+    assert_type(px.map(["x"], ImgGenJob.of, model="m"), MapRun[list[GeneratedImage]])
+    for found in px.map_sync(["x"], str.upper, model="m", schema=City | int, ledger="job.db", engine=Ray()):
+        assert_type(found, MapRow[City | int])
+    assert_type(px.map_sync(["x"], str.upper, model="m", key=str.lower), Iterator[MapRow[str]])
+    assert_type(px.map_sync(["x.pdf"], ExtractJob.of, model="m"), Iterator[MapRow[list[ExtractedPage]]])
+    assert_type(px.map_sync(["x"], SearchJob.of, model="m"), Iterator[MapRow[SearchAnswer]])
 
 
 def accessor_calls(registry: InferenceBackendRegistry, model: InferenceModelSpec, backend: InferenceBackend) -> None:

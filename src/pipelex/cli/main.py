@@ -20,7 +20,7 @@ from pipelex.cli.output import FAILED, INTERRUPTED, exit_code_of, note, write_cl
 from pipelex.exceptions import PipelexError, SystemFaultError, UnexpectedError
 from pipelex.generated.families import FAMILIES
 from pipelex.plugins.exceptions import BrokenPluginError
-from pipelex.terminal import escaped, release_stdout, stdout, write_text
+from pipelex.terminal import escaped, open_standard_descriptors, release_stdout, stdout, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -161,6 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # pydantic would read the metadata of all that is installed and die of what it cannot read; we use no plugin of it
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    open_standard_descriptors()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a character that a terminal does not know must not end a command
             stream.reconfigure(errors="backslashreplace")
