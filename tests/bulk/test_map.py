@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -276,13 +277,18 @@ def test_a_limit_of_cost_ends_the_run_where_the_cost_is_unknown(px: Pipelex, plu
     assert 1 == plugin.counted().total()
 
 
-def test_a_fault_in_the_callers_own_code_is_raised_and_no_answer_is_lost(px: Pipelex, plugin: CountingPlugin) -> None:
+@pytest.mark.parametrize("fault", [KeyError, SystemExit, KeyboardInterrupt, asyncio.CancelledError])
+def test_a_fault_in_the_callers_own_code_is_raised_and_no_answer_is_lost(
+    px: Pipelex, plugin: CountingPlugin, fault: type[BaseException]
+) -> None:
     plugin.latency_s = 0.01
 
     def make_job(text: str) -> str:
-        return {"a": "a", "b": "b"}[text]
+        if text == "c":
+            raise fault
+        return text
 
-    with pytest.raises(KeyError):
+    with pytest.raises((fault, CancelledError)):
         list(px.map_sync(["a", "b", "c"], make_job, model=MODEL, ledger="job.db"))
     assert 2 == len(texts(px, ["a", "b"]))
     assert {"a": 1, "b": 1} == plugin.counted()

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelex.boot import Pipelex
-from pipelex.bulk.exceptions import DuplicateRowKeyError, JobChangedError, MapOptionError, RowKeyError
+from pipelex.bulk.exceptions import DuplicateRowKeyError, JobChangedError, LedgerError, MapOptionError, RowKeyError
 from pipelex.bulk.ledger import Ledger, read_ledger
-from pipelex.bulk.options import MapOptions
+from pipelex.bulk.options import MapOptions, OnAmbiguous
 from pipelex.bulk.report import MapReport
 from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.exceptions import InputFileError
@@ -139,12 +139,25 @@ def test_a_key_that_no_ledger_can_hold_is_named_with_its_row(px: Pipelex, plugin
     [
         *(("concurrency", value) for value in (0, -1, 1.5, True)),
         *(("requests_per_minute", 0), ("tokens_per_minute", -1), ("limit", -1), ("max_failures", -1)),
-        *(("max_cost_usd", value) for value in (0, -1.0, float("nan"))),
+        *(("max_cost_usd", value) for value in (0, -1.0, float("nan"), "5")),
+        ("on_ambiguous", "never"),
     ],
 )
 def test_an_option_out_of_its_range_is_named(option: str, value: object) -> None:
-    with pytest.raises(MapOptionError, match=rf"MapOptions\({option}={value}\): expected a"):
+    with pytest.raises(MapOptionError, match=rf"MapOptions\({option}={value!r}\): expected "):
         MapOptions(**{option: value})  # type: ignore[arg-type]  # what is tested
+
+
+def test_an_option_may_be_the_text_of_its_member() -> None:
+    assert OnAmbiguous.SKIP is MapOptions(on_ambiguous="skip").on_ambiguous  # type: ignore[arg-type]  # what is tested
+
+
+@pytest.mark.parametrize("name", [":memory:", "file:job.db?mode=memory"])
+def test_every_name_of_a_ledger_is_that_of_a_file(px: Pipelex, tmp_path: Path, name: str) -> None:
+    list(px.map_sync(["a"], str, model=MODEL, ledger=name))
+    assert (tmp_path / name).exists()
+    with pytest.raises(LedgerError, match="the name of no file"):
+        list(px.map_sync(["a"], str, model=MODEL, ledger=""))
 
 
 def test_a_first_row_without_a_job_fails_alone_and_only_where_no_row_has_one_the_run_does(px: Pipelex) -> None:

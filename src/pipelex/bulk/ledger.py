@@ -502,7 +502,7 @@ def _connect(path: Path, *, is_read_only: bool = False) -> sqlite3.Connection:
     """Open the file, and check that it is a ledger of a known version, or empty."""
     import sqlite3
 
-    name = _read_only_address(path) if is_read_only else str(path)
+    name = _read_only_address(path) if is_read_only else str(path.absolute())  # ":memory:" is a file, too
     with _named_errors(path):
         connection = sqlite3.connect(
             name, isolation_level=None, timeout=_LONGEST_WAIT_S, check_same_thread=False, uri=is_read_only
@@ -552,6 +552,8 @@ def _locked(path: Path) -> int:
     """
     import os
 
+    if not path.name:
+        raise LedgerError(file=str(path), reason="it is the name of no file. Name a file")
     lock_path = _lock_path(path)
     while True:
         number = lock_file(lock_path)

@@ -66,8 +66,14 @@ class MapOptions:
             value, least = getattr(self, name), int(name not in _MAY_BE_ZERO)
             if value is not None and not (type(value) is int and value >= least):
                 raise MapOptionError(option=name, value=value, expected=f"a whole number, {least} or more")
-        if self.max_cost_usd is not None and not self.max_cost_usd > 0:  # NaN is not greater, either
-            raise MapOptionError(option="max_cost_usd", value=self.max_cost_usd, expected="an amount above 0")
+        cost = self.max_cost_usd
+        if cost is not None and not (type(cost) in (int, float) and cost > 0):  # NaN is not greater, either
+            raise MapOptionError(option="max_cost_usd", value=cost, expected="an amount above 0")
+        if self.on_ambiguous is not None and self.on_ambiguous not in list(OnAmbiguous):
+            expected = f"OnAmbiguous: {', '.join(OnAmbiguous)}"
+            raise MapOptionError(option="on_ambiguous", value=self.on_ambiguous, expected=expected)
+        if self.on_ambiguous is not None:  # the text does as well
+            object.__setattr__(self, "on_ambiguous", OnAmbiguous(self.on_ambiguous))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipelex.bulk.cells import cell_text, json_text
 from pipelex.bulk.formats import DELIMITERS, TABLES
+from pipelex.bulk.tables import columns_of_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
@@ -34,7 +35,7 @@ class ResultWriter:
     Args:
         ledger: Where the rows are.
         before: How many rows the input has; ``None`` where it was not read to its end.
-        columns: The columns of the input.
+        columns: The columns of the input; those of files (bytes) are left out.
         types: Their types, where the input states them.
         answer_column: The column of an answer that is one value.
         shape: Returns the columns of an answer.
@@ -54,7 +55,8 @@ class ResultWriter:
     ) -> None:
         self._ledger = ledger
         self._before = before
-        self._columns = columns
+        self._bytes = columns_of_bytes(types)
+        self._columns = [name for name in columns if name not in self._bytes]
         self._types = types
         self._answer_column = answer_column
         self._shape = shape
@@ -97,6 +99,8 @@ class ResultWriter:
     def _result(self, entry: Entry) -> dict[str, object]:
         """Return the columns of the input, those of the answer, and the error; an answer's column never hides one."""
         row: dict[str, object] = json.loads(entry.source or "{}")
+        for name in self._bytes:
+            row.pop(name, None)  # a row without a file in it
         answer: dict[str, object] = {ANSWER: None}
         if entry.answer is not None:
             answer = self._shape(entry, json.loads(entry.answer))

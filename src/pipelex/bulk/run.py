@@ -311,7 +311,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
                 self._give(found if isinstance(found, MapRow) else await self._run_row(found, drawn[2], records))
                 while len(self._done) + len(self._uncommitted) >= self._most_waiting:
                     await self._some_taken()
-        except Exception as exc:
+        except BaseException as exc:  # the caller's code may raise any, and a worker that is lost would be waited for
             self._stop(exc)
         self._give(None)
 

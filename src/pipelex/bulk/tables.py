@@ -116,6 +116,16 @@ class TableReader:
         return ipc.open_file(mapped) if is_file else ipc.open_stream(mapped)
 
 
+def columns_of_bytes(types: Schema | None) -> frozenset[str]:
+    """Return the columns that hold bytes: files for a job, which no results hold.
+
+    Args:
+        types: The types of the columns, where the file states them.
+    """
+    kinds = ("binary", "large_binary", "fixed_size_binary", "binary_view")
+    return frozenset(field.name for field in types or () if str(field.type).partition("[")[0] in kinds)
+
+
 def write_table(
     path: Path,
     rows: Callable[[], Iterator[Mapping[str, object]]],
@@ -141,9 +151,9 @@ def write_table(
         OSError: It cannot be written.
     """
     pa = _pyarrow()
-    types = _types_of(pa, rows(), columns)
-    given = {} if known is None else {field.name: field.type for field in known if field.name in types}
-    schema = pa.schema([(name, _fitting(pa, given.get(name), found)) for name, found in types.items()])
+    given = {} if known is None else {field.name: field.type for field in known}
+    types, kept = _types_of(pa, rows(), columns, given)
+    schema = pa.schema([(name, kept.get(name, _fitting(pa, given.get(name), found))) for name, found in types.items()])
     group: list[Table] = []
     with _writer(path, schema, file_format) as writer:
         for batch in _batches(rows()):
@@ -156,13 +166,27 @@ def write_table(
             writer.write_table(pa.concat_tables(group))
 
 
-def _types_of(pa: ModuleType, rows: Iterator[Mapping[str, object]], columns: Iterable[str]) -> dict[str, DataType]:
-    """Return for each column the type that holds all its values."""
+def _types_of(
+    pa: ModuleType, rows: Iterator[Mapping[str, object]], columns: Iterable[str], given: Mapping[str, DataType]
+) -> tuple[dict[str, DataType], dict[str, DataType]]:
+    """Return for each column the type that holds all its values, and those of the input that hold them as they are."""
     types: dict[str, DataType] = dict.fromkeys(columns, pa.null())
+    kept = {name: kind for name, kind in given.items() if not _is_open(kind)}
     for batch in _batches(rows):
         for name in dict.fromkeys(chain(types, *batch)):
-            types[name] = _merged(pa, types.get(name, pa.null()), [row.get(name) for row in batch])
-    return {name: pa.string() if _is_open(kind) else kind for name, kind in types.items()}
+            values = [row.get(name) for row in batch]
+            types[name] = _merged(pa, types.get(name, pa.null()), values)
+            if name in kept and not _holds(pa, kept[name], values):
+                del kept[name]
+    return {name: pa.string() if _is_open(kind) else kind for name, kind in types.items()}, kept
+
+
+def _holds(pa: ModuleType, kind: DataType, values: list[object]) -> bool:
+    try:
+        pa.array(values, kind)
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError, ValueError, TypeError):
+        return False
+    return True
 
 
 def _merged(pa: ModuleType, before: DataType, values: list[object]) -> DataType:

@@ -214,7 +214,7 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
                 finally:
                     self._running -= 1
                     self._note_change()
-        except Exception as exc:
+        except (Exception, KeyboardInterrupt, SystemExit) as exc:  # whatever the caller's code raises
             self._stop(exc)
 
     async def _report_end(self) -> None:
