@@ -135,6 +135,11 @@ def test_what_git_does_not_hold_is_named(module: Path) -> None:
     assert [] == uncommitted(folder)
     module.write_text("x = 3\n", encoding="utf-8")
     assert ["m.py"] == uncommitted(folder)
+    git("checkout", "m.py")
+    (folder / ".gitignore").write_text("ignored.py\n.gitignore\n", encoding="utf-8")
+    (folder / "ignored.py").write_text(BEFORE, encoding="utf-8")
+    assert [] == uncommitted(folder, [module])
+    assert ["ignored.py"] == uncommitted(folder, [module, folder / "ignored.py"])
 
 
 KILLED = """

@@ -161,9 +161,11 @@ REGROUPED = {
         """,
         f"""
         async def one({NEW}) -> Sequence[ListedModel]:
+            del options
             return []
 
         async def two({NEW}) -> Sequence[ListedModel]:
+            del options
             return []
 
         ROUTES = {{"one": one, "two": two}}
@@ -411,6 +413,12 @@ def wrap_rows(world: World) -> None:
     ]
 
 
+def without_rows(head: str) -> str:
+    """Return the imports of a module without those that only the rows of a lister needed."""
+    lines = head.replace("Callable, Sequence", "Callable").splitlines(keepends=True)
+    return "".join(line for line in lines if "import ListedModel" not in line)
+
+
 REAL = f"""
         async def real({OLD}) -> Sequence[ListedModel]:
             return []
@@ -440,7 +448,8 @@ def test_what_is_wrapped_already_is_not_wrapped_again(world: World, case: str) -
         REAL + head + before + "\n",
         REAL_WRAPPED + head.replace("Sequence[ListedModel]", "Listing") + after + "\n",
     )
-    check_module(world, SHAPES.format("ListModelsFn", 1), before, SHAPES.format("Listing, ListModelsFn", 2), after)
+    new_head = without_rows(SHAPES.format("Listing, ListModelsFn", 2))
+    check_module(world, SHAPES.format("ListModelsFn", 1), before, new_head, after)
 
 
 def test_what_an_earlier_run_wrapped_is_not_wrapped_again(world: World) -> None:
@@ -489,7 +498,8 @@ def test_three_changes_of_one_call_shape_are_made_together(world: World) -> None
             return real({PASS_NEW})
         """.replace("async def", "def")
     names = "Listing, ListingOptions, ListModelsFn"
-    check_module(world, SHAPES.format("ListModelsFn", 1), before, SHAPES.format(names, 2), after)
+    new_head = without_rows(SHAPES.format(names, 2))
+    check_module(world, SHAPES.format("ListModelsFn", 1), before, new_head, after)
 
 
 def wrap_rows_of_regrouped(world: World) -> None:
@@ -550,3 +560,80 @@ def test_types_in_a_comment_are_left_to_the_author(world: World) -> None:
     world.write(plugin=dedent(MAKE.format(1)) + dedent(body) + dedent(MAKERS))
     assert any("its types are in a comment" in item.reason for item in world.upgrade().left)
     assert f"def maker({NAMES}):" in world.read()
+
+
+def test_a_lambda_that_returns_what_is_awaited_is_left_to_the_author(world: World) -> None:
+    """The record would hold a coroutine; of a plain function that returns one the same holds."""
+    wrap_rows(world)
+    body = f"""
+        async def rows(flat: bool) -> Sequence[ListedModel]:
+            return [] if flat else [ListedModel(id="a")]
+
+        lister: ListModelsFn = lambda *, sdk, backend_name, backend, flat, any_listed: rows(flat)
+
+        def other({OLD}) -> Any:
+            return rows(flat)
+
+        OTHER: ListModelsFn = other
+        """
+    world.write(plugin=dedent(SHAPES.format("ListModelsFn", 1)) + dedent(body) + dedent(REGISTER))
+    reasons = [item.reason for item in world.upgrade().left]
+    assert any("a lambda cannot be async" in reason for reason in reasons)
+    assert any("what it returns is awaited" in reason for reason in reasons)
+    assert "Listing(" not in world.read()
+
+
+def test_a_tuple_without_brackets_is_wrapped_in_brackets(world: World) -> None:
+    wrap_rows(world)
+    body = f"""
+        async def lister({OLD}) -> Sequence[ListedModel]:
+            return ListedModel(id="a"), ListedModel(id="b")
+        """
+    after = body.replace("-> Sequence[ListedModel]", "-> Listing").replace("return ", "return Listing(rows=(")
+    after = after.replace('id="b")', 'id="b")))')
+    head = SHAPES.format("Listing, ListModelsFn", 2).replace("Callable, Sequence", "Callable")
+    check_module(world, SHAPES.format("ListModelsFn", 1), body, head, after)
+
+
+def test_parameters_that_are_only_deleted_are_deleted_as_one(world: World) -> None:
+    """In brackets within the list it would be an attribute that is deleted: that is left to the author."""
+    regroup(world)
+    body = f"""
+        async def lister({OLD}) -> Sequence[ListedModel]:
+            del flat, sdk, any_listed
+            return []
+        """
+    after = body.replace(OLD, NEW).replace("del flat, sdk, any_listed", "del options, sdk")
+    names = "ListingOptions, ListModelsFn"
+    check_module(world, SHAPES.format("ListModelsFn", 1), body, SHAPES.format(names, 2), after)
+    world.write(
+        plugin=dedent(SHAPES.format("ListModelsFn", 1))
+        + dedent(body.replace("flat, sdk,", "(flat, sdk),"))
+        + dedent(REGISTER)
+    )
+    assert any("which is assigned in here" in item.reason for item in world.upgrade(since=1).left)
+
+
+def test_a_remark_goes_with_the_parameter_that_it_excuses(world: World) -> None:
+    """And where the parameter that takes the place is used, the remark in that place goes."""
+    regroup(world)
+    body = """
+        async def lister(
+            *,
+            sdk: str,
+            backend_name: str,
+            backend: InferenceBackend,
+            flat: bool,  # noqa: ARG001 - the command draws
+            # how it was
+            any_listed: bool,{remark}
+        ) -> Sequence[ListedModel]:
+            return [{use}]
+        """
+    heads = SHAPES.format("ListModelsFn", 1), SHAPES.format("ListingOptions, ListModelsFn", 2)
+    after = body.replace("flat: bool", "options: ListingOptions").replace("            any_listed: bool,{remark}\n", "")
+    unused = {"remark": "  # noqa: ARG001 - likewise", "use": ""}
+    check_module(world, heads[0], body.format(**unused), heads[1], after.format(use=""))
+    used = after.format(use="ListedModel(id=str(options.any_listed))").replace(
+        "  # noqa: ARG001 - the command draws", ""
+    )
+    check_module(world, heads[0], body.format(remark="", use="ListedModel(id=str(any_listed))"), heads[1], used)

@@ -80,3 +80,16 @@ def test_the_line_length_is_the_projects(tmp_path: Path) -> None:
     assert 100 == line_length(folder)
     (tmp_path / "ruff.toml").write_text(dedent("line-length = 79\n"), encoding="utf-8")
     assert 79 == line_length(folder)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("from m import A\nfrom m import B as C\n", "from m import A\nfrom m import B as C\nfrom m import D as E\n"),
+        ("from m import A, B as C\n", "from m import A, B as C, D as E\n"),
+    ],
+    ids=["apart", "combined"],
+)
+def test_a_name_under_another_one_is_imported_apart_where_the_author_does_so(before: str, after: str) -> None:
+    changed = before.replace("A", "A, D as E", 1)
+    assert after == tidied(SourceText("m", "m.py", before), changed, 88)

@@ -6,7 +6,9 @@ from textwrap import dedent
 
 import pytest
 
+from pipelex.checking.targets import resolve
 from pipelex.upgrading.errors import UpgradeError
+from pipelex.upgrading.upgrade import upgrade
 from tests.heavy import heavy_but
 from tests.upgrading.conftest import World, change
 
@@ -961,3 +963,129 @@ def test_a_module_is_rewritten_byte_by_byte_whatever_its_encoding_and_its_lines(
     after = before.replace("OTHER", "UNKNOWN").replace("= 1", "= 2")
     assert after.encode("latin-1") == (world.plugin / "plugin.py").read_bytes()
     assert 0o640 == (world.plugin / "plugin.py").stat().st_mode & 0o777
+
+
+BASE = "pipelex.cogt.inference.inference_worker_abstract"
+WORKER = f"""
+{dedent(HOOK)}
+from collections.abc import Callable
+from pipelex.cogt.exceptions import InferenceError
+
+targets_api = 1
+
+def classify(error: Exception) -> InferenceError | None:
+    return None
+
+class Worker(LLMWorkerAbstract):
+    {{}}
+
+    async def _gen_text(self, job: LLMJob) -> InferenceResult[str]:
+        call: Callable[[Exception], object] = {{}}
+        return InferenceResult(content=str(call(OSError())))
+"""
+VALUES = {
+    "assigned in the class": ("_classify_error = staticmethod(classify)  # type: ignore[assignment]", "str"),
+    "passed on": ("pass", "self._classify_error"),
+    "named in a string": ("pass", 'getattr(self, "_classify_error")'),
+    "with a loop of its own": (
+        "def _classify_error(self, error: Exception) -> None:\n        import asyncio\n        asyncio.run(main())",
+        "str\n\nasync def main() -> None: ...\n\ndef other() -> object:\n    call = str",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", heavy_but("passed on", names=VALUES))
+def test_a_hook_that_is_no_plain_method_is_left_where_it_becomes_async(world: World, case: str) -> None:
+    """No type shows that what calls it gets a coroutine now."""
+    world.edit(BASE, "    def _classify_error", "    async def _classify_error")
+    world.changes = [change("async-changed", f"{BASE}:InferenceWorkerAbstract._classify_error", "sync", "async")]
+    world.write(plugin=WORKER.format(*VALUES[case]))
+    assert 1 == len(world.upgrade().left)
+
+
+def test_a_field_is_renamed_where_a_class_assigns_it_and_where_a_pattern_matches_it(world: World) -> None:
+    """And in a partial of the constructor."""
+    world.edit(RESULT, "    model_served:", "    served_by:")
+    world.changes = [change("field-renamed", f"{RESULT}:InferenceResult.model_served", new="served_by")]
+    before = f"""
+        from dataclasses import dataclass
+        from functools import partial
+        from {RESULT} import InferenceResult
+
+        targets_api = 1
+
+        @dataclass(frozen=True, kw_only=True)
+        class Mine(InferenceResult[str]):
+            model_served: str | None = "mine"
+
+        def served(result: InferenceResult[str]) -> str:
+            match result:
+                case (Mine(model_served=str(name)) | InferenceResult(model_served=str(name))) if name:
+                    return name
+            return partial(InferenceResult[str], model_served="x")(content="").content
+        """
+    check(world, before, before.replace("model_served", "served_by").replace("= 1", "= 2"))
+
+
+def test_a_name_in_a_string_is_left_to_the_author(world: World) -> None:
+    """Of a renamed symbol: by ``getattr``, and as a path."""
+    rename_finish_reason(world)
+    source = f"""
+        import importlib
+        from unittest.mock import patch
+
+        targets_api = 1
+        first = getattr(importlib.import_module("{RESULT}"), "FinishReason")
+        second = patch("{RESULT}.FinishReason")
+        third = patch("other.FinishReason"), print("FinishReason")
+        """
+    world.write(plugin=source)
+    assert ["'FinishReason' is named", f"'{RESULT}.FinishReason' is named"] == [
+        item.reason.rpartition(": ")[2].removesuffix(" in a string") for item in world.upgrade().left
+    ]
+
+
+def test_an_imported_constant_and_a_literal_type_state_the_version_too(world: World) -> None:
+    world.write(numbers="API = 1\nOTHER = 1\n")
+    source = "from typing import Literal\n\nfrom numbers_ import API, OTHER\n\n"
+    (world.plugin / "numbers.py").rename(world.plugin / "numbers_.py")
+    use = "class P:\n    {}\n    other = OTHER\n"
+    for statement in ("targets_api = API", "targets_api: Literal[{}] = {}", "name, targets_api = 'x', {}"):
+        world.write(numbers_="API = 1\nOTHER = 1\n", plugin=source + use.format(statement.format(1, 1)))
+        assert [] == world.upgrade(since=1).left
+        assert source + use.format(statement.format(2, 2)) == world.read()
+        assert f"API = {2 if 'API' in statement else 1}\nOTHER = 1\n" == world.read("numbers_")
+
+
+def test_a_version_that_is_computed_is_left_to_the_author(world: World) -> None:
+    for computed in ("int(1)", "2 - 1"):
+        world.write(plugin=f"class P:\n    targets_api = {computed}\n")
+        [left] = world.upgrade().left
+        assert "state the version as a number: 2" in left.reason
+        assert 1 == len(world.upgrade().left)
+
+
+@pytest.mark.parametrize("head", ["", "# -*- coding: utf-8 -*-\n# ours\n\n", '"""Doc."""\n\n', "import re\n\n"])
+def test_an_import_is_written_above_relative_ones_and_below_comments(world: World, head: str) -> None:
+    """It is of another package, which ruff and isort put first."""
+    hook = "async def _gen_text(self, job: LLMJob"
+    world.edit(LLM, hook, f"{hook}, reason: FinishReason")
+    world.edit(LLM, "from collections.abc import", f"from {RESULT} import FinishReason\nfrom collections.abc import")
+    symbol = f"{LLM}:LLMWorkerAbstract._gen_text"
+    world.changes = [
+        change("parameter-added", symbol, new="reason: FinishReason", migration="reason=FinishReason.STOP")
+    ]
+    package = world.plugin / "pkg"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("", encoding="utf-8")
+    (package / "names.py").write_text(dedent(HOOK) + '__all__ = ["InferenceResult", "LLMJob", "LLMWorkerAbstract"]\n')
+    relative = "from .names import InferenceResult, LLMJob, LLMWorkerAbstract\n"
+    rest = f"\ntargets_api = 1\n\nclass Worker(LLMWorkerAbstract):\n    {hook}) -> InferenceResult[str]:\n        raise ValueError\n"
+    (package / "plugin.py").write_text(head + relative + rest, encoding="utf-8")
+    [target] = resolve(str(package))
+    done = upgrade(target)
+    assert [] == done.left
+    text = done.after[package / "plugin.py"]
+    assert f"from {RESULT} import FinishReason\n\n{relative}" in text
+    assert text.startswith(head)
+    assert "\n\n\n" not in text

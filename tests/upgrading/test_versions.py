@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from textwrap import dedent
 
@@ -44,6 +45,10 @@ METADATA = {
     "poetry": (
         "pyproject.toml",
         '[tool.poetry]\nname = "acme"\n[tool.poetry.plugins."{}"]  # ours\nacme = "plugin:Plugin"\n',
+    ),
+    "an inline table": (
+        "pyproject.toml",
+        '[project]\nname = "acme"\nentry-points = {{ other = {{}}, "{}" = {{ acme = "plugin:Plugin" }} }}  # ours\n',
     ),
     "setup.cfg": (
         "setup.cfg",
@@ -140,6 +145,31 @@ def test_the_uses_of_a_changed_default_are_marked(world: World) -> None:
     assert ["first =", "third =", "fifth =", "sixth ="] == [mark.partition("\n")[2][:7] for mark in marks[1:]]
     assert 4 == len(done.left)
     assert all("give 'finish_reason' (state finish_reason)" in item.reason for item in done.left)
+
+
+def test_a_class_with_a_default_of_its_own_does_not_use_the_changed_one(world: World) -> None:
+    """A partial of the constructor does."""
+    change_default(world, migration="finish_reason=FinishReason.STOP")
+    source = f"""
+        from dataclasses import dataclass
+        from functools import partial
+        from {RESULT} import FinishReason, InferenceResult
+
+        targets_api = 1
+
+        @dataclass(frozen=True, kw_only=True)
+        class Own(InferenceResult[str]):
+            finish_reason: FinishReason = FinishReason.LENGTH
+
+        x = Own(content="")
+        y = partial(InferenceResult, content="")
+        """
+    world.write(plugin=dedent(source))
+    assert [] == world.upgrade().left
+    after = source.replace("= 1", "= 2").replace(
+        'InferenceResult, content=""', 'InferenceResult, content="", finish_reason=FinishReason.STOP'
+    )
+    assert dedent(after).lstrip("\n") == world.read()
 
 
 def test_an_old_default_is_written_out_where_the_entry_gives_it(world: World) -> None:
@@ -271,3 +301,16 @@ def test_a_target_that_cannot_be_read_ends_in_2(world: World, capsys: pytest.Cap
     (world.plugin / "helper.py").write_bytes(b"x = '\xe9'\n")
     assert 2 == main(["plugins", "upgrade", "--write", str(world.plugin)])
     assert "helper.py" in capsys.readouterr().err
+
+
+def test_a_codec_that_is_none_of_text_ends_in_2(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.write(plugin=f"# coding: rot13\n{IDIOM}")
+    assert 2 == main(["plugins", "upgrade", "--write", str(world.plugin)])
+    assert "plugin.py: could not be checked: it cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a link takes a right that Windows does not give by default")
+def test_a_link_to_a_folder_above_it_is_not_followed(world: World) -> None:
+    world.write(plugin=IDIOM)
+    (world.plugin / "loop").symlink_to(world.plugin)
+    assert ["plugin"] == [name for target in resolve(str(world.plugin)) for name in target.modules]

@@ -268,6 +268,8 @@ def _python_files(folder: Path, *, flat: bool) -> Iterator[Path]:
         if path.name.startswith(".") or path.name == "__pycache__":
             continue
         if path.is_dir():
+            if path.is_symlink() and folder.resolve().is_relative_to(path.resolve()):
+                continue  # a link to a folder above it has no end
             if not (flat and (path.name in _NOT_SHIPPED or (path / "pyvenv.cfg").exists())):
                 yield from _python_files(path, flat=False)
         elif path.suffix == ".py" and not (flat and _NOT_SHIPPED_FILES.fullmatch(path.name)):

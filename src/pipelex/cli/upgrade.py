@@ -89,7 +89,7 @@ def _note_uncommitted(done: list[Upgrade]) -> None:
     from pipelex.upgrading.files import uncommitted
 
     for item in done:
-        files = uncommitted(item.target.root) if item.changed else []
+        files = uncommitted(item.target.root, item.changed) if item.changed else []
         if files:
             more = f" and {len(files) - 3} more" if len(files) > 3 else ""
             note(f"{item.target.label}: not committed to git: {', '.join(map(escaped, files[:3]))}{more}")

@@ -194,7 +194,7 @@ def read_module(name: str, path: Path) -> SourceModule:
     """
     try:
         return SourceModule(name, path, _text_of(path))
-    except (OSError, SyntaxError, UnicodeDecodeError) as exc:
+    except (OSError, SyntaxError, UnicodeDecodeError, LookupError) as exc:  # the last: a codec that is none of text
         reason = f"it cannot be read ({type(exc).__name__}: {exc})"
         raise UnreadableError(subject=str(path), reason=reason, fix="Correct it and run again") from exc
 

@@ -13,7 +13,7 @@ from pipelex.spi.source_lines import source_lines
 from pipelex.upgrading.errors import UpgradeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 
@@ -118,20 +118,27 @@ def _refused(path: Path, reason: str, fix: str) -> UpgradeError:
     return UpgradeError(target=str(path), reason=reason, fix=fix)
 
 
-def uncommitted(folder: Path) -> list[str]:
+def uncommitted(folder: Path, changed: Iterable[Path] = ()) -> list[str]:
     """Return the files of a folder that have changes git does not hold, so that it could not bring them back.
 
     Args:
         folder: The folder.
+        changed: Files that are about to be written: of these, one that git ignores counts as well.
 
     Returns:
         Their paths in the repository; none where there is no git, or no repository.
     """
+    written = [str(path) for path in changed]
+    ignored = _status(folder, "--ignored", "--", *written) if written else []
+    return list(dict.fromkeys([*_status(folder, "--", "."), *ignored]))
+
+
+def _status(folder: Path, *arguments: str) -> list[str]:
     import subprocess
 
     # no monitor that the repository's own configuration names is started, and no lock is taken
     command = ["git", "-c", "core.fsmonitor=false", "--no-optional-locks", "-C", str(folder)]
-    command += ["status", "--porcelain", "-z", "--no-renames", "--", "."]
+    command += ["--literal-pathspecs", "status", "--porcelain", "-z", "--no-renames", *arguments]
     try:
         done = subprocess.run(command, capture_output=True, check=False)
     except OSError:

@@ -29,11 +29,20 @@ def tidied(before: SourceText, text: str, width: int) -> str:
         return text
     old = [_Statement.of(before, node) for block in _blocks(before) for node in block]
     written = {statement.text for statement in old}
-    text = _with_names_laid_out(SourceText(before.name, before.path, text), written, width, _are_names_sorted(old))
+    style = _Style(width, _are_names_sorted(old), any(statement.is_combined for statement in old))
+    text = _with_names_laid_out(SourceText(before.name, before.path, text), written, style)
     if not all(_is_sorted(_keys(before, block)) for block in _blocks(before)):
         return text
     after = SourceText(before.name, before.path, text)
     return apply(text, [_sorted_block(after, block) for block in _blocks(after)])
+
+
+class _Style(NamedTuple):
+    """How an author writes imports: within what width, whether names are sorted, and those with ``as`` among others."""
+
+    width: int
+    in_order: bool
+    combines: bool
 
 
 class _Statement(NamedTuple):
@@ -41,6 +50,11 @@ class _Statement(NamedTuple):
 
     text: str
     names: tuple[str, ...]
+
+    @property
+    def is_combined(self) -> bool:
+        """Whether it takes a name under another one, and more names."""
+        return len(self.names) > 1 and any(" as " in name for name in self.names)
 
     @classmethod
     def of(cls, source: SourceText, node: cst.SimpleStatementLine) -> _Statement:
@@ -104,7 +118,8 @@ def _keys(source: SourceText, block: Sequence[cst.SimpleStatementLine]) -> list[
             keys.append((False, _natural(source.code(inner.names[0]).lower())))
         else:
             module = source.code(inner.module) if inner.module is not None else ""
-            keys.append((True, _natural("." * len(inner.relative) + module.lower())))
+            name = "" if isinstance(inner.names, cst.ImportStar) else source.code(inner.names[0])
+            keys.append((True, _natural("." * len(inner.relative) + module.lower()), _name_key(name)))
     return keys
 
 
@@ -124,7 +139,7 @@ def _sorted_block(source: SourceText, block: Sequence[cst.SimpleStatementLine]) 
     return Replacement(start=start, end=at, parts=(text if source.text[start:at].endswith("\n") else text[:-1],))
 
 
-def _with_names_laid_out(source: SourceText, written: set[str], width: int, in_order: bool) -> str:
+def _with_names_laid_out(source: SourceText, written: set[str], style: _Style) -> str:
     """Lay the names of changed statements out: sorted where they were, one to a line where one line is too short."""
     import libcst as cst
 
@@ -137,7 +152,7 @@ def _with_names_laid_out(source: SourceText, written: set[str], width: int, in_o
             if isinstance(inner.names, cst.ImportStar) or _has_other_comments(inner):
                 continue
             start, end = source.start(inner), source.end(inner)
-            text = _laid_out(source, inner, width, in_order=in_order)
+            text = _laid_out(source, inner, style)
             edits.append(Replacement(start=start, end=end, parts=(text,)))
     return apply(source.text, edits)
 
@@ -151,20 +166,25 @@ def _has_other_comments(node: cst.ImportFrom) -> bool:
     return bool(everything) or (node.lpar is not None and isinstance(node.names, cst.ImportStar))
 
 
-def _laid_out(source: SourceText, node: cst.ImportFrom, width: int, *, in_order: bool) -> str:
+def _laid_out(source: SourceText, node: cst.ImportFrom, style: _Style) -> str:
     import libcst as cst
 
     assert not isinstance(node.names, cst.ImportStar)
     pairs = [(source.code(alias).rstrip(", \n"), _comment_of(node, alias)) for alias in node.names]
-    if in_order:
+    if style.in_order:
         pairs.sort(key=lambda pair: _name_key(pair[0]))
+    apart = [] if style.combines or not style.in_order else [pair for pair in pairs if " as " in pair[0]]
+    groups = [[pair for pair in pairs if pair not in apart], *([pair] for pair in apart)]
     head = source.text[source.start(node) : source.start(node.names[0])].rstrip().removesuffix("(").rstrip()
     indent = source.indent_at(source.start(node))
-    line = f"{head} {', '.join(name for name, _ in pairs)}"
     is_on_lines = "\n" in source.code(node)
-    if not is_on_lines and len(indent) + len(line) <= width:
-        return line
-    return f"{head} (\n" + "".join(f"{indent}    {name},{comment}\n" for name, comment in pairs) + f"{indent})"
+    statements = []
+    for group in sorted(filter(None, groups), key=lambda group: _name_key(group[0][0])):
+        line = f"{head} {', '.join(name for name, _ in group)}"
+        names = "".join(f"{indent}    {name},{comment}\n" for name, comment in group)
+        fits = not is_on_lines and len(indent) + len(line) <= style.width
+        statements.append(line if fits else f"{head} (\n{names}{indent})")
+    return f"\n{indent}".join(statements)
 
 
 def _comment_of(node: cst.ImportFrom, alias: cst.ImportAlias) -> str:

@@ -49,6 +49,8 @@ class ModuleIndex:
         own_calls: The published symbols that the plugin's own function implements, of a call of it.
         partials: The published symbols that the function in a ``functools.partial`` is or implements.
         replaced: The classes of the record in a ``dataclasses.replace``, as symbols.
+        attributes: The names that each class of the plugin assigns, by symbol; one for all modules.
+        patterns: The classes that a pattern matches, as symbols.
         implementations: The published symbols that a function implements.
         classes: The bases of a class, itself first, as symbols; a protocol that it satisfies counts as one.
     """
@@ -58,6 +60,8 @@ class ModuleIndex:
     own_calls: dict[Span, set[str]] = field(default_factory=dict)
     partials: dict[Span, set[str]] = field(default_factory=dict)
     replaced: dict[Span, tuple[str, ...]] = field(default_factory=dict)
+    attributes: dict[str, set[str]] = field(default_factory=dict)
+    patterns: dict[Span, tuple[str, ...]] = field(default_factory=dict)
     implementations: dict[Definition, set[str]] = field(default_factory=dict)
     classes: dict[Definition, tuple[str, ...]] = field(default_factory=dict)
 
@@ -88,7 +92,8 @@ def build_index(sources: Mapping[str, tuple[str, str]], spi: SpiTree) -> TypeInd
     files = {name: SourceFile(path, text) for name, (path, text) in sources.items()}
     errors, result = check_types(", ".join(sources), files, world_of(spi, keep_types=True))
     trees = {name: tree for name in sources if (tree := result.graph[name].tree) is not None}
-    index = TypeIndex({name: ModuleIndex() for name in sources}, errors)
+    attributes: dict[str, set[str]] = {}
+    index = TypeIndex({name: ModuleIndex(attributes=attributes) for name in sources}, errors)
     flows = _Flows(result)
     protocols = _protocols(spi)
     readers = {name: _Reader(result, index.modules[name], sources[name][1], flows, protocols) for name in trees}
@@ -140,17 +145,19 @@ class _Reader:
         self._calls: list[CallExpr] = []
 
     def read(self, tree: MypyFile) -> None:
-        from mypy import nodes
+        from mypy import nodes, patterns
 
         for node in walk(tree):
             if isinstance(node, nodes.MemberExpr | nodes.SuperExpr):
                 self._index.members[self._span(node)] = self._flows.members(node)
             elif isinstance(node, nodes.CallExpr):
                 self._calls.append(node)
-                self._index.calls[self._span(node)] = self._flows.called(node)
+                self._index.calls[self._span(node)] = self._flows.called(node.callee)
                 self._flows.arguments(node)
             elif isinstance(node, nodes.ClassDef):
                 self._class(node)
+            elif isinstance(node, patterns.ClassPattern):
+                self._index.patterns[self._span(node)] = self._flows.classes(node.class_ref)
             elif isinstance(node, nodes.AssignmentStmt):
                 for kind in [node.type] if node.type is not None else map(self._types.get, node.lvalues):
                     if kind is not None:
@@ -164,9 +171,8 @@ class _Reader:
         for node in self._calls:
             span = self._span(node)
             if _calls_library(node, "functools.partial") and node.args:
-                self._index.partials[span] = self._flows.implemented_by(node.args[0]) | {
-                    *self._flows.named(node.args[0])
-                }
+                called = self._flows.called(node.args[0])
+                self._index.partials[span] = self._flows.implemented_by(node.args[0]) | {*called}
             elif _calls_library(node, "dataclasses.replace") and node.args:
                 self._index.replaced[span] = self._flows.classes(node.args[0])
             elif symbols := self._flows.implemented_by(node.callee, node):
@@ -189,6 +195,9 @@ class _Reader:
                 if not any(_has_members(base, names) for base in node.info.mro[1:]):
                     bases.insert(1, symbol)  # before its bases: none of them has the protocol's members
         self._index.classes[Definition(node.line, node.name)] = tuple(bases)
+        stated = (item for item in node.defs.body if isinstance(item, nodes.AssignmentStmt))
+        assigned = {one.name for item in stated for one in item.lvalues if isinstance(one, nodes.NameExpr)}
+        self._index.attributes[symbol_of(node.info)] = assigned
         for name, entry in node.info.names.items():
             function = plain_function(entry.node)
             if function is None:
@@ -267,10 +276,10 @@ class _Flows:
         kind = self._types.get(node)
         return [] if kind is None else list(_infos_of(get_proper_type(kind)))
 
-    def called(self, node: CallExpr) -> tuple[str, ...]:
-        """Return the symbols that a call calls."""
-        info = self._called_class(node.callee)
-        return self.named(node.callee) if info is None else tuple(symbol_of(maker) for maker in _makers(info))
+    def called(self, callee: Expression) -> tuple[str, ...]:
+        """Return the symbols that a call of an expression calls."""
+        info = self._called_class(callee)
+        return self.named(callee) if info is None else tuple(symbol_of(maker) for maker in _makers(info))
 
     def _called_class(self, callee: Expression) -> TypeInfo | None:
         """Return the class that a call makes an object of: under a name, an alias, or with type arguments."""

@@ -14,9 +14,10 @@ from pipelex.upgrading.import_order import tidied
 from pipelex.upgrading.rewrites import members, packaging, parameters, symbols
 from pipelex.upgrading.rewrites.imports import write_imports
 from pipelex.upgrading.rewrites.step import Step
-from pipelex.upgrading.rewrites.uses import leave_uses
+from pipelex.upgrading.rewrites.uses import leave_uses, leave_values
 from pipelex.upgrading.source_text import SourceText
 from pipelex.upgrading.type_index import build_index
+from pipelex.upgrading.unused_imports import without_unused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from pipelex.checking.spi_tree import SpiTree
     from pipelex.checking.targets import Target
+    from pipelex.reading.source import SourceModule
     from pipelex.spi.changes import ApiChange
     from pipelex.upgrading.edits import Edit
     from pipelex.upgrading.type_index import TypeIndex
@@ -74,12 +76,16 @@ class Upgrade:
         edits: Every edit.
         left: What the author has to decide.
         is_assumed: Whether the plugin states no version, and ``old`` is the oldest that it fits.
+        states_number: Whether the plugin states a version as a number.
+        constants: The constants of each module by which other modules state the version.
     """
 
     target: Target
     old: int
     new: int
     is_assumed: bool = False
+    states_number: bool = True
+    constants: dict[str, set[str]] = field(default_factory=dict)
     before: dict[Path, str] = field(default_factory=dict)
     after: dict[Path, str] = field(default_factory=dict)
     edits: list[DoneEdit] = field(default_factory=list)
@@ -108,9 +114,11 @@ def upgrade(target: Target, *, to: int | None = None, since: int | None = None) 
     goal = spi_tree(to).api_version
     paths = {name: module.path for name, module in target.modules.items()}
     texts = {name: module.text for name, module in target.modules.items()}
-    stated = _stated_version(target, texts, goal, since)
+    constants = _constants(target)
+    numbers = _stated(target, constants)
+    stated = _stated_version(target, numbers, goal, since)
     old = stated if stated is not None else _oldest_fitting(target, texts, goal)
-    done = Upgrade(target, old, goal, is_assumed=stated is None)
+    done = Upgrade(target, old, goal, is_assumed=stated is None, constants=constants, states_number=bool(numbers))
     if target.metadata is not None and packaging.is_rewritten(target.metadata.file):
         done.before[target.metadata.file] = done.after[target.metadata.file] = read_text(target.metadata.file)
     for number in range(old, goal):
@@ -136,11 +144,10 @@ def _sources(target: Target, texts: dict[str, str]) -> dict[str, tuple[str, str]
 # --- which version -------------------------------------------------------------------------------------
 
 
-def _stated_version(target: Target, texts: dict[str, str], goal: int, since: int | None) -> int | None:
+def _stated_version(target: Target, stated: set[int], goal: int, since: int | None) -> int | None:
     """Return the version that a plugin was written against, as the user or the plugin states it."""
     from pipelex.checking.spi_tree import spi_tree
 
-    stated = _stated(target, texts)
     if len(stated) > 1 and since is None:
         numbers = " and ".join(str(number) for number in sorted(stated))
         raise _error(target, f"its plugins target versions {numbers}", "Upgrade them one by one, or pass --from")
@@ -190,13 +197,29 @@ def _has_group_of(target: Target, number: int, goal: int) -> bool:
     return True
 
 
-def _stated(target: Target, texts: dict[str, str]) -> set[int]:
-    found = set()
-    for name, text in texts.items():
-        if packaging.ATTRIBUTE in text:
-            source = SourceText(name, str(target.modules[name].path), text)
-            found |= {node.evaluated_value for node in packaging.stated_versions(source)}
+def _constants(target: Target) -> dict[str, set[str]]:
+    """Return the constants of each module by which another one states the API version."""
+    found: dict[str, set[str]] = {}
+    for module in target.modules.values():
+        named = packaging.named_constants(_source(module)) if packaging.ATTRIBUTE in module.text else ()
+        for one in filter(None, map(module.bindings.get, named)):
+            if one.name is not None:
+                found.setdefault(one.module, set()).add(one.name)
     return found
+
+
+def _stated(target: Target, constants: dict[str, set[str]]) -> set[int]:
+    """Return the numbers that a plugin states."""
+    found = set()
+    for name, module in target.modules.items():
+        if packaging.ATTRIBUTE in module.text or name in constants:
+            literals = packaging.stated_versions(_source(module), constants.get(name, ()))
+            found |= {node.evaluated_value for node in literals}
+    return found
+
+
+def _source(module: SourceModule) -> SourceText:
+    return SourceText(module.name, str(module.path), module.text)
 
 
 def _error(target: Target, reason: str, fix: str) -> UpgradeError:
@@ -219,13 +242,21 @@ def _one_step(
         path = paths[name]
         source = SourceText(name, str(path), text)
         step = Step(source, index.modules[name], spi_tree(number), spi_tree(number + 1))
-        _rewrite(step, changes, number)
-        after[name] = tidied(source, step.finish(), packaging.line_length(done.target.root))
-        _demand_python(done.target, path, after[name], number + 1)
+        _rewrite(step, changes, number, done)
+        rewritten = step.finish()
+        _demand_python(done.target, path, rewritten, number + 1)
+        rewritten = without_unused(source, rewritten, _imported_from(done.target, name))
+        after[name] = tidied(source, rewritten, packaging.line_length(done.target.root))
         done.edits += [DoneEdit(path, edit.line, edit.what, edit.change) for edit in sorted(step.edits, key=_place)]
         done.left += [LeftToAuthor(path, item.line, item.reason) for item in step.undecided]
     _rewrite_metadata(done, changes)
     return after
+
+
+def _imported_from(target: Target, name: str) -> set[str]:
+    """Return the names that other modules of a plugin import from a module."""
+    imports = (one for module in target.modules.values() for one in module.imports)
+    return {one.name for one in imports if one.module == name and one.name is not None}
 
 
 def _place(edit: Edit) -> tuple[int, int]:
@@ -242,11 +273,12 @@ def _demand_python(target: Target, path: Path, text: str, number: int) -> None:
         raise _error(target, reason, f"Upgrade it by hand (docs/api-versions/v{number}.md), and report this") from exc
 
 
-def _rewrite(step: Step, changes: Sequence[ApiChange], number: int) -> None:
+def _rewrite(step: Step, changes: Sequence[ApiChange], number: int, done: Upgrade) -> None:
     symbols.rewrite(step, [change for change in changes if change.kind in symbols.KINDS])
     for change in changes:
         if change.kind in parameters.KINDS:
             parameters.rewrite(step, change)
+            leave_values(step, change, "its parameters changed")
         elif change.kind in members.RENAMES:
             members.rename(step, change)
         elif change.kind == "async-changed":
@@ -259,7 +291,9 @@ def _rewrite(step: Step, changes: Sequence[ApiChange], number: int) -> None:
             packaging.regroup_strings(step, change)
         elif change.kind not in symbols.KINDS:
             leave_uses(step, change)
-    packaging.restate(step, number, version_change(number + 1))
+    packaging.restate(step, number, version_change(number + 1), done.constants.get(step.source.name, ()))
+    if not done.states_number and number + 1 == done.new:
+        packaging.leave_unknown(step, version_change(done.new))
     write_imports(step)
 
 

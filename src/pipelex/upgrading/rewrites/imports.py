@@ -122,27 +122,33 @@ def _write(step: Step, module: str, names: list[str], change: ApiChange, *, type
         at = source.start(around[0])
         step.replace(at, at, f"{line}\n{source.indent_at(at)}", change, what)
     else:
-        at, glue = _after_imports(step)
-        step.replace(at, at, f"{glue}{line}\n", change, what)
+        at, above, below = _after_imports(step)
+        is_first = not any(edit.start == edit.end == at for edit in step.edits)
+        step.replace(at, at, f"{above if is_first else ''}{line}\n{below if is_first else ''}", change, what)
 
 
-def _after_imports(step: Step) -> tuple[int, str]:
-    """Return the offset of the line below the last import of the module, or below its docstring, and what parts them.
+def _after_imports(step: Step) -> tuple[int, str, str]:
+    """Return where the module's imports of other packages end, and what parts an import there from what is around it.
 
-    A blank line parts a docstring, and the standard library's imports, from those of other packages.
+    Relative imports are behind them. A blank line parts a docstring, and the imports of the standard library, from
+    those of other packages.
     """
     import sys
 
     import libcst as cst
 
-    at, glue = 0, ""
-    for number, node in enumerate(step.source.tree.body):
-        inner = node.body[0] if isinstance(node, cst.SimpleStatementLine) else None
-        if isinstance(inner, cst.Import | cst.ImportFrom) or (number == 0 and isinstance(inner, cst.Expr)):
-            at = step.source.line_end(step.source.end(node)) + 1
-            words = step.source.code(inner).split()
-            glue = "\n" if words[0] not in {"from", "import"} or _root(words[1]) in sys.stdlib_module_names else ""
-    return min(at, len(step.source.text)), glue
+    source, body = step.source, step.source.tree.body
+    statements = [node.body[0] if isinstance(node, cst.SimpleStatementLine) else None for node in body]
+    at = source.text.rfind("\n", 0, source.start(body[0])) + 1 if body else len(source.text)
+    above, behind = "", 0
+    for number, inner in enumerate(statements):
+        is_import = isinstance(inner, cst.Import | cst.ImportFrom) and not getattr(inner, "relative", False)
+        if inner is not None and (is_import or (number == 0 and isinstance(inner, cst.Expr))):
+            at, behind = min(source.line_end(source.end(body[number])) + 1, len(source.text)), number + 1
+            words = source.code(inner).split()
+            above = "\n" if not is_import or _root(words[1]) in sys.stdlib_module_names else ""
+    is_above_relative = behind < len(body) and getattr(statements[behind], "relative", False)
+    return at, above, "\n" if is_above_relative and not source.text.startswith("\n", at) else ""
 
 
 def _root(module: str) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipelex.upgrading.edits import Kept
     from pipelex.upgrading.source_text import SourceText
 
-    Item = cst.Param | cst.ParamStar | cst.ParamSlash | cst.Arg | cst.Element
+    Item = cst.Param | cst.ParamStar | cst.ParamSlash | cst.Arg | cst.Element | cst.ImportAlias
     Parts = tuple[str | Kept, ...]
 
 
@@ -55,6 +55,10 @@ class ItemList:
     def keeps_any(self) -> bool:
         """Whether any item remains."""
         return len(self._removed) < len(self.items)
+
+    def behind(self, item: Item) -> int:
+        """Return the offset behind an item and its comma."""
+        return _end_with_comma(self.source, item)
 
     def append(self, parts: Parts, change: ApiChange, what: str) -> None:
         """Append an item: behind the last one, before a ``**`` parameter."""
@@ -101,25 +105,9 @@ class ItemList:
                 used = True
 
     def _removals(self, kept: list[int]) -> Iterator[Edit]:
-        """Remove an item with the comma behind it, or with the one before it where none is kept behind it."""
-        source, items = self.source, self.items
         for number, (change, what) in self._removed.items():
-            item = items[number]
-            is_followed = any(other > number for other in kept)
-            is_preceded = any(other < number for other in kept)
-            if is_followed:
-                start, end = source.start(item), source.start(items[number + 1])
-            elif is_preceded:
-                start, end = source.item_end(items[number - 1]), source.item_end(item)
-            else:
-                start = source.start(item)
-                end = source.start(items[number + 1]) if number + 1 < len(items) else self._end_with_comma(item)
+            start, end = place_of(self.source, self.items, number, kept)
             yield self._edit(start, end, (), change, what)
-
-    def _end_with_comma(self, item: Item) -> int:
-        import libcst as cst
-
-        return self.source.end(item.comma) if isinstance(item.comma, cst.Comma) else self.source.item_end(item)
 
     def _insertions(self, anchor: int | None) -> Iterator[Edit]:
         """Insert behind an item; on a line of its own, comma and comment included, where that item has one."""
@@ -140,8 +128,8 @@ class ItemList:
                 yield self._edit(end, end, (", ", *new.parts), new.change, new.what)
             return
         has_comma = isinstance(item.comma, cst.Comma)
-        behind = source.line_end(self._end_with_comma(item))
-        rest = source.text[self._end_with_comma(item) : behind].strip()
+        behind = source.line_end(_end_with_comma(source, item))
+        rest = source.text[_end_with_comma(source, item) : behind].strip()
         indent = source.text[line_start:start]
         if rest and not rest.startswith("#"):  # the next item, or the closing bracket, is on the same line
             for new in self._appended:
@@ -156,6 +144,33 @@ class ItemList:
 
     def _edit(self, start: int, end: int, parts: Parts, change: ApiChange, what: str) -> Edit:
         return Edit(start=start, end=end, parts=parts, line=self.source.line_at(start), change=change, what=what)
+
+
+def place_of(source: SourceText, items: Sequence[Item], number: int, kept: Sequence[int]) -> tuple[int, int]:
+    """Return what to remove with an item: its lines where it has them alone, else the comma behind it or before it.
+
+    Args:
+        source: The module.
+        items: The items of the list.
+        number: The item.
+        kept: The items that remain.
+    """
+    item, start = items[number], source.start(items[number])
+    line_start, end = source.text.rfind("\n", 0, start) + 1, _end_with_comma(source, item)
+    line_end = source.line_end(end)
+    if not source.text[line_start:start].strip() and source.text[end:line_end].strip()[:1] in {"", "#"}:
+        return line_start, min(line_end + 1, len(source.text))
+    if any(other > number for other in kept):
+        return start, source.start(items[number + 1])
+    if any(other < number for other in kept):
+        return source.item_end(items[number - 1]), source.item_end(item)
+    return start, source.start(items[number + 1]) if number + 1 < len(items) else end
+
+
+def _end_with_comma(source: SourceText, item: Item) -> int:
+    import libcst as cst
+
+    return source.end(item.comma) if isinstance(item.comma, cst.Comma) else source.item_end(item)
 
 
 def _is_last_always(item: Item) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pipelex.upgrading.edits import Kept
 from pipelex.upgrading.rewrites.parameters import need
 from pipelex.upgrading.rewrites.step import plain
+from pipelex.upgrading.rewrites.uses import leave_strings, leave_values
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -26,26 +27,16 @@ def rename(step: Step, change: ApiChange) -> None:
     new, source, what = change.new, step.source, f"{old} is {change.new}"
     for function in step.implementations(change.symbol):
         step.replace(source.start(function.name), source.end(function.name), new, change, what)
-    for node in step.members(change.symbol):
-        step.replace(source.start(node.attr), source.end(node.attr), new, change, what)
+    for node in [*(node.attr for node in step.members(change.symbol)), *step.assigned(change.symbol)]:
+        step.replace(source.start(node), source.end(node), new, change, what)
     if change.kind == "field-renamed":
-        for call in [*step.calls(owner), *step.replaced(owner)]:
+        for call in [*step.calls(owner), *step.replaced(owner), *step.partials(owner)]:
             for item in call.args:
                 if item.keyword is not None and item.keyword.value == old:
                     step.replace(source.start(item.keyword), source.end(item.keyword), new, change, what)
-    _leave_strings(step, change, old)
-
-
-def _leave_strings(step: Step, change: ApiChange, name: str) -> None:
-    """Leave a member that is named in a string to the author: nobody can tell whose it is."""
-    import libcst as cst
-
-    for node in step.source.nodes(cst.Call):
-        assert isinstance(node, cst.Call)
-        if step.source.code(node.func) in {"getattr", "setattr", "hasattr", "delattr"} and len(node.args) > 1:
-            value = node.args[1].value
-            if isinstance(value, cst.SimpleString) and value.evaluated_value == name:
-                step.leave(node, change, f"'{name}' is named in a string")
+        for key in step.matched(owner, old):
+            step.replace(source.start(key), source.end(key), new, change, what)
+    leave_strings(step, change, old)
 
 
 def turn_async(step: Step, change: ApiChange) -> None:
@@ -63,12 +54,15 @@ def turn_async(step: Step, change: ApiChange) -> None:
             step.leave(one, change, f"write a function that is {change.new}: a lambda cannot be")
     for call in calls:
         _await(step, call, change) if wanted else _no_longer_await(step, call, change)
+    leave_values(step, change, f"it is {change.new} now")
 
 
 def _make_async(step: Step, function: cst.FunctionDef, change: ApiChange) -> None:
     if _is_generator(step, function):
         step.leave(function, change, "it is a generator")
         return
+    if re.search(r"(?<!\w)((asyncio|anyio|trio)\.run|run_until_complete)\(", step.source.code(function.body)):
+        step.leave(function, change, "it runs an event loop in here: await what it runs")
     at = _def_at(step, function)
     step.replace(at, at, "async ", change, f"{function.name.value} is async")
 
@@ -160,6 +154,7 @@ def wrap_return(step: Step, change: ApiChange) -> None:
     for call in calls:
         if not any(call is value for value in wrapped):
             step.leave(call, change, f"it returns '{change.new}' now, no longer '{change.old}'")
+    leave_values(step, change, f"it returns '{change.new}' now, no longer '{change.old}'")
 
 
 @dataclass
@@ -187,6 +182,9 @@ class _Wrapping:
         step, change = self.step, self.change
         if isinstance(function, cst.Lambda):
             return self._wrap(function.body)
+        if self._is_async and function.asynchronous is None:
+            step.leave(function, change, f"what it returns is awaited: write an async function, '{change.new}'")
+            return []
         if _is_generator(step, function):
             step.leave(function, change, "it is a generator")
             return []
@@ -214,11 +212,28 @@ class _Wrapping:
             return origins
         if (isinstance(bare, cst.Name) and bare.value == "None" and _takes_none(change.new)) or self._is_wrapped(bare):
             return []
+        if self._is_async and self._in_lambda(value):
+            step.leave(value, change, f"a lambda cannot be async: write a function that returns '{change.new}'")
+            return []
         head, _, tail = change.migration.strip().partition("{}")
+        if isinstance(value, cst.Tuple) and not value.lpar:
+            head, tail = f"{head}(", f"){tail}"
         start, end = step.outer(value)
         step.replace_parts(start, end, (head, Kept(start, end), tail), change, f"returns {change.new}", rank=WRAP)
         need(step, change.migration, change, runtime=True)
         return []
+
+    @property
+    def _is_async(self) -> bool:
+        """Whether what an implementation returns is awaited."""
+        signature = self.step.old.tree.signature(plain(self.change.symbol))
+        return signature is not None and signature.is_async
+
+    def _in_lambda(self, value: cst.BaseExpression) -> bool:
+        import libcst as cst
+
+        around = (item for item in self.step.source.ancestors(value) if isinstance(item, cst.FunctionDef | cst.Lambda))
+        return isinstance(next(around, None), cst.Lambda)
 
     def _is_wrapped(self, value: cst.BaseExpression) -> bool:
         """Return whether a value is written as the entry writes it, which an earlier run did."""

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     import libcst as cst
@@ -21,11 +21,12 @@ IDIOM = "PLUGIN_API_VERSION"
 KIND = "entry-point-group-changed"
 
 
-def stated_versions(source: SourceText) -> list[cst.Integer]:
+def stated_versions(source: SourceText, constants: Iterable[str] = ()) -> list[cst.Integer]:
     """Return the literals that state the API version of a plugin: in a class, an instance, a call, a constant.
 
     Args:
         source: The module.
+        constants: The constants by which other modules state it.
     """
     import libcst as cst
 
@@ -35,7 +36,40 @@ def stated_versions(source: SourceText) -> list[cst.Integer]:
             found.append(value)
         elif isinstance(value, cst.Name):
             found += _constant(source, value.value)
+    for name in constants:
+        found += _constant(source, name)
     return list(dict.fromkeys(found))
+
+
+def named_constants(source: SourceText) -> set[str]:
+    """Return the names by which a module states the API version; a name that is imported has its number elsewhere.
+
+    Args:
+        source: The module.
+    """
+    import libcst as cst
+
+    return {value.value for value in _values(source) if isinstance(value, cst.Name)}
+
+
+def leave_unknown(step: Step, change: ApiChange) -> None:
+    """Leave what states the API version in another way than by a number or ``PLUGIN_API_VERSION`` to the author.
+
+    Args:
+        step: A module of a plugin that states no number.
+        change: What the marks are put down to.
+    """
+    import libcst as cst
+
+    source = step.source
+    for value in _values(source):
+        name = value.attr if isinstance(value, cst.Attribute) else value
+        scope = source.scope(value)
+        bound = scope[name.value] if scope is not None and isinstance(name, cst.Name) else ()
+        imported = [getattr(item, "node", None) for item in bound]
+        is_idiom = any(IDIOM in source.code(node) for node in imported if isinstance(node, cst.ImportFrom))
+        if not is_idiom and source.code(name) != IDIOM:
+            step.leave(value, change, f"state the version as a number: {change.version}")
 
 
 def _values(source: SourceText) -> Iterator[cst.BaseExpression]:
@@ -44,15 +78,36 @@ def _values(source: SourceText) -> Iterator[cst.BaseExpression]:
     for node in source.nodes(cst.Assign, cst.AnnAssign, cst.Arg, cst.FunctionDef):
         value: cst.BaseExpression | None = None
         if isinstance(node, cst.Assign):
-            value = node.value if any(_is_attribute(target.target) for target in node.targets) else None
+            value = next(filter(None, (_value_of(target.target, node.value) for target in node.targets)), None)
         elif isinstance(node, cst.AnnAssign):
             value = node.value if _is_attribute(node.target) else None
+            yield from _literals(node.annotation) if value is not None else ()
         elif isinstance(node, cst.Arg):
             value = node.value if node.keyword is not None and node.keyword.value == ATTRIBUTE else None
         elif isinstance(node, cst.FunctionDef) and node.name.value == ATTRIBUTE:
+            yield from _literals(node.returns) if node.returns is not None else ()
             yield from _returned(source, node)
         if value is not None:
             yield value
+
+
+def _value_of(target: cst.BaseExpression, value: cst.BaseExpression) -> cst.BaseExpression | None:
+    """Return what an assignment gives the attribute, in a tuple as well."""
+    import libcst as cst
+
+    if isinstance(target, cst.Tuple) and isinstance(value, cst.Tuple):
+        pairs = zip(target.elements, value.elements, strict=False)
+        return next((element.value for one, element in pairs if _is_attribute(one.value)), None)
+    return value if _is_attribute(target) else None
+
+
+def _literals(annotation: cst.Annotation) -> Iterator[cst.Integer]:
+    """Yield the numbers in ``Literal[1]``."""
+    import libcst.matchers as m
+
+    literal = m.Name("Literal") | m.Attribute(attr=m.Name("Literal"))
+    for node in m.findall(annotation, m.Subscript(value=literal)):
+        yield from m.findall(node, m.Integer())  # type: ignore[misc]  # what the matcher of integers finds is integers
 
 
 def _returned(source: SourceText, function: cst.FunctionDef) -> Iterator[cst.BaseExpression]:
@@ -86,18 +141,20 @@ def _constant(source: SourceText, name: str) -> Iterator[cst.Integer]:
             if isinstance(value, cst.Integer) and any(
                 isinstance(item, cst.Name) and item.value == name for item in targets
             ):
+                yield from _literals(node.annotation) if isinstance(node, cst.AnnAssign) else ()
                 yield value
 
 
-def restate(step: Step, old: int, change: ApiChange) -> None:
+def restate(step: Step, old: int, change: ApiChange, constants: Iterable[str] = ()) -> None:
     """Raise the version that a plugin states.
 
     Args:
         step: The module.
         old: The version before.
         change: What the edits are put down to.
+        constants: The constants of the module by which other modules state it.
     """
-    for node in stated_versions(step.source):
+    for node in stated_versions(step.source, constants):
         if node.evaluated_value == old:
             text, what = str(change.version), f"{ATTRIBUTE} is {change.version}"
             step.replace(step.source.start(node), step.source.end(node), text, change, what)
@@ -206,7 +263,8 @@ def _regroup_toml(text: str, change: ApiChange) -> str:
             renamed.append(old_table[keys[-1]])
     if not renamed:
         return text
-    spelled = rf"""(^[ \t]*\[?(?:[\w.\-" ]*?\.)?)(["']){re.escape(change.old)}\2(?=[ \t]*[\].=])"""
+    above = r"""^[ \t]*\[?(?:[\w.\-" ]*?\.)?|^[^#\n]*[{,][ \t]*"""  # a table, a dotted key, an inline table
+    spelled = rf"""({above})(["']){re.escape(change.old)}\2(?=[ \t]*[\].=])"""
     new = re.sub(spelled, rf"\g<1>\g<2>{change.new}\g<2>", text, flags=re.MULTILINE)
     if tomlkit.parse(new).unwrap() == wanted:
         return new

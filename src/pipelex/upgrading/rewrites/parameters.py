@@ -192,7 +192,7 @@ def _add(step: Step, function: Function, change: ApiChange) -> None:
         return
     step.parameters(function).append((text,), change, f"takes {name}")
     step.gained.add((function, name))
-    need(step, text.partition(":")[2], change)
+    _need_type(step, function, text, change)
 
 
 def _name_of(parameter: str) -> str:
@@ -226,6 +226,14 @@ def need(step: Step, code: str, change: ApiChange, *, runtime: bool = False) -> 
             reference = f"{step.new.home[word]}:{word}"
             before = step.imports.get(reference, (change, False))
             step.imports[reference] = (before[0], before[1] or runtime)
+
+
+def _need_type(step: Step, function: Function, parameter: str, change: ApiChange) -> None:
+    """Note the type of a parameter that a function gets; a lambda has no annotations."""
+    import libcst as cst
+
+    if isinstance(function, cst.FunctionDef):
+        need(step, parameter.partition(":")[2], change)
 
 
 def _remove(step: Step, function: Function, change: ApiChange) -> None:
@@ -296,20 +304,30 @@ def _regroup(step: Step, function: Function, change: ApiChange) -> None:
     if any(_is_assigned(step, node) for node in references):
         step.leave(function, change, f"write '{change.new}' in place of {change.old}, which is assigned in here")
         return
-    for node in references:
-        statement = _deletion_of(step, node)
-        if statement is not None:
-            _no_longer_delete(step, node, statement, change)
+    deletions = {id(node): statement for node in references if (statement := _deletion_of(step, node)) is not None}
+    is_idle = len(deletions) == len(references)
+    for place, node in enumerate(sorted(references, key=step.source.start)):
+        if id(node) in deletions and not (is_idle and place == 0):
+            _no_longer_delete(step, node, deletions[id(node)], change)
             continue
-        what = f"{node.value} is in {new}"
-        step.replace(step.source.start(node), step.source.end(node), f"{new}.{node.value}", change, what)
+        text = new if is_idle else f"{new}.{node.value}"
+        step.replace(step.source.start(node), step.source.end(node), text, change, f"{node.value} is in {new}")
     first, *others = sorted(present, key=step.source.start)
     items = step.parameters(function)
     items.replace(first, (new if isinstance(function, cst.Lambda) else change.new,), change, f"takes {new}")
+    if references:
+        _no_longer_excuse(step, items.behind(first), change)
     for item in others:
         items.remove(item, change, f"no longer takes {item.name.value}")
     step.gained.add((function, new))
-    need(step, change.new.partition(":")[2], change)
+    _need_type(step, function, change.new, change)
+
+
+def _no_longer_excuse(step: Step, at: int, change: ApiChange) -> None:
+    """Take out the ``noqa`` of an unused parameter, whose place one has taken that is used."""
+    end = step.source.line_end(at)
+    if re.fullmatch(r"\s*#\s*noqa:\s*ARG\d+(?!\s*[\d,]).*", step.source.text[at:end]):
+        step.replace(at, end, "", change, "no longer excuses that it is unused")
 
 
 def _grouped(change: ApiChange) -> tuple[list[str], str]:
@@ -325,6 +343,8 @@ def _is_assigned(step: Step, node: cst.Name) -> bool:
     around = step.source.parent(node)
     while isinstance(around, cst.Element | cst.StarredElement | cst.Tuple | cst.List):
         target, around = around, step.source.parent(around)
+    if isinstance(around, cst.Del):
+        return _deletion_of(step, node) is None  # in brackets within the list
     if isinstance(around, cst.For | cst.CompFor | cst.NamedExpr | cst.AugAssign | cst.AnnAssign):
         return around.target is target
     return isinstance(around, cst.AssignTarget | cst.NameItem) or (

@@ -202,6 +202,30 @@ class Step:
             if symbol in self.index.classes.get(self.source.definition(node), ())[1:]:
                 yield node
 
+    def assigned(self, symbol: str) -> Iterator[cst.Name]:
+        """Yield the names by which classes of the plugin assign a member of a published class in their bodies."""
+        import libcst as cst
+
+        owner, _, member = symbol.rpartition(".")
+        for node in self.derived(owner):
+            for statement in self.source.nodes(cst.AssignTarget, cst.AnnAssign):
+                assert isinstance(statement, cst.AssignTarget | cst.AnnAssign)
+                target = statement.target
+                if not isinstance(target, cst.Name) or target.value != member:
+                    continue
+                around = self.source.ancestors(statement)
+                if next((item for item in around if isinstance(item, cst.FunctionDef | cst.ClassDef)), None) is node:
+                    yield target
+
+    def matched(self, symbol: str, field: str) -> Iterator[cst.Name]:
+        """Yield the keywords of a field in the patterns that match records of a class."""
+        import libcst as cst
+
+        for node in self.source.nodes(cst.MatchClass):
+            assert isinstance(node, cst.MatchClass)
+            if symbol in self.index.patterns.get(self.source.span(node), ()):
+                yield from (item.key for item in node.kwds if item.key.value == field)
+
     def positions(self, symbol: str) -> list[str]:
         """Return the names of the parameters of a symbol that may be given by position, ``self`` left out.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipelex.upgrading.rewrites.uses import leave_strings
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
     from pipelex.spi.changes import ApiChange
     from pipelex.upgrading.rewrites.step import Step
+    from pipelex.upgrading.source_text import SourceText
 
 KINDS = frozenset({"symbol-moved", "symbol-renamed", "module-moved"})
 
@@ -48,6 +51,10 @@ def rewrite(step: Step, changes: Iterable[ApiChange]) -> None:
         if moves:
             _rewrite_import(step, node, module, moves)
     _leave_whole_modules(step, changes)
+    for change in changes:
+        module, _, name = change.symbol.partition(":")
+        gone = [] if module in step.new.published else [module]
+        leave_strings(step, change, name, f"{module}.{name}", f"{module}:{name}", *gone)
 
 
 def _move(module: str, alias: cst.ImportAlias, changes: list[ApiChange]) -> Move | None:
@@ -182,7 +189,7 @@ def _rename_references(step: Step, node: cst.ImportFrom, old: str, move: Move) -
     from libcst.metadata import ImportAssignment
 
     scope = step.source.scope(node)
-    if scope is None or _exported(step, old) or _is_taken(step, move.name):
+    if scope is None or is_exported(step.source, old) or _is_taken(step, move.name):
         return False
     bound = [item for item in scope.assignments if item.name == old]
     if not all(isinstance(item, ImportAssignment) and isinstance(item.node, cst.ImportFrom) for item in bound):
@@ -211,12 +218,17 @@ def _rename_reference(step: Step, node: cst.CSTNode, old: str, move: Move) -> No
         step.replace(source.start(node), source.end(node), text, move.change, f"{old} is {move.name}")
 
 
-def _exported(step: Step, name: str) -> bool:
-    """Tell whether the module's own ``__all__`` has a name: then others may import it from here."""
+def is_exported(source: SourceText, name: str) -> bool:
+    """Return whether the module's own ``__all__`` has a name: then others may import it from here.
+
+    Args:
+        source: The module.
+        name: The name.
+    """
     import libcst as cst
 
-    for node in step.source.nodes(cst.Assign, cst.AnnAssign, cst.AugAssign):
-        code = step.source.code(node)
+    for node in source.nodes(cst.Assign, cst.AnnAssign, cst.AugAssign):
+        code = source.code(node)
         if code.startswith("__all__") and re.search(rf"""["']{re.escape(name)}["']""", code):
             return True
     return False
