@@ -1080,7 +1080,8 @@ def test_an_import_is_written_above_relative_ones_and_below_comments(world: Worl
     (package / "__init__.py").write_text("", encoding="utf-8")
     (package / "names.py").write_text(dedent(HOOK) + '__all__ = ["InferenceResult", "LLMJob", "LLMWorkerAbstract"]\n')
     relative = "from .names import InferenceResult, LLMJob, LLMWorkerAbstract\n"
-    rest = f"\ntargets_api = 1\n\nclass Worker(LLMWorkerAbstract):\n    {hook}) -> InferenceResult[str]:\n        raise ValueError\n"
+    method = f"    {hook}) -> InferenceResult[str]:\n        raise ValueError\n"
+    rest = f"\ntargets_api = 1\n\nclass Worker(LLMWorkerAbstract):\n{method}"
     (package / "plugin.py").write_text(head + relative + rest, encoding="utf-8")
     [target] = resolve(str(package))
     done = upgrade(target)
