@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -286,13 +287,41 @@ def test_settings_that_cannot_work_are_refused() -> None:
         Ray(address="ray://head:10001")
 
 
+def answering(listening: socket.socket, answer: bytes) -> str:
+    """Answer one connection; returns the address."""
+
+    def serve() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(100)
+            connection.sendall(answer)
+
+    Thread(target=serve).start()
+    return "{}:{}".format(*listening.getsockname())
+
+
 def test_an_address_at_which_nothing_listens_is_an_error_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        address = "{}:{}".format(*server.getsockname())
+        address = answering(server, bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)))  # as gRPC does
         check_reachable(address)
     with pytest.raises(ClusterUnreachableError, match=address):
         check_reachable(address)
     check_reachable("auto")
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_an_address_at_which_something_else_listens_is_an_error_at_once(answer: bytes) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        pytest.raises(ClusterUnreachableError, match="no Ray cluster"),
+    ):
+        check_reachable(answering(server, answer))
+
+
+def test_an_address_at_which_nothing_answers_is_an_error_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelex.bulk.ray.cluster._CONNECT_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(ClusterUnreachableError, match="timed out"):
+        check_reachable(f"127.0.0.1:{silent.getsockname()[1]}")
 
 
 def test_a_model_record_is_refused(px: Pipelex, monkeypatch: pytest.MonkeyPatch) -> None:
