@@ -69,6 +69,9 @@ def _run(options: argparse.Namespace, project: Project) -> int:
     if options.check and found:
         _report_stale(found, as_json=options.json)
         return STALE
+    if options.check and outputs.outdated:
+        _report_outdated(outputs.outdated, as_json=options.json)
+        return STALE
     if not options.check:
         write(project.root, found)
     if outputs.lacks_imports and found and not options.check:
@@ -78,7 +81,8 @@ def _run(options: argparse.Namespace, project: Project) -> int:
         _report_problems(CodegenError(*outputs.problems), outcome, as_json=options.json)
         return COULD_NOT_TELL
     written = {path: freshness.digest(text.encode("utf-8")) for path, text in outputs.texts.items()}
-    freshness.remember(str(project.root), {**project.seen, **written}, [*outputs.folders, *outputs.watched])
+    if not outputs.outdated:
+        freshness.remember(str(project.root), {**project.seen, **written}, [*outputs.folders, *outputs.watched])
     _report_done(found, total=len(outputs.texts), as_json=options.json)
     return FRESH
 
@@ -115,6 +119,15 @@ def _report_stale(found: list[FileChange], *, as_json: bool) -> None:
     names = "1 file is" if len(found) == 1 else f"{len(found)} files are"
     _write_line(f"Stale: {names} not what spi.toml and src/ make of them: {', '.join(change.path for change in found)}")
     _write_line(f"Fix: {COMMAND}")
+
+
+def _report_outdated(paths: list[str], *, as_json: bool) -> None:
+    if as_json:
+        _print_json(fresh=False, command=f"{COMMAND} freeze", changes=[{"path": path, "diff": ""} for path in paths])
+        return
+    what = "is frozen with documentation" if len(paths) == 1 else "are frozen with documentation"
+    _write_line(f"Stale: the version is not released, and {', '.join(paths)} {what} that is not today's.")
+    _write_line(f"Fix: {COMMAND} freeze")
 
 
 def _report_problems(error: CodegenError, outcome: str = "nothing was written", *, as_json: bool) -> None:

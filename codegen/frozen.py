@@ -9,6 +9,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from codegen.digest import meaning
 from codegen.errors import FrozenError, Problem
 from codegen.project import SPEC_FILE
 
@@ -90,6 +91,29 @@ def check_frozen(project: Project, spec: Spec) -> list[str]:
     if problems:
         raise FrozenError(*problems)
     return [folder_of(row.number, spec) for row in standing(spec)]
+
+
+def outdated(project: Project, spec: Spec, texts: Mapping[str, str]) -> list[str]:
+    """Return the frozen stubs that document the current version otherwise than its stubs do today.
+
+    What a released version said stays as it was. Of a stub that states something else, too, ``diff`` and ``bump`` judge
+    the change.
+
+    Args:
+        project: The project.
+        spec: What was frozen.
+        texts: The generated files, by path.
+    """
+    folder = folder_of(spec.api_version, spec)
+    found: list[str] = []
+    if not any(row.number == spec.api_version and not row.released for row in standing(spec)):
+        return found
+    for name, text in read_frozen(project, folder).items():
+        path = f"{SPI}/v{spec.api_version}/{name}"
+        today = texts.get(path, text)
+        if today != text and meaning(path, today) == meaning(path, text):
+            found.append(f"{folder}/{name}")
+    return found
 
 
 def _edited(folder: str, row: Version) -> str:

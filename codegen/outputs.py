@@ -22,7 +22,7 @@ from codegen.emit import (
     spi_doc,
     stubs,
 )
-from codegen.frozen import check_frozen
+from codegen.frozen import check_frozen, outdated
 from codegen.inputs import read_inputs
 from codegen.writer import Outputs
 
@@ -47,6 +47,7 @@ def render(project: Project) -> Outputs:
     watched = check_frozen(project, inputs.spec)
     outputs = render_inputs(project, inputs)
     outputs.watched += watched
+    outputs.outdated = outdated(project, inputs.spec, outputs.texts)
     return outputs
 
 

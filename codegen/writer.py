@@ -40,6 +40,9 @@ class Outputs:
         self.problems: list[Problem] = []
         """Why an output is missing that nothing else depends on: the others are written all the same."""
 
+        self.outdated: list[str] = []
+        """Frozen stubs whose documentation is no longer that of the version, which is not released yet."""
+
         self.lacks_imports = False
         """Whether one of the problems is that the package cannot be imported: what is written may change that."""
 

@@ -52,6 +52,19 @@ def test_a_frozen_version_is_its_stubs_its_lock_and_a_digest(frozen: SmallProjec
     assert frozen.run("--check") == 0
 
 
+def test_documentation_of_an_unreleased_version_that_is_frozen_no_more_turns_the_check_red(
+    frozen: SmallProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frozen.edit("src/pipelex/cogt/llm/job.py", '"""Pick an item.', '"""Pick one item.')
+    assert frozen.run() == 0
+    assert frozen.run("--check") == 1
+    told = capsys.readouterr().err
+    assert f"{STUB} is frozen with documentation that is not today's" in told
+    assert "Fix: python -m codegen freeze" in told
+    assert fold(frozen, "freeze") == 0
+    assert frozen.run("--check") == 0
+
+
 @pytest.mark.parametrize("edit", ["a stub", "the lock", "a new file", "a removed file"])
 def test_an_edited_frozen_version_turns_the_check_red(
     frozen: SmallProject, capsys: pytest.CaptureFixture[str], edit: str
