@@ -8,7 +8,8 @@ from codegen.changes import with_open_enums
 from codegen.compat.asking.folding import fold, symbol_of
 from codegen.compat.asking.sheet import Pair, Sheet
 from codegen.compat.asking.typecheck import check
-from codegen.compat.drafting.aspects import undecided, undecided_draft
+from codegen.compat.drafting.aspects import undecided
+from codegen.compat.drafting.draft import undecided_draft
 from codegen.compat.drafting.drafts import Drafter
 from codegen.compat.model import Verdict
 from codegen.compat.proving.witnesses import find_witnesses

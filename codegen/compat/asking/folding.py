@@ -38,6 +38,8 @@ def fold(pair: Pair, drafts: list[Draft], symbols: Mapping[int, tuple[str, str]]
     """
     for draft in drafts:
         draft.broken = draft.fails(failed)
+        if draft.note_if and failed.isdisjoint(draft.note_if):
+            draft.note = ""
     standing = [draft for draft in drafts if draft.broken or not draft.only_breaking]
     roots: dict[str, list[Draft]] = {}
     for draft in standing:

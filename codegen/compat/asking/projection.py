@@ -26,6 +26,8 @@ from codegen.compat.model import Direction
 from codegen.compat.reading.outline import parameter_list, variable_text
 from codegen.compat.reading.spelling import Flow, spell
 from pipelex.spi.stub_tree import (
+    SELF,
+    STRUCTURAL,
     VOCABULARY,
     Attribute,
     ClassKind,
@@ -69,11 +71,11 @@ class Dict(MutableMapping[_K, _T]): ...
 """
 _MORE_THAN_ANY_TAKES = 9
 """Parameters of a callable that no other fits, so that ``Callable[..., X]``, which fits all, is a type of its own."""
-_SELF = {"typing.Self", "typing_extensions.Self"}
 _LITERAL_TEXT = {"typing.LiteralString", "typing_extensions.LiteralString"}
 _ANY = {"typing.Any", "typing_extensions.Any"}
 _IMPORTS = ("builtins", *VOCABULARY)
 _OUTSIDE = re.compile(r"\bOutside_(\w+)")
+_NUMBERED = {"enum.IntEnum", "enum.IntFlag", "enum.Flag"}
 _NOT_PROJECTED = {"__init__", "__new__"}
 _SUFFIX = {Flow.IN: "in", Flow.OUT: "out"}
 
@@ -194,7 +196,7 @@ class Projector:
             module, _, bare = name.partition(":")
             text = f"{self.tree.label}: a stub mentions '{bare}' of '{module}', which the tree does not define"
             raise UndecidedError(text)
-        if name in _SELF and self.self_type:
+        if name in SELF and self.self_type:
             return self._self(flow)
         if name in _ANY and self.exact:
             return "typing.Any" if self.takes_any and flow is Flow.OUT else f"{self._shared}.Anything"
@@ -329,8 +331,8 @@ def project_tree(projector: Projector, common: Common) -> str:
                 projector.class_flow = flow
                 lines += _project_class(projector, shape, name, flow, common)
             projector.class_variables = ()
-            constructor = projector.tree.constructor(shape)
-            lines += [f"class {name}__make(typing.Protocol):", *projector.callable([constructor], "__call__", _CALLS)]
+            made = projector.tree.constructors(shape)
+            lines += [f"class {name}__make(typing.Protocol):", *projector.callable(made, "__call__", _CALLS)]
         elif isinstance(shape, FunctionShape):
             signatures = shape.method.signatures
             lines += [f"class {name}__call(typing.Protocol):", *projector.callable(signatures, "__call__", _CALLS)]
@@ -363,9 +365,9 @@ def _project_class(projector: Projector, shape: ClassShape, name: str, flow: Flo
     variables = ", ".join(projector.variable(key, flow) for key in shape.type_variables)
     protocol = f"typing.Protocol[{variables}]" if variables else "typing.Protocol"
     yield f"class {name}__{_SUFFIX[flow]}({', '.join([base for base in bases if base] + [protocol])}):"
-    if shape.kind is not ClassKind.PROTOCOL:
+    if shape.kind not in STRUCTURAL:
         yield f"    def is_{name}(self) -> None: ..."
-    for place, key in enumerate(shape.type_variables):
+    for place, key in enumerate(shape.type_variables if flow is Flow.IN else ()):
         variable = projector.tree.shapes[key]
         if isinstance(variable, VariableShape) and "covariant" in {one.arg for one in variable.call.keywords}:
             yield f"    def holds_{name}_{place}(self) -> {projector.variable(key, flow)}: ..."
@@ -373,7 +375,8 @@ def _project_class(projector: Projector, shape: ClassShape, name: str, flow: Flo
         fields = ", ".join(projector.type(one.type, flow) for one in shape.fields)
         yield f"    def as_tuple(self) -> builtins.tuple[{fields or '()'}]: ..."
     for member in shape.members.values():
-        if member.name not in _NOT_PROJECTED:
+        has_no_hash = member.name == "__hash__" and isinstance(member, Attribute)  # a rule judges that
+        if member.name not in _NOT_PROJECTED and not has_no_hash:
             yield from _project_member(projector, shape, member, flow, common)
     yield "    ..."
 
@@ -431,7 +434,7 @@ def shared_module(names: Names, merged: Sequence[tuple[str, ClassShape, set[str]
         base = next((reference(base) for base in shape.bases if reference(base).startswith("enum.")), "enum.Enum")
         lines.append(f"class {names[key]}({base}):")
         for number, member in enumerate(sorted(members)):
-            lines.append(f"    {member} = {number if base in {'enum.IntEnum', 'enum.IntFlag'} else repr(member)}")
+            lines.append(f"    {member} = {number if base in _NUMBERED else repr(member)}")
         lines.append("    ...")
     return "\n".join(lines) + "\n"
 

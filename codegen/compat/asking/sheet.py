@@ -392,7 +392,7 @@ def _merged(pair: Pair) -> list[tuple[str, ClassShape, set[str]]]:
     for tree, canonical in ((pair.old, str), (pair.new, pair.identity.canonical)):
         for shape in tree.classes():
             if shape.is_opaque:
-                members = {one.name for one in shape.members.values() if not isinstance(one, Method)}
+                members = {one.name for one in shape.enum_members}
                 known = found.setdefault(canonical(shape.key), (shape, set()))
                 known[1].update(members)
     return [(key, shape, members) for key, (shape, members) in found.items()]

@@ -8,16 +8,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from codegen.compat.drafting.draft import CALLS, IMPLEMENTS, Draft, always
+from codegen.compat.drafting.draft import undecided_draft
 from codegen.compat.reading.directions import CONSTRUCTOR
 from codegen.compat.reading.outline import Outline, Verbatim, variable_text
-from codegen.compat.reading.synthesized import constructed_as, declared_as
-from pipelex.spi.stub_tree import AliasShape, Attribute, ClassShape, ConstantShape, FunctionShape, Method, VariableShape
+from codegen.compat.reading.synthesized import constructed_as, declared_as, made_by
+from pipelex.spi.stub_tree import (
+    AliasShape,
+    Attribute,
+    ClassKind,
+    ClassShape,
+    ConstantShape,
+    FunctionShape,
+    Method,
+    VariableShape,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from codegen.compat.asking.sheet import Pair
+    from codegen.compat.drafting.draft import Draft
     from pipelex.spi.stub_tree import Member, Shape, Signature
 
 _SPEAKS_OF: Mapping[str, tuple[str, ...]] = {
@@ -38,6 +48,7 @@ _SPEAKS_OF: Mapping[str, tuple[str, ...]] = {
     "kind": ("method-kind-", "attribute-read-only", "attribute-writable", "field-removed"),
     "type": ("attribute-retyped", "field-retyped", "constant-retyped", "base-", "enum-member-"),
     "set type": ("attribute-", "field-retyped"),
+    "deletion": ("attribute-", "record-", "field-"),
     "abstract": ("abstract-", "attribute-writable"),
     "of the class": ("attribute-kind-", "field-"),
     "constructor": ("field-", "parameter-"),
@@ -89,21 +100,6 @@ def undecided(pair: Pair, drafts: Sequence[Draft]) -> Iterator[Draft]:
             yield _draft(pair, symbol, [(one, left.get(one, ""), right.get(one, "")) for one in found])
 
 
-def undecided_draft(pair: Pair, symbol: str, what: str, texts: tuple[str, str] = ("", "")) -> Draft:
-    """Return the draft of a change that nothing judges: it counts as a break until an entry declares it.
-
-    Args:
-        pair: The trees.
-        symbol: What changed.
-        what: What of it, in a few words.
-        texts: The old text and the new one.
-    """
-    ways = pair.was.of(symbol) or pair.was.of(symbol.rpartition(".")[0])
-    fails = always(*(ways or {CALLS: (), IMPLEMENTS: ()}))
-    note = f"no rule judges {what}; if plugins have to follow, an entry of kind 'undecided' with a todo declares it"
-    return Draft("undecided", symbol, ways, *texts, fails, {"aspect": what}, note=note)
-
-
 def _draft(pair: Pair, symbol: str, found: list[tuple[_Aspect, str, str]]) -> Draft:
     what = ", ".join(f"the {one.name} of '{one.part}'" if one.part else f"its {one.name}" for one, _, _ in found)
     old, new = ("\n".join(text for text in column if text) for column in zip(*[one[1:] for one in found], strict=True))
@@ -129,7 +125,7 @@ class _Spoken:
         kinds = [draft.kind for draft in self._by_symbol.get(key, [])]
         if any(kind.startswith(_OF_EVERYTHING) for kind in kinds):
             return True
-        if aspect.name == "set type" and not {"record-frozen", "record-unfrozen"}.isdisjoint(kinds):
+        if aspect.name in {"set type", "deletion"} and not {"record-frozen", "record-unfrozen"}.isdisjoint(kinds):
             return True
         return any(self._speaks(draft, aspect) for draft in self._by_symbol.get(aspect.symbol, []))
 
@@ -198,6 +194,8 @@ def _of_members(
             member = declared_as(tree, shape, member)
         if member is not None:
             known = name if is_old else spoken.renamed.get((key, name), name)
+            if name == CONSTRUCTOR and shape.kind is not ClassKind.PROTOCOL:
+                yield _Aspect(f"{key}.{known}", "making of objects"), made_by(tree, shape)
             yield from _of_member(f"{key}.{known}", member, write, spoken)
 
 
@@ -217,6 +215,7 @@ def _of_attribute(symbol: str, attribute: Attribute, write: Outline) -> Iterator
     yield _Aspect(symbol, "type"), write.type(attribute.type)
     yield _Aspect(symbol, "value"), attribute.value or ""
     yield _Aspect(symbol, "set type"), write.type(attribute.writable)
+    yield _Aspect(symbol, "deletion"), str(attribute.deletable)
     yield _Aspect(symbol, "of the class"), str(attribute.in_class)
     yield _Aspect(symbol, "constructor"), f"{attribute.in_init} {attribute.kw_only}"
     yield _Aspect(symbol, "deprecation"), attribute.deprecated

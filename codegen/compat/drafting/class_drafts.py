@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
-from codegen.compat.drafting.draft import CALLS, IMPLEMENTS, always, fails_if
+from codegen.compat.drafting.draft import CALLS, IMPLEMENTS, OVERRIDDEN, Noted, always, fails_if
 from codegen.compat.drafting.signatures import events
 from codegen.compat.reading.directions import CONSTRUCTOR
 from codegen.compat.reading.spelling import Flow
-from codegen.compat.reading.synthesized import constructed_as, is_hashable, is_ordered, match_args
+from codegen.compat.reading.synthesized import (
+    PRINTING,
+    REPLACING,
+    constructed_as,
+    has_from_outside,
+    is_hashable,
+    is_ordered,
+    left_abstract,
+    match_args,
+    replaced_method,
+)
 from pipelex.spi.stub_tree import (
+    STRUCTURAL,
     STRUCTURAL_BASES,
     Attribute,
     ClassKind,
@@ -37,19 +48,15 @@ if TYPE_CHECKING:
     from pipelex.spi.stub_tree import Member, TreeShape
 
 
-class _More(TypedDict, total=False):
+class _More(Noted, total=False):
     """What a draft has beside; as :meth:`Drafter.add` takes it."""
 
     texts: tuple[str, str]
     detail: Mapping[str, str]
-    note: str
 
 
 _MOVING = {"parameter-added", "parameter-reordered", "parameter-kind-changed"}
 """The changes of a field by which other fields may replace it."""
-
-
-_DERIVED = {ClassKind.PLAIN, ClassKind.RECORD}
 
 
 class ClassDrafter:
@@ -68,8 +75,9 @@ class ClassDrafter:
         self._ways = self._pair.was.of(old.key)
         self._supplied = self._pair.was.has(old.key, Flow.OUT)
         self._received = self._pair.was.has(old.key, Flow.IN)
-        has_keys = [one.kind is ClassKind.TYPED_DICT for one in (old, new)]
-        self._records = old.is_record and new.is_record and has_keys[0] == has_keys[1]
+        self._has_keys = ClassKind.TYPED_DICT is old.kind is new.kind
+        is_dictionary = [one.kind is ClassKind.TYPED_DICT for one in (old, new)]
+        self._records = old.is_record and new.is_record and is_dictionary[0] == is_dictionary[1]
 
     def run(self) -> None:
         """Draft what changed."""
@@ -77,14 +85,14 @@ class ClassDrafter:
         self._bases()
         if ClassKind.ENUM in {self._old.kind, self._new.kind}:
             self._enum_members()
+        self._synthesized()
         if self._old.is_opaque or self._new.is_opaque:
             self._members()
             return
-        self._synthesized()
         if self._records:
             self._fields()
         self._members()
-        self._inherited_abstract()
+        self._inherited()
 
     def _add(self, kind: str, member: str, ways: Ways, fails: Fails | None = None, **more: Unpack[_More]) -> None:
         symbol = f"{self._key}.{member}" if member else self._key
@@ -132,7 +140,8 @@ class ClassDrafter:
             had, has_now = has(self._pair.old, self._old), has(self._pair.new, self._new)
             if had != has_now and not self._of_a_base(has):
                 fails = always(CALLS) if had else None
-                self._add(f"{word}-{'removed' if had else 'added'}", "", self._ways, fails, texts=texts)
+                note = self._clash("__lt__") if word == "ordering" and has_now else ""
+                self._add(f"{word}-{'removed' if had else 'added'}", "", self._ways, fails, texts=texts, note=note)
         if (self._records and old_options.match_args != new_options.match_args) or self._states_other_patterns():
             fails = always(CALLS) if self._patterns_differ() else None
             self._add("match-args-changed", "", self._ways, fails, texts=texts)
@@ -170,7 +179,15 @@ class ClassDrafter:
         kind = "base-changed" if gone and come else "base-removed" if gone else "base-added"
         texts = (self._drafter.plain.header(self._old), self._drafter.plain.header(self._new))
         detail = {"from": ", ".join(gone), "to": ", ".join(come)}
-        self._add(kind, "", self._ways, always(CALLS) if lost else None, detail=detail, texts=texts)
+        note = "a plugin's subclass may have names that the new base has" if come and self._may_derive else ""
+        is_structural = {self._old.kind, self._new.kind} <= STRUCTURAL
+        is_break = (lost and not is_structural) or any(self._replaced_from_outside(name) for name in REPLACING)
+        self._add(kind, "", self._ways, always(CALLS) if is_break else None, detail=detail, texts=texts, note=note)
+
+    def _replaced_from_outside(self, name: str) -> bool:
+        """Return whether a new base outside the tree brings a special method that replaces another way."""
+        old, new = (self._pair.old, self._old), (self._pair.new, self._new)
+        return has_from_outside(*new, name) and not has_from_outside(*old, name) and old[0].find(old[1], name) is None
 
     def _base_arguments(self) -> None:
         """Ask about bases that are the same but for what they are generic in."""
@@ -203,8 +220,7 @@ class ClassDrafter:
                 self._enum_member("enum-member-revalued", name, value, new[name])
 
     def _values(self, enum: ClassShape) -> dict[str, str | None]:
-        members = (one for one in enum.members.values() if isinstance(one, Attribute))
-        return {one.name: one.value for one in members if not one.is_property}
+        return {one.name: one.value for one in enum.enum_members}
 
     def _enum_member(self, kind: str, name: str, old: str | None, new: str | None, to: str = "") -> None:
         detail = {"member": name}
@@ -224,9 +240,7 @@ class ClassDrafter:
             after = self._find(self._pair.new, self._new, CONSTRUCTOR)
             if isinstance(before, Method) and isinstance(after, Method):
                 self._drafter.callable(f"{self._key}.{CONSTRUCTOR}", before, after, dict.fromkeys([CALLS], ()))
-        old, new = (
-            Signature(in_order(param for at in side for param in field_params(at)), None) for side in self._own_records
-        )
+        old, new = self._made_of(self._pair.old, self._old), self._made_of(self._pair.new, self._new)
         whole = Method(CONSTRUCTOR, (old,)), Method(CONSTRUCTOR, (new,))
         found = events(old, new, self._drafter.words)
         total = self._sheet.ask_callable(*whole, CALLS) if found and self._supplied else None
@@ -240,6 +254,13 @@ class ClassDrafter:
             if after is not None and self._old.frozen == self._new.frozen:
                 self._writability(before, after, self._field_ways(before.name))
                 self._held(before, after, self._field_ways(before.name))
+
+    def _made_of(self, tree: TreeShape, shape: ClassShape) -> Signature:
+        """Return the parameters that the fields compared here make; in one of the trees a base may declare them."""
+        names = {name for side in self._own_fields for name in side}
+        records = (at for at in reversed(tree.lineage(shape)) if at.is_record)
+        params = in_order(param for at in records for param in field_params(at))
+        return Signature(tuple(one for one in params if one.name in names), None)
 
     @cached_property
     def _own_records(self) -> tuple[list[ClassShape], list[ClassShape]]:
@@ -283,8 +304,12 @@ class ClassDrafter:
             variant = replace(whole, signatures=(event.variant,))
             questions = [self._sheet.ask_callable(whole, variant, CALLS)]
         fails = self._field_rule(event, questions, total, before, after)
-        note = self._clash(event.part) if kind == "field-added" else ""
-        self._add(kind, event.part, self._field_ways(event.part), fails, detail=detail, texts=texts, note=note)
+        noted: Noted = {"note": self._clash(event.part)} if kind == "field-added" else {}
+        if kind == "field-retyped" and before is not None and after is not None:
+            noted = self._redeclared(before, after)
+        if kind == "field-default-added" and self._has_keys:
+            noted = {"note": "a dictionary type of a plugin's own, in which the key must be there, no longer fits"}
+        self._add(kind, event.part, self._field_ways(event.part), fails, detail=detail, texts=texts, **noted)
 
     def _field_ways(self, name: str) -> Ways:
         ways: dict[Direction, Path] = {}
@@ -301,7 +326,6 @@ class ClassDrafter:
         unpacked = self._received and ClassKind.NAMED_TUPLE in {self._old.kind, self._new.kind}
         unpacked = (unpacked and event.kind == "parameter-added") or self._patterns_differ()
         is_kept = event.part in self._own_fields[1]
-        has_keys = ClassKind.TYPED_DICT in {self._old.kind, self._new.kind}
         reads: list[int] = []
         owner = (self._old, self._new)
         if event.kind == "parameter-retyped" and before is not None and after is not None:
@@ -320,7 +344,7 @@ class ClassDrafter:
                 broken.add(CALLS)
             if unpacked and event.kind in _MOVING:
                 broken.add(CALLS)
-            if has_keys and event.kind == "parameter-default-added" and self._received:
+            if self._has_keys and event.kind == "parameter-default-added" and self._received:
                 broken.add(CALLS)  # a key that is read may be missing
             return broken
 
@@ -351,8 +375,8 @@ class ClassDrafter:
     def _own(self, shape: ClassShape) -> dict[str, Member]:
         fields = {one.name for one in shape.fields} if self._records else set()
         own = {name: member for name, member in shape.members.items() if name not in fields}
-        if shape.is_opaque:  # the members of an enum have rules of their own
-            own = {name: one for name, one in own.items() if isinstance(one, Method) or one.is_property}
+        members = {one.name for one in shape.enum_members} if shape.is_opaque else set()  # they have rules of their own
+        own = {name: one for name, one in own.items() if name not in members}
         if CONSTRUCTOR in own:
             return own
         return {CONSTRUCTOR if name == "__new__" else name: member for name, member in own.items()}
@@ -379,37 +403,46 @@ class ClassDrafter:
             kind, fails = "protocol-member-removed", always(*({CALLS} & set(ways)))
         elif self._is_hook(member):
             kind = "hook-removed"
+        elif member.name in PRINTING or (member.name == "__hash__" and isinstance(member, Attribute)):
+            fails = always()
         self._add(kind, member.name, ways, fails, texts=self._texts(member, None))
 
     def _added(self, member: Member) -> None:
         ways = self._pair.now.of(f"{self._new.key}.{member.name}")
         fails = always(IMPLEMENTS) if self._supplied else always()
-        kind = "method-added" if isinstance(member, Method) else "attribute-added"
+        kind, note = "method-added" if isinstance(member, Method) else "attribute-added", ""
         if self._new.kind is ClassKind.PROTOCOL:
             kind = "protocol-member-added"
         elif member.abstract:
             kind = "abstract-added"
-        elif member.name == "__new__" and isinstance(member, Method):
-            fails = self._made_in_two_steps(member)
+        elif has_from_outside(self._pair.old, self._old, member.name):
+            self._drafter.undecided(f"{self._key}.{member.name}", "a member that replaces one of a base")
+            return
         elif not _asks_of_subclasses(member):
-            fails = always()
+            fails, note = self._replacing(member)
             kind = "hook-added" if self._is_hook(member) else kind
-        self._add(kind, member.name, ways, fails, texts=self._texts(None, member), note=self._clash(member.name))
+        note = note or self._clash(member.name)
+        self._add(kind, member.name, ways, fails, texts=self._texts(None, member), note=note)
 
-    def _made_in_two_steps(self, new: Method) -> Fails:
-        """Ask whether a ``__new__`` that comes to a class with an ``__init__`` takes what the constructor took."""
-        before = Method(CONSTRUCTOR, (self._pair.old.constructor(self._old),))
-        after = Method(CONSTRUCTOR, (replace(new.signature, returns=None),))
-        return fails_if(CALLS, self._sheet.ask_callable(before, after, CALLS, (self._old, self._new)))
+    def _replacing(self, new: Member) -> tuple[Fails, str]:
+        """Return who is broken by a member that did not exist, and why: a special method may replace another way."""
+        if new.name in REPLACING:
+            return always(CALLS), f"Python calls it when {REPLACING[new.name]}"
+        before = replaced_method(self._pair.old, self._old, new.name)
+        if before is None or not isinstance(new, Method):
+            return always(*({CALLS} if before is not None else ())), ""
+        made = tuple(replace(one, returns=None) for one in new.signatures) if new.name == "__new__" else new.signatures
+        after = replace(before, signatures=made)
+        return fails_if(CALLS, self._sheet.ask_callable(before, after, CALLS, (self._old, self._new))), ""
 
     @property
     def _overridden_note(self) -> str:
-        """What a reader should know of a property that became an attribute."""
+        """What a reader should know of a property that can do more than before."""
         return "a property of a plugin's subclass can no longer override it" if self._may_derive else ""
 
     @property
     def _may_derive(self) -> bool:
-        return self._supplied and not self._new.final and self._new.kind in _DERIVED
+        return self._drafter.may_derive((self._old, self._new))
 
     def _clash(self, name: str) -> str:
         """Return what a reader should know of an added member: a subclass may have that name already."""
@@ -429,10 +462,11 @@ class ClassDrafter:
             self._attribute(old, new, ways)
         elif isinstance(old, Method) and isinstance(new, Method):
             self._held(old, new, ways)
-            if old.form is not new.form:  # on an object a method, a class method and a static method are called alike
-                broken = {IMPLEMENTS} if old.form is MethodForm.PLAIN else set(ways)
-                broken = set() if MethodForm.PLAIN not in {old.form, new.form} else broken
-                self._add("method-kind-changed", old.name, ways, always(*(broken & set(ways))), texts=texts)
+            if old.form is not new.form:  # a class method and a static method are called alike, and written otherwise
+                is_called_alike = MethodForm.PLAIN not in {old.form, new.form}
+                fails = always(*(set(ways) - ({CALLS} if is_called_alike else set())))
+                note = OVERRIDDEN if self._may_derive else ""
+                self._add("method-kind-changed", old.name, ways, fails, texts=texts, note=note)
             self._drafter.callable(symbol, old, new, ways, (self._old, self._new))
         else:
             self._add("method-kind-changed", old.name, ways, always(*ways), texts=texts)
@@ -459,7 +493,8 @@ class ClassDrafter:
         if differ:
             detail = {"from": words.plain_old(differ[0][0]), "to": words.plain_new(differ[0][1])}
             fails = self._retyped(old, new, ways)
-            self._add("attribute-retyped", old.name, ways, fails, detail=detail, texts=texts)
+            noted = self._redeclared(old, new)
+            self._add("attribute-retyped", old.name, ways, fails, detail=detail, texts=texts, **noted)
         if old.type is not None and new.type is not None:  # one without a type gives what a base declares a value
             self._writability(old, new, ways)
         self._held(old, new, ways)
@@ -470,15 +505,30 @@ class ClassDrafter:
             broken = always(CALLS) if old.value is not None else None
             self._add("attribute-value-changed", old.name, ways, broken, detail=detail, texts=texts)
 
+    def _redeclared(self, old: Attribute, new: Attribute) -> Noted:
+        """Return what a reader should know of an attribute that a plugin's subclass declares anew."""
+        if not self._may_derive:
+            return {}
+        owner = (self._old, self._new)
+        questions = [self._sheet.ask_type(old.type, new.type, Flow.OUT, owner)]
+        if old.writable and new.writable:
+            questions.append(self._sheet.ask_type(old.writable, new.writable, Flow.IN, owner))
+        return {"note": OVERRIDDEN, "note_if": tuple(questions)}
+
     def _writability(self, old: Attribute, new: Attribute, ways: Ways) -> None:
         texts = self._texts(old, new)
+        is_written = self._supplied and (old.abstract or self._old.kind is ClassKind.PROTOCOL)
         if old.writable and not new.writable:
             self._add("attribute-read-only", old.name, ways, always(*({CALLS} & set(ways))), texts=texts)
-        if new.writable and not old.writable:
-            is_written = self._old.kind is ClassKind.PROTOCOL or (self._supplied and old.abstract)
-            note = "" if is_written or not old.is_property or new.is_property else self._overridden_note
-            fails = always(IMPLEMENTS) if is_written and self._supplied else None
+        elif new.writable and not old.writable:
+            note = self._overridden_note if old.is_property and not is_written else ""
+            fails = always(IMPLEMENTS) if self._has_keys or is_written else None
             self._add("attribute-writable", old.name, ways, fails, texts=texts, note=note)
+        elif old.deletable != new.deletable:
+            kind = "attribute-not-deletable" if old.deletable else "attribute-deletable"
+            fails = always(*({CALLS} & set(ways))) if old.deletable else always(IMPLEMENTS) if is_written else None
+            note = self._overridden_note if old.is_property and not old.deletable and not is_written else ""
+            self._add(kind, old.name, ways, fails, texts=texts, note=note)
 
     def _retyped(self, old: Attribute, new: Attribute, ways: Ways) -> Fails:
         questions = []
@@ -490,8 +540,8 @@ class ClassDrafter:
                 questions.append((way, self._sheet.ask_type(old.writable, new.writable, flow.back, owner)))
         return lambda failed: {way for way, number in questions if number in failed}
 
-    def _inherited_abstract(self) -> None:
-        """A new base may ask for methods, too."""
+    def _inherited(self) -> None:
+        """A new base may ask for methods, too, and bring special ones that replace another way."""
         pair = self._pair
         before = pair.old.ancestry(self._old)
         for ancestor in pair.new.lineage(self._new)[1:]:
@@ -502,6 +552,11 @@ class ClassDrafter:
                     fails = always(IMPLEMENTS) if self._supplied else None
                     texts = self._texts(None, member)
                     self._add("abstract-added", member.name, self._ways, fails, texts=texts)
+                elif member.name in REPLACING and pair.old.find(self._old, member.name) is None:
+                    self._added(member)
+        left = left_abstract(pair.new, self._new) - left_abstract(pair.old, self._old)
+        for name in sorted(left if self._supplied else ()):
+            self._add("abstract-added", name, self._ways, always(IMPLEMENTS))
 
     def _ways_of(self, member: Member) -> Ways:
         """Return the directions of a member, as the class that declares it has them."""

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from codegen.compat.model import CompatFinding, Direction
 from codegen.compat.reading.directions import one_word, short
 
 if TYPE_CHECKING:
+    from codegen.compat.asking.sheet import Pair
     from codegen.compat.reading.directions import Path
 
 Fails = Callable[[set[int]], set[Direction]]
 """Given the questions that were answered with no: who is broken."""
 Ways = Mapping[Direction, "Path"]
 IMPLEMENTS, CALLS = Direction.IMPLEMENTS, Direction.CALLS
+OVERRIDDEN = "an override in a plugin's subclass no longer fits"
+
+
+class Noted(TypedDict, total=False):
+    """A note, and the questions one of which has to be answered with no for it; as :class:`Draft` has them."""
+
+    note: str
+    note_if: tuple[int, ...]
 
 
 _WHO = (
@@ -53,6 +62,7 @@ class Draft:
         detail: The change for a program.
         part: The part of the symbol, for the id.
         note: What a reader should know beside.
+        note_if: The questions one of which has to be answered with no for the note; none: it is there in any case.
         only_breaking: Whether it is silent unless it is a break.
     """
 
@@ -66,6 +76,7 @@ class Draft:
     part: str = ""
     note: str = ""
     only_breaking: bool = False
+    note_if: tuple[int, ...] = ()
     broken: set[Direction] = field(default_factory=set)
     cascades: list[str] = field(default_factory=list)
 
@@ -86,6 +97,21 @@ class Draft:
             cascades=tuple(sorted(self.cascades)),
             note=self.note,
         )
+
+
+def undecided_draft(pair: Pair, symbol: str, what: str, texts: tuple[str, str] = ("", "")) -> Draft:
+    """Return the draft of a change that nothing judges: it counts as a break until an entry declares it.
+
+    Args:
+        pair: The trees.
+        symbol: What changed.
+        what: What of it, in a few words.
+        texts: The old text and the new one.
+    """
+    ways = pair.was.of(symbol) or pair.was.of(symbol.rpartition(".")[0])
+    fails = always(*(ways or {CALLS: (), IMPLEMENTS: ()}))
+    note = f"no rule judges {what}; if plugins have to follow, an entry of kind 'undecided' with a todo declares it"
+    return Draft("undecided", symbol, ways, *texts, fails, {"aspect": what}, note=note)
 
 
 def who(kind: str, symbol: str, broken: set[Direction]) -> str:

@@ -10,7 +10,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from codegen.compat.drafting.class_drafts import ClassDrafter
-from codegen.compat.drafting.draft import CALLS, Draft, Fails, Ways, always, fails_if
+from codegen.compat.drafting.draft import (
+    CALLS,
+    IMPLEMENTS,
+    OVERRIDDEN,
+    Draft,
+    Fails,
+    Noted,
+    Ways,
+    always,
+    fails_if,
+    undecided_draft,
+)
 from codegen.compat.drafting.signatures import Words, events
 from codegen.compat.reading.directions import CONSTRUCTOR, short
 from codegen.compat.reading.outline import Canonical, Outline
@@ -33,6 +44,8 @@ if TYPE_CHECKING:
     from codegen.compat.model import Direction
     from codegen.compat.reading.directions import Path
     from pipelex.spi.stub_tree import Shape
+
+    Owner = tuple[ClassShape, ClassShape]
 
 API_VERSION = "pipelex.plugins.contract:PLUGIN_API_VERSION"
 
@@ -65,7 +78,20 @@ class Drafter:
             self.add("symbol-added", key, self.pair.now.of(key), texts=("", self.plain.shape(new)))
         for key, new_key in identity.pairs.items():
             self._symbol(key, self.pair.old.shapes[key], self.pair.new.shapes[new_key])
+        self._reexported()
         return self._drafts
+
+    def _reexported(self) -> None:
+        """Compare what a module lets others import from it without defining it."""
+        canonical, modules = self.pair.identity.canonical, self.pair.new.modules
+        for name, module in self.pair.old.modules.items():
+            new = modules.get(name)
+            for bound, target in module.reexported.items():
+                now = new.reexported.get(bound, f"{name}:{bound}" if bound in new.shapes else "") if new else ""
+                if not now:
+                    self.add("symbol-removed", f"{name}:{bound}", {CALLS: ()}, always(CALLS), texts=(target, ""))
+                elif canonical(now) != target:
+                    self.add("symbol-kind-changed", f"{name}:{bound}", {CALLS: ()}, always(CALLS), texts=(target, now))
 
     def add(
         self,
@@ -78,6 +104,7 @@ class Drafter:
         detail: Mapping[str, str] | None = None,
         part: str = "",
         note: str = "",
+        note_if: tuple[int, ...] = (),
         only_breaking: bool = False,
     ) -> None:
         """Add a draft.
@@ -91,10 +118,20 @@ class Drafter:
             detail: The change for a program.
             part: The part of the symbol, for the id.
             note: What a reader should know beside.
+            note_if: The questions one of which has to be answered with no for the note.
             only_breaking: Whether it is silent unless it is a break.
         """
-        rule = fails or always()
-        self._drafts.append(Draft(kind, symbol, ways, *texts, rule, dict(detail or {}), part, note, only_breaking))
+        rule, given = fails or always(), dict(detail or {})
+        self._drafts.append(Draft(kind, symbol, ways, *texts, rule, given, part, note, only_breaking, note_if))
+
+    def undecided(self, symbol: str, what: str) -> None:
+        """Add the draft of a change that nothing judges.
+
+        Args:
+            symbol: What changed.
+            what: What of it, in a few words.
+        """
+        self._drafts.append(undecided_draft(self.pair, symbol, what))
 
     # --- symbols --------------------------------------------------------------------------------------
 
@@ -173,9 +210,7 @@ class Drafter:
 
     # --- callables ------------------------------------------------------------------------------------
 
-    def callable(
-        self, symbol: str, old: Method, new: Method, ways: Ways, owner: tuple[ClassShape, ClassShape] | None = None
-    ) -> None:
+    def callable(self, symbol: str, old: Method, new: Method, ways: Ways, owner: Owner | None = None) -> None:
         """Draft what changed in a callable.
 
         Args:
@@ -192,13 +227,14 @@ class Drafter:
         totals = {way: self.sheet.ask_callable(old, new, way, owner) for way in ways}
         unexplained = _if_any(list(totals.items()))
         if len(old.signatures) > 1 or len(new.signatures) > 1:
-            self._overloads(symbol, old, new, ways, unexplained)
+            self._overloads(symbol, old, new, ways, unexplained, noted=self.overridden(old, new, ways, owner))
             return
         known: list[Fails] = []
         for event in events(old.signature, new.signature, self.words):
             known.append(self._event(old, event, ways, totals, owner))
-            note = self._override_note(old, event, owner)
-            self.add(event.kind, symbol, ways, known[-1], texts=texts, detail=event.detail, part=event.part, note=note)
+            overrides = self.overridden(old, replace(old, signatures=(event.variant,)), ways, owner)
+            part, detail = event.part, event.detail
+            self.add(event.kind, symbol, ways, known[-1], texts=texts, detail=detail, part=part, **overrides)
         if known:
             self.add("signature-changed", symbol, ways, _unless(unexplained, known), only_breaking=True, texts=texts)
 
@@ -214,7 +250,9 @@ class Drafter:
         if advice[0] != advice[1]:
             self.add("deprecation-changed", symbol, ways, detail={"from": advice[0], "to": advice[1]}, texts=texts)
 
-    def _overloads(self, symbol: str, old: Method, new: Method, ways: Ways, unexplained: Fails) -> None:
+    def _overloads(
+        self, symbol: str, old: Method, new: Method, ways: Ways, unexplained: Fails, *, noted: Noted
+    ) -> None:
         """Draft a change of overloads: the defaults that changed one by one, everything else as a whole."""
         texts = (self.plain.member(old), self.plain.member(new))
         changed: dict[tuple[str, str, str], Event] = {}
@@ -230,14 +268,30 @@ class Drafter:
             fails = always(*({CALLS} & set(ways)))
             self.add(event.kind, symbol, ways, fails, texts=texts, detail=event.detail, part=part)
         if places != list(range(len(new.signatures))) or len(old.signatures) != len(new.signatures):
-            self.add("signature-changed", symbol, ways, unexplained, texts=texts)
+            self.add("signature-changed", symbol, ways, unexplained, texts=texts, **noted)
 
-    def _override_note(self, old: Method, event: Event, owner: tuple[ClassShape, ClassShape] | None) -> str:
-        """Return what a reader should know of a parameter that is added to a method that plugins may override."""
-        if event.kind != "parameter-added" or owner is None or old.final or old.name == CONSTRUCTOR:
-            return ""
-        may_derive = self.pair.was.has(owner[0].key, Flow.OUT) and owner[0].kind is not ClassKind.PROTOCOL
-        return f"an override in a plugin's subclass does not take '{event.part}'" if may_derive else ""
+    def overridden(self, old: Method, new: Method, ways: Ways, owner: Owner | None) -> Noted:
+        """Return what a reader should know of a public method that a plugin's subclass overrides all the same.
+
+        Args:
+            old: The old method.
+            new: The new one.
+            ways: Its directions; one that plugins implement is overridden by right.
+            owner: The class that it belongs to, in either tree.
+        """
+        if IMPLEMENTS in ways or owner is None or old.final or old.name == CONSTRUCTOR or not self.may_derive(owner):
+            return {}
+        return {"note": OVERRIDDEN, "note_if": (self.sheet.ask_callable(old, new, IMPLEMENTS, owner),)}
+
+    def may_derive(self, owner: Owner) -> bool:
+        """Return whether a plugin may derive a class of its own from a class.
+
+        Args:
+            owner: The class, in either tree.
+        """
+        may_not = {ClassKind.PROTOCOL, ClassKind.ENUM, ClassKind.NEW_TYPE}
+        is_derived = self.pair.was.has(owner[0].key, Flow.OUT) or owner[1].kind is ClassKind.TYPED_DICT
+        return is_derived and not owner[1].final and owner[1].kind not in may_not
 
     def _event(
         self,
@@ -245,13 +299,14 @@ class Drafter:
         event: Event,
         ways: Ways,
         totals: Mapping[Direction, int],
-        owner: tuple[ClassShape, ClassShape] | None,
+        owner: Owner | None,
     ) -> Fails:
         if event.by_rule:  # another default: what a call without the argument means
             return always(*({CALLS} & set(ways)))
         variant = replace(old, signatures=(event.variant,))
         alone = {way: self.sheet.ask_callable(old, variant, way, owner) for way in ways}
-        return lambda failed: {way for way in ways if alone[way] in failed and totals[way] in failed}
+        closed = set(ways) if event.closes else set()
+        return lambda failed: closed | {way for way in ways if alone[way] in failed and totals[way] in failed}
 
 
 def _if_any(questions: list[tuple[Direction, int]]) -> Fails:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from pipelex.spi.stub_tree import Param, ParamKind, Signature
+from codegen.compat.reading.spelling import Flow, mentions
+from pipelex.spi.stub_tree import Param, ParamKind, Signature, reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +27,8 @@ class Event:
         variant: The old signature with this change alone.
         detail: The change for a program.
         by_rule: Whether a type checker cannot see it, so that a rule has to decide what it means.
+        closes: Whether it is a break whatever a type checker answers: what took anything, or was anything, has types
+            of its own now.
     """
 
     kind: str
@@ -33,6 +36,7 @@ class Event:
     variant: Signature
     detail: Mapping[str, str] = field(default_factory=dict)
     by_rule: bool = False
+    closes: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,9 @@ class _Delta:
             if self._words.old(param.type) != self._words.new(other.type):
                 plain = (self._words.plain_old(param.type), self._words.plain_new(other.type))
                 detail = {"from": plain[0], "to": plain[1], "parameter": param.name}
-                yield Event("parameter-retyped", param.name, self._with(param.name, type_=other), detail)
+                closes = _is_closed(other) and not _is_closed(param)
+                variant = self._with(param.name, type_=other)
+                yield Event("parameter-retyped", param.name, variant, detail, closes=closes)
             yield from self._default(param, other)
 
     def _default(self, param: Param, other: Param) -> Iterator[Event]:
@@ -157,7 +163,8 @@ class _Delta:
         old, new = self._old, self._new
         if self._words.old(old.returns) != self._words.new(new.returns):
             detail = {"from": self._words.plain_old(old.returns), "to": self._words.plain_new(new.returns)}
-            yield Event("return-retyped", "", replace(old, returns=new.returns), detail)
+            closes = _is_open(self._words.old(old.returns)) and bool(_variables(new) - _variables(old))
+            yield Event("return-retyped", "", replace(old, returns=new.returns), detail, closes=closes)
         if old.is_async != new.is_async:
             detail = {"from": "async" if old.is_async else "plain", "to": "async" if new.is_async else "plain"}
             yield Event("async-changed", "", replace(old, is_async=new.is_async), detail)
@@ -196,6 +203,21 @@ class _Delta:
         place = next((at + 1 for at in range(len(params) - 1, -1, -1) if params[at].name in before), 0)
         params.insert(place, param)
         return replace(self._old, params=_in_order(params))
+
+
+def _is_closed(param: Param) -> bool:
+    """Return whether further keywords are those of a dictionary: no other is taken."""
+    head = reference(param.type).rpartition(".")[2] if param.type is not None else ""
+    return param.kind is ParamKind.DOUBLE_STAR and head == "Unpack"
+
+
+def _is_open(type_: str) -> bool:
+    """Return whether a type has something in it that fits everything."""
+    return "typing.Any" in type_ or "..." in type_
+
+
+def _variables(signature: Signature) -> set[str]:
+    return mentions(signature.returns, Flow.OUT).variables
 
 
 def _in_order(params: list[Param]) -> tuple[Param, ...]:

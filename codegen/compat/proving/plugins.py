@@ -167,6 +167,12 @@ def uses(tree: TreeShape, symbol: str, ways: Sequence[Direction]) -> Iterator[st
         yield from class_uses(tree, shape, ways)
 
 
+def _base(page: Page, key: str) -> str:
+    """Write a base: a published class, or one from outside."""
+    parent = page.tree.shapes.get(key)
+    return page.cls(parent) if isinstance(parent, ClassShape) else page.outside(key)
+
+
 def class_uses(tree: TreeShape, shape: ClassShape, ways: Sequence[Direction]) -> Iterator[str]:
     """Yield plugins that use a class as such.
 
@@ -177,9 +183,7 @@ def class_uses(tree: TreeShape, shape: ClassShape, ways: Sequence[Direction]) ->
     """
     for base in sorted(tree.ancestry(shape) - {shape.key}):
         page = Page(tree, shape)
-        parent = tree.shapes.get(base)
-        spelled = page.cls(parent) if isinstance(parent, ClassShape) else page.outside(base)
-        page.write(f"def use(value: {page.cls(shape)}) -> {spelled}:", "    return value")
+        page.write(f"def use(value: {page.cls(shape)}) -> {_base(page, base)}:", "    return value")
         yield page.text()
     for direct in shape.bases:
         if isinstance(tree.shapes.get(reference(direct)), ClassShape) or reference(direct) not in STRUCTURAL_BASES:
@@ -253,7 +257,7 @@ def member_uses(tree: TreeShape, shape: ClassShape, name: str, ways: Sequence[Di
     """
     member = tree.find(shape, name)
     if name == CONSTRUCTOR and shape.kind is not ClassKind.PROTOCOL:
-        yield from _calls(tree, Method(CONSTRUCTOR, (tree.constructor(shape),)), shape)
+        yield from _calls(tree, Method(CONSTRUCTOR, tree.constructors(shape)), shape)
         return
     if shape.kind is ClassKind.PROTOCOL and Direction.IMPLEMENTS in ways:
         yield protocol_supplied(tree, shape)
@@ -280,7 +284,7 @@ def member_uses(tree: TreeShape, shape: ClassShape, name: str, ways: Sequence[Di
 def _record_uses(tree: TreeShape, shape: ClassShape, ways: Sequence[Direction]) -> Iterator[str]:
     """Yield plugins that make a record, and ones that take it apart."""
     if Direction.IMPLEMENTS in ways:
-        yield from _calls(tree, Method(CONSTRUCTOR, (tree.constructor(shape),)), shape)
+        yield from _calls(tree, Method(CONSTRUCTOR, tree.constructors(shape)), shape)
     if Direction.CALLS in ways:
         yield from _unpacking(tree, shape)
 
@@ -323,6 +327,8 @@ def _calls(tree: TreeShape, method: Method, shape: ClassShape | None) -> Iterato
             yield _call(tree, method, signature, shape, plan)
         if shape is not None and method.form is MethodForm.PLAIN and not method.is_hook:
             yield from _handed_on(tree, method, signature, shape)
+            if method.name != CONSTRUCTOR:
+                yield _call(tree, method, signature, shape, _plans(signature)[0], on_class=True)
 
 
 def _handed_on(tree: TreeShape, method: Method, signature: Signature, shape: ClassShape) -> Iterator[str]:
@@ -365,7 +371,13 @@ def _plans(signature: Signature) -> list[list[tuple[Param, bool]]]:
 
 
 def _call(
-    tree: TreeShape, method: Method, signature: Signature, shape: ClassShape | None, plan: list[tuple[Param, bool]]
+    tree: TreeShape,
+    method: Method,
+    signature: Signature,
+    shape: ClassShape | None,
+    plan: list[tuple[Param, bool]],
+    *,
+    on_class: bool = False,
 ) -> str:
     page = Page(tree, shape)
     names = {param.name for param, _ in plan}
@@ -384,10 +396,35 @@ def _call(
     elif method.form is MethodForm.PLAIN:
         called = f"{target}.{method.name}" if method.name != "__call__" else target
         takes = [f"{target}: {page.cls(shape)}", *takes]
+        if on_class:
+            called, arguments = (
+                f"{page.symbol(shape.key)}.{method.name}",
+                _laid_out("", _SEPARATOR.join([target, *passed]), ""),
+            )
     else:
         called = f"{page.symbol(shape.key)}.{method.name}"
     page.write(*_function("use", takes, returns, f"{called}({arguments})", is_async=signature.is_async))
     return page.text()
+
+
+def replaced(tree: TreeShape, shape: ClassShape, name: str) -> Iterator[str]:
+    """Yield a plugin that does what a special method replaces: tests an object for truth, holds it in a class.
+
+    Args:
+        tree: The tree.
+        shape: The class.
+        name: The special method, which the class does not have.
+    """
+    page = Page(tree, shape)
+    if name in {"__bool__", "__len__"}:
+        page.write(f"def use(value: {page.cls(shape)} | None) -> None:", "    if not value:")
+        page.write("        expected: None = value")
+        yield page.text()
+    elif name in {"__get__", "__set__"}:
+        type_ = page.cls(shape)
+        page.write(f"def made() -> {type_}:", f"    {_FAIL}", "", "", "class Holder:", "    held = made()", "", "")
+        page.write(f"read: {type_} = Holder().held" if name == "__get__" else "Holder().held = made()")
+        yield page.text()
 
 
 def _key_of(tree: TreeShape, method: Method) -> str:
@@ -612,14 +649,13 @@ def _enum_uses(tree: TreeShape, shape: ClassShape, member: str, ways: Sequence[D
         yield _matched(tree, shape)
     for base in sorted(tree.ancestry(shape) - {shape.key}):
         page = Page(tree)
-        page.write(f"def use(value: {page.symbol(shape.key)}) -> {page.outside(base)}:", "    return value")
+        page.write(f"def use(value: {page.symbol(shape.key)}) -> {_base(page, base)}:", "    return value")
         yield page.text()
 
 
 def _matched(tree: TreeShape, shape: ClassShape) -> str:
     page = Page(tree)
-    values = (one for one in shape.members.values() if isinstance(one, Attribute) and not one.is_property)
-    cases = [f"{shape.name}.{one.name}" for one in values]
+    cases = [f"{shape.name}.{one.name}" for one in shape.enum_members]
     line = f"        case {' | '.join(cases)}:"
     if len(line) > _WIDTH:
         rows = "\n".join(f"            {'| ' if place else '  '}{case}" for place, case in enumerate(cases))

@@ -14,7 +14,16 @@ from codegen.compat.asking.folding import mentions_variable, symbol_of
 from codegen.compat.asking.typecheck import check
 from codegen.compat.drafting.drafts import callables
 from codegen.compat.model import Direction, Witness
-from codegen.compat.proving.plugins import derived_frozen, generic_uses, hashed, imported, ordered, subclass, uses
+from codegen.compat.proving.plugins import (
+    derived_frozen,
+    generic_uses,
+    hashed,
+    imported,
+    ordered,
+    replaced,
+    subclass,
+    uses,
+)
 from pipelex.spi.stub_tree import ClassShape, VariableShape, module_of
 
 if TYPE_CHECKING:
@@ -140,9 +149,12 @@ def candidates(pair: Pair, draft: Draft) -> Iterator[tuple[int, str]]:
             if mentions_variable(method, key):
                 yield from ((0, source) for source in uses(old, user, list(pair.was.of(user))))
     else:
-        broken = sorted(draft.broken, key=lambda way: (way not in draft.ways, way)) or [Direction.CALLS]
+        order = [*draft.ways, *Direction]
+        broken = sorted(draft.broken, key=order.index) or [Direction.CALLS]
         for rank, way in enumerate(broken):
             yield from ((rank, source) for source in uses(old, draft.symbol, [way]))
+        if draft.kind == "method-added" and isinstance(shape, ClassShape):
+            yield from ((0, source) for source in replaced(old, shape, draft.symbol.rpartition(".")[2]))
         if draft.kind == "abstract-added" and isinstance(shape, ClassShape):
             yield 0, subclass(old, shape, make=True)
         if draft.kind in _OF_ALL_MEMBERS and isinstance(shape, ClassShape):

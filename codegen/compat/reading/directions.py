@@ -164,7 +164,7 @@ class _Walk:
             else:
                 self._enter_attribute(shape, key, member, flow, path)
         if flow is Flow.OUT and shape.is_record:
-            self._call(f"{shape.key}.{CONSTRUCTOR}", (self._tree.constructor(shape),), (*path, "made by the plugin"))
+            self._call(f"{shape.key}.{CONSTRUCTOR}", self._tree.constructors(shape), (*path, "made by the plugin"))
 
     def _enter_method(self, shape: ClassShape, key: str, method: Method, flow: Flow, path: Path) -> None:
         for direction in ways_of(shape, method, flow):

@@ -129,6 +129,7 @@ class Outline:
         if attribute.is_property:
             read, taken = self.type(attribute.type), self.type(attribute.writable)
             setter = f" (may be set{f' to {taken}' if taken != read else ''})" if taken else ""
+            setter += " (may be deleted)" if attribute.has_deleter else ""
             abstract = "@abstractmethod " if attribute.abstract else ""
             abstract += f"@deprecated({attribute.deprecated}) " if attribute.deprecated else ""
             final = "@final " if attribute.final else ""

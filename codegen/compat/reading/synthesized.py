@@ -4,14 +4,40 @@ from __future__ import annotations
 
 import ast
 import builtins
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from codegen.compat.reading.directions import CONSTRUCTOR
-from pipelex.spi.stub_tree import Attribute, ClassKind, Method, ParamKind, field_params
+from pipelex.spi.stub_tree import (
+    SELF,
+    Attribute,
+    ClassKind,
+    Method,
+    Param,
+    ParamKind,
+    Signature,
+    Type,
+    field_params,
+    reference,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pipelex.spi.stub_tree import ClassShape, Member, TreeShape
+
+
+REPLACING: Mapping[str, str] = {
+    "__bool__": "an object is tested for truth",
+    "__len__": "an object is tested for truth",
+    "__get__": "an object that a class holds is read",
+    "__set__": "an object that a class holds is replaced",
+    "__delete__": "an object that a class holds is deleted",
+}
+"""Special methods that replace what each object does without them, with when Python calls them."""
+PRINTING = {"__str__", "__repr__", "__format__"}
+"""Special methods that each object has: without one of its own, an object of a class is printed in another way."""
 
 
 def constructed_as(tree: TreeShape, shape: ClassShape) -> Member | None:
@@ -23,7 +49,79 @@ def constructed_as(tree: TreeShape, shape: ClassShape) -> Member | None:
     """
     if shape.kind is ClassKind.PROTOCOL:
         return tree.find(shape, CONSTRUCTOR)
-    return Method(CONSTRUCTOR, (tree.constructor(shape),))
+    return Method(CONSTRUCTOR, tree.constructors(shape))
+
+
+def made_by(tree: TreeShape, shape: ClassShape) -> str:
+    """Return which method makes the objects of a class; what ``__new__`` returns, too, where that is another class.
+
+    Args:
+        tree: The tree.
+        shape: The class.
+    """
+    for at in tree.lineage(shape):
+        written = at.members.get("__new__") if CONSTRUCTOR not in at.members else None
+        if isinstance(written, Method):
+            returns = written.signature.returns
+            if returns is None or reference(returns) in SELF:
+                return "__new__"
+            return f"__new__ of {'its class' if reference(returns) == at.key else ast.unparse(returns.node)}"
+        if CONSTRUCTOR in at.members:
+            break
+    return CONSTRUCTOR
+
+
+def replaced_method(tree: TreeShape, shape: ClassShape, name: str) -> Method | None:
+    """Return the method that Python uses as long as a class has no special method of a given name.
+
+    Args:
+        tree: The tree.
+        shape: The class.
+        name: The special method: ``__contains__``, for which Python iterates; ``__iadd__``, for which it adds.
+    """
+    is_iterable = any(isinstance(tree.find(shape, one), Method) for one in ("__iter__", "__getitem__"))
+    if name in {"__eq__", "__ne__"} or (name == "__contains__" and is_iterable):
+        anything, boolean = (Type(ast.Name(one), shape.module) for one in ("object", "bool"))
+        return Method(name, (Signature((Param("value", ParamKind.POSITIONAL_ONLY, anything),), boolean),))
+    if name == "__new__":
+        return Method(CONSTRUCTOR, tree.constructors(shape))
+    plain = tree.find(shape, f"__{name[3:]}") if name.startswith("__i") else None
+    return plain if isinstance(plain, Method) else None
+
+
+def left_abstract(tree: TreeShape, shape: ClassShape) -> set[str]:
+    """Return the methods that bases outside the tree leave to a class, and that it does not write.
+
+    Args:
+        tree: The tree.
+        shape: The class.
+    """
+    names = {name for base in _outside(tree, shape) for name in getattr(base, "__abstractmethods__", ())}
+    return {name for name in names - _written_outside(tree, shape) if tree.find(shape, name) is None}
+
+
+def has_from_outside(tree: TreeShape, shape: ClassShape, name: str) -> bool:
+    """Return whether a class inherits a member from a base outside the tree that not every class has.
+
+    Args:
+        tree: The tree.
+        shape: The class.
+        name: The member.
+    """
+    return not hasattr(object, name) and name in _written_outside(tree, shape)
+
+
+def _outside(tree: TreeShape, shape: ClassShape) -> list[type]:
+    """Return the bases of a class outside the tree, as far as they are known."""
+    of_kind = {ClassKind.NAMED_TUPLE: "builtins.tuple", ClassKind.TYPED_DICT: "builtins.dict"}
+    names = [one for one in tree.ancestry(shape) if ":" not in one] + [of_kind.get(shape.kind, "builtins.object")]
+    places = (one.rpartition(".") for one in names)
+    return [getattr(sys.modules.get(module), bare, object) for module, _, bare in places]
+
+
+def _written_outside(tree: TreeShape, shape: ClassShape) -> set[str]:
+    members = (pair for base in _outside(tree, shape) for pair in vars(base).items())
+    return {name for name, member in members if not getattr(member, "__isabstractmethod__", False)}
 
 
 def declared_as(tree: TreeShape, shape: ClassShape, attribute: Attribute) -> Attribute:
@@ -59,7 +157,7 @@ def is_hashable(tree: TreeShape, shape: ClassShape) -> bool:
         if ancestor.kind is ClassKind.RECORD and options.unsafe_hash:
             return True
         if written is not None:
-            return not (isinstance(written, Attribute) and written.value == "None")
+            return isinstance(written, Method)
         if ancestor.kind is ClassKind.TYPED_DICT:
             return False
         if ancestor.kind is ClassKind.RECORD and options.eq:

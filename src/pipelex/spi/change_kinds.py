@@ -109,6 +109,8 @@ CHANGE_KINDS: Mapping[str, ChangeKind] = {
     ),
     "attribute-read-only": ChangeKind("attribute `{name}` can no longer be set"),
     "attribute-writable": ChangeKind("attribute `{name}` can now be set"),
+    "attribute-deletable": ChangeKind("attribute `{name}` can now be deleted", rewrite="none"),
+    "attribute-not-deletable": ChangeKind("attribute `{name}` can no longer be deleted"),
     "attribute-value-changed": ChangeKind("attribute `{name}` has another value"),
     "field-reordered": ChangeKind("the positional fields of `{name}` stand in another order"),
     "field-kind-changed": ChangeKind("how a field of `{name}` is given changed"),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import builtins
+import collections.abc
+import enum
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -33,6 +35,9 @@ STRUCTURAL_BASES = {
     *_TYPED_DICTS,
 }
 """Bases that say how a class works, not what it is."""
+SELF = {"typing.Self", "typing_extensions.Self"}
+_KNOWN_MODULES = {"builtins": builtins, "enum": enum, "collections.abc": collections.abc}
+"""The modules whose classes are looked at for what they derive from."""
 _BUILTINS = frozenset(dir(builtins))
 _TYPE_VARIABLES = {
     f"{module}.{name}" for module in ("typing", "typing_extensions") for name in ("TypeVar", "ParamSpec")
@@ -97,6 +102,10 @@ class ClassKind(StrEnum):
     ENUM = "enum"
 
 
+STRUCTURAL = {ClassKind.PROTOCOL, ClassKind.TYPED_DICT}
+"""The kinds of class that a value fits by its members, whatever it derives from."""
+
+
 class MethodForm(StrEnum):
     """How a method is reached."""
 
@@ -147,7 +156,7 @@ class Method:
     """A function, of a class or of a module; more than one signature where it is overloaded.
 
     ``deprecated`` is what ``@deprecated`` advises. ``unread`` has what is stated beside and read into nothing else:
-    further decorators, type parameters.
+    further decorators, type parameters, a type of ``self``.
     """
 
     name: str
@@ -181,6 +190,7 @@ class Attribute:
         writable: What setting it takes; ``None`` where it cannot be set.
         abstract: Whether a subclass has to write it.
         is_property: Whether it is a property.
+        has_deleter: Whether it is a property that can be deleted.
         final: Whether no subclass may write it anew.
         in_class: Whether it belongs to the class, not to its objects (``ClassVar``).
         in_init: Whether the constructor of a record takes it.
@@ -196,6 +206,7 @@ class Attribute:
     writable: Type | None = None
     abstract: bool = False
     is_property: bool = False
+    has_deleter: bool = False
     final: bool = False
     in_class: bool = False
     in_init: bool = True
@@ -203,6 +214,11 @@ class Attribute:
     synthesized: frozenset[str] = frozenset()
     deprecated: str = ""
     unread: tuple[str, ...] = ()
+
+    @property
+    def deletable(self) -> bool:
+        """Whether ``del`` may take it off an object."""
+        return self.has_deleter if self.is_property else self.writable is not None
 
 
 Member: TypeAlias = Method | Attribute
@@ -267,8 +283,16 @@ class ClassShape:
     @property
     def fields(self) -> list[Attribute]:
         """The fields of a record, in their order."""
-        own = (member for member in self.members.values() if isinstance(member, Attribute))
-        return [one for one in own if not one.is_property and not one.in_class and one.type is not None]
+        return [one for one in self._attributes if not one.in_class and one.type is not None]
+
+    @property
+    def enum_members(self) -> list[Attribute]:
+        """The members of an enum, in their order; what is declared without a value is an attribute of each member."""
+        return [one for one in self._attributes if one.value is not None and not one.name.startswith("_")]
+
+    @property
+    def _attributes(self) -> Iterator[Attribute]:
+        return (one for one in self.members.values() if isinstance(one, Attribute) and not one.is_property)
 
 
 @dataclass(eq=False)
@@ -351,6 +375,7 @@ class ModuleShape:
         shapes: What it defines, by name.
         imports: What each imported name refers to: ``module:name`` of this tree, ``package.name`` of what is outside.
         published: Its ``__all__``; ``None`` where it has none, and publishes whatever it defines.
+        reexported: Which of its imports others may import from it, by name: those in ``__all__``, and ``X as X``.
     """
 
     name: str
@@ -358,6 +383,7 @@ class ModuleShape:
     shapes: dict[str, Shape] = field(default_factory=dict)
     imports: dict[str, str] = field(default_factory=dict)
     published: frozenset[str] | None = None
+    reexported: dict[str, str] = field(default_factory=dict)
 
     def resolve(self, name: str) -> str:
         """Return what a name means: ``module:name`` of this tree, ``package.name`` of what is outside.
@@ -433,7 +459,15 @@ class TreeShape:
         return self.constructor(shape) if member in {"", "__init__"} else None
 
     def constructor(self, shape: ClassShape) -> Signature:
-        """Return what the constructor of a class takes.
+        """Return what the constructor of a class takes; the first signature where it is overloaded.
+
+        Args:
+            shape: The class.
+        """
+        return self.constructors(shape)[0]
+
+    def constructors(self, shape: ClassShape) -> tuple[Signature, ...]:
+        """Return the signatures of the constructor of a class: more than one where it is overloaded.
 
         Args:
             shape: The class.
@@ -441,15 +475,15 @@ class TreeShape:
         for at in self.lineage(shape):
             made_by = at.members.get("__init__") or at.members.get("__new__")
             if isinstance(made_by, Method):
-                return replace(made_by.signature, returns=None)
+                return tuple(replace(one, returns=None) for one in made_by.signatures)
             if at.is_record and at.options.init:
-                return self._record_constructor(at)
+                return (self._record_constructor(at),)
         if shape.kind is ClassKind.NEW_TYPE:
-            return Signature((Param("value", ParamKind.POSITIONAL_ONLY, shape.bases[0]),), None)
+            return (Signature((Param("value", ParamKind.POSITIONAL_ONLY, shape.bases[0]),), None),)
         if any(name.startswith("builtins.") for name in self.ancestry(shape)):  # an exception takes anything
             anything = Type(ast.Name("object"), shape.module)
-            return Signature((Param("args", ParamKind.STAR, anything),), None)
-        return Signature((), None)
+            return (Signature((Param("args", ParamKind.STAR, anything),), None),)
+        return (Signature((), None),)
 
     def _record_constructor(self, record: ClassShape) -> Signature:
         records = [at for at in reversed(self.lineage(record)) if at.is_record]
@@ -475,10 +509,11 @@ def outside_ancestry(name: str) -> set[str]:
     Args:
         name: The class, as ``builtins.ValueError``.
     """
-    known = getattr(builtins, name.removeprefix("builtins."), None) if name.startswith("builtins.") else None
+    module, _, bare = name.rpartition(".")
+    known = getattr(_KNOWN_MODULES.get(module), bare, None)
     if not isinstance(known, type):
-        return {name} | ({"builtins.str"} if name == "enum.StrEnum" else set())
-    return {f"builtins.{parent.__name__}" for parent in known.__mro__ if parent is not object}
+        return {name}
+    return {f"{parent.__module__}.{parent.__name__}" for parent in known.__mro__ if parent is not object}
 
 
 def field_params(record: ClassShape) -> list[Param]:
@@ -551,6 +586,7 @@ def read_stub_tree(files: Mapping[str, str], label: str) -> TreeShape:
         module.imports = {one.bound: _imported(one) for one in read_imports(stub, module.name)}
         for statement in stub.body:
             _read_statement(module, statement)
+        module.reexported = _reexported(module, stub.body)
         _check_statements(module, stub.body, path)
         _check_names(module, stub.body, path)
         result.shapes |= {shape.key: shape for shape in module.shapes.values()}
@@ -565,6 +601,12 @@ def _imported(one: Import) -> str:
     if one.name is None:  # "import a.b" binds "a"
         return one.bound if one.bound == one.module.partition(".")[0] else one.module
     return f"{one.module}{':' if one.module.partition('.')[0] == PACKAGE else '.'}{one.name}"
+
+
+def _reexported(module: ModuleShape, body: list[ast.stmt]) -> dict[str, str]:
+    aliases = (alias for one in body if isinstance(one, ast.ImportFrom) for alias in one.names)
+    names = {alias.name for alias in aliases if alias.asname == alias.name} | (module.published or frozenset())
+    return {name: target for name, target in module.imports.items() if name in names}
 
 
 def _check_statements(module: ModuleShape, body: list[ast.stmt], path: str) -> None:
@@ -848,14 +890,19 @@ def _read_method_of(shape: ClassShape, statement: ast.FunctionDef | ast.AsyncFun
     known = shape.members.get(name)
     if "setter" in decorators and isinstance(known, Attribute):
         method = _read_method(shape.module, statement, in_class=True)
-        shape.members[name] = replace(known, writable=method.signature.params[0].type)
+        is_abstract = known.abstract or method.abstract
+        shape.members[name] = replace(known, writable=method.signature.params[0].type, abstract=is_abstract)
+    elif "deleter" in decorators and isinstance(known, Attribute):
+        method = _read_method(shape.module, statement, in_class=True)
+        shape.members[name] = replace(known, has_deleter=True, abstract=known.abstract or method.abstract)
     elif "property" in decorators:
         method = _read_method(shape.module, statement, in_class=True)
         abstract = method.abstract or _is_protocol(shape)
         type_, final = method.signature.returns, method.final
         stated = Attribute(name, type_, abstract=abstract, is_property=True, final=final)
-        shape.members[name] = replace(stated, deprecated=method.deprecated, unread=method.unread)
-    elif "deleter" not in decorators:
+        unread = method.unread if method.form is MethodForm.PLAIN else (*method.unread, method.form.value)
+        shape.members[name] = replace(stated, deprecated=method.deprecated, unread=unread)
+    else:
         method = _read_method(shape.module, statement, in_class=True)
         shape.members[name] = _overloaded(known, method) if isinstance(known, Method) else method
 
@@ -866,7 +913,13 @@ def _is_protocol(shape: ClassShape) -> bool:
 
 def _overloaded(known: Method, method: Method) -> Method:
     advice = known.deprecated or method.deprecated
-    return replace(method, signatures=(*known.signatures, *method.signatures), deprecated=advice)
+    unread, final, abstract = (
+        (*known.unread, *method.unread),
+        known.final or method.final,
+        known.abstract or method.abstract,
+    )
+    stated = replace(method, deprecated=advice, unread=unread, final=final, abstract=abstract)
+    return replace(stated, signatures=(*known.signatures, *method.signatures))
 
 
 def _read_method(module: ModuleShape, node: ast.FunctionDef | ast.AsyncFunctionDef, *, in_class: bool) -> Method:
@@ -877,11 +930,13 @@ def _read_method(module: ModuleShape, node: ast.FunctionDef | ast.AsyncFunctionD
     elif "staticmethod" in decorators:
         form = MethodForm.STATIC
     params = list(_read_params(module, node.args))
+    receiver: list[str] = []
     if in_class and form is not MethodForm.STATIC:
+        receiver = [f"{one.name}: {ast.unparse(one.type.node)}" for one in params[:1] if one.type is not None]
         params = params[1:]
     returns = Type(_unquoted(node.returns), module) if node.returns is not None else None
     signature = Signature(tuple(params), returns, isinstance(node, ast.AsyncFunctionDef))
-    unread = tuple(sorted([*_unread_decorators(node), *_type_parameters(node)]))
+    unread = tuple(sorted([*_unread_decorators(node), *_type_parameters(node), *receiver]))
     is_abstract, is_final, advice = "abstractmethod" in decorators, "final" in decorators, _deprecation(node)
     return Method(node.name, (signature,), form, is_abstract, is_final, advice, unread)
 

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,6 +107,7 @@ def refused_by(checker: str, rows: Sequence[Row]) -> dict[str, tuple[list[str], 
     return {row.id: (said(number, "old"), said(number, "new")) for number, row in enumerate(rows)}
 
 
+@cache
 def verdicts_by(checker: str) -> dict[str, frozenset[tuple[str, bool]]]:
     """Return for each row of the table what a checker makes of it: the findings, and whether they are breaks."""
     jobs = [Job(*row.trees(), f"spi{number}") for number, row in enumerate(ROWS)]

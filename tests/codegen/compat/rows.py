@@ -51,6 +51,8 @@ def read_rows(path: Path) -> list[Row]:
     for one in tomli.loads(path.read_text(encoding="utf-8"))["row"]:
         edits = (tuple((module, old, new) for module, old, new in one.pop(key, [])) for key in ("new", "base"))
         new, old = edits
+        if "before" in one:
+            old, new = (("extra", "", one["before"]),), (("extra", one["before"], one["after"]),)
         found.append(
             Row(one["id"], new, tuple(one.get("expected", [])), old, one.get("plugin", ""), one.get("refused_by", ""))
         )

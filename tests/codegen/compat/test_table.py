@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import tomli
 
+from codegen.changes import declares, entry_for
 from codegen.compat import compare
 from codegen.compat.compare import Job
 from codegen.compat.proving.witnesses import find_witnesses
-from tests.codegen.compat.agreement import refused_by, tool, verdicts_by
+from codegen.spec import Change
 from tests.codegen.compat.rows import Row, summary
 from tests.codegen.compat.table import ROWS, SAMPLE
 
@@ -18,13 +20,6 @@ if TYPE_CHECKING:
 
     from codegen.compat.model import Verdict
 
-_BOTH = {"constraint of a type variable lost", "overloads that overlap in another order"}
-DIFFERENT = {"pyright": _BOTH, "ty": {*_BOTH, "bound of a type variable made narrower", "class no longer generic"}}
-"""The rows on which another checker answers the questions otherwise than mypy.
-
-Where one callable is assigned to another, pyright and ty do not compare the order of overloads, nor the types that a
-variable is constrained to; ty does not compare bounds, nor what was generic.
-"""
 NEEDED = (
     "symbol added",
     "symbol removed",
@@ -83,23 +78,23 @@ def test_every_change_gets_its_findings(row: Row, all_verdicts: dict[str, Verdic
     assert sorted(row.expected) == sorted(summary(finding) for finding in all_verdicts[row.id].findings)
 
 
+def _does_not_declare(verdict: Verdict) -> list[str]:
+    """Return the breaks that the entry which ``bump`` prints does not declare."""
+    found = []
+    for finding in verdict.breaks:
+        (values,) = tomli.loads("\n".join(entry_for(finding)))["next"]["change"]
+        if not declares(Change.model_validate(values), finding):
+            found.append(finding.id)
+    return found
+
+
+def test_the_entry_that_is_printed_declares_its_break(verdicts: dict[str, Verdict]) -> None:
+    assert [] == [id_ for verdict in verdicts.values() for id_ in _does_not_declare(verdict)]
+
+
 @pytest.mark.heavy
-@pytest.mark.parametrize("checker", ["mypy", "pyright", "ty"])
-def test_a_checker_accepts_the_plugins_before_and_refuses_them_after(checker: str) -> None:
-    if tool(checker) is None:
-        pytest.skip(f"{checker} is not installed")
-    rows = [row for row in ROWS if row.plugin]
-    found = refused_by(checker, rows)
-    assert {} == {id_: before for id_, (before, _) in found.items() if before}
-    wanted = {row.id for row in rows if checker[0] in row.refused_by}
-    assert wanted == {id_ for id_, (_, after) in found.items() if after}
-
-
-def test_mypy_accepts_a_plugin_before_and_refuses_it_after() -> None:
-    """The cheap sibling of the heavy test: a few plugins, one checker."""
-    rows = [row for row in ROWS if row.plugin][::12]
-    found = refused_by("mypy", rows)
-    assert [("m" in row.refused_by, []) for row in rows] == [(bool(found[row.id][1]), found[row.id][0]) for row in rows]
+def test_every_entry_that_is_printed_declares_its_break(all_verdicts: dict[str, Verdict]) -> None:
+    assert [] == [id_ for verdict in all_verdicts.values() for id_ in _does_not_declare(verdict)]
 
 
 @pytest.mark.heavy
@@ -114,17 +109,18 @@ def test_what_a_checker_refuses_is_a_break_or_has_a_note(all_verdicts: dict[str,
     assert [] == silent
 
 
-def test_the_table_has_two_hundred_rows_or_more() -> None:
-    assert len(ROWS) >= 200
+def test_the_table_has_two_hundred_rows_or_more_with_a_plugin() -> None:
+    assert len([row for row in ROWS if row.plugin]) >= 200
 
 
 def test_the_table_fails_when_the_type_checker_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A third of the rows rest on its answers, so a checker that is not asked, or not heard, turns the table red."""
     monkeypatch.setattr(compare, "check", lambda *_arguments: {})
-    blind = compare.compare_all([row.trees() for row in ROWS], witnesses=False)
-    broken = [sum(not one.startswith("fine") for one in row.expected) for row in ROWS]
-    missed = [row.id for row, count, verdict in zip(ROWS, broken, blind, strict=True) if count != len(verdict.breaks)]
-    assert len(missed) > 70
+    rows = ROWS[::5]
+    blind = compare.compare_all([row.trees() for row in rows], witnesses=False)
+    broken = [sum(not one.startswith("fine") for one in row.expected) for row in rows]
+    missed = [row.id for row, count, verdict in zip(rows, broken, blind, strict=True) if count != len(verdict.breaks)]
+    assert len(missed) > 15
 
 
 def test_the_table_has_every_change_that_it_must_have() -> None:
@@ -154,10 +150,18 @@ def test_only_what_a_type_checker_cannot_see_is_unconfirmed(all_verdicts: dict[s
         "field-default-added",  # a key of a dictionary that may be missing
         "hash-removed",  # mypy looks at it for some classes only
         "type-parameters-changed",  # no witness is written for swapped variables
-        "method-added",  # a second constructor, which mypy passes over
+        "method-added",  # a second constructor, which mypy passes over; another way to do what objects do
         "async-changed",  # no witness asks for a coroutine where any awaitable does
         *("typevar-changed", "constant-retyped"),  # no witness is written with a bare class, or a generic alias
         *("attribute-retyped", "parameter-retyped", "return-retyped"),  # a type made Any, or behind a ParamSpec
+        *("attribute-not-deletable", "attribute-added", "method-removed"),  # mypy looks at no ``del``, at no ``in``
+        *(
+            "attribute-writable",
+            "abstract-added",
+        ),  # no witness overrides a property, or narrows the key of a dictionary
+        *("member-final", "symbol-kind-changed"),  # no witness overrides overloads, or imports what is another class
+        "method-kind-changed",  # what is static for one checker is a class method for another
+        *("base-changed", "base-added", "incompatible"),  # no witness hashes, or tests for truth, what has a new base
     }
     unconfirmed = {
         one.kind
@@ -213,13 +217,3 @@ def test_no_plugin_fails_on_a_change_that_is_judged_fine(all_verdicts: dict[str,
     found = zip(ids, find_witnesses(jobs, cache), strict=True)
     assert [] == [(id_, one.id, one.witness) for id_, findings in found for one in findings if one.witness]
     assert len(ids) > 30
-
-
-@pytest.mark.parametrize("checker", ["pyright", "ty"])
-@pytest.mark.heavy
-def test_another_checker_comes_to_the_same_verdicts(checker: str, all_verdicts: dict[str, Verdict]) -> None:
-    if tool(checker) is None:
-        pytest.skip(f"{checker} is not installed")
-    theirs = verdicts_by(checker)
-    ours = {id_: {(one.id, one.breaking) for one in verdict.findings} for id_, verdict in all_verdicts.items()}
-    assert DIFFERENT[checker] == {id_ for id_ in ours if ours[id_] != theirs[id_]}
