@@ -222,6 +222,7 @@ def test_the_second_interrupt_cancels_the_calls_and_the_same_command_resumes(
     _, err = process.communicate(timeout=60)
     assert 0 == process.returncode, err
     assert [f"echo: {index}" for index in range(8)] == [row["answer"] for row in results(tmp_path)]
+    assert "8 rows: 0 failed, 0 from earlier runs, 4 interrupted before." in err
     assert 12 == plugin.counted().total()
 
 

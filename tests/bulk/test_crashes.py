@@ -45,7 +45,7 @@ def run_with_kills(processes: Processes, counted: Callable[[], Counter[str]], ki
 def test_after_kills_at_random_moments_no_row_is_lost_and_only_calls_under_way_are_repeated(
     processes: Processes, plugin: CountingPlugin
 ) -> None:
-    run_with_kills(processes, plugin.counted, 3)
+    run_with_kills(processes, plugin.counted, 5)
 
 
 @pytest.mark.heavy

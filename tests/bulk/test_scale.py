@@ -30,7 +30,7 @@ def hold_memory(processes: Processes, plugin: CountingPlugin, rows: int) -> None
 
 
 def test_memory_does_not_grow_with_the_rows(processes: Processes, plugin: CountingPlugin) -> None:
-    hold_memory(processes, plugin, 5_000)
+    hold_memory(processes, plugin, 20_000)
 
 
 @pytest.mark.heavy

@@ -272,6 +272,8 @@ class _Ending:
         self._results.write(seen=self._run.seen)
         progress = self._run.progress
         counts = f"{counted(progress.done, 'row')}: {progress.failed:,} failed, {progress.resumed:,} from earlier runs"
+        if progress.interrupted:
+            counts += f", {progress.interrupted:,} interrupted before"
         note(f"{counts}. {self._results.out}")
         if limit is not None:
             raise limit
