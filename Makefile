@@ -29,6 +29,10 @@ demo: weights ## a third-party plugin, a caught mistake, a model's answer, a PDF
 test: lint check ## everything that must pass quickly: lint, types, generated files, tests
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
+.PHONY: test-thorough
+test-thorough: $(SDKS) ## the files of tests that take long: every fault with every driver, corpus, real trees, freezing
+	$(BIN)/python -m pytest -m 'thorough and not heavy' -n 3 --dist loadfile
+
 .PHONY: test-pythons
 test-pythons: ## what depends on the interpreter, on each Python from 3.11 to 3.13 that is found
 	@.ci/pythons

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from pipelex.checking.check import Checked
 
+pytestmark = pytest.mark.thorough
+
 LISTER_LINE = '        registrar.add_model_lister(sdk="acme", lister=list_acme_models)\n'
 HEAD = "    def register(self, registrar: PluginRegistrar) -> None:\n"
 

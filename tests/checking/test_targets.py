@@ -20,6 +20,8 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.thorough
+
 
 def flat(folder: Path) -> None:
     for name, text in SAMPLE.items():

@@ -19,6 +19,8 @@ from pipelex.checking.type_check import type_errors
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 

@@ -20,6 +20,8 @@ from codegen.project import Project
 from codegen.spec import Spec, parse_spec
 from tests.codegen.conftest import ROOT, SmallProject
 
+pytestmark = pytest.mark.thorough
+
 STUBS = ROOT / "src/pipelex/spi"
 DEPENDENCIES = ("jinja2", "libcst", "pydantic", "tomli")
 

@@ -20,6 +20,8 @@ from tests.testing.test_legal_plugins import SUITE
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.thorough
+
 ROWS: list[tuple[Seen, str, Row]] = [(seen, title, row) for seen, rows in GROUPS.items() for title, row in rows.items()]
 IDS = [f"{seen}: {title}" for seen, title, _ in ROWS]
 

@@ -12,6 +12,8 @@ import pytest
 from pipelex.plugins.model_handle import ModelHandle
 from pipelex.plugins.sdk_client_registry import PerLoopClient, SdkClientRegistry
 
+pytestmark = pytest.mark.thorough
+
 
 class Client:
     """Remembers the loop in which it was made, and that in which it was closed."""

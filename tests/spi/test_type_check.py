@@ -16,6 +16,8 @@ from pipelex.spi.type_check import Diagnostic, SourceFile, UndecidedError, World
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.thorough
+
 WRONG = 'import helper\n\nlength: int = helper.name("é") + "é"\n'
 HELPER = "def name(text: str) -> str:\n    return text\n"
 

@@ -19,6 +19,8 @@ from tests.codegen.compat.small_spi import tree
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.thorough
+
 OLD, NEW = tree("old"), tree("new", ("plugins/registrar", "def warn(self, text: str", "def warn(self, message: str"))
 PLUGIN = """\
 from pipelex.plugins.registrar import PluginRegistrar

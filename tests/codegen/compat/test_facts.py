@@ -18,6 +18,8 @@ from codegen.spec import Change, parse_spec
 from pipelex.config.plugins_config import PluginsConfig
 from tests.codegen.compat.small_spi import tree
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[3]
 LOCK_FACTS = facts_of_lock(
     {

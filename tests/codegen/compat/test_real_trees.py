@@ -20,6 +20,8 @@ from codegen.project import Project
 if TYPE_CHECKING:
     from codegen.compat.model import CompatFinding
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from codegen.compat.model import Verdict
 
+pytestmark = pytest.mark.thorough
+
 NEEDED = (
     "symbol added",
     "symbol removed",

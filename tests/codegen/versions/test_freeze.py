@@ -10,6 +10,8 @@ from codegen.__main__ import main
 from codegen.spec import parse_spec
 from tests.codegen.conftest import SmallProject
 
+pytestmark = pytest.mark.thorough
+
 FROZEN = "src/pipelex/spi/frozen/v1"
 STUB = f"{FROZEN}/pipelex/cogt/llm/job.pyi"
 

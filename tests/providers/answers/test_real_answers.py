@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from pipelex.plugins.contract import PipelexPlugin
     from pipelex.testing.loopback import HttpReply
 
+pytestmark = pytest.mark.thorough
+
 PLUGINS: dict[str, type[PipelexPlugin]] = {
     "openai": OpenaiPlugin,
     "openai_responses": OpenaiPlugin,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pipelex.plugins.contract import PipelexPlugin
     from pipelex.testing.loopback import HttpReply
 
-pytestmark = pytest.mark.usefixtures("pauses")
+pytestmark = [pytest.mark.thorough, pytest.mark.usefixtures("pauses")]
 
 SDKS: dict[str, PipelexPlugin] = {
     "openai": OpenaiPlugin(),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tests.providers.faults.drivers import AnyDriver
 
 pytestmark = [
+    pytest.mark.thorough,
     pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning"),  # of Hugging Face's own call
     pytest.mark.usefixtures("pauses"),
 ]
