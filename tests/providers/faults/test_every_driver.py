@@ -43,7 +43,10 @@ if TYPE_CHECKING:
     from pipelex.testing.vendor import FakeVendor
     from tests.providers.faults.drivers import AnyDriver
 
-pytestmark = [pytest.mark.thorough, pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")]  # of Hugging Face's own call
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning"),  # of Hugging Face's own call
+]
 
 
 class Outcome(NamedTuple):
