@@ -42,7 +42,7 @@ class Project:
         try:
             content = (self.root / path).read_bytes()
             self.seen[path] = digest(content)
-            return content.decode("utf-8").replace("\r\n", "\n")
+            return content.decode("utf-8-sig").replace("\r\n", "\n")
         except FileNotFoundError as exc:
             raise CodegenError(Problem(path, 0, "", "no such file")) from exc
         except (OSError, UnicodeDecodeError) as exc:

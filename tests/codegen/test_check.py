@@ -69,6 +69,13 @@ def test_a_comment_changes_no_output(small: SmallProject) -> None:
     assert small.run("--check") == 0
 
 
+def test_a_byte_order_mark_changes_no_output(small: SmallProject) -> None:
+    assert small.run() == 0
+    spec = small.root / "spi.toml"
+    spec.write_bytes(b"\xef\xbb\xbf" + spec.read_bytes())
+    assert small.run("--check") == 0
+
+
 def test_a_docstring_changes_the_stub_and_not_the_lock(small: SmallProject) -> None:
     assert small.run() == 0
     before = small.snapshot()
