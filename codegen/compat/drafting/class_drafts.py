@@ -398,14 +398,14 @@ class ClassDrafter:
     def _removed(self, member: Member) -> None:
         ways = self._ways_of(member)
         fails = always(*ways)
-        kind = "method-removed" if isinstance(member, Method) else "attribute-removed"
+        kind, note = "method-removed" if isinstance(member, Method) else "attribute-removed", ""
         if self._old.kind is ClassKind.PROTOCOL:
             kind, fails = "protocol-member-removed", always(*({CALLS} & set(ways)))
         elif self._is_hook(member):
             kind = "hook-removed"
         elif member.name in PRINTING or (member.name == "__hash__" and isinstance(member, Attribute)):
-            fails = always()
-        self._add(kind, member.name, ways, fails, texts=self._texts(member, None))
+            fails, note = always(), "each object has one, which takes its place"
+        self._add(kind, member.name, ways, fails, texts=self._texts(member, None), note=note)
 
     def _added(self, member: Member) -> None:
         ways = self._pair.now.of(f"{self._new.key}.{member.name}")

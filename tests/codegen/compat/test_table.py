@@ -207,7 +207,7 @@ def test_the_path_leads_from_the_plugin_to_the_symbol(verdicts: dict[str, Verdic
 
 @pytest.mark.heavy
 def test_no_plugin_fails_on_a_change_that_is_judged_fine(all_verdicts: dict[str, Verdict], cache: Path) -> None:
-    """The witnesses are a second opinion: none may hold where the verdict says that nothing breaks."""
+    """The witnesses are a second opinion: none may hold where the verdict says that nothing breaks, without a note."""
     jobs, ids = [], []
     for row in ROWS:
         if all_verdicts[row.id].compatible and all_verdicts[row.id].findings and row.id != "API version raised":
@@ -217,5 +217,6 @@ def test_no_plugin_fails_on_a_change_that_is_judged_fine(all_verdicts: dict[str,
             jobs.append((job.pair, job.trees, [draft for draft in job.drafts if not draft.only_breaking]))
             ids.append(row.id)
     found = zip(ids, find_witnesses(jobs, cache), strict=True)
-    assert [] == [(id_, one.id, one.witness) for id_, findings in found for one in findings if one.witness]
+    held = [(id_, one) for id_, findings in found for one in findings if one.witness and not one.note]
+    assert [] == [(id_, one.id, one.witness) for id_, one in held]
     assert len(ids) > 30
