@@ -48,7 +48,7 @@ class Totals:
 
 
 class RunState(NamedTuple):
-    """What the limiter tells a process of the whole run.
+    """The state of the whole run, as the limiter returns it to a process.
 
     Attributes:
         is_over: Whether it has reached a limit, and ends.
@@ -100,7 +100,7 @@ class RunLimiter:
         return _begin(self._requests, requests, now), _begin(self._tokens, tokens, now)
 
     def add(self, totals: Totals, process: int, under_way: int, refused_for_s: float = 0.0) -> RunState:
-        """Add what rows came to, and return what the process has to know of the run.
+        """Add what rows came to, and return the state of the run.
 
         Args:
             totals: What they came to.

@@ -230,7 +230,7 @@ class ShardActor:
             await self._report()
 
     async def _report(self) -> None:
-        """Report what the calls came to, and learn whether the run is over, and whether the backend refuses others."""
+        """Report what the calls came to, and do what the state of the run asks for: end, or pause."""
         under_way = sum(run.progress.under_way for run in self._runs)
         if self._totals == Totals() and under_way == self._reported == 0:
             return
