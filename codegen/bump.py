@@ -22,6 +22,7 @@ from codegen.writer import FileChange, changes, write
 from pipelex.spi.files import finish_interrupted
 
 if TYPE_CHECKING:
+    from codegen.compat.affected import PluginOutcome
     from codegen.compat.model import CompatFinding, Verdict
     from codegen.spec import Change, Spec, SpecFile
     from codegen.writer import Outputs
@@ -282,26 +283,38 @@ def main(arguments: list[str], *, default_root: str, command: str) -> int:
     try:
         if not options.dry_run:
             finish_interrupted(project.root)
-        plan = freeze(project) if command == "freeze" else bump(project, _verdict(project))
+        verdict = _verdict(project, options.plugins is not None) if command == "bump" else None
+        plugins = _plugins(project, verdict, options.plugins)
+        plan = bump(project, verdict) if verdict is not None else freeze(project)
         if not options.dry_run:
             write(project.root, plan.files)
     except (BumpRefusedError, FrozenError) as exc:
         return _say_problems(exc, REFUSED, as_json=options.json)
     except CodegenError as exc:
         return _say_problems(exc, COULD_NOT_TELL, as_json=options.json)
-    _report(plan, command, dry_run=options.dry_run, as_json=options.json)
+    _report(plan, command, plugins, dry_run=options.dry_run, as_json=options.json)
     if not options.dry_run:
         (project.root / freshness.CACHE).unlink(missing_ok=True)
     return DONE
 
 
-def _verdict(project: Project) -> Verdict:
+def _plugins(project: Project, verdict: Verdict | None, names: list[str] | None) -> list[PluginOutcome]:
+    """Return what the new version does to real plugins, where the command asks for it."""
+    from codegen.compat.affected import affected
+    from codegen.compat.reading.trees import baseline, working_tree
+
+    if verdict is None or names is None:
+        return []
+    return affected(verdict, baseline(project), working_tree(project), names)
+
+
+def _verdict(project: Project, witnesses: bool) -> Verdict:
     from codegen.compat.compare import compare
     from codegen.compat.reading.trees import baseline, working_tree
     from pipelex.spi.type_check import UndecidedError
 
     try:
-        return compare(baseline(project), working_tree(project), witnesses=False)
+        return compare(baseline(project), working_tree(project), witnesses=witnesses)
     except UndecidedError as exc:
         raise CodegenError(Problem(SPEC_FILE, 0, "", f"no verdict on what changed: {exc}")) from exc
 
@@ -318,15 +331,26 @@ def _parser(command: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--dry-run", action="store_true", help="write nothing; print what would be written")
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
+    if command == "bump":
+        parser.add_argument(
+            "--plugins",
+            nargs="*",
+            metavar="PLUGIN",
+            help="report which real plugins the new version breaks, as 'diff --plugins' does; the exit code stays",
+        )
+    parser.set_defaults(plugins=None)
     parser.add_argument("--root", metavar="FOLDER", help="the project to work on; this one by default")
     return parser
 
 
-def _report(plan: Plan, command: str, *, dry_run: bool, as_json: bool) -> None:
+def _report(plan: Plan, command: str, plugins: list[PluginOutcome], *, dry_run: bool, as_json: bool) -> None:
+    from codegen.compat.affected import as_data, as_text
+
     before, after = (f"{number}.{revision}" for number, revision in (plan.before, plan.after))
     if as_json:
         files = [{"path": item.path, "action": _action(item)} for item in plan.files]
         data = {"command": command, "before": before, "after": after, "dry_run": dry_run, "files": files}
+        data |= {"plugins": as_data(plugins)} if plugins else {}
         sys.stdout.write(json.dumps(data, indent=2) + "\n")
         return
     for item in plan.files:
@@ -338,6 +362,7 @@ def _report(plan: Plan, command: str, *, dry_run: bool, as_json: bool) -> None:
     else:
         kind = "breaking" if plan.after[1] == 0 else "additive"
         sys.stdout.write(f"{'Would go' if dry_run else 'Gone'} from {before} to {after} ({kind}).\n")
+    sys.stdout.write(as_text(plugins) if plugins else "")
 
 
 _DRY = {"removed": "would remove", "wrote": "would write"}

@@ -70,7 +70,9 @@ class PluginOutcome:
     reason: str = ""
 
 
-def affected(verdict: Verdict, old: StubTree, new: StubTree, names: Sequence[str]) -> list[PluginOutcome]:
+def affected(
+    verdict: Verdict, old: StubTree, new: StubTree, names: Sequence[str], *, is_released: bool = True
+) -> list[PluginOutcome]:
     """Check plugins against a change.
 
     Args:
@@ -78,6 +80,7 @@ def affected(verdict: Verdict, old: StubTree, new: StubTree, names: Sequence[str
         old: The old tree.
         new: The new tree.
         names: Folders, wheels, sdists, ``.py`` files, installed distributions; none: all installed plugins.
+        is_released: Whether a break raises the API version: one that is not released may be frozen anew.
 
     Returns:
         The outcome of each plugin.
@@ -97,7 +100,7 @@ def affected(verdict: Verdict, old: StubTree, new: StubTree, names: Sequence[str
         sides = {"old": old, "new": new}
         # no cache: mypy would take a module of the same name for that of another plugin
         worlds = [World(_written(tree, scratch / side), others_are_any=True) for side, tree in sides.items()]
-        version = _version_after(verdict, old, new)
+        version = _version_after(verdict, old, new) if is_released else _version(new)
         readers = {name: partial(_targets, name, scratch / str(number)) for number, name in enumerate(names)}
         for name, read in (readers or _installed(entry_point_group(old.facts))).items():
             try:
@@ -262,16 +265,12 @@ def _former_group(target: Target, verdict: Verdict) -> Iterator[Evidence]:
 
 def _stated(target: Target, version: int) -> Iterator[tuple[int, Evidence]]:
     """Yield the API versions that a plugin states as numbers, each with its place."""
-    from pipelex.upgrading.rewrites.packaging import ATTRIBUTE, stated_versions
-    from pipelex.upgrading.source_text import SourceText
+    from pipelex.upgrading.rewrites.packaging import stated_in
 
-    for name, module in target.modules.items():
-        if ATTRIBUTE in module.text:
-            source = SourceText(name, str(module.path), module.text)
-            for node in stated_versions(source):
-                number = int(node.evaluated_value)
-                message = f"it states API version {number}; core will be at {version}"
-                yield number, Evidence(_shown(module.path, target), source.line(node), message)
+    for source, node in stated_in(target.modules):
+        number = int(node.evaluated_value)
+        message = f"it states API version {number}; core will be at {version}"
+        yield number, Evidence(_shown(Path(source.path), target), source.line(node), message)
 
 
 def _shown(path: Path, target: Target) -> str:

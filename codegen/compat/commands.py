@@ -114,7 +114,8 @@ def _plugins(options: argparse.Namespace, project: Project, old: StubTree, new: 
     from codegen.compat.declared import declared_by
     from codegen.compat.report import as_json, summary
 
-    outcomes = affected.affected(verdict, old, new, options.plugins)
+    is_released = bool(options.old or options.new) or _is_released(project)
+    outcomes = affected.affected(verdict, old, new, options.plugins, is_released=is_released)
     declared = declared_by(project)
     if options.format == "json":
         sys.stdout.write(as_json(verdict, declared, plugins=affected.as_data(outcomes)))
@@ -123,6 +124,15 @@ def _plugins(options: argparse.Namespace, project: Project, old: StubTree, new: 
     if not outcomes:
         _say("No plugin is installed here. Name folders, wheels or sdists behind --plugins.")
     return affected.exit_code(outcomes)
+
+
+def _is_released(project: Project) -> bool:
+    """Return whether the current version is released; until then ``freeze`` takes a break into it."""
+    from codegen.project import SPEC_FILE
+    from codegen.spec import parse_spec
+
+    rows = parse_spec(project.read(SPEC_FILE)).spec.version
+    return bool(rows) and rows[-1].released
 
 
 def _quick(old: StubTree, new: StubTree) -> Verdict | None:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from pipelex.checking.spi_tree import SpiTree
     from pipelex.checking.targets import Target
-    from pipelex.reading.source import SourceModule
     from pipelex.spi.changes import ApiChange
     from pipelex.upgrading.edits import Edit
     from pipelex.upgrading.type_index import TypeIndex
@@ -114,8 +113,8 @@ def upgrade(target: Target, *, to: int | None = None, since: int | None = None) 
     goal = spi_tree(to).api_version
     paths = {name: module.path for name, module in target.modules.items()}
     texts = {name: module.text for name, module in target.modules.items()}
-    constants = _constants(target)
-    numbers = _stated(target, constants)
+    constants = packaging.constants_of(target.modules)
+    numbers = {node.evaluated_value for _, node in packaging.stated_in(target.modules)}
     stated = _stated_version(target, numbers, goal, since)
     old = stated if stated is not None else _oldest_fitting(target, texts, goal)
     done = Upgrade(target, old, goal, is_assumed=stated is None, constants=constants, states_number=bool(numbers))
@@ -195,31 +194,6 @@ def _has_group_of(target: Target, number: int, goal: int) -> bool:
         if is_evident and is_new != (number >= change.version):
             return False
     return True
-
-
-def _constants(target: Target) -> dict[str, set[str]]:
-    """Return the constants of each module by which another one states the API version."""
-    found: dict[str, set[str]] = {}
-    for module in target.modules.values():
-        named = packaging.named_constants(_source(module)) if packaging.ATTRIBUTE in module.text else ()
-        for one in filter(None, map(module.bindings.get, named)):
-            if one.name is not None:
-                found.setdefault(one.module, set()).add(one.name)
-    return found
-
-
-def _stated(target: Target, constants: dict[str, set[str]]) -> set[int]:
-    """Return the numbers that a plugin states."""
-    found = set()
-    for name, module in target.modules.items():
-        if packaging.ATTRIBUTE in module.text or name in constants:
-            literals = packaging.stated_versions(_source(module), constants.get(name, ()))
-            found |= {node.evaluated_value for node in literals}
-    return found
-
-
-def _source(module: SourceModule) -> SourceText:
-    return SourceText(module.name, str(module.path), module.text)
 
 
 def _error(target: Target, reason: str, fix: str) -> UpgradeError:

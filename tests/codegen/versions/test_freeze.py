@@ -156,6 +156,35 @@ def test_a_break_is_refused_until_it_is_declared(frozen: SmallProject, capsys: p
     assert b"`key` of `pick`" in after["docs/spi-changes.md"]
 
 
+def test_a_bump_names_the_plugins_that_it_breaks(frozen: SmallProject, capsys: pytest.CaptureFixture[str]) -> None:
+    """And ``diff``, as long as the version is not released, calls none refused that a new freezing leaves as it is."""
+    frozen.edit("src/pipelex/cogt/llm/job.py", "key: Callable[[ItemT], bool]", "wanted: Callable[[ItemT], bool]")
+    assert frozen.run() == 0
+    with (frozen.root / "spi.toml").open("a", encoding="utf-8") as file:
+        file.write(ENTRY)
+    plugins = {"broken": "pick([1], key=bool)", "fits": "pick([1], bool)"}
+    for name, use in plugins.items():
+        text = f"""\
+from pipelex.cogt.llm.job import pick
+
+class Plugin:
+    name = "{name}"
+    targets_api = 1
+
+    def register(self, registrar: object) -> None:
+        {use}
+"""
+        (frozen.root / f"{name}.py").write_text(text, encoding="utf-8")
+    paths = [str(frozen.root / f"{name}.py") for name in plugins]
+    capsys.readouterr()
+    assert main(["diff", "--root", str(frozen.root), "--plugins", *paths]) == 1
+    assert "1 broken, 0 refused" in capsys.readouterr().out
+    assert fold(frozen, "bump", "--plugins", *paths) == 0
+    said = capsys.readouterr().out
+    assert "Gone from 1.0 to 2.0 (breaking).\nPlugins: 1 broken, 1 refused" in said
+    assert 'broken.py:8: Unexpected keyword argument "key"' in said
+
+
 def test_an_entry_that_matches_no_change_is_refused(frozen: SmallProject, capsys: pytest.CaptureFixture[str]) -> None:
     with (frozen.root / "spi.toml").open("a", encoding="utf-8") as file:
         file.write(ENTRY)

@@ -6,12 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import libcst as cst
 
     from pipelex.reading.metadata import Metadata
+    from pipelex.reading.source import SourceModule
     from pipelex.spi.changes import ApiChange
     from pipelex.upgrading.rewrites.step import Step
     from pipelex.upgrading.source_text import SourceText
@@ -41,15 +42,41 @@ def stated_versions(source: SourceText, constants: Iterable[str] = ()) -> list[c
     return list(dict.fromkeys(found))
 
 
-def named_constants(source: SourceText) -> set[str]:
-    """Return the names by which a module states the API version; a name that is imported has its number elsewhere.
+def constants_of(modules: Mapping[str, SourceModule]) -> dict[str, set[str]]:
+    """Return the constants of each module by which another one states the API version.
 
     Args:
-        source: The module.
+        modules: The modules of a plugin.
     """
     import libcst as cst
 
-    return {value.value for value in _values(source) if isinstance(value, cst.Name)}
+    found: dict[str, set[str]] = {}
+    for module in modules.values():
+        values = _values(_source(module)) if ATTRIBUTE in module.text else ()
+        named = (module.bindings.get(value.value) for value in values if isinstance(value, cst.Name))
+        for one in named:
+            if one is not None and one.name is not None:
+                found.setdefault(one.module, set()).add(one.name)
+    return found
+
+
+def stated_in(modules: Mapping[str, SourceModule]) -> Iterator[tuple[SourceText, cst.Integer]]:
+    """Yield the literals that state the API version of a plugin, each with its module.
+
+    Args:
+        modules: The modules of the plugin.
+    """
+    constants = constants_of(modules)
+    for name, module in modules.items():
+        if ATTRIBUTE in module.text or name in constants:
+            source = _source(module)
+            yield from ((source, node) for node in stated_versions(source, constants.get(name, ())))
+
+
+def _source(module: SourceModule) -> SourceText:
+    from pipelex.upgrading.source_text import SourceText
+
+    return SourceText(module.name, str(module.path), module.text)
 
 
 def leave_unknown(step: Step, change: ApiChange) -> None:
