@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING
 
 from codegen.changes import with_open_enums
 from codegen.compat.asking.folding import fold, symbol_of
-from codegen.compat.asking.sheet import Pair, Sheet
+from codegen.compat.asking.sheet import Sheet
 from codegen.compat.asking.typecheck import check
 from codegen.compat.drafting.aspects import undecided
 from codegen.compat.drafting.draft import undecided_draft
 from codegen.compat.drafting.drafts import Drafter
 from codegen.compat.model import Verdict
 from codegen.compat.proving.witnesses import find_witnesses
-from codegen.compat.reading.directions import infer
 from codegen.compat.reading.facts import OPEN, compare_facts
-from codegen.compat.reading.identity import identify
-from codegen.compat.reading.trees import read_shapes
+from codegen.compat.reading.pair import read_pair
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,8 +94,7 @@ class Job:
 
     def __init__(self, old: StubTree, new: StubTree, prefix: str) -> None:
         self.trees = (old, new)
-        before, after = read_shapes(old), read_shapes(new)
-        self.pair = Pair(before, after, identify(before, after), infer(before), infer(after))
+        self.pair = read_pair(old, new)
         self.sheet = Sheet(self.pair, prefix)
         self.drafts: list[Draft] = Drafter(self.pair, self.sheet).run()
         self.drafts += undecided(self.pair, self.drafts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from codegen.compat.drafting.draft import CALLS, Draft, always
@@ -18,9 +19,9 @@ from pipelex.spi.stub_tree import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from codegen.compat.asking.sheet import Pair
+    from codegen.compat.reading.pair import Pair
     from pipelex.spi.stub_tree import Member, Shape, TreeShape, Type
 
 
@@ -49,10 +50,11 @@ def fold(pair: Pair, drafts: list[Draft], symbols: Mapping[int, tuple[str, str]]
     spreading = {key for key, aspect in refused if aspect != "make"}
     carriers = {key: found for key, found in roots.items() if key in spreading or key not in pair.identity.pairs}
     carriers |= {key: found for key, found in roots.items() if isinstance(pair.old.shapes.get(key), VariableShape)}
+    mentioned = cache(partial(_mentioned, pair))
     for key in dict.fromkeys(key for key, _ in refused):
         if key in roots:
             continue
-        nearest = _nearest(pair, key, carriers) or _nearest(pair, key, roots)
+        nearest = _nearest(mentioned, key, carriers) or _nearest(mentioned, key, roots)
         for draft in nearest:
             draft.cascades.append(key)
         if not nearest:
@@ -79,11 +81,11 @@ def _unexplained(pair: Pair, key: str) -> Draft:
     return draft
 
 
-def _nearest(pair: Pair, key: str, roots: Mapping[str, list[Draft]]) -> list[Draft]:
+def _nearest(mentioned: Callable[[str], list[str]], key: str, roots: Mapping[str, list[Draft]]) -> list[Draft]:
     """Return the roots that a symbol mentions by the fewest steps."""
     seen, level = {key}, [key]
     while level:
-        following = [other for one in level for other in _mentioned(pair, one)]
+        following = [other for one in level for other in mentioned(one)]
         level = [other for other in dict.fromkeys(following) if other not in seen]
         seen |= set(level)
         found = [draft for other in level for draft in roots.get(other, [])]
@@ -92,10 +94,9 @@ def _nearest(pair: Pair, key: str, roots: Mapping[str, list[Draft]]) -> list[Dra
     return []
 
 
-def _mentioned(pair: Pair, key: str) -> Iterator[str]:
-    yield from _mentioned_in(pair.old, key)
-    for other in _mentioned_in(pair.new, pair.identity.pairs.get(key, key)):
-        yield pair.identity.canonical(other)
+def _mentioned(pair: Pair, key: str) -> list[str]:
+    olds, news = _mentioned_in(pair.old, key), _mentioned_in(pair.new, pair.identity.pairs.get(key, key))
+    return list(dict.fromkeys([*olds, *map(pair.identity.canonical, news)]))
 
 
 def _mentioned_in(tree: TreeShape, key: str) -> Iterator[str]:

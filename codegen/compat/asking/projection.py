@@ -44,7 +44,7 @@ from pipelex.spi.type_check import UndecidedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from pipelex.spi.stub_tree import Member, Param, Signature, TreeShape, Type
+    from pipelex.spi.stub_tree import Member, Param, Shape, Signature, TreeShape, Type
 
 HEADER = '# mypy: disable-error-code="misc,override,type-var,empty-body"\n'
 """What a projected class may be: of a variance that its projection does not have, and the like. Nothing else."""
@@ -129,6 +129,7 @@ class Projector:
     Attributes:
         exact: Whether mutable containers are invariant, and ``Any`` is a type of its own.
         takes_any: Whether what plugins pass fits an ``Any`` of this tree, as of the new one.
+        spelled: The symbols whose projections were spelled, each with the module that it is looked for in.
     """
 
     def __init__(
@@ -145,6 +146,7 @@ class Projector:
         self.names = names
         self.definitions: dict[str, str] = {}
         self.modules: set[str] = set(_IMPORTS)
+        self.spelled: set[tuple[str, str]] = set()
         self.self_type = ""
         self.self_arguments = ""
         self.self_derives = False
@@ -173,6 +175,7 @@ class Projector:
         if canonical in self.names.enums:
             return f"{self._shared}.{self.names[canonical]}"
         home = self._home(canonical)
+        self.spelled.add((home, canonical))
         return f"{f'{home}.' if home else ''}{self.names[canonical]}__{_SUFFIX[flow]}"
 
     def variable(self, key: str, flow: Flow) -> str:
@@ -314,36 +317,41 @@ class Common(Protocol):
         ...
 
 
-def project_tree(projector: Projector, common: Common) -> str:
-    """Write a tree as a module of projections.
+def project_tree(projector: Projector, common: Common, needed: Collection[str]) -> str:
+    """Write a tree as a module of projections, in the order of the tree.
 
     Args:
         projector: Spells its types.
         common: Returns what its classes have in both trees.
+        needed: The symbols that are asked about; what their projections mention is written as well.
     """
     projector.with_variance = True
-    lines: list[str] = []
-    for shape in projector.tree.shapes.values():
-        name = projector.names[projector.canonical(shape.key)] if _is_projected(shape) else ""
-        if isinstance(shape, ClassShape) and not shape.is_opaque:
-            projector.self_type, projector.class_variables = name, shape.type_variables
-            for flow in Flow:
-                projector.class_flow = flow
-                lines += _project_class(projector, shape, name, flow, common)
-            projector.class_variables = ()
-            made = projector.tree.constructors(shape)
-            lines += [f"class {name}__make(typing.Protocol):", *projector.callable(made, "__call__", _CALLS)]
-        elif isinstance(shape, FunctionShape):
-            signatures = shape.method.signatures
-            lines += [f"class {name}__call(typing.Protocol):", *projector.callable(signatures, "__call__", _CALLS)]
-    return module_text(projector, lines)
+    shapes = {projector.canonical(shape.key): shape for shape in projector.tree.shapes.values()}
+    lines: dict[str, list[str]] = {key: [] for key in shapes}
+    written: set[str] = set()
+    while needed := (shapes.keys() & needed) - written:
+        lines |= {key: list(_project(projector, shapes[key], common)) for key in sorted(needed)}
+        written |= needed
+        needed = {key for home, key in projector.spelled if not home}
+    return module_text(projector, [line for one in lines.values() for line in one])
+
+
+def _project(projector: Projector, shape: Shape, common: Common) -> Iterator[str]:
+    name = projector.names[projector.canonical(shape.key)]
+    if isinstance(shape, ClassShape) and not shape.is_opaque:
+        projector.self_type, projector.class_variables = name, shape.type_variables
+        for flow in Flow:
+            projector.class_flow = flow
+            yield from _project_class(projector, shape, name, flow, common)
+        projector.class_variables = ()
+        yield f"class {name}__make(typing.Protocol):"
+        yield from projector.callable(projector.tree.constructors(shape), "__call__", _CALLS)
+    elif isinstance(shape, FunctionShape):
+        yield f"class {name}__call(typing.Protocol):"
+        yield from projector.callable(shape.method.signatures, "__call__", _CALLS)
 
 
 _CALLS = Direction.CALLS
-
-
-def _is_projected(shape: object) -> bool:
-    return isinstance(shape, ClassShape | FunctionShape)
 
 
 def module_text(projector: Projector, lines: list[str], imports: Sequence[str] = ()) -> str:

@@ -8,7 +8,6 @@ the change of something else.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from codegen.compat.asking.projection import (
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from codegen.compat.reading.directions import Directions
-    from codegen.compat.reading.identity import Identity
+    from codegen.compat.reading.pair import Pair
     from pipelex.spi.stub_tree import Shape, TreeShape, Type
 
 
@@ -59,25 +57,6 @@ class Answers(NamedTuple):
 
     failed: set[int]
     unread: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two trees, read and matched.
-
-    Attributes:
-        old: The old tree.
-        new: The new tree.
-        identity: Which symbol is which.
-        was: The directions in the old tree.
-        now: The directions in the new tree.
-    """
-
-    old: TreeShape
-    new: TreeShape
-    identity: Identity
-    was: Directions
-    now: Directions
 
 
 class _Adapted(Projector):
@@ -167,7 +146,8 @@ class Sheet:
         self._fresh = Projector(**self._options(pair.new))
         self._fresh.variable_tag = "_new"
         self._rebound = _Rebound(fresh=self._fresh, pairs=pair.identity.pairs, **self._options(pair.old))
-        for projector in (self._old, self._new, self._fresh, self._rebound):
+        self._askers = (self._old, self._new, self._fresh, self._rebound)
+        for projector in self._askers:
             projector.exact = True
         self._new.takes_any = True
 
@@ -267,7 +247,7 @@ class Sheet:
         home = self._modules["shared" if owner is not None and owner[0].is_opaque else "old"]
         name = f"{home}.{self._names[owner[0].key]}" if owner else ""
         may_derive = owner is not None and self._may_derive(owner[0])
-        for projector in (self._old, self._new, self._fresh, self._rebound):
+        for projector in self._askers:
             projector.self_type = name
             projector.self_arguments = _any_arguments(self._pair.old, owner[0]) if owner else ""
             projector.self_derives = may_derive
@@ -287,7 +267,7 @@ class Sheet:
         """
         asked = {}
         before, after = self._modules["old"], self._modules["new"]
-        for key, new_key in self._pair.identity.pairs.items():
+        for key, new_key in self._pair.compared():
             old, new, name = self._pair.old.shapes[key], self._pair.new.shapes[new_key], self._names[key]
             self.subject = key
             if isinstance(old, FunctionShape) and isinstance(new, FunctionShape):
@@ -312,20 +292,26 @@ class Sheet:
         return found
 
     def program(self) -> dict[str, str]:
-        """Return the modules that ask all questions."""
-        pair, shared = self._pair, self._modules["shared"]
-        texts = {}
-        for side, tree, canonical in (("old", pair.old, str), ("new", pair.new, pair.identity.canonical)):
-            projector = Projector(tree, canonical=canonical, names=self._names, home=lambda _key: "", shared=shared)
-            text = project_tree(projector, _Common(pair))
-            texts[f"{self._modules[side]}.pyi"] = f"import {shared}\n{text}"
-        texts[self._modules["questions"]] = self._questions_text()
+        """Return the modules that ask all questions; nothing where there is none.
+
+        What no difference can reach is the same in both trees: it is projected once, from the old one.
+        """
+        if not self._count:
+            return {}
+        pair, (before, after, shared, questions) = self._pair, self._modules.values()
+        old = Projector(**self._options(pair.old) | {"home": lambda _key: ""})
+        new = Projector(**self._options(pair.new) | {"home": lambda key: "" if key in pair.reached else before})
+        texts = {f"{after}.pyi": f"import {before}, {shared}\n{project_tree(new, _Common(pair), pair.reached)}"}
+        spelled = new.spelled.union(*(asker.spelled for asker in self._askers))
+        needed = pair.reached | {key for home, key in spelled if home == before}
+        texts[f"{before}.pyi"] = f"import {shared}\n{project_tree(old, _Common(pair), needed)}"
+        texts[questions] = self._questions_text()
         texts[f"{shared}.pyi"] = shared_module(self._names, _merged(pair), list(texts.values()))
         return texts
 
     def _questions_text(self) -> str:
-        gathered = self._old
-        for other in (self._new, self._fresh, self._rebound):
+        gathered, *others = self._askers
+        for other in others:
             gathered.modules |= other.modules
             gathered.definitions |= other.definitions
         return module_text(gathered, self._lines, [self._modules[side] for side in ("old", "new", "shared")])
@@ -343,7 +329,7 @@ class Sheet:
         name = self._modules["questions"]
         numbers = {
             line: int(match[1])
-            for line, text in enumerate(program[name].splitlines(), start=1)
+            for line, text in enumerate(program.get(name, "").splitlines(), start=1)
             if (match := _TARGET.match(text))
         }
         found = Answers(set(), dict(self._unread))

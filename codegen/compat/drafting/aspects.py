@@ -26,8 +26,8 @@ from pipelex.spi.stub_tree import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from codegen.compat.asking.sheet import Pair
     from codegen.compat.drafting.draft import Draft
+    from codegen.compat.reading.pair import Pair
     from pipelex.spi.stub_tree import Member, Shape, Signature
 
 _SPEAKS_OF: Mapping[str, tuple[str, ...]] = {
@@ -86,7 +86,7 @@ def undecided(pair: Pair, drafts: Sequence[Draft]) -> Iterator[Draft]:
     """
     before, after = Outline(Verbatim(str)), Outline(Verbatim(pair.identity.canonical))
     spoken = _Spoken(drafts)
-    for key, new_key in pair.identity.pairs.items():
+    for key, new_key in pair.compared():
         old, new = pair.old.shapes[key], pair.new.shapes[new_key]
         left, right = dict(_stated(pair, old, before, spoken)), dict(_stated(pair, new, after, spoken))
         silent: dict[str, list[_Aspect]] = {}

@@ -39,10 +39,11 @@ from pipelex.spi.stub_tree import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from codegen.compat.asking.sheet import Pair, Sheet
+    from codegen.compat.asking.sheet import Sheet
     from codegen.compat.drafting.signatures import Event
     from codegen.compat.model import Direction
     from codegen.compat.reading.directions import Path
+    from codegen.compat.reading.pair import Pair
     from pipelex.spi.stub_tree import Shape
 
     Owner = tuple[ClassShape, ClassShape]
@@ -76,7 +77,7 @@ class Drafter:
         for key in identity.added:
             new = self.pair.new.shapes[key]
             self.add("symbol-added", key, self.pair.now.of(key), texts=("", self.plain.shape(new)))
-        for key, new_key in identity.pairs.items():
+        for key, new_key in self.pair.compared():
             self._symbol(key, self.pair.old.shapes[key], self.pair.new.shapes[new_key])
         self._reexported()
         return self._drafts

@@ -30,13 +30,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from codegen.compat.asking.sheet import Pair
     from codegen.compat.drafting.draft import Draft
     from codegen.compat.model import CompatFinding
+    from codegen.compat.reading.pair import Pair
     from codegen.compat.reading.trees import StubTree
     from pipelex.spi.type_check import Diagnostic
 
-_IMPORT = re.compile(r"^(\s*(?:from|import) )pipelex\b", re.MULTILINE)
+_IMPORT = re.compile(r"^(\s*(?:from|import) )(pipelex\b[\w.]*)", re.MULTILINE)
+_IMPORTED = re.compile(r"^\s*(?:from|import) ([\w.]+)", re.MULTILINE)
+_IN_WORLD = re.compile(r"\bw\d+(?:old|new)\.")
 _ON_NEW = {"symbol-removed", "symbol-moved", "symbol-renamed"}
 _OF_ALL_MEMBERS = {"record-frozen", "incompatible", "class-kind-changed"}
 _OF_ONE_USE = {"hash-removed": hashed, "ordering-removed": ordered, "record-unfrozen": derived_frozen}
@@ -80,13 +82,11 @@ class _Bench:
         return self._sources.index(source)
 
     def modules(self) -> dict[str, str]:
-        """Return the modules to check: both trees, and each candidate against either."""
-        if not self._sources:
-            return {}
-        found: dict[str, str] = {}
-        for name, tree in zip(self._worlds, self._trees, strict=True):
-            found |= world(name, tree, {f"{name}_plugin{number}": text for number, text in enumerate(self._sources)})
-        return found
+        """Return the modules to check: each candidate against either tree, and what they need of it."""
+        (before, after), (old, new) = self._worlds, self._trees
+        olds, news = ({f"{name}_plugin{at}": text for at, text in enumerate(self._sources)} for name in self._worlds)
+        modules = world(before, old, olds) | world(after, new, news, dict.fromkeys(self._pair.shared, before))
+        return _needed(modules, [*olds, *news])
 
     def findings(self, errors: Mapping[str, list[Diagnostic]]) -> list[CompatFinding]:
         """Return the findings, each with the smallest witness that holds."""
@@ -109,25 +109,40 @@ class _Bench:
         if old or not new:
             return None
         first = min(new, key=lambda error: error.line)
-        return Witness(self._sources[number], first.line, first.code, first.message.replace(f"{self._worlds[1]}.", ""))
+        return Witness(self._sources[number], first.line, first.code, _IN_WORLD.sub("", first.message))
 
 
-def world(name: str, tree: StubTree, plugins: Mapping[str, str]) -> dict[str, str]:
+def world(
+    name: str, tree: StubTree, plugins: Mapping[str, str], elsewhere: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Return the modules of a world: a tree below a package of its own, and plugins that import from there.
 
     Args:
         name: The package.
         tree: The tree.
         plugins: The source of each plugin, by the name of its module.
+        elsewhere: The modules of the tree that another world has already, each with its package.
     """
-    found = {f"{name}.pyi": ""}
-    for path, text in tree.files.items():
-        found[f"{name}.{module_of(path)}.pyi"] = _renamed(text, name)
-    return found | {module: _renamed(source, name) for module, source in plugins.items()}
+    homes = elsewhere or {}
+    texts = {
+        f"{name}.{module}.pyi": text for path, text in tree.files.items() if (module := module_of(path)) not in homes
+    }
+    renamed = {
+        module: _IMPORT.sub(lambda found: f"{found[1]}{homes.get(found[2], name)}.{found[2]}", text)
+        for module, text in (texts | dict(plugins)).items()
+    }
+    return {f"{name}.pyi": ""} | renamed
 
 
-def _renamed(text: str, name: str) -> str:
-    return _IMPORT.sub(rf"\g<1>{name}.pipelex", text)
+def _needed(modules: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    """Return some modules, and those that they import, over any number of steps; of a package all that is below it."""
+    found: set[str] = set()
+    pending = set(names)
+    while pending:
+        found |= pending
+        imported = tuple({f"{name}." for key in pending for name in _IMPORTED.findall(modules[key])})
+        pending = {key for key in modules.keys() - found if f"{key.removesuffix('.pyi')}.".startswith(imported)}
+    return {key: text for key, text in modules.items() if key in found}
 
 
 def candidates(pair: Pair, draft: Draft) -> Iterator[tuple[int, str]]:

@@ -128,9 +128,10 @@ def _imports_in(node: ast.AST, package: str, *, in_function: bool, type_only: bo
             for child in children:
                 yield from _imports_in(child, package, in_function=in_function, type_only=only, hidden=never)
         return
-    inside = in_function or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    inside = in_function or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     for inner in ast.iter_child_nodes(node):
-        yield from _imports_in(inner, package, in_function=inside, type_only=type_only, hidden=hidden)
+        if not isinstance(inner, ast.expr):  # which holds no statement
+            yield from _imports_in(inner, package, in_function=inside, type_only=type_only, hidden=hidden)
 
 
 def _imported(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[tuple[str, str | None, str]]:

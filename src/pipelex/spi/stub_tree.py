@@ -10,6 +10,7 @@ import ast
 import builtins
 import collections.abc
 import enum
+import re
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -53,6 +54,7 @@ _DECORATORS = {
 """The decorators of a method that its record holds, or that change nothing for others."""
 _SYNTHESIZED = {"compare", "hash", "repr"}
 """The arguments of ``field()`` that say in which methods of the record the field counts."""
+_WORD = re.compile(r"\w+")
 _QUALIFIERS = {"Final", "ClassVar", "InitVar", "Required", "NotRequired", "ReadOnly", "Annotated"}
 """What stands around a type in an annotation and says how the name is used."""
 
@@ -374,6 +376,8 @@ class ModuleShape:
         tree: The tree that it belongs to.
         shapes: What it defines, by name.
         imports: What each imported name refers to: ``module:name`` of this tree, ``package.name`` of what is outside.
+        statements: What defines each name; a function with overloads has several.
+        mentioned: The names that the definition of each name mentions, those in quoted types included.
         published: Its ``__all__``; ``None`` where it has none, and publishes whatever it defines.
         reexported: Which of its imports others may import from it, by name: those in ``__all__``, and ``X as X``.
     """
@@ -382,6 +386,8 @@ class ModuleShape:
     tree: TreeShape
     shapes: dict[str, Shape] = field(default_factory=dict)
     imports: dict[str, str] = field(default_factory=dict)
+    statements: dict[str, list[ast.stmt]] = field(default_factory=dict)
+    mentioned: dict[str, set[str]] = field(default_factory=dict)
     published: frozenset[str] | None = None
     reexported: dict[str, str] = field(default_factory=dict)
 
@@ -612,34 +618,58 @@ def _reexported(module: ModuleShape, body: list[ast.stmt]) -> dict[str, str]:
 def _check_statements(module: ModuleShape, body: list[ast.stmt], path: str) -> None:
     """Refuse what is read into nothing."""
     for statement in body:
-        text = ast.unparse(statement).partition("\n")[0]
         made_by = _called(statement.value) if isinstance(statement, ast.Assign) else None
         if made_by is not None and reference(Type(made_by, module)).endswith(".TypeVarTuple"):
-            raise StubError(path, statement.lineno, f"'{text}': a variable number of types is not compared")
-        is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+            raise StubError(path, statement.lineno, f"'{_head(statement)}': a variable number of types is not compared")
         is_guard = isinstance(statement, ast.If) and all(
             isinstance(one, ast.Import | ast.ImportFrom) for one in [*statement.body, *statement.orelse]
         )
-        if not is_text and not is_guard and not isinstance(statement, _STATEMENTS):
-            raise StubError(path, statement.lineno, f"'{text}': expected a definition or an import")
+        if not is_documentation(statement) and not is_guard and not isinstance(statement, _STATEMENTS):
+            raise StubError(path, statement.lineno, f"'{_head(statement)}': expected a definition or an import")
+
+
+def _head(statement: ast.stmt) -> str:
+    return ast.unparse(statement).partition("\n")[0]
 
 
 def _check_names(module: ModuleShape, body: list[ast.stmt], path: str) -> None:
     """Refuse a name that the module neither defines nor imports."""
-    members = {
-        statement.name if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) else _assigned(statement)
-        for top in body
-        if isinstance(top, ast.ClassDef)
-        for statement in top.body
-    }
+    inside = [statement for top in body if isinstance(top, ast.ClassDef) for statement in top.body]
+    members = {_defined(statement) for statement in inside if not isinstance(statement, ast.ClassDef)}
     bound = {*module.shapes, *(name.partition(".")[0] for name in module.imports)}
     known = {*bound, *members, *_BUILTINS}
     for top in body:
-        if _assigned(top) == "__all__" and (missing := sorted(_strings(top) - bound)):
+        name = _defined(top)
+        if name == "__all__" and (missing := sorted(_strings(top) - bound)):
             raise StubError(path, top.lineno, f"'__all__' has '{missing[0]}', which it neither defines nor imports")
-        for node in ast.walk(top):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id not in known:
-                raise StubError(path, node.lineno, f"mentions '{node.id}', which it neither defines nor imports")
+        found = module.mentioned.setdefault(name or "", set())
+        module.statements.setdefault(name or "", []).append(top)
+        for node in _leaves(top):
+            if isinstance(node, ast.Name):
+                if isinstance(node.ctx, ast.Load) and node.id not in known:
+                    raise StubError(path, node.lineno, f"mentions '{node.id}', which it neither defines nor imports")
+                found.add(node.id)
+            elif isinstance(node.value, str):
+                found.update(_WORD.findall(node.value))
+
+
+def _leaves(top: ast.stmt) -> Iterator[ast.Name | ast.Constant]:
+    """Yield the names and the values of a statement, documentation left aside."""
+    pending: list[ast.AST] = [top]
+    for node in pending:
+        if isinstance(node, ast.Name | ast.Constant):
+            yield node
+        elif not is_documentation(node):
+            pending += ast.iter_child_nodes(node)
+
+
+def is_documentation(node: object) -> bool:
+    """Return whether a piece of syntax is a statement that is a value alone: a docstring, three dots.
+
+    Args:
+        node: The piece.
+    """
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _read_statement(module: ModuleShape, statement: ast.stmt) -> None:
@@ -661,6 +691,13 @@ def _strings(statement: ast.stmt) -> frozenset[str]:
     return frozenset(
         node.value for node in ast.walk(statement) if isinstance(node, ast.Constant) and isinstance(node.value, str)
     )
+
+
+def _defined(statement: ast.stmt) -> str | None:
+    """Return the name that a statement defines."""
+    if isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        return statement.name
+    return _assigned(statement)
 
 
 def _assigned(statement: ast.stmt) -> str | None:
@@ -762,8 +799,7 @@ def _unread_of_class(shape: ClassShape, decorators: Mapping[str, ast.expr]) -> I
     for statement in node.body:
         is_function = isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)
         is_member = is_function or _assigned(statement) not in {None, "__slots__"}
-        is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-        if not is_member and not is_text and not isinstance(statement, ast.Pass):
+        if not is_member and not is_documentation(statement) and not isinstance(statement, ast.Pass):
             yield ast.unparse(statement)
 
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from codegen.compat.reading.trees import StubTree
+
+if TYPE_CHECKING:
+    from codegen.compat.reading.identity import Identity
+    from pipelex.spi.stub_tree import TreeShape
 
 MODULES: dict[str, str] = {
     "plugins/contract": '''
@@ -186,3 +192,8 @@ def tree(label: str, *edits: tuple[str, str, str]) -> StubTree:
     files = {f"pipelex/{name}.pyi": text for name, text in modules.items()}
     files |= {f"pipelex/{name}.pyi": "" for name in ("__init__", "plugins/__init__")}
     return StubTree(label, files)
+
+
+def everything(old: TreeShape, new: TreeShape, identity: Identity, _same: frozenset[str]) -> frozenset[str]:
+    """Return every symbol, in place of those that a difference can reach."""
+    return frozenset({*old.shapes, *map(identity.canonical, new.shapes)})
