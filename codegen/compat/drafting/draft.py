@@ -10,8 +10,8 @@ from codegen.compat.model import CompatFinding, Direction
 from codegen.compat.reading.directions import one_word, short
 
 if TYPE_CHECKING:
-    from codegen.compat.asking.sheet import Pair
     from codegen.compat.reading.directions import Path
+    from codegen.compat.reading.pair import Pair
 
 Fails = Callable[[set[int]], set[Direction]]
 """Given the questions that were answered with no: who is broken."""
