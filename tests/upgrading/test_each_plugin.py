@@ -66,7 +66,7 @@ def return_none(world: World) -> None:
     """Let a model without a handle be possible."""
     world.edit(HANDLE, "-> ModelHandle", "-> ModelHandle | None")
     symbol = f"{HANDLE}:ModelHandle.make_for_inference_model"
-    world.changes = [change("return-retyped", symbol, todo="say what happens where there is none")]
+    world.changes = [change("return-retyped", symbol, todo="return a value where there is none")]
 
 
 CHANGES: dict[str, Callable[[World], None]] = {

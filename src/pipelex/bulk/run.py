@@ -310,7 +310,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
                 found = self._look_up(*drawn)
                 self._give(found if isinstance(found, MapRow) else await self._run_row(found, drawn[2], records))
                 while len(self._done) + len(self._uncommitted) >= self._most_waiting:
-                    await self._some_taken()
+                    await self._wait_until_taken()
         except BaseException as exc:  # the caller's code may raise any, and a worker that is lost would be waited for
             self._stop(exc)
         self._give(None)
@@ -322,7 +322,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         else:
             self._put(row)
 
-    async def _some_taken(self) -> None:
+    async def _wait_until_taken(self) -> None:
         """Wait until a row is taken."""
         self._taken_some.clear()
         await self._taken_some.wait()

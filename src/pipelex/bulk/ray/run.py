@@ -276,7 +276,7 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
     async def _put_soon(self, row: MapRow[ValueT_co]) -> None:
         """Let a row be taken by whoever iterates, as soon as not too many wait for that."""
         while len(self._done) >= _LEAST_ROWS:
-            await self._some_taken()
+            await self._wait_until_taken()
         self._put(row)
 
     def _rows_of_shard(self) -> int:
