@@ -11,7 +11,7 @@ from rows_worker import MODEL
 from pipelex.boot import Pipelex
 from pipelex.cogt.llm.llm_job import LLMJob
 
-ROWS, TASKS, BATCHES = 5_000, 64, 3
+ROWS, TASKS, BATCHES = 5_000, 64, 5
 
 
 async def bare(px):
@@ -53,7 +53,7 @@ def main():
                 call()
                 if batch:  # the first one warms up
                     times.setdefault(name, []).append((process_time() - start) / ROWS)
-    more = [ledger - least for ledger, least in zip(times["ledger"], times["bare"], strict=True)]
+    more = min(times["ledger"]) - min(times["bare"])  # of the least: what else runs here makes both larger
     print(json.dumps({**times, "more": more, "allowed": 60e-6}))
 
 

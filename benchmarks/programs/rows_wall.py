@@ -25,6 +25,7 @@ async def bare(url, tasks):
             await client.text()
 
     await asyncio.gather(*(work() for _ in range(tasks)))
+    await client.client.close()  # connections that are collected while they are open disturb those of the next batch
 
 
 async def mapped(px, ledger, tasks):

@@ -76,11 +76,11 @@ def test_the_seam_loads_no_job_type() -> None:
     assert [] == seam(SRC).of(*JOB_MODULES, "pipelex.cogt")
 
 
-def test_the_whole_spi_loads_at_most_64_modules_beside_its_own_and_nothing_heavy() -> None:
+def test_the_whole_spi_loads_at_most_65_modules_beside_its_own_and_nothing_heavy() -> None:
     reach = whole_spi(SRC)
     assert () == reach.attempts
     beside = reach.loaded - set(WHOLE_SPI)
-    assert len(beside) <= 64, sorted(beside)
+    assert len(beside) <= 65, sorted(beside)
 
 
 def test_the_whole_spi_is_the_whole_spi() -> None:

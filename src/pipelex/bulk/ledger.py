@@ -40,7 +40,7 @@ UPGRADES = (
         key PRIMARY KEY NOT NULL,
         position INTEGER NOT NULL,
         job TEXT NOT NULL,
-        state TEXT NOT NULL CHECK (state IN ('sent', 'interrupted', 'ok', 'failed')),
+        state TEXT NOT NULL CHECK (state = 'sent' OR state = 'interrupted' OR state = 'ok' OR state = 'failed'),
         deaths INTEGER NOT NULL DEFAULT 0,
         source TEXT,
         answer TEXT,
@@ -60,24 +60,10 @@ UPGRADES = (
     CREATE TABLE sent (batch INTEGER PRIMARY KEY, rows TEXT NOT NULL);
     """,
 )
-"""The scripts that make a ledger of version n one of version n + 1; the first one makes it of an empty file."""
+"""The scripts that make a ledger of version n one of version n + 1; the first one makes it of an empty file.
 
-_MARKED = 6  # the first columns of a row: those that are known when it is sent
-_COLUMNS = "key, position, job, state, deaths, source, answer, error, usage, cost_usd, duration_s, attempts"
-_ENTER = f"INSERT OR REPLACE INTO rows ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"  # noqa: S608 - no value in it
-_SEND = "INSERT INTO sent VALUES (?, ?)"
-_FORGET = "DELETE FROM rows WHERE key = ?"
-_DROP = "DELETE FROM sent WHERE batch = ?"
-_FIND = f"SELECT {_COLUMNS} FROM rows WHERE key = ?"  # noqa: S608 - no value in it
-_ALL = f"SELECT {_COLUMNS} FROM rows ORDER BY max(position, -1 - position)"  # noqa: S608 - no value in it
-_SEEN = f"SELECT {_COLUMNS} FROM rows WHERE position >= 0 AND position < ? ORDER BY position"  # noqa: S608 - as above
-_ANY = "SELECT 1 FROM rows LIMIT 1"
-_OUTCOME = "SELECT 1 FROM rows WHERE state IN ('ok', 'failed') LIMIT 1"
-_UNPRICED = "SELECT 1 FROM rows WHERE state = 'ok' AND cost_usd IS NULL LIMIT 1"
-_COUNT_DEATHS = """
-    UPDATE rows SET state = 'interrupted', deaths = CASE WHEN ? THEN 1 ELSE deaths + 1 END WHERE state = 'sent'
+The states are compared one by one: SQLite makes a temporary table of a list of more than two, for each row anew.
 """
-
 
 _HAS_SENT = 3  # the first version with the table ``sent``
 
@@ -128,6 +114,22 @@ class Entry(NamedTuple):
     cost_usd: float | None = None
     duration_s: float | None = None
     attempts: int | None = None
+
+
+_MARKED = 6  # the first columns of a row: those that are known when it is sent
+_COLUMNS = ", ".join(Entry._fields)
+_SEND = "INSERT INTO sent VALUES (?, ?)"
+_FORGET = "DELETE FROM rows WHERE key = ?"
+_DROP = "DELETE FROM sent WHERE batch = ?"
+_FIND = f"SELECT {_COLUMNS} FROM rows WHERE key = ?"  # noqa: S608 - no value in it
+_ALL = f"SELECT {_COLUMNS} FROM rows ORDER BY max(position, -1 - position)"  # noqa: S608 - no value in it
+_SEEN = f"SELECT {_COLUMNS} FROM rows WHERE position >= 0 AND position < ? ORDER BY position"  # noqa: S608 - as above
+_ANY = "SELECT 1 FROM rows LIMIT 1"
+_OUTCOME = "SELECT 1 FROM rows WHERE state IN ('ok', 'failed') LIMIT 1"
+_UNPRICED = "SELECT 1 FROM rows WHERE state = 'ok' AND cost_usd IS NULL LIMIT 1"
+_COUNT_DEATHS = """
+    UPDATE rows SET state = 'interrupted', deaths = CASE WHEN ? THEN 1 ELSE deaths + 1 END WHERE state = 'sent'
+"""
 
 
 class Ledger:
@@ -283,7 +285,7 @@ class Ledger:
         self.commit()
         with self._named(), self._connection:
             self._connection.execute("BEGIN")
-            self._connection.executemany(_ENTER, entries)
+            _enter(self._connection, entries)
         self._had_rows = self._had_rows or bool(entries)
         _remove(shard)
         return entries
@@ -359,7 +361,7 @@ class Ledger:
                     if self._had_rows:
                         connection.executemany(_FORGET, [(entry.key,) for entry in sent])
                     connection.execute(_SEND, (batch.number, json.dumps([entry[:_MARKED] for entry in sent])))
-                connection.executemany(_ENTER, ended)
+                _enter(connection, ended)
                 connection.executemany(_DROP, done)
                 connection.execute("COMMIT")
             except BaseException:
@@ -397,7 +399,7 @@ class Ledger:
         """
         with self._named(), self._connection:
             self._connection.execute("BEGIN")
-            self._connection.executemany(_ENTER, list(self._sent()))
+            _enter(self._connection, list(self._sent()))
             self._connection.execute("DELETE FROM sent")
             self._had_rows = self._connection.execute(_ANY).fetchone() is not None
 
@@ -405,6 +407,21 @@ class Ledger:
     def _named(self) -> Iterator[None]:
         with _named_errors(self.path):
             yield
+
+
+def _enter(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+    """Enter rows; what was entered of them before is replaced.
+
+    Columns without a value in any of them are left out: to bind None takes several times as long as to bind a value.
+    """
+    columns = {
+        name: values
+        for name, values in zip(Entry._fields, zip(*entries, strict=True), strict=False)
+        if any(value is not None for value in values)
+    }
+    if columns:
+        query = f"INSERT OR REPLACE INTO rows ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - no value in it
+        connection.executemany(query, zip(*columns.values(), strict=True))
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from pipelex.cogt.inference.inference_result import FinishReason, InferenceResul
 from pipelex.cogt.model_backends.model_spec import Capability
 from pipelex.exceptions import PipelexError
 from pipelex.plugins.returned_values import check_content, check_record, fields_of, origin_of
+from pipelex.reporting.observers import notify
 from pipelex.reporting.reporting_protocol import CallOutcome, InferenceRecord, InferenceUsage
 
 if TYPE_CHECKING:
@@ -419,8 +420,6 @@ class CallReport:
         delegate = self._worker.reporting_delegate
         if delegate is None:
             return
-        from pipelex.reporting.observers import notify
-
         record = self._record(error)
         report = lambda: delegate.report_inference(record)  # noqa: E731 - looked up where its failure is logged
         if isinstance(error, GeneratorExit):  # a stream may be collected, and so closed, in another context
