@@ -234,7 +234,7 @@ def test_an_image_comes_from_its_column_and_another_image_is_another_job(
     assert [0, 0] == [run("--image-column", "file"), run("--image-column", "file")]
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n two")
     assert 2 == run("--image-column", "file")
-    assert "the job of row 1" in capfd.readouterr().err
+    assert "row 1, its job or a file that it names" in capfd.readouterr().err
 
 
 def test_a_key_that_two_rows_have_is_an_error_that_names_both(
@@ -332,3 +332,21 @@ def test_a_dry_run_of_one_short_row_counts_one_row_and_one_token(
     write_rows(tmp_path, "a")
     assert 0 == run("--dry-run")
     assert "1 row. About 1 token in, " in capfd.readouterr().out
+
+
+def test_a_row_that_was_changed_is_an_error_that_names_its_column(
+    run: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert 1 == run()
+    write_rows(tmp_path, "a", "fail", "c")
+    assert 2 == run()
+    assert "row 3, column text: b in the ledger, c now" in capfd.readouterr().err
+
+
+def test_braces_are_a_fix_for_the_columns_of_a_prompt_alone(
+    run: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert [2, 2] == [run(prompt="{name}"), run("--key", "name")]
+    by_prompt, by_key = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error")]
+    assert by_prompt.endswith("There are: id, text. Write {{ and }} for plain braces.")
+    assert by_key.endswith("There is no column 'name' in the rows. There are: id, text.")

@@ -27,6 +27,11 @@ def run(plugin: CountingPlugin, tmp_path: Path) -> Callable[..., int]:
     return run
 
 
+def write_rows(folder: Path, *texts: str) -> None:
+    lines = [json.dumps({"text": text}) for text in texts]
+    (folder / "rows.jsonl").write_text("\n".join(lines), encoding="utf-8")
+
+
 def results() -> list[dict[str, Any]]:
     return [json.loads(line) for line in Path("out.jsonl").read_text(encoding="utf-8").splitlines()]
 
@@ -113,3 +118,31 @@ def test_a_dry_run_shows_the_jobs_of_any_family_and_counts_empty_cells(
     found = json.loads(capfd.readouterr().out)
     assert (["fox", "fail"], {}) == (found["prompts"], found["empty"])
     assert 0 == plugin.counted().total()
+
+
+PICTURES = ("img-gen", "--prompt", "A {text}", "--param", "quality=low")
+
+
+def test_a_new_run_removes_the_files_of_the_earlier_one_and_no_others(
+    run: Callable[..., int], plugin: CountingPlugin, tmp_path: Path
+) -> None:
+    write_rows(tmp_path, "fox", "owl", "hare")
+    folder = tmp_path / "out.jsonl.files"
+    assert 0 == run(*PICTURES)
+    (folder / "mine.png").write_bytes((folder / "row3-1.png").read_bytes())
+    (folder / "row2-1.png").write_bytes(b"retouched")
+    write_rows(tmp_path, "bear")
+    assert 0 == run(*PICTURES, "--new")
+    assert ["mine.png", "row1-1.png", "row2-1.png"] == sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_of_the_results_that_was_changed_is_not_replaced(
+    run: Callable[..., int], plugin: CountingPlugin, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_rows(tmp_path, "fox")
+    picture = tmp_path / "out.jsonl.files" / "row1-1.png"
+    assert 0 == run(*PICTURES)
+    picture.write_bytes(b"retouched")
+    assert (2, b"retouched") == (run(*PICTURES), picture.read_bytes())
+    assert "row1-1.png: it was changed after the last run wrote it" in capfd.readouterr().err
+    assert (0, b"\x89PNG\xff") == (run(*PICTURES, "--new"), picture.read_bytes())

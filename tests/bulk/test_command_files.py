@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipelex.bulk.ledger import Entry, open_ledger
+from pipelex.bulk.results import ResultWriter, value_columns
 from pipelex.cli.main import main
 from tests.bulk.counting import MODEL
 
@@ -64,7 +66,7 @@ def test_the_file_of_the_rows_is_not_replaced_by_the_results(
         (",".join(map(str, range(100_000))).encode(), ", 19 and 99,980 more. Write"),
         (gzip.compress(b"text\na\n"), "gzip -dc < rows.csv | pipelex map -"),
         (b"id\ttext\n1\ta\n", "separated by tabs: pass --format tsv"),
-        (b"id|text\n1|a\n", "separated by |. Convert the file first: tr '|' '\\t' < rows.csv > rows.tsv"),
+        (b"id|text\n1|a\n", "separated by |. Convert the file first: tr '|' '\\t' < rows.csv > rows-converted.tsv"),
     ],
     ids=[
         *("latin-1", "utf-16", "utf-32", "open quote", "duplicate header", "ragged", "no rows", "empty", "odd names"),
@@ -165,3 +167,72 @@ def test_files_that_are_not_there_end_with_code_2(plugin: CountingPlugin, capfd:
     Path("rows.csv").write_text("text\na\n", encoding="utf-8")
     assert 2 == run(out="no/out.csv")
     assert "no: there is no such folder" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("column", ["_error", "_usage", "_cost_usd"])
+def test_a_column_of_answers_is_hidden_by_none_of_the_results(
+    plugin: CountingPlugin, tmp_path: Path, column: str
+) -> None:
+    (tmp_path / "rows.csv").write_text("text\na\n", encoding="utf-8")
+    assert 0 == run("rows.csv", "out.jsonl", "--usage", "--answer-column", column)
+    row = json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))
+    assert "echo: a" == row[column]
+    assert f"{column}.{column}" in row
+
+
+def test_a_field_of_an_object_is_hidden_by_none_of_the_results(plugin: CountingPlugin, tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path / "job.db")
+    answer = {"_error": "none", "_usage": "low", "text": "ours", "answer.text": "twice"}
+    ledger.save(Entry(0, 0, "", "ok", source='{"text": "a"}', answer=json.dumps(answer)))
+    writer = ResultWriter(
+        ledger, before=1, columns=["text"], types=None, answer_column="answer", shape=value_columns, with_usage=True
+    )
+    writer.write(tmp_path / "out.jsonl", "jsonl")
+    ledger.close()
+    row = json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))
+    fields = {"answer._error": "none", "answer._usage": "low", "answer.text": "ours", "answer.answer.text": "twice"}
+    assert {"text": "a", **fields, "_error": None, "_usage": None, "_cost_usd": None} == row
+
+
+def test_json_rows_may_leave_out_a_column(
+    plugin: CountingPlugin, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = '{"id": 1}\n{"id": 2, "text": "b"}\n'
+    (tmp_path / "rows.jsonl").write_text(rows, encoding="utf-8")
+    assert 1 == run("rows.jsonl", "out.jsonl")
+    first, last = map(json.loads, (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines())
+    assert ("MissingColumnError", "echo: b") == (first["_error"]["error"], last["answer"])
+    (tmp_path / "rows.jsonl").write_text(rows.replace("text", "txet"), encoding="utf-8")
+    assert 2 == run("rows.jsonl", "other.jsonl")
+    assert "no column 'text' in the rows. There are: txet, id." in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("content", ['[{"text": "a"}]', '[\n{"text": "a"}\n]'])
+def test_an_array_in_place_of_json_lines_is_named_with_the_fix(
+    plugin: CountingPlugin, tmp_path: Path, capfd: pytest.CaptureFixture[str], content: str
+) -> None:
+    (tmp_path / "rows.jsonl").write_text(content, encoding="utf-8")
+    assert 2 == run("rows.jsonl")
+    assert "Convert a JSON array first: jq -c '.[]' rows.jsonl > rows-converted.jsonl" in capfd.readouterr().err
+
+
+def test_a_damaged_ledger_is_named_with_the_fix(
+    plugin: CountingPlugin, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.csv").write_text("text\na\n", encoding="utf-8")
+    ledger = tmp_path / "out.csv.ledger"
+    assert 0 == run()
+    content = ledger.read_bytes()
+    ledger.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    assert 2 == run()
+    assert (
+        "out.csv.ledger: it is damaged. Restore a copy of it, or move it away to start over" in capfd.readouterr().err
+    )
+
+
+def test_an_empty_name_of_the_results_is_a_wrong_command_line(
+    plugin: CountingPlugin, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.csv").write_text("text\na\n", encoding="utf-8")
+    assert 2 == run(out="")
+    assert "Name the file of the results: --out FILE." in capfd.readouterr().err

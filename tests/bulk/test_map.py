@@ -6,7 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,12 +19,14 @@ from pipelex.bulk.exceptions import (
     LedgerInUseError,
     LedgerVersionError,
     MapLimitError,
+    MapUsageError,
 )
 from pipelex.bulk.ledger import Entry, open_ledger
 from pipelex.bulk.options import MapOptions, MapRow, OnAmbiguous
 from pipelex.bulk.run import MapPlan, MapRun
 from pipelex.cogt.exceptions import InferenceRequestError
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob
+from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams, LLMPrompt
 from pipelex.exceptions import MissingCredentialError, PipelexError
 from pipelex.reporting.reporting_protocol import InferenceUsage
@@ -31,7 +34,6 @@ from tests.bulk.counting import MODEL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from pipelex.boot import Pipelex
     from pipelex.hub import PipelexHub
@@ -99,7 +101,7 @@ def test_failed_rows_are_run_again_when_that_is_asked_for(px: Pipelex, plugin: C
     [
         ({"model": "counting/other"}, ("model", "counting/m", "counting/other")),
         ({"schema": Echo}, ("schema", "nothing in the ledger", "length")),
-        ({"make_job": lambda text: f"other {text}"}, ("the job of row 1",)),
+        ({"make_job": lambda text: f"other {text}"}, ("row 1, prompt.user_text: a in the ledger, other a now",)),
         ({"key": lambda text: text}, ("rows are known by", "their number", "their key")),
     ],
     ids=["model", "schema", "prompt", "key"],
@@ -353,3 +355,28 @@ def test_a_job_has_a_stable_fingerprint(tmp_path: Path) -> None:
     assert before != picture.fingerprint()
     with pytest.raises(InferenceRequestError, match="no fingerprint"):
         LLMJob(params=LLMJobParams(vendor_params={"a": object()})).fingerprint()
+
+
+def test_a_changed_job_of_a_row_is_an_error_that_names_its_parts(px: Pipelex) -> None:
+    def job(text: str, seed: int) -> LLMJob:
+        files = (MediaSource(url="https://example.org/a?signature=1"),)
+        return LLMJob(prompt=LLMPrompt(user_text=text, images=files), params=LLMJobParams(seed=seed))
+
+    def run(make_job: Callable[[str], LLMJob]) -> None:
+        list(px.map_sync(["a"], make_job, model=MODEL, ledger="job.db"))
+
+    run(lambda text: job(f"Is it good: {text}", 1))
+    with pytest.raises(JobChangedError) as raised:
+        run(lambda text: job(f"Is it bad: {text}", 2))
+    before_and_now = [("row 1, params.seed", "1", "2"), ("row 1, prompt.user_text", "Is it good: a", "Is it bad: a")]
+    assert tuple(before_and_now) == raised.value.differences
+    assert b"signature" not in Path("job.db").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("rows", "key", "message"),
+    [("rows.csv", None, "RowSource"), (["a"], "id", "key is 'id': expected a function of the row")],
+)
+def test_what_a_type_checker_does_not_see_is_named(px: Pipelex, rows: Any, key: Any, message: str) -> None:
+    with pytest.raises(MapUsageError, match=message):
+        list(px.map_sync(rows, str, model=MODEL, key=key))

@@ -250,9 +250,7 @@ class MissingColumnError(MapUsageError):
         self.hint = hint
         more = f" and {len(known) - _MOST_NAMED:,} more" if len(known) > _MOST_NAMED else ""
         listed = f" There are: {', '.join(map(_shown, self.known))}{more}." if known else ""
-        super().__init__(
-            f"There is no column {column!r} in {where}.{listed} {hint or 'Write {{ and }} for plain braces.'}"
-        )
+        super().__init__(f"There is no column {column!r} in {where}.{listed}{f' {hint}' if hint else ''}")
 
 
 def _shown(column: str) -> str:

@@ -21,7 +21,7 @@ from pipelex.spi.files import lock_file
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 _APPLICATION_ID = 0x7069706C  # "pipl": what the ``file`` command and we know a ledger by
@@ -65,6 +65,9 @@ UPGRADES = (
 The states are compared one by one: SQLite makes a temporary table of a list of more than two, for each row anew.
 """
 
+_DROP_ROWS = f"BEGIN; DROP TABLE rows; DROP TABLE job; {UPGRADES[0]} DELETE FROM sent; COMMIT; VACUUM;"  # noqa: S608 - no value in it
+"""Starts over. What the last run wrote stays known, until the next one replaces it."""
+_FIRST = "first row"
 _HAS_SENT = 3  # the first version with the table ``sent``
 
 
@@ -157,24 +160,26 @@ class Ledger:
         self._last_batch = 0
         self._had_rows = False  # whether a row that is sent may have an outcome of an earlier run
 
-    def check_job(self, job: Mapping[str, str], *, is_retried: bool = False) -> None:
+    def check_job(self, job: Mapping[str, str], *, first: str = "", is_retried: bool = False) -> None:
         """Compare the job with that of the ledger. One that differs replaces it where no row has an outcome.
 
         Args:
             job: What the job consists of, as texts by name.
+            first: What that of the first row consists of, for ``first_job``; it is not compared.
             is_retried: Whether calls that have no known end are made again; only then may their rows be dropped.
 
         Raises:
             JobChangedError: They differ.
         """
         with self._named():
-            before = dict(self._connection.execute("SELECT name, value FROM job"))
+            before = self.job()
             kept = _OUTCOME if is_retried else _ANY
             if before != job and self._connection.execute(kept).fetchone() is None:
                 self._drop_job()
                 before = {}
             if not before:
-                self._connection.executemany("INSERT INTO job VALUES (?, ?)", job.items())
+                items = {**job, **({_FIRST: first} if first else {})}
+                self._connection.executemany("INSERT INTO job VALUES (?, ?)", items.items())
         names = dict.fromkeys((*job, *before)) if before else ()
         pairs = {name: (before.get(name, "nothing"), job.get(name, "nothing")) for name in names}
         differences = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
@@ -314,15 +319,21 @@ class Ledger:
     def job(self) -> dict[str, str]:
         """Return what the job consists of, as texts by name."""
         with self._named():
-            return dict(self._connection.execute("SELECT name, value FROM job"))
+            return dict(self._connection.execute("SELECT name, value FROM job WHERE name <> ?", (_FIRST,)))
+
+    def first_job(self) -> str | None:
+        """Return what the job of the first row consisted of; ``None`` where it was not kept."""
+        with self._named():
+            found = self._connection.execute("SELECT value FROM job WHERE name = ?", (_FIRST,)).fetchone()
+        return found[0] if found else None
 
     def results(self) -> set[str]:
-        """Return the SHA-256 digests of the file of results that the last run wrote, or was about to write."""
+        """Return the SHA-256 digests of the results that the last run wrote, or was about to write, and their files."""
         with self._named():
             return {row[0] for row in self._connection.execute("SELECT sha256 FROM results")}
 
-    def set_results(self, *digests: str) -> None:
-        """Enter the digests of the file of results: the one before and the next, then the next alone.
+    def set_results(self, digests: Iterable[str]) -> None:
+        """Enter the digests of the results: those before and the next, then the next alone.
 
         Raises:
             LedgerError: They cannot be written.
@@ -437,6 +448,8 @@ def _named_errors(path: Path) -> Iterator[None]:
             raise LedgerInUseError(file=str(path)) from exc
         if name.startswith("SQLITE_NOTADB"):
             reason = "it is no ledger. Name another output, or move the file away"
+        elif name.startswith("SQLITE_CORRUPT"):
+            reason = "it is damaged. Restore a copy of it, or move it away to start over"
         elif name.startswith("SQLITE_CANTOPEN"):
             reason = "it cannot be opened or made: check that its folder exists and can be written to"
         else:
@@ -464,13 +477,13 @@ def open_ledger(path: Path, *, new: bool = False) -> Ledger:
         try:
             with _named_errors(path):
                 connection.execute("PRAGMA synchronous = NORMAL")
-                if new:
-                    _drop_all(connection)
                 for version in range(_version(connection), len(UPGRADES)):
                     connection.executescript(
                         f"BEGIN; {UPGRADES[version]} PRAGMA application_id = {_APPLICATION_ID};"
                         f" PRAGMA user_version = {version + 1}; COMMIT;"
                     )
+                if new:
+                    connection.executescript(_DROP_ROWS)
             ledger = Ledger(path, connection, lock=lock)
             ledger.enter_sent()
             if new:
@@ -608,14 +621,6 @@ def _check_is_ledger(path: Path, connection: sqlite3.Connection) -> None:
 
 def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _drop_all(connection: sqlite3.Connection) -> None:
-    connection.executescript(
-        "BEGIN; DROP TABLE IF EXISTS rows; DROP TABLE IF EXISTS job; DROP TABLE IF EXISTS results;"
-        " DROP TABLE IF EXISTS sent;"
-        " PRAGMA user_version = 0; COMMIT; VACUUM;"
-    )
 
 
 def shard_folder(path: Path) -> Path:

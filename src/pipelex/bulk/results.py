@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _LEFT_OUT = ("page", "answer", "job")
 ANSWER = "answer"
 """The name of an answer that is one value, in what a shape returns; its column may be called otherwise."""
-ERROR, USAGE = "_error", "_usage"
+ERROR, USAGE, COST = _ADDED = "_error", "_usage", "_cost_usd"
 
 
 class ResultWriter:
@@ -59,6 +59,7 @@ class ResultWriter:
         self._columns = [name for name in columns if name not in self._bytes]
         self._types = types
         self._answer_column = answer_column
+        self._taken = frozenset((*self._columns, answer_column))
         self._shape = shape
         self._with_usage = with_usage
 
@@ -91,29 +92,33 @@ class ResultWriter:
 
     def _flat_rows(self) -> Iterator[dict[str, object]]:
         """Return the rows with errors and usage as JSON: their column then has one type in every table."""
+        names = [self._free(name) for name in (ERROR, USAGE)]
         for row in self._rows():
-            names = (self._column(name, ()) for name in (ERROR, USAGE))
             flat = {name: json_text(row[name]) for name in names if row.get(name) is not None}
             yield {**row, **flat}
 
     def _result(self, entry: Entry) -> dict[str, object]:
-        """Return the columns of the input, those of the answer, and the error; an answer's column never hides one."""
+        """Return the columns of the input, those of the answer, and the error: none of them hides another."""
         row: dict[str, object] = json.loads(entry.source or "{}")
         for name in self._bytes:
             row.pop(name, None)  # a row without a file in it
         answer: dict[str, object] = {ANSWER: None}
         if entry.answer is not None:
             answer = self._shape(entry, json.loads(entry.answer))
-        added = {self._answer_column if name == ANSWER else name: cell for name, cell in answer.items()}
-        added[ERROR] = _short(json.loads(entry.error)) if entry.error is not None else None
+        added: dict[str, object] = {ERROR: _short(json.loads(entry.error)) if entry.error is not None else None}
         if self._with_usage:
             added[USAGE] = json.loads(entry.usage) if entry.usage is not None else None
-            added["_cost_usd"] = entry.cost_usd
-        return {**row, **{self._column(name, row): cell for name, cell in added.items()}}
+            added[COST] = entry.cost_usd
+        fields: dict[str, object] = {}
+        for name, cell in answer.items():
+            fields[self._answer_column if name == ANSWER else self._free(name, row, fields, _ADDED)] = cell
+        return {**row, **fields, **{self._free(name, row, fields): cell for name, cell in added.items()}}
 
-    def _column(self, name: str, row: Container[str]) -> str:
-        """Return what a column that is added is called: it hides none of the input."""
-        return f"{self._answer_column}.{name}" if name in row or name in self._columns else name
+    def _free(self, name: str, *taken: Container[str]) -> str:
+        """Return what a column that is added is called: it hides none of the input, and none that is taken."""
+        while any(name in names for names in (self._taken, *taken)):
+            name = f"{self._answer_column}.{name}"
+        return name
 
 
 def value_columns(_entry: Entry, value: object) -> dict[str, object]:

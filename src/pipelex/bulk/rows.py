@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["RowSource"]
 
 STDIN = "-"
+_MOST_AHEAD = 1_000
 _LONGEST_CELL = 2**31 - 1  # csv refuses cells of more than 128 KiB otherwise
 _MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
     b"\xff\xfe\0\0": "UTF-32",
@@ -53,7 +54,7 @@ class RowSource:
 
     Attributes:
         name: The path.
-        columns: The columns: those of the header, of the schema, or of the first JSON object.
+        columns: The columns: those of the header, of the schema, or of the first JSON objects.
         types: The types of the columns, where the file states them.
 
     Raises:
@@ -114,6 +115,25 @@ class RowSource:
                     (first,) = seen.execute("SELECT position FROM keys WHERE key = ?", (key,)).fetchone()
                     raise DuplicateRowKeyError(key=key, first=first, second=position, column=column)
 
+    def look_for(self, columns: Iterable[str]) -> None:
+        """Read on until some row has each of the columns: JSON objects may leave out what has no value.
+
+        Args:
+            columns: The columns. Where they are not in the first thousand rows, they are in none.
+
+        Raises:
+            RowsFormatError: A row cannot be parsed.
+        """
+        wanted = set(columns)
+        if self._format in DELIMITERS or self._format in TABLES:
+            return
+        while wanted.difference(self.columns) and len(self._first) < _MOST_AHEAD:
+            row = next(self._rows, None)
+            if row is None:
+                return
+            self._first.append(row)
+            self._note_columns(list(row))
+
     def separator_hint(self) -> str:
         """Return the fix, as a sentence, where something else seems to separate the cells; otherwise nothing."""
         header = "".join(self.columns)
@@ -123,7 +143,8 @@ class RowSource:
         if read_as == "\t" and len(self.columns) == 1 and ("," in header or ";" in header):
             return "The cells seem to be separated by commas or semicolons: pass --format csv."
         if read_as is not None and "|" in header:
-            return f"The cells seem to be separated by |. Convert the file first: tr '|' '\\t' < {self.name} > rows.tsv"
+            fix = f"tr '|' '\\t' < {self.name} > {_beside(self.name, 'tsv')}"
+            return f"The cells seem to be separated by |. Convert the file first: {fix}"
         return ""
 
     def _is_file(self) -> bool:
@@ -146,10 +167,10 @@ class RowSource:
                     yield from _json_rows(self.name, file, self._note_columns)
 
     def _note_columns(self, columns: Sequence[str]) -> None:
-        """Keep the columns, and check that their names differ."""
-        self.columns = tuple(dict.fromkeys(columns))
-        if len(self.columns) < len(columns):
-            twice, _ = Counter(columns).most_common(1)[0]
+        """Keep the columns beside those that are known, and check that their names differ."""
+        self.columns = tuple(dict.fromkeys((*self.columns, *columns)))
+        twice, count = Counter(columns).most_common(1)[0] if columns else ("", 1)
+        if count > 1:
             raise RowsFormatError(file=self.name, reason=f"two columns are called {twice!r}. Rename one of them")
 
     def _note_types(self, types: Schema) -> None:
@@ -176,8 +197,20 @@ def _unknown_format(name: str) -> str:
     """Return why a file is of no format that is read, and the command that converts it."""
     if name.endswith(".gz"):
         return _COMPRESSED.format(name=name)
-    hint = f". Convert a JSON array first: jq -c '.[]' {name} > rows.jsonl" if name.endswith(".json") else ""
+    hint = f". {_from_array(name)}" if name.endswith(".json") else ""
     return f"rows are read from files that end in {', '.join(FORMATS)}; or pass --format{hint}"
+
+
+def _from_array(name: str) -> str:
+    """Return the fix, as a sentence, where a file holds a JSON array."""
+    if name == STDIN:
+        return "Convert a JSON array first: jq -c '.[]' | pipelex map - ..."
+    return f"Convert a JSON array first: jq -c '.[]' {name} > {_beside(name, 'jsonl')}"
+
+
+def _beside(name: str, ending: str) -> str:
+    """Return a name for what a file is converted to: never that of the file, which the shell would empty."""
+    return f"{Path(name).stem}-converted.{ending}"
 
 
 @contextmanager
@@ -226,15 +259,19 @@ def _json_rows(name: str, lines: Iterable[str], note_columns: Callable[[Sequence
             row = _JSON.decode(line.rstrip())
         except (ValueError, RecursionError) as exc:
             what = f"{exc.msg} (column {exc.colno})" if isinstance(exc, json.JSONDecodeError) else str(exc)
-            reason = f"it is not JSON: {what}. Each line is one JSON object"
-            raise RowsFormatError(file=name, line=number, reason=reason) from exc
+            raise _not_an_object(name, number, line, f"it is not JSON: {what}") from exc
         if not isinstance(row, dict):
-            reason = f"expected a JSON object, got {type(row).__name__}. Each line is one JSON object"
-            raise RowsFormatError(file=name, line=number, reason=reason)
+            raise _not_an_object(name, number, line, f"expected a JSON object, got {type(row).__name__}")
         if is_first:
             note_columns(list(row))
             is_first = False
         yield row
+
+
+def _not_an_object(name: str, number: int, line: str, what: str) -> RowsFormatError:
+    """Return the error for a line of JSON Lines; a file that begins with a bracket is a JSON array."""
+    fix = _from_array(name) if number == 1 and line.startswith("[") else "Each line is one JSON object"
+    return RowsFormatError(file=name, line=number, reason=f"{what}. {fix}")
 
 
 def _csv_rows(

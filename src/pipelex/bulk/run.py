@@ -16,7 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
 from pipelex.bulk.calls import Caller, current_records, schema_text
-from pipelex.bulk.cells import counted, encodable
+from pipelex.bulk.cells import cell_text, counted, encodable
 from pipelex.bulk.child import CAN_FORK, in_child
 from pipelex.bulk.exceptions import (
     AmbiguousRowError,
@@ -24,6 +24,7 @@ from pipelex.bulk.exceptions import (
     DuplicateRowKeyError,
     JobChangedError,
     MapLimitError,
+    MapUsageError,
     RowKeyError,
     RowKilledProcessError,
 )
@@ -32,7 +33,7 @@ from pipelex.bulk.ledger import Entry, open_ledger
 from pipelex.bulk.options import MapRow, OnAmbiguous
 from pipelex.bulk.records import error_from_json, error_to_json, totals_of, usage_from_json, usage_to_json
 from pipelex.cogt.exceptions import InferenceRateLimitError, InferenceTimeoutError
-from pipelex.cogt.inference.fingerprint import fingerprint_of
+from pipelex.cogt.inference.fingerprint import fingerprint_of, parts_of
 from pipelex.cogt.llm.llm_job import LLMJob
 from pipelex.exceptions import PipelexError
 
@@ -148,6 +149,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         self.seen: int | None = None
         self._hub = hub
         self._plan = plan
+        _check_plan(plan)
         self._source = None if isinstance(plan.rows, AsyncIterable) else iter(plan.rows)
         self._async_source = aiter(plan.rows) if isinstance(plan.rows, AsyncIterable) else _no_rows()
         self._drawn = 0
@@ -213,7 +215,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
             self._ledger = open_ledger(plan.ledger, new=plan.options.new)
         try:
             if first is not None:
-                self._begin()
+                self._begin(first[2])
                 async for row in self._pooled(first):
                     yield row
             if self._stopped is not None:
@@ -241,12 +243,13 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
             described.setdefault("schema", schema_text(plan.schema))
         return described
 
-    def _begin(self) -> None:
+    def _begin(self, job: object) -> None:
         """Compare the job with that of the ledger, before the first call."""
         plan, ledger = self._plan, self._ledger
         if ledger is None:
             return
-        ledger.check_job(self._job, is_retried=self._on_ambiguous() is OnAmbiguous.RETRY)
+        first = json.dumps({"job": _fingerprint(job), "parts": parts_of(job)}) if plan.source is None else ""
+        ledger.check_job(self._job, first=first, is_retried=self._on_ambiguous() is OnAmbiguous.RETRY)
         self.progress.interrupted = ledger.count_deaths()
         self.progress.cost_usd = ledger.cost_usd()
         if plan.options.max_cost_usd is not None:
@@ -396,7 +399,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         if ledger is not None:
             before = self._before(ledger, entry)
             if before is not None:
-                settled = self._settled(before, entry)
+                settled = self._settled(before, entry, job)
                 if settled is not None:
                     return self._row(settled, is_from_ledger=True)
                 entry = entry._replace(deaths=before.deaths if before.state == "interrupted" else 0)
@@ -423,7 +426,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
             raise DuplicateRowKeyError(key=str(now.key), first=first, second=now.position, column=column)
         return before
 
-    def _settled(self, before: Entry, now: Entry) -> Entry | None:
+    def _settled(self, before: Entry, now: Entry, job: object) -> Entry | None:
         """Return the outcome that a row of the ledger has; ``None`` where it is to be run."""
         ledger, plan = self._ledger, self._plan
         assert ledger is not None, "the row is in it"
@@ -432,8 +435,10 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         if before.state == "failed" and plan.options.retry_failed and self._may_retry(before):
             return None
         if before.job != now.job:
-            row = f"the job of row {now.position + 1}" + (f" (key {now.key!r})" if plan.key else "")
-            raise JobChangedError(file=str(ledger.path), differences={row: (before.job[:12], now.job[:12])})
+            row = f"row {now.position + 1}" + (f" (key {now.key!r})" if plan.key else "")
+            differences = _row_differences(ledger, before, now, job)
+            named = {f"{row}, {name}": pair for name, pair in differences.items()}
+            raise JobChangedError(file=str(ledger.path), differences=named)
         before = before._replace(position=now.position)
         if before.state in ("ok", "failed"):
             return before
@@ -645,10 +650,42 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         )
 
 
+def _check_plan(plan: MapPlan) -> None:
+    """Check what a type checker does not see, or was not asked for.
+
+    Raises:
+        MapUsageError: The rows are a text, or what makes a job or a key cannot be called.
+    """
+    if isinstance(plan.rows, str | bytes):
+        msg = f"The rows are the text {plan.rows[:80]!r}: expected an iterable. RowSource(name) reads a file"
+        raise MapUsageError(msg)
+    for name, given in (("make_job", plan.make_job), ("key", plan.key)):
+        if given is not None and not callable(given):
+            msg = f"{name} is {given!r}: expected a function of the row, such as lambda row: row['id']"
+            raise MapUsageError(msg)
+
+
 async def _no_rows() -> AsyncIterator[object]:
     """Yield nothing."""
     return
     yield
+
+
+def _row_differences(ledger: Ledger, before: Entry, now: Entry, job: object) -> dict[str, tuple[str, str]]:
+    """Return what differs in the job of a row: columns, or parts of the job; digests, where only those are known."""
+    first = json.loads(ledger.first_job() or "{}")
+    if before.source is not None and now.source is not None:
+        kind, old, new = "column ", json.loads(before.source), json.loads(now.source)
+    elif first.get("job") == before.job and not isinstance(job, PipelexError):
+        kind, old, new = "", first["parts"], parts_of(job)
+    else:
+        kind, old, new = "", {}, {}
+    differences = {
+        f"{kind}{name}": (cell_text(old.get(name, "nothing")), cell_text(new.get(name, "nothing")))
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    }
+    return differences or {"its job or a file that it names": (before.job[:12], now.job[:12])}
 
 
 def _fingerprint(job: object) -> str:

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
+BRACES = "Write {{ and }} for plain braces."
+"""The fix where what is in braces was not meant as the name of a column."""
+
+
 class Template:
     """A text with the names of columns in braces. Plain braces are written ``{{`` and ``}}``.
 
@@ -45,7 +49,7 @@ class Template:
             MissingColumnError: The row has no such column.
             RowsFormatError: A column that is named holds bytes.
         """
-        check_columns(self.columns, row, where="this row")
+        check_columns(self.columns, row, where="this row", hint=BRACES)
         for column in self.columns:
             if isinstance(row[column], bytes):
                 reason = (

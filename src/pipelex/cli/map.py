@@ -191,7 +191,7 @@ def map_rows(
 
 
 def _named(out: Path | None) -> Path:
-    if out is None:
+    if out is None or not out.name:
         msg = "Name the file of the results: --out FILE."
         raise click.UsageError(msg)
     return out

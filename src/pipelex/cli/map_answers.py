@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode
+from hashlib import sha256
 from typing import TYPE_CHECKING, cast
 
 from pipelex.bulk.results import ANSWER, value_columns
@@ -25,12 +26,15 @@ class AnswerShaper:
     Args:
         folder: The name of that folder.
         files: Where the files are staged.
+
+    Attributes:
+        staged: The digests of the files that are staged, by their paths from the folder of the results.
     """
 
     def __init__(self, folder: str, files: StagedFiles) -> None:
         self._folder = folder
         self._files = files
-        self._staged: set[str] = set()  # tables of results are made in two passes
+        self.staged: dict[str, str] = {}  # tables of results are made in two passes
 
     def shape_of(self, family: Family[InferenceWorkerAbstract], *, is_object: bool) -> Shape:
         """Return how the answers of a family become columns.
@@ -75,10 +79,16 @@ class AnswerShaper:
         from pipelex.cli.written_files import ending_of
 
         name = f"{self._folder}/row{entry.position + 1}-{label}{ending_of(image['mime_type'])}"
-        if name not in self._staged:
-            self._files.add(name).write_bytes(urlsafe_b64decode(image["data"]))  # as pydantic writes bytes
-            self._staged.add(name)
+        if name not in self.staged:
+            data = urlsafe_b64decode(image["data"])  # as pydantic writes bytes
+            self._files.add(name).write_bytes(data)
+            self.staged[name] = digest_of(name, data)
         return name
+
+
+def digest_of(name: str, data: bytes) -> str:
+    """Return the SHA-256 digest of the name and the content of a file: a copy with another name has another one."""
+    return sha256(name.encode() + b"\0" + data).hexdigest()
 
 
 def _search_columns(_entry: Entry, value: object) -> dict[str, object]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import click
 
 from pipelex.bulk.cells import cell_text, is_empty
-from pipelex.bulk.template import Template, check_columns
+from pipelex.bulk.template import BRACES, Template, check_columns
 from pipelex.generated.families import EXTRACT, FAMILIES, IMG_GEN, LLM, SEARCH
 
 if TYPE_CHECKING:
@@ -77,16 +77,11 @@ class RowJobs:
         _check_options(request.family, kind, {name for name, value in given.items() if value is not None})
         self._make = kind.make
         self._texts = {name: Template(text) for name, text in request.texts.items() if text is not None}
+        self._in_texts = [column for template in self._texts.values() for column in template.columns]
         self._media = {name: column for name, column in request.media.items() if column is not None}
         self._needs_file = kind.needs in request.media
         self._params = _params_of(kind, request)
         self.empty: Counter[str] = Counter()
-
-    def columns(self) -> Iterator[str]:
-        """Return the columns that a row has to have."""
-        for template in self._texts.values():
-            yield from template.columns
-        yield from self._media.values()
 
     def check(self, source: RowSource, key: str | None) -> None:
         """Check that the rows have all columns that are named.
@@ -94,9 +89,12 @@ class RowJobs:
         Raises:
             MissingColumnError: One is missing.
         """
-        named = [*self.columns(), *([key] if key is not None else [])]
+        others = [*self._media.values(), *([key] if key is not None else [])]
+        source.look_for((*self._in_texts, *others))
         if source.columns:
-            check_columns(named, source.columns, hint=source.separator_hint())
+            hint = source.separator_hint()
+            check_columns(self._in_texts, source.columns, hint=hint or BRACES)
+            check_columns(others, source.columns, hint=hint)
 
     def make(self, row: Mapping[str, object]) -> object:
         """Make the job of a row. A file is read when it is sent.
@@ -111,7 +109,7 @@ class RowJobs:
 
     def noting_empty(self, rows: Iterable[Mapping[str, object]]) -> Iterator[Mapping[str, object]]:
         """Return the rows, and count in ``empty`` in how many of them a column that the jobs use is empty."""
-        columns = tuple(dict.fromkeys(self.columns()))
+        columns = tuple(dict.fromkeys((*self._in_texts, *self._media.values())))
         for row in rows:
             self.empty.update(column for column in columns if is_empty(row.get(column)))
             yield row

@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
     from pipelex.bulk.formats import FileFormat
     from pipelex.bulk.rows import RowSource
+    from pipelex.cli.written_files import StagedFiles
     from pipelex.cogt.inference.inference_worker_abstract import InferenceWorkerAbstract
     from pipelex.plugins.family import Family
+
+
+_CHANGED = (
+    "it was changed after the last run wrote it, and would be replaced. Move it away: the same command writes it again "
+    "from the ledger"
+)
 
 
 def ledger_of(out: Path) -> Path:
@@ -52,6 +61,7 @@ class MapResults:
         self._answer_column = answer_column
         self._is_object = is_object
         self._with_usage = with_usage
+        self._is_new = False
 
     @property
     def _folder(self) -> Path:
@@ -82,6 +92,7 @@ class MapResults:
         from pipelex.bulk.exceptions import ResultsFileError
         from pipelex.bulk.formats import TABLES
 
+        self._is_new = new
         out = self.out
         if self._format() in TABLES:
             from pipelex.bulk.tables import check_installed
@@ -120,11 +131,7 @@ class MapResults:
         finally:
             ledger.close()
         if known and _digest(self.out) not in known:
-            reason = (
-                "it was changed after the last run wrote it, and would be replaced. Move it away: the same command "
-                "writes it again from the ledger"
-            )
-            raise ResultsFileError(file=str(self.out), reason=reason)
+            raise ResultsFileError(file=str(self.out), reason=_CHANGED)
 
     def write(self, *, seen: int | None) -> None:
         """Write all rows of the ledger that have an outcome, or nothing.
@@ -155,12 +162,36 @@ class MapResults:
                 )
                 staged = files.add(self.out.name)
                 writer.write(staged, self._format())
-                written = _digest(staged)
-                ledger.set_results(written, *ledger.results())  # until it is in its place, either may be there
+                written, known = {_digest(staged), *shaper.staged.values()}, ledger.results()
+                self._clear(files, known, shaper.staged)
+                ledger.set_results(written | known)  # until they are in their places, either may be there
                 files.place()
             ledger.set_results(written)
         finally:
             ledger.close()
+
+    def _clear(self, files: StagedFiles, known: Container[str], staged: Mapping[str, str]) -> None:
+        """Remove the files of earlier runs that this one does not write again. Files that no run wrote stay.
+
+        Args:
+            files: Where the files of this run are staged.
+            known: The digests of what earlier runs wrote.
+            staged: The digests of the files of this run, by their paths from the folder of the results.
+
+        Raises:
+            ResultsFileError: A file that no run wrote would be replaced, and that was not asked for.
+        """
+        from pipelex.bulk.exceptions import ResultsFileError
+        from pipelex.cli.map_answers import digest_of
+
+        for path in filter(Path.is_file, self._folder.glob("*")):
+            name = f"{self._folder.name}/{path.name}"
+            found = digest_of(name, path.read_bytes())
+            if name not in staged:
+                if found in known:
+                    files.remove(name)
+            elif found != staged[name] and found not in known and not self._is_new:
+                raise ResultsFileError(file=str(path), reason=_CHANGED)
 
 
 def _digest(path: Path) -> str:

@@ -56,6 +56,10 @@ class StagedFiles:
         self._targets.append(target)
         return self._files.stage(target)
 
+    def remove(self, name: str) -> None:
+        """Remove a file of the folder when the others are placed."""
+        self._files.remove(self._folder / name)
+
     def place(self) -> list[Path]:
         """Move all files into the folder and return where they are."""
         for target in self._targets:

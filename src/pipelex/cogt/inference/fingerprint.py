@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipelex.cogt.exceptions import InferenceRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _PLAIN = frozenset([int, float, bool, type(None)])
 
@@ -33,6 +33,29 @@ def fingerprint_of(job: object) -> str:
         InferenceRequestError: The job holds a value that has no stable form.
     """
     return sha256(_canonical(job).encode()).hexdigest()
+
+
+def parts_of(job: object) -> dict[str, str]:
+    """Return what a job consists of, as texts by name: ``prompt.user_text``, ``params.seed``.
+
+    Files and addresses, which may hold a signature, are digests. A password is left out.
+
+    Args:
+        job: The job of any family.
+
+    Raises:
+        InferenceRequestError: The job holds a value that has no stable form.
+    """
+    return dict(_parts("", json.loads(_canonical(job))))
+
+
+def _parts(name: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict) and value.get("") != "MediaSource":
+        for inner in value.keys() - {"", "password"}:  # "": the name of the class
+            yield from _parts(f"{name}.{inner}" if name else inner, value[inner])
+        return
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    yield name, sha256(text.encode()).hexdigest()[:12] if '"MediaSource"' in text else text
 
 
 def _canonical(value: object) -> str:
