@@ -146,3 +146,26 @@ def test_a_file_of_the_results_that_was_changed_is_not_replaced(
     assert (2, b"retouched") == (run(*PICTURES), picture.read_bytes())
     assert "row1-1.png: it was changed after the last run wrote it" in capfd.readouterr().err
     assert (0, b"\x89PNG\xff") == (run(*PICTURES, "--new"), picture.read_bytes())
+
+
+def test_a_dry_run_counts_the_rows_that_would_fail_without_a_call(
+    run: Callable[..., int], plugin: CountingPlugin, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert 0 == run("extract", "--document-column", "file", "--dry-run")
+    assert "1 row would fail without a call (column 'file' is empty" in capfd.readouterr().out
+    assert 0 == run("extract", "--document-column", "file", "--dry-run", "--json")
+    found = json.loads(capfd.readouterr().out)
+    assert (2, 1, ["[a.txt]"]) == (found["rows"], found["without_job"], found["prompts"])
+    assert not plugin.counted()
+
+
+def test_rows_that_the_input_no_longer_has_share_no_file_with_others(
+    run: Callable[..., int], plugin: CountingPlugin, tmp_path: Path
+) -> None:
+    for texts in (("fox", "owl"), ("fox", "hare"), ("fox", "bear")):
+        write_rows(tmp_path, *texts)
+        assert 0 == run(*PICTURES, "--key", "text")
+    assert 0 == run(*PICTURES, "--key", "text", "--limit", "1")
+    files = [name for row in results() for name in row["answer"]]
+    assert 4 == len(set(files))
+    assert {tmp_path / name for name in files} == set((tmp_path / "out.jsonl.files").iterdir())

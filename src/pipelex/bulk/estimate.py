@@ -11,6 +11,7 @@ from pipelex.cogt.img_gen.img_gen_job import ImgGenJob
 from pipelex.cogt.inference.token_estimate import CHARACTERS_PER_TOKEN, characters_of
 from pipelex.cogt.llm.llm_job import LLMJob
 from pipelex.cogt.search.search_job import SearchJob
+from pipelex.exceptions import PipelexError
 from pipelex.generated.families import IMG_GEN, LLM, SEARCH
 from pipelex.reporting.prices import cost_of
 from pipelex.reporting.reporting_protocol import InferenceRecord, InferenceUsage
@@ -34,6 +35,8 @@ class MapEstimate:
     Attributes:
         rows: How many rows there are.
         empty: In how many of them a column that the jobs use is empty, by column.
+        without_job: How many of them would fail without a call.
+        first_error: The error of the first of these; ``None`` where there is none.
         prompts: The first texts as they would be sent; the names of the files, where there is no text.
         input_tokens: About how many tokens a language model reads: characters / 4. ``None`` for other families.
         most_output_tokens: How many tokens it writes at most, where the job limits them.
@@ -43,6 +46,8 @@ class MapEstimate:
 
     rows: int
     empty: Mapping[str, int]
+    without_job: int
+    first_error: str | None
     prompts: tuple[str, ...]
     input_tokens: int | None
     most_output_tokens: int | None
@@ -58,6 +63,8 @@ class MapEstimate:
         most, total = self.most_output_tokens, _dollars(self.most_cost_usd, "at most ")
         empty = [f"column {column!r} is empty in {count:,}" for column, count in sorted(self.empty.items())]
         shown = [f"--- row {number}\n{prompt}" for number, prompt in enumerate(self.prompts, start=1)]
+        if self.without_job:
+            empty.append(f"{counted(self.without_job, 'row')} would fail without a call ({self.first_error})")
         rows = f"{counted(self.rows, 'row')}{''.join(f'; {text}' for text in empty)}."
         if self.input_tokens is None:
             return [*shown, "---", rows, f"cost: {total}"]
@@ -78,45 +85,44 @@ def estimate(jobs: Iterable[object], spec: InferenceModelSpec, *, empty: Mapping
     """Estimate what some jobs use and cost. What images and documents hold does not count.
 
     Args:
-        jobs: The jobs, of any family.
+        jobs: The jobs, of any family; in place of one that cannot be made, the error of its row.
         spec: The model.
         empty: In how many rows a column is empty, by column; read when the jobs are through.
     """
     rows, characters, output_tokens = 0, 0, 0
     prompts: list[str] = []
+    without_job, first_error = 0, None
     is_limited = True
     for job in jobs:
         rows += 1
+        if isinstance(job, PipelexError):
+            without_job, first_error = without_job + 1, first_error or str(job)
+            continue
         longest: int | None = getattr(getattr(job, "params", None), "max_tokens", None)
         characters += characters_of(job)
         output_tokens += longest or 0
         is_limited = is_limited and longest is not None
         if len(prompts) < _SHOWN:
             prompts.append(_shown(job))
-    if spec.family is not LLM.member:
-        unit = {SEARCH.member: InferenceUsage(searches=rows), IMG_GEN.member: InferenceUsage(images=rows)}
-        used = unit.get(spec.family, InferenceUsage())
-        return MapEstimate(
-            rows=rows,
-            empty=empty,
-            prompts=tuple(prompts),
-            input_tokens=None,
-            most_output_tokens=None,
-            input_cost_usd=None,
-            most_cost_usd=_cost(spec, used),
-        )
-    most = output_tokens if is_limited else None
-    input_tokens = ceil(characters / CHARACTERS_PER_TOKEN)
+    read, read_cost, most, most_cost = None, None, None, None
+    if spec.family is LLM.member:
+        read, most = ceil(characters / CHARACTERS_PER_TOKEN), output_tokens if is_limited else None
+        read_cost = _cost(spec, InferenceUsage(input_tokens=read, output_tokens=0))
+        most_cost = _cost(spec, InferenceUsage(input_tokens=read, output_tokens=most)) if most is not None else None
+    else:
+        calls = rows - without_job
+        used = {SEARCH.member: InferenceUsage(searches=calls), IMG_GEN.member: InferenceUsage(images=calls)}
+        most_cost = _cost(spec, used.get(spec.family, InferenceUsage()))
     return MapEstimate(
         rows=rows,
         empty=empty,
+        without_job=without_job,
+        first_error=first_error,
         prompts=tuple(prompts),
-        input_tokens=input_tokens,
+        input_tokens=read,
         most_output_tokens=most,
-        input_cost_usd=_cost(spec, InferenceUsage(input_tokens=input_tokens, output_tokens=0)),
-        most_cost_usd=_cost(spec, InferenceUsage(input_tokens=input_tokens, output_tokens=most or 0))
-        if most is not None
-        else None,
+        input_cost_usd=read_cost,
+        most_cost_usd=most_cost,
     )
 
 

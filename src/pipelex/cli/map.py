@@ -15,11 +15,11 @@ from pipelex.cli.map_results import MapResults, ledger_of
 from pipelex.cli.output import FAILED, INTERRUPTED, MISUSED, OK, note, write_error, write_json
 from pipelex.cli.session import answer_of_file, model_or_default, open_pipelex
 from pipelex.cogt.exceptions import InferenceError
-from pipelex.exceptions import MissingDependencyError
+from pipelex.exceptions import MissingDependencyError, PipelexError
 from pipelex.terminal import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pipelex.bulk.formats import FileFormat
     from pipelex.bulk.options import MapOptions
@@ -335,6 +335,18 @@ def _report(out: Path, *, as_json: bool) -> int:
     return OK
 
 
+def _job_or_error(jobs: RowJobs) -> Callable[[Mapping[str, object]], object]:
+    """Return what makes the job of a row, or returns the error of a row that would fail alone."""
+
+    def make(row: Mapping[str, object]) -> object:
+        try:
+            return jobs.make(row)
+        except PipelexError as exc:
+            return exc
+
+    return make
+
+
 def _dry_run(source: RowSource, jobs: RowJobs, model: str | None, *, limit: int | None, as_json: bool) -> int:
     """Show what would be sent, and estimate what it would use and cost."""
     from itertools import islice
@@ -344,7 +356,7 @@ def _dry_run(source: RowSource, jobs: RowJobs, model: str | None, *, limit: int 
     with open_pipelex() as px:
         spec = px.hub.resolve(model_or_default(px, model, jobs.family.member), jobs.family.member)[1]
         rows = jobs.noting_empty(islice(source, limit))
-        found = estimate((jobs.make(row) for row in rows), spec, empty=jobs.empty)
+        found = estimate(map(_job_or_error(jobs), rows), spec, empty=jobs.empty)
     if as_json:
         write_json(found.to_dict())
     else:

@@ -78,12 +78,19 @@ class AnswerShaper:
         """Stage a file, and return its path from the folder of the results."""
         from pipelex.cli.written_files import ending_of
 
-        name = f"{self._folder}/row{entry.position + 1}-{label}{ending_of(image['mime_type'])}"
+        name = f"{self._folder}/{_row_name(entry)}-{label}{ending_of(image['mime_type'])}"
         if name not in self.staged:
             data = urlsafe_b64decode(image["data"])  # as pydantic writes bytes
             self._files.add(name).write_bytes(data)
             self.staged[name] = digest_of(name, data)
         return name
+
+
+def _row_name(entry: Entry) -> str:
+    """Return what the files of a row are named by: its number, or its key where the last input does not have it."""
+    if entry.position >= 0:
+        return f"row{entry.position + 1}"
+    return f"earlier-{sha256(repr(entry.key).encode()).hexdigest()[:12]}"
 
 
 def digest_of(name: str, data: bytes) -> str:
