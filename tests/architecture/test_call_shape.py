@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
@@ -37,10 +38,15 @@ def texts() -> Iterator[tuple[str, str]]:
 
 def definitions(text: str, shape: CallShape) -> list[Function]:
     """Return the functions that are meant to be of a call shape: most of its keywords are their parameters."""
-    functions = (
-        node for node in ast.walk(ast.parse(dedent(text))) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    )
+    functions, _ = _functions_and_calls(text)
     return [node for node in functions if _is_meant({one.arg for one in node.args.kwonlyargs}, shape)]
+
+
+@cache  # several shapes are looked for, and most modules of a copy with a planted fault are those of the tree
+def _functions_and_calls(text: str) -> tuple[list[Function], list[ast.Call]]:
+    nodes = list(ast.walk(ast.parse(dedent(text))))
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return functions, [node for node in nodes if isinstance(node, ast.Call)]
 
 
 def _is_meant(names: set[str], shape: CallShape) -> bool:
@@ -60,7 +66,7 @@ def places_of(src: Path, shape: CallShape) -> set[str]:
         if file.startswith(("pipelex/generated/", "pipelex/spi/")):
             continue
         text = path.read_text(encoding="utf-8")
-        calls = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call))
+        _, calls = _functions_and_calls(text)
         if definitions(text, shape) or any(_is_meant({str(one.arg) for one in call.keywords}, shape) for call in calls):
             found.add(file)
     return found

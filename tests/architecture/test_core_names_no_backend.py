@@ -9,6 +9,7 @@ import ast
 import io
 import re
 import tokenize
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,20 +63,22 @@ PATTERN = re.compile(rf"(?<![a-z0-9])({_IN_ANY_SPELLING})(?![a-z0-9])", re.IGNOR
 
 def backends_named(src: Path) -> list[str]:
     """Return each place where core names a backend, as ``file:line: name``."""
-    found = []
-    for path in python_files(src / "pipelex"):
-        file = path.relative_to(src).as_posix()
-        if file.startswith(NAMES_BACKENDS):
-            continue
-        text = path.read_text(encoding="utf-8")
-        for number, line in enumerate(_without_comments(text) if file in WIRE_FACTS else text.splitlines(), start=1):
-            found += [f"{file}:{number}: {match[0]}" for match in PATTERN.finditer(line)]
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Constant) and node.value in (EVERYDAY_WORDS & set(NAMES)) - {
-                OTHER_MEANINGS.get(file)
-            }:
-                found.append(f"{file}:{node.lineno}: {node.value}")
-    return found
+    files = {path.relative_to(src).as_posix(): path for path in python_files(src / "pipelex")}
+    return [
+        found
+        for file, path in files.items()
+        if not file.startswith(NAMES_BACKENDS)
+        for found in _named_in(file, path.read_text(encoding="utf-8"))
+    ]
+
+
+@cache  # most modules of a copy with a planted fault are those of the tree
+def _named_in(file: str, text: str) -> list[str]:
+    lines = _without_comments(text) if file in WIRE_FACTS else text.splitlines()
+    found = [f"{file}:{number}: {name[0]}" for number, line in enumerate(lines, 1) for name in PATTERN.finditer(line)]
+    words = (EVERYDAY_WORDS & set(NAMES)) - {OTHER_MEANINGS.get(file)}
+    constants = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant))
+    return found + [f"{file}:{node.lineno}: {node.value}" for node in constants if node.value in words]
 
 
 def _without_comments(text: str) -> list[str]:

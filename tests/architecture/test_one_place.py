@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,12 +26,16 @@ def mypy_runs(folder: Path) -> set[str]:
 
 def guard_tests(folder: Path) -> set[str]:
     """Return the modules below a folder that look for ``TYPE_CHECKING`` by its spelling."""
-    return {path.relative_to(folder).as_posix() for path in python_files(folder) if _spells_guard(path)}
+    return {
+        path.relative_to(folder).as_posix()
+        for path in python_files(folder)
+        if _spells_guard(path.read_text(encoding="utf-8"))
+    }
 
 
-def _spells_guard(path: Path) -> bool:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return any(isinstance(node, ast.Constant) and node.value == "TYPE_CHECKING" for node in ast.walk(tree))
+@cache  # most modules of a copy with a planted fault are those of the tree
+def _spells_guard(text: str) -> bool:
+    return any(isinstance(node, ast.Constant) and node.value == "TYPE_CHECKING" for node in ast.walk(ast.parse(text)))
 
 
 @pytest.mark.parametrize(("found", "place"), [(mypy_runs, RUNNER), (guard_tests, GUARDS)], ids=["mypy", "guards"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import shutil
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -51,9 +52,13 @@ def imports_below(folder: Path) -> Iterator[Import]:
     """Yield every import of every module below a folder, wherever in the module it stands."""
     for path in python_files(folder):
         file = path.relative_to(folder).as_posix()
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for one in read_imports(tree, module_name(file), is_package=path.stem == "__init__"):
-            yield Import(file, one.node.lineno, one.module, one.name, one.type_only)
+        yield from _imports_of(file, path.read_text(encoding="utf-8"))
+
+
+@cache  # most modules of a copy with a planted fault are those of the tree
+def _imports_of(file: str, text: str) -> tuple[Import, ...]:
+    found = read_imports(ast.parse(text), module_name(file), is_package=Path(file).stem == "__init__")
+    return tuple(Import(file, one.node.lineno, one.module, one.name, one.type_only) for one in found)
 
 
 def module_name(file: str) -> str:
