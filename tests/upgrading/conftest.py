@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from textwrap import dedent
 
@@ -14,6 +15,7 @@ from pipelex.checking import spi_tree as trees
 from pipelex.checking import type_check
 from pipelex.checking.targets import resolve
 from pipelex.spi.changes import ApiChange
+from pipelex.spi.stub_tree import TreeShape, read_stub_tree
 from pipelex.spi.type_check import World as ClosedWorld
 from pipelex.upgrading import upgrade as upgrading
 from pipelex.upgrading.upgrade import Upgrade
@@ -104,9 +106,15 @@ def world(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch:
     monkeypatch.setattr("pipelex.checking.type_check.world_of", _world_in(tmp_path_factory.getbasetemp()))
     monkeypatch.setattr(trees, "shipped_versions", lambda: list(range(1, made.newest + 1)))
     monkeypatch.setattr(trees, "spi_tree", _tree_of(made))
+    monkeypatch.setattr(trees, "read_stub_tree", lambda files, label: _parsed(tuple(files.items()), label))
     monkeypatch.setattr("pipelex.spi.changes.changes_between", _changes_of(made))
     monkeypatch.setattr("pipelex.spi.changes.read_changes", lambda: made.changes)
     return made
+
+
+@lru_cache(maxsize=16)  # most worlds begin with the same stubs
+def _parsed(files: tuple[tuple[str, str], ...], label: str) -> TreeShape:
+    return read_stub_tree(dict(files), label)
 
 
 def _world_in(cache: Path) -> Callable[..., ClosedWorld]:

@@ -11,7 +11,7 @@ from pipelex.upgrading.errors import UpgradeError
 from pipelex.upgrading.type_index import Definition, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import libcst as cst
     from libcst.metadata import CodeRange, Scope
@@ -31,7 +31,7 @@ class SourceText:
 
     def __init__(self, name: str, path: str, text: str) -> None:
         import libcst as cst
-        from libcst.metadata import MetadataWrapper, ParentNodeProvider, PositionProvider, ScopeProvider
+        from libcst.metadata import MetadataWrapper
 
         self.name = name
         self.path = path
@@ -42,13 +42,28 @@ class SourceText:
             reason = f"line {exc.raw_line}: it is no Python ({exc.message.splitlines()[0]})"
             raise UpgradeError(target=path, reason=reason, fix="Correct it and run again; nothing was written") from exc
         self.tree = self._wrapper.module
-        self._positions = self._wrapper.resolve(PositionProvider)
-        self._parents = self._wrapper.resolve(ParentNodeProvider)
-        self._scopes = self._wrapper.resolve(ScopeProvider)
         self._line_starts = [0]
         for line in source_lines(text):
             self._line_starts.append(self._line_starts[-1] + len(line))
         self._dropped = self._dropped_form_feeds()
+
+    @cached_property
+    def _positions(self) -> Mapping[cst.CSTNode, CodeRange]:
+        from libcst.metadata import PositionProvider
+
+        return self._wrapper.resolve(PositionProvider)
+
+    @cached_property
+    def _parents(self) -> Mapping[cst.CSTNode, cst.CSTNode]:
+        from libcst.metadata import ParentNodeProvider
+
+        return self._wrapper.resolve(ParentNodeProvider)
+
+    @cached_property
+    def _scopes(self) -> Mapping[cst.CSTNode, Scope | None]:
+        from libcst.metadata import ScopeProvider
+
+        return self._wrapper.resolve(ScopeProvider)
 
     def _dropped_form_feeds(self) -> list[int]:
         """Return how many form feeds each line begins with: libcst leaves them out, and counts columns without them."""

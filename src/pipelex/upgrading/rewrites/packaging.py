@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -74,9 +75,14 @@ def stated_in(modules: Mapping[str, SourceModule]) -> Iterator[tuple[SourceText,
 
 
 def _source(module: SourceModule) -> SourceText:
+    return _parsed(module.name, str(module.path), module.text)
+
+
+@lru_cache(maxsize=32)  # what states the version is looked for in several steps
+def _parsed(name: str, path: str, text: str) -> SourceText:
     from pipelex.upgrading.source_text import SourceText
 
-    return SourceText(module.name, str(module.path), module.text)
+    return SourceText(name, path, text)
 
 
 def leave_unknown(step: Step, change: ApiChange) -> None:
