@@ -350,3 +350,14 @@ def test_braces_are_a_fix_for_the_columns_of_a_prompt_alone(
     by_prompt, by_key = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error")]
     assert by_prompt.endswith("There are: id, text. Write {{ and }} for plain braces.")
     assert by_key.endswith("There is no column 'name' in the rows. There are: id, text.")
+
+
+def test_results_have_the_columns_of_the_last_input(
+    run: Callable[..., int], plugin: CountingPlugin, tmp_path: Path
+) -> None:
+    (tmp_path / "rows.csv").write_text("text,price\na,1\n", encoding="utf-8")
+    assert 0 == run(rows="rows.csv", out="out.csv")
+    (tmp_path / "rows.csv").write_text("text,price,shop\na,2,x\n", encoding="utf-8")
+    assert 0 == run(rows="rows.csv", out="out.csv")
+    assert "text,price,shop,answer,_error\na,2,x,echo: a,\n" == (tmp_path / "out.csv").read_text(encoding="utf-8")
+    assert {"a": 1} == plugin.counted()

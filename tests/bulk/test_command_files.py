@@ -11,6 +11,7 @@ import pytest
 
 from pipelex.bulk.ledger import Entry, open_ledger
 from pipelex.bulk.results import ResultWriter, value_columns
+from pipelex.bulk.rows import RowSource
 from pipelex.cli.main import main
 from tests.bulk.counting import MODEL
 
@@ -236,3 +237,19 @@ def test_an_empty_name_of_the_results_is_a_wrong_command_line(
     (tmp_path / "rows.csv").write_text("text\na\n", encoding="utf-8")
     assert 2 == run(out="")
     assert "Name the file of the results: --out FILE." in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("out", ["out.csv", "out.tsv"])
+def test_cells_with_any_characters_are_read_again_from_the_results(
+    plugin: CountingPlugin, tmp_path: Path, out: str
+) -> None:
+    cells = ["a\rb", "a\nb", "a\r\nb", 'a "b"', "a,b", "a\tb", "a;b", " a", "a\x00b", "a\u2028b", "a\x85b", "a\\"]
+    rows = "".join(f"{json.dumps({'text': cell})}\n" for cell in cells)
+    (tmp_path / "rows.jsonl").write_text(rows, encoding="utf-8")
+    assert 0 == run("rows.jsonl", out)
+    assert [(cell, f"echo: {cell}") for cell in cells] == [(row["text"], row["answer"]) for row in RowSource(out)]
+
+
+def test_a_comma_in_quotes_separates_no_cells(plugin: CountingPlugin, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text('"a, b";text\n"1;2";c\n', encoding="utf-8")
+    assert [{"a, b": "1;2", "text": "c"}] == list(RowSource("rows.csv"))

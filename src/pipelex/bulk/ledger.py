@@ -230,6 +230,11 @@ class Ledger:
         with self._named():
             self._connection.execute("UPDATE rows SET position = ? WHERE key = ?", (position, key))
 
+    def keep_source(self, entry: Entry) -> None:
+        """Enter what the input of this run holds beside what a job is made of."""
+        with self._named():
+            self._connection.execute("UPDATE rows SET source = ? WHERE key = ?", (entry.source, entry.key))
+
     def mark_sent(self, entries: Sequence[Entry]) -> None:
         """Commit that rows are about to be sent, and all that has ended before.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from pipelex.bulk.cells import cell_text, json_text
 from pipelex.bulk.formats import DELIMITERS, TABLES
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Shape: TypeAlias = Callable[[Entry, object], dict[str, object]]
     """Returns the columns of an answer, of its entry and its value."""
 
+_LINE_END = "\r\n"  # csv puts cells in quotes for the characters in it alone; either one ends a line for readers
 _LEFT_OUT = ("page", "answer", "job")
 ANSWER = "answer"
 """The name of an answer that is one value, in what a shape returns; its column may be called otherwise."""
@@ -80,7 +81,7 @@ class ResultWriter:
                 file.writelines(f"{json_text(row)}\n" for row in self._rows())
                 return
             columns = dict.fromkeys((*self._columns, *(column for row in self._rows() for column in row)))
-            writer = csv.writer(file, delimiter=DELIMITERS[file_format], lineterminator="\n")
+            writer = csv.writer(_Lines(file), delimiter=DELIMITERS[file_format], lineterminator=_LINE_END)
             writer.writerow(columns)
             for row in self._rows():
                 writer.writerow([cell_text(row.get(column)) for column in columns])
@@ -119,6 +120,21 @@ class ResultWriter:
         while any(name in names for names in (self._taken, *taken)):
             name = f"{self._answer_column}.{name}"
         return name
+
+
+class _Lines:
+    """Ends each line with a line feed alone, as other text files do.
+
+    Args:
+        file: Where the lines are written.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, line: str) -> None:
+        """Write a line."""
+        self._file.write(f"{line.removesuffix(_LINE_END)}\n")
 
 
 def value_columns(_entry: Entry, value: object) -> dict[str, object]:

@@ -309,4 +309,5 @@ def _first_line(name: str, lines: Iterator[str]) -> tuple[str, int]:
 
 def _delimiter_of(header: str, delimiter: str) -> str:
     """Return what separates the cells: semicolons, where the first line has them in place of commas."""
-    return ";" if delimiter == "," and ";" in header and "," not in header else delimiter
+    unquoted = "".join(header.split('"')[::2])
+    return ";" if delimiter == "," and ";" in unquoted and "," not in unquoted else delimiter

@@ -439,7 +439,9 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
             differences = _row_differences(ledger, before, now, job)
             named = {f"{row}, {name}": pair for name, pair in differences.items()}
             raise JobChangedError(file=str(ledger.path), differences=named)
-        before = before._replace(position=now.position)
+        if before.source != now.source:
+            ledger.keep_source(now)
+        before = before._replace(position=now.position, source=now.source)
         if before.state in ("ok", "failed"):
             return before
         if before.deaths >= _MOST_DEATHS:
