@@ -94,6 +94,17 @@ def test_a_ledger_that_is_removed_while_it_is_open_is_written_anew(px: Pipelex, 
     assert 8 == plugin.counted().total()
 
 
+def test_a_ledger_stays_where_it_is_when_the_working_folder_changes(
+    px: Pipelex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    for row in px.map_sync(["a", "b"], str, model=MODEL, ledger="job.db"):
+        if row.index == 0:
+            monkeypatch.chdir(tmp_path / "other")
+    assert [] == list(Path().iterdir())
+    assert ["job.db"] == [path.name for path in tmp_path.glob("job.db*")]
+
+
 def test_half_of_a_surrogate_pair_in_an_answer_or_an_error_is_kept_as_its_escape(
     px: Pipelex, plugin: CountingPlugin, monkeypatch: pytest.MonkeyPatch
 ) -> None:

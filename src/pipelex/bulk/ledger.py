@@ -153,6 +153,7 @@ class Ledger:
     ) -> None:
         self.path = path
         self.is_in_use = is_in_use
+        self._file = path.absolute()  # the process may change its working folder
         self._connection = connection
         self._lock = lock
         self._ended: list[Entry] = []
@@ -356,13 +357,13 @@ class Ledger:
         """
         try:
             self.commit()
-            if self._lock is not None and not self.path.exists():  # removed while it was open
+            if self._lock is not None and not self._file.exists():  # removed while it was open
                 with self._named():
-                    self._connection.execute("VACUUM INTO ?", (str(self.path),))
+                    self._connection.execute("VACUUM INTO ?", (str(self._file),))
         finally:
             self._connection.close()
             if self._lock is not None:
-                _unlock(self._lock, _lock_path(self.path))
+                _unlock(self._lock, _lock_path(self._file))
                 self._lock = None
 
     def _write(self, sent: Sequence[Entry], ended: Sequence[Entry]) -> None:

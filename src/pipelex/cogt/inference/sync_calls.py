@@ -60,15 +60,21 @@ def refuse_in_running_loop(method: str) -> None:
     Raises:
         SyncCallInRunningLoopError: This thread's event loop is running.
     """
+    if _is_loop_running():
+        from pipelex.cogt.exceptions import SyncCallInRunningLoopError
+
+        raise SyncCallInRunningLoopError(method=method)
+
+
+def _is_loop_running() -> bool:
+    """Return whether this thread runs an event loop."""
     import asyncio
 
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return
-    from pipelex.cogt.exceptions import SyncCallInRunningLoopError
-
-    raise SyncCallInRunningLoopError(method=method)
+        return False
+    return True
 
 
 def run_coroutine(
@@ -159,7 +165,20 @@ def _drain(items: AsyncIterator[ItemT]) -> Generator[ItemT, None, None]:
             yield item  # type: ignore[misc]  # None only stands where nothing is there
     except BaseException as error:
         try:
-            run_coroutine(close_iterator, items)
+            _close(items)
         except Exception as exc:
             note_failed_close(error, exc)
         raise
+
+
+def _close(items: AsyncIterator[object]) -> None:
+    """Close an iterator, and wait for that unless this thread runs an event loop.
+
+    The garbage collector runs on any thread. On that of the shared loop, to wait for the loop would block it for ever.
+    """
+    if _is_loop_running():
+        import asyncio
+
+        asyncio.run_coroutine_threadsafe(close_iterator(items), _shared_loop())
+    else:
+        run_coroutine(close_iterator, items)
