@@ -8,7 +8,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -24,8 +24,10 @@ from pipelex.bulk.exceptions import (
     LedgerInUseError,
 )
 from pipelex.bulk.ledger import Entry, Ledger, open_ledger, read_ledger, shard_folder
+from pipelex.bulk.options import MapOptions
 from pipelex.bulk.ray import proof
-from pipelex.bulk.ray.cluster import Node, check_answers, check_reachable
+from pipelex.bulk.ray.address import check_reachable
+from pipelex.bulk.ray.cluster import Node, check_answers
 from pipelex.bulk.ray.engine import Ray
 from pipelex.bulk.ray.leases import LeasedRate, Leases, RunLimiter, RunState, Totals
 from pipelex.bulk.ray.orders import NodeAnswer
@@ -287,29 +289,59 @@ def test_settings_that_cannot_work_are_refused() -> None:
         Ray(address="ray://head:10001")
 
 
-def answering(listening: socket.socket, answer: bytes) -> str:
-    """Answer one connection; returns the address."""
+def answering(listening: socket.socket, answer: bytes, *, until: Event | None = None) -> str:
+    """Answer one connection, and keep it open for a while; returns the address."""
 
     def serve() -> None:
         connection, _ = listening.accept()
         with connection:
-            connection.recv(100)
+            connection.recv(1_000)
             connection.sendall(answer)
+            if until is not None:
+                until.wait(10)
 
     Thread(target=serve).start()
     return "{}:{}".format(*listening.getsockname())
 
 
-def test_an_address_at_which_nothing_listens_is_an_error_at_once() -> None:
+def frame(kind: int, flags: int = 0, payload: bytes = b"") -> bytes:
+    return bytes((0, 0, len(payload), kind, flags, 0, 0, 0, 1)) + payload
+
+
+SETTINGS = frame(4)
+GRPC = b"\x88@\x0ccontent-type\x10application/grpc"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        SETTINGS + frame(1, 4, GRPC) + frame(0, 0, b"\0\0\0\0\x0c\n\0\x12\x062.60.0 \x01"),
+        SETTINGS + frame(1, 5, GRPC + b"\0\x0bgrpc-status\x0216"),  # it asks for a token
+    ],
+)
+def test_an_address_at_which_a_cluster_listens_is_used(answer: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        address = answering(server, bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)))  # as gRPC does
-        check_reachable(address)
-    with pytest.raises(ClusterUnreachableError, match=address):
-        check_reachable(address)
+        check_reachable(answering(server, answer))
     check_reachable("auto")
 
 
-@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_an_address_at_which_nothing_listens_is_an_error_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = "{}:{}".format(*server.getsockname())
+    with pytest.raises(ClusterUnreachableError, match=address):
+        check_reachable(address)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        SETTINGS,  # and the end
+        SETTINGS + frame(1, 5, GRPC + b"@\x0bgrpc-status\x0212"),  # gRPC without this service
+        SETTINGS + frame(1, 4, b"\x8d") + frame(0, 1, b"<html>"),
+    ],
+)
 def test_an_address_at_which_something_else_listens_is_an_error_at_once(answer: bytes) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
@@ -319,15 +351,60 @@ def test_an_address_at_which_something_else_listens_is_an_error_at_once(answer: 
 
 
 def test_an_address_at_which_nothing_answers_is_an_error_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelex.bulk.ray.cluster._CONNECT_S", 0.05)
+    monkeypatch.setattr("pipelex.bulk.ray.address._ANSWER_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(ClusterUnreachableError, match="timed out"):
         check_reachable(f"127.0.0.1:{silent.getsockname()[1]}")
+
+
+def test_an_address_that_begins_an_answer_and_does_not_end_it_is_an_error_within_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pipelex.bulk.ray.address._ANSWER_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ended = Event()
+        address = answering(server, SETTINGS, until=ended)
+        with pytest.raises(ClusterUnreachableError, match="timed out"):
+            check_reachable(address)
+        ended.set()
 
 
 def test_a_model_record_is_refused(px: Pipelex, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipelex.plugins.inference_backend_registry.require_sdk", lambda **_named: None)
     with pytest.raises(ClusterPlanError, match="Name a model"):
         px.map_sync(["a"], str, model=SPEC, engine=Ray())
+
+
+def test_a_run_that_a_cluster_refuses_changes_no_ledger(
+    px: Pipelex, plugin: CountingPlugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_engine: Ray) -> None:
+        raise ClusterUnreachableError(address="a:1", reason="refused")
+
+    def refused(*, new: bool = False) -> None:
+        options = MapOptions(new=new)
+        with pytest.raises(ClusterUnreachableError):
+            list(px.map_sync(["a", "b", "c"], str, model=MODEL, ledger="job.db", engine=Ray(), options=options))
+
+    monkeypatch.setattr("pipelex.plugins.inference_backend_registry.require_sdk", lambda **_named: None)
+    monkeypatch.setattr("pipelex.bulk.ray.run.Cluster.connect", refuse)
+    before = sorted(tmp_path.iterdir())
+    refused()
+    assert before == sorted(tmp_path.iterdir())
+    list(px.map_sync(["a", "b"], str, model=MODEL, ledger="job.db"))
+    refused()
+    refused(new=True)
+    ledger = open_ledger(Path("job.db"))
+    assert [("ok", "a"), ("ok", "b")] == [(entry.state, str(entry.answer)[-2:-1]) for entry in ledger.entries()]
+    ledger.close()
+    assert not shard_folder(Path("job.db")).exists()
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_that_names_the_ledger(
+    px: Pipelex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelex.plugins.inference_backend_registry.require_sdk", lambda **_named: None)
+    with pytest.raises(LedgerError, match=r"no-folder.job\.db"):
+        list(px.map_sync(["a", "b"], str, model=MODEL, ledger="no-folder/job.db", engine=Ray()))
 
 
 def test_rows_under_way_are_read_in_their_places_and_are_sent_rows_after_a_crash(tmp_path: Path) -> None:

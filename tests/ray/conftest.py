@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,17 +28,38 @@ ROOT = Path(__file__).parents[2]
 LATENCY_S = 0.05
 SECRET = "canary-7f3b9d51c2e84a60"
 KEYED = CONFIGURATION.replace("[backends.counting]\n", '[backends.counting]\napi_key = "${COUNTING_API_KEY}"\n')
+PRICED = """\
+[models.priced]
+family = "llm"
+backend = "counting"
+model_id = "gpt-4o"
+price_provider = "openai"
+"""
 PLUGIN = """\
+import asyncio
 import os
 from pathlib import Path
 
+from pipelex.cogt.exceptions import InferenceRateLimitError
 from tests.bulk.counting import CountingPlugin
 
 VERSION = {version!r}
 
 
+class Plugin(CountingPlugin):
+    async def answer(self, text):
+        name, _, port = text.partition("@")
+        if port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+            retry_after = await reader.readline()
+            writer.close()
+            if retry_after:
+                raise InferenceRateLimitError("slow down", retry_after=float(retry_after))
+        return await super().answer(text)
+
+
 def make():
-    return CountingPlugin(Path(os.environ["COUNTED_CALLS"]), float(os.environ["COUNTING_LATENCY_S"]))
+    return Plugin(Path(os.environ["COUNTED_CALLS"]), float(os.environ["COUNTING_LATENCY_S"]))
 """
 
 
@@ -98,6 +121,7 @@ class Cluster:
         self.home = folder / "home"
         self.home.mkdir()
         (self.home / "pipelex.toml").write_text(KEYED, encoding="utf-8")
+        (self.home / "models.toml").write_text(PRICED, encoding="utf-8")
         self._groups: list[Group] = []
         self._tests = 0
 
@@ -174,6 +198,43 @@ class Cluster:
         for group in self._groups:
             group.kill()
         shutil.rmtree(self.temporary, ignore_errors=True)
+
+
+class WindowServer:
+    """Allows some requests a second, and answers others by the seconds until the next one begins, as a 429 does.
+
+    Attributes:
+        port: Where it listens.
+        refused: How many requests were refused.
+    """
+
+    def __init__(self, allowed: int) -> None:
+        self._allowed = allowed
+        self._window = self._left = 0
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=100)
+        self.port = self._listening.getsockname()[1]
+        self.refused = 0
+        Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):  # it is closed
+            while True:
+                connection, _ = self._listening.accept()
+                with connection, suppress(OSError):
+                    connection.sendall(self._answer())
+
+    def _answer(self) -> bytes:
+        now = time.monotonic()
+        if int(now) != self._window:
+            self._window, self._left = int(now), self._allowed
+        self._left -= 1
+        if self._left >= 0:
+            return b""
+        self.refused += 1
+        return f"{1 - now % 1}\n".encode()
+
+    def close(self) -> None:
+        self._listening.close()
 
 
 def wait_for(condition: Callable[[], bool], timeout_s: float = 120) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from pipelex.bulk.options import MapOptions
 from pipelex.bulk.ray.engine import Ray
 from pipelex.bulk.report import MapReport
 from tests.bulk.counting import MODEL
-from tests.ray.conftest import SECRET, install_plugin, wait_for
+from tests.ray.conftest import SECRET, WindowServer, install_plugin, wait_for
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -150,12 +151,14 @@ def test_a_node_with_another_version_of_a_plugin_is_named_before_the_first_call(
     assert here.startswith("counting-plugin 1.0, sha256 ")
     assert there.startswith("counting-plugin 2.0, sha256 ")
     assert not cluster.counted("version")
+    assert ["other"] == os.listdir()  # the plugin: no ledger is left
 
 
 def test_a_node_without_the_key_is_named_before_the_first_call(px: Pipelex, cluster: Cluster) -> None:
     with cluster.node(key=None), pytest.raises(ClusterNodeError, match="COUNTING_API_KEY"):
         run(px, texts("keyless", 40), engine=Ray(actors=1))
     assert not cluster.counted("keyless")
+    assert [] == os.listdir()
 
 
 def test_no_more_calls_are_sent_than_a_limit_leases(px: Pipelex, cluster: Cluster) -> None:
@@ -228,27 +231,56 @@ def test_no_key_is_sent_or_in_the_folder_of_the_session_or_in_a_ledger(
     assert [] == [data for data in (*sent, *(file.read_bytes() for file in files)) if SECRET.encode() in data]
 
 
-def test_the_command_runs_on_a_cluster(px: Pipelex, cluster: Cluster, tmp_path: Path) -> None:
+def command(prefix: str, count: int, *options: str, model: str = MODEL) -> int:
+    """Run rows by the command; returns its exit code."""
     from pipelex.cli.main import main
 
-    (tmp_path / "rows.csv").write_text("text\n" + "".join(f"{text}\n" for text in texts("command", 20)))
-    asked = [
-        "map",
-        "rows.csv",
-        "--prompt",
-        "{text}",
-        "-m",
-        MODEL,
-        "-o",
-        "out.jsonl",
-        "--on",
-        "ray",
-        "--concurrency",
-        "4",
-    ]
-    assert 0 == main(asked)
-    written = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    Path("rows.csv").write_text("text\n" + "".join(f"{text}\n" for text in texts(prefix, count)), encoding="utf-8")
+    settings = ("-m", model, "-o", "out.jsonl", "--on", "ray", "--concurrency", str(CONCURRENCY))
+    return main(["map", "rows.csv", "--prompt", "{text}", *settings, *options])
+
+
+def test_the_command_runs_on_a_cluster(px: Pipelex, cluster: Cluster) -> None:
+    assert 0 == command("command", 20)
+    written = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
     assert list(echoes("command", 20).values()) == [row["answer"] for row in written]
+
+
+def test_what_all_processes_spend_ends_the_run_at_its_limit_of_cost(
+    px: Pipelex, cluster: Cluster, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from pipelex.cli.main import main
+
+    assert 0 == command("cost", 1, "--actors", "2", model="priced")
+    assert 0 == main(["map", "--report", "out.jsonl", "--json"])
+    price = json.loads(capfd.readouterr().out)["cost_usd"]
+    limit = str(60 * price)
+    called = []
+    for _ in range(2):  # the second run makes no call
+        assert 1 == command("cost", 200, "--max-cost", limit, "--actors", "2", model="priced")
+        assert f"of ${float(limit):g} are spent. What was answered is kept" in capfd.readouterr().err
+        called.append(cluster.counted("cost").total())
+    assert called[0] == called[1]
+    assert 60 <= called[0] <= 60 + 3 * CONCURRENCY
+    assert 0 == main(["map", "--report", "out.jsonl", "--json"])
+    assert called[0] * price == pytest.approx(json.loads(capfd.readouterr().out)["cost_usd"])
+    assert 0 == command("cost", 200, "--max-cost", str(1_000 * price), model="priced")
+    assert {1} == set(cluster.counted("cost").values())
+
+
+def test_a_limit_of_cost_ends_the_run_where_the_cost_is_unknown(px: Pipelex, cluster: Cluster) -> None:
+    with pytest.raises(MapLimitError, match="the cost of this model's calls is unknown"):
+        run(px, texts("unpriced", 200), engine=Ray(actors=2), max_cost_usd=1.0)
+    assert cluster.counted("unpriced").total() <= 4 * CONCURRENCY
+
+
+def test_a_refusal_of_one_process_holds_the_calls_of_all(px: Pipelex, cluster: Cluster) -> None:
+    with closing(WindowServer(allowed=40)) as server:
+        rows = [f"{text}@{server.port}" for text in texts("refused", 120)]
+        outcomes = run(px, rows, engine=Ray(actors=2), concurrency=32)
+    assert [f"echo: {text}" for text in rows] == [outcomes[index] for index in range(120)]
+    assert {1} == set(cluster.counted("refused").values())
+    assert 1 <= server.refused <= 64  # 32 calls that wait each for themselves are refused some 100 times
 
 
 def test_a_cluster_that_a_run_starts_is_closed_to_other_machines(cluster: Cluster) -> None:

@@ -310,7 +310,7 @@ class Ledger:
         """
         for shard in _shards(self.path):
             self.take_up(shard)
-        _remove_folder(self.path)
+        remove_shard_folder(self.path)
 
     def cost_usd(self) -> float:
         """Return what the rows cost as far as that is known, in US dollars."""
@@ -671,7 +671,12 @@ def _remove(shard: Path) -> None:
         shard.with_name(f"{shard.name}{end}").unlink(missing_ok=True)
 
 
-def _remove_folder(path: Path) -> None:
+def remove_shard_folder(path: Path) -> None:
+    """Remove the folder for the shards of a run, unless it holds some.
+
+    Args:
+        path: The ledger of the run.
+    """
     folder = shard_folder(path)
     with suppress(OSError):  # there is none, or it holds what is not ours
         (folder / PROBE).unlink(missing_ok=True)

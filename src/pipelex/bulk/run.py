@@ -210,7 +210,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         plan = self._plan
         first = await self._draw_first()
         if first is not None:
-            self._prepare(first[2])  # what is refused here leaves no ledger behind
+            await self._prepare(first[2])  # what is refused here leaves no ledger behind
         if plan.ledger is not None:
             self._ledger = open_ledger(plan.ledger, new=plan.options.new)
         try:
@@ -224,7 +224,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
             if self._ledger is not None:
                 self._ledger.close()
 
-    def _prepare(self, job: object) -> None:
+    async def _prepare(self, job: object) -> None:
         """Resolve the model for the first job, and make the worker where this process makes the calls."""
         plan = self._plan
         self._caller = Caller(self._hub, job, model=plan.model, schema=plan.schema, options=plan.options)
@@ -567,8 +567,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         progress.unpriced += ended.cost_usd is None
         self._failures += ended.state == "failed"
         if options.max_failures is not None and self._failures > options.max_failures:
-            reason = f"{counted(self._failures, 'row')} failed, and {options.max_failures:,} may"
-            self._stop(MapLimitError(limit="max_failures", reason=reason))
+            self._stop(too_many_failed(self._failures, options.max_failures))
         if options.max_cost_usd is not None:
             limit = self._cost_limit(is_unpriced=ended.state == "ok" and ended.cost_usd is None)
             if limit is not None:
@@ -578,7 +577,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         """Return the error for the limit of cost, where it is reached, or cannot be kept."""
         limit, spent = self._plan.options.max_cost_usd, self.progress.cost_usd
         if limit is not None and spent >= limit:
-            return MapLimitError(limit="max_cost", reason=f"${spent:.4f} of ${limit:g} are spent")
+            return cost_reached(spent, limit)
         if limit is not None and is_unpriced:
             reason = "the cost of this model's calls is unknown, so that no limit can be kept"
             return MapLimitError(limit="max_cost", reason=reason)
@@ -665,6 +664,26 @@ def _check_plan(plan: MapPlan) -> None:
         if given is not None and not callable(given):
             msg = f"{name} is {given!r}: expected a function of the row, such as lambda row: row['id']"
             raise MapUsageError(msg)
+
+
+def too_many_failed(failed: int, most: int) -> MapLimitError:
+    """Return the error for a run in which more rows failed than may.
+
+    Args:
+        failed: How many failed.
+        most: How many may.
+    """
+    return MapLimitError(limit="max_failures", reason=f"{counted(failed, 'row')} failed, and {most:,} may")
+
+
+def cost_reached(spent: float, limit: float) -> MapLimitError:
+    """Return the error for a run that has spent what it may.
+
+    Args:
+        spent: What all runs of the ledger have spent, in US dollars.
+        limit: What they may spend.
+    """
+    return MapLimitError(limit="max_cost", reason=f"${spent:.4f} of ${limit:g} are spent")
 
 
 async def _no_rows() -> AsyncIterator[object]:

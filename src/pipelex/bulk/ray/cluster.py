@@ -15,6 +15,7 @@ from pipelex.bulk.exceptions import (
     ClusterPlanError,
     ClusterUnreachableError,
 )
+from pipelex.bulk.ray.address import check_reachable
 from pipelex.bulk.ray.leases import RunLimiter, RunState, Totals
 from pipelex.bulk.ray.proof import differences
 from pipelex.bulk.ray.shard_actor import ShardActor, prove
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     from pipelex.bulk.ray.orders import NodeAnswer, RunOrder, Shard
 
 _RAY_ADDRESS = "RAY_ADDRESS"
-_CONNECT_S = 5.0
-_HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # and empty settings
-_HTTP2_SETTINGS = 4  # the type of the frame that a server begins with; both are of RFC 9113, 3.4 and 6.5
-_TLS = "RAY_USE_TLS"
 _NEW = "local"  # what Ray calls the address of a cluster that it is to start
 _NO_STATISTICS = ("RAY_USAGE_STATS_ENABLED", "0")
 _ON_LOOPBACK = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # Ray's only way to 127.0.0.1; read when it is imported
@@ -268,32 +265,6 @@ class Cluster:
 
         actor = ray.remote(ShardActor).options(num_cpus=self._engine.cpus_per_actor, scheduling_strategy="SPREAD")
         return RemoteShardActor(_send(actor, order, number=number, share=share, limiter=limiter))
-
-
-def check_reachable(address: str) -> None:
-    """Check that something at an address answers as a cluster does, by gRPC: Ray itself tries for minutes.
-
-    Args:
-        address: ``HOST:PORT``; any other address is Ray's business.
-
-    Raises:
-        ClusterUnreachableError: Nothing does.
-    """
-    import socket
-
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
-        return
-    try:
-        with socket.create_connection((host, int(port)), timeout=_CONNECT_S) as connection:
-            if os.environ.get(_TLS, "0") == "1":
-                return
-            connection.sendall(_HTTP2_PREFACE)
-            answer = connection.recv(9, socket.MSG_WAITALL)
-    except (OSError, OverflowError) as exc:
-        raise ClusterUnreachableError(address=address, reason=_first_line(exc)) from exc
-    if len(answer) < 9 or answer[3] != _HTTP2_SETTINGS:
-        raise ClusterUnreachableError(address=address, reason="what listens there is no Ray cluster")
 
 
 def check_answers(*answers: NodeAnswer, facts: Mapping[str, str], folder: str) -> None:

@@ -26,6 +26,7 @@ class RunOrder:
         processes: How many processes share the limits.
         on_ambiguous: What becomes of rows whose call may have been charged when a process died.
         folder: The folder of the ledgers, which all nodes have in common.
+        has_limit: Whether failures or cost end the run, so that each row is reported as soon as it ends.
     """
 
     model: str
@@ -37,6 +38,7 @@ class RunOrder:
     processes: int
     on_ambiguous: OnAmbiguous
     folder: str
+    has_limit: bool
 
 
 @dataclass(frozen=True, kw_only=True)

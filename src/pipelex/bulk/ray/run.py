@@ -13,11 +13,10 @@ from functools import partial
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from pipelex.bulk.cells import counted
-from pipelex.bulk.exceptions import AmbiguousRowsError, ClusterError, LedgerError, MapLimitError
-from pipelex.bulk.ledger import PROBE, SHARD_SUFFIX, shard_folder
+from pipelex.bulk.exceptions import AmbiguousRowsError, ClusterError, LedgerError
+from pipelex.bulk.ledger import PROBE, SHARD_SUFFIX, remove_shard_folder, shard_folder
 from pipelex.bulk.options import MapRow
 from pipelex.bulk.ray.actor_slot import ActorSlot
 from pipelex.bulk.ray.cluster import ActorLostError, Cluster, check_answers
@@ -26,12 +25,12 @@ from pipelex.bulk.ray.orders import RunOrder, Shard, ShardRow
 from pipelex.bulk.ray.progress import ReportedProgress
 from pipelex.bulk.ray.proof import facts_of_installation, facts_of_model
 from pipelex.bulk.records import error_from_json
-from pipelex.bulk.run import MapRun
+from pipelex.bulk.run import MapRun, cost_reached, too_many_failed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from pipelex.bulk.options import MapOptions
+    from pipelex.bulk.exceptions import MapLimitError
     from pipelex.bulk.ray.cluster import Node, RemoteLimiter
     from pipelex.bulk.ray.engine import Ray
     from pipelex.bulk.ray.leases import Totals
@@ -47,6 +46,22 @@ _SHARDS_AT_ONCE = 2  # for each process: the next one begins while the last call
 _FOLLOW_EACH_S = 0.5
 _STOP_WITHIN_S = 5.0
 _LOSSES_BEYOND_ROWS = 3  # a process may die once for each row of a shard, and so often without a row to blame
+
+
+class _Proved(NamedTuple):
+    """A cluster whose nodes have proved that they can make the calls of a run.
+
+    Attributes:
+        cluster: The cluster.
+        order: What the run needs.
+        facts: What this process and all nodes run.
+        shares: How many calls each process makes at once.
+    """
+
+    cluster: Cluster
+    order: RunOrder
+    facts: dict[str, str]
+    shares: list[int]
 
 
 class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
@@ -73,6 +88,9 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
         self._losses: dict[str, int] = {}
         self._change = asyncio.Event()
         self._reported = ReportedProgress(self.progress)
+        self._cluster: Cluster | None = None
+        self._proved: _Proved | None = None
+        self._has_made_folder = False
 
     def drain(self) -> None:
         """Draw no further rows: iteration ends when the calls under way have."""
@@ -94,9 +112,23 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
         with TemporaryDirectory(prefix="pipelex-") as folder:
             if self._plan.ledger is None:
                 self._plan = replace(self._plan, ledger=Path(folder) / "run")
-            async with aclosing(super()._run()) as rows:
-                async for row in rows:
-                    yield row
+            try:
+                async with aclosing(super()._run()) as rows:
+                    async for row in rows:
+                        yield row
+            finally:
+                self._disconnect()
+
+    async def _prepare(self, job: object) -> None:
+        """Prove the nodes, too, where a row is to be run in any case: what they refuse changes no ledger then."""
+        await super()._prepare(job)
+        if self._plan.options.new or not self._path.exists():
+            await self._connect()
+
+    @property
+    def _path(self) -> Path:
+        assert self._plan.ledger is not None, "there is always one"
+        return self._plan.ledger
 
     async def _pooled(self, first: tuple[int, object, object]) -> AsyncGenerator[MapRow[ValueT_co], None]:
         """Return the rows that are settled; connect to the cluster when one is to be run."""
@@ -108,21 +140,15 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
                 drawn = await self._draw()
         if not self._waiting:
             return
-        cluster = Cluster.connect(self._engine)
-        try:
-            async with aclosing(self._on(cluster)) as rows:
-                async for row in rows:
-                    yield row
-        finally:
-            cluster.close()
+        async with aclosing(self._on(self._proved or await self._connect())) as rows:
+            async for row in rows:
+                yield row
 
-    async def _on(self, cluster: Cluster) -> AsyncGenerator[MapRow[ValueT_co], None]:
+    async def _on(self, proved: _Proved) -> AsyncGenerator[MapRow[ValueT_co], None]:
         """Run the rows on a cluster whose nodes have proved that they can."""
-        try:
-            limiter = await self._prepared(cluster)
-        except BaseException:
-            await self._end(is_aborted=False)
-            raise
+        self._make_folder()  # it was empty when the ledger was opened, and removed then
+        limiter = self._new_limiter(proved)
+        self._new_slots(proved, limiter)
         lanes = [self._work_on(slot, limiter) for _ in range(_SHARDS_AT_ONCE) for slot in self._slots]
         tasks = [asyncio.create_task(work) for work in (*lanes, self._follow(limiter), self._report_end())]
         self._working = 1
@@ -140,27 +166,53 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._end(is_aborted=is_aborted)
 
-    async def _prepared(self, cluster: Cluster) -> RemoteLimiter:
-        """Check the nodes, and prepare the places of the processes; returns the limiter of the run."""
-        assert self._ledger is not None, "there is always one"
-        folder = self._folder = shard_folder(self._ledger.path).absolute()
-        folder.mkdir(exist_ok=True)
-        (folder / PROBE).touch()
+    async def _connect(self) -> _Proved:
+        """Connect to the cluster, and let its nodes prove that they can make the calls of the run."""
+        self._make_folder()
+        self._cluster = cluster = Cluster.connect(self._engine)
         nodes = cluster.nodes()
         shares = shares_of(self._begun.spec.policy.max_concurrency, nodes, self._engine)
         order = self._order(processes=len(shares))
         spec = self._hub.resolve(order.model, order.family)[1]
         facts = {**facts_of_installation(), **facts_of_model(spec)}
         await cluster.check_nodes(nodes, order, facts)
+        self._proved = _Proved(cluster, order, facts, shares)
+        return self._proved
+
+    def _disconnect(self) -> None:
+        if self._has_made_folder:
+            remove_shard_folder(self._path)
+        if self._cluster is not None:
+            self._cluster.close()
+
+    def _make_folder(self) -> None:
+        """Make the folder of the ledgers, with the file by which nodes know it.
+
+        Raises:
+            LedgerError: It cannot be made.
+        """
+        folder = self._folder = shard_folder(self._path).absolute()
+        try:
+            self._has_made_folder = self._has_made_folder or not folder.exists()
+            folder.mkdir(exist_ok=True)
+            (folder / PROBE).touch()
+        except OSError as exc:
+            reason = f"the folder of its shards cannot be made: {exc.strerror}. Name another output"
+            raise LedgerError(file=str(self._path), reason=reason) from exc
+
+    def _new_limiter(self, proved: _Proved) -> RemoteLimiter:
         options = self._plan.options
         left = None if options.max_cost_usd is None else options.max_cost_usd - self.progress.cost_usd
-        limiter = cluster.new_limiter(order, max_failures=options.max_failures, max_cost_usd=left)
+        return proved.cluster.new_limiter(proved.order, max_failures=options.max_failures, max_cost_usd=left)
+
+    def _new_slots(self, proved: _Proved, limiter: RemoteLimiter) -> None:
+        """Prepare the places of the processes."""
+        cluster, order, facts, shares = proved
         for number, share in enumerate(shares):
             new_actor = partial(cluster.new_actor, order, number=number, share=share, limiter=limiter)
             check = partial(check_answers, facts=facts, folder=order.folder)
             self._slots.append(ActorSlot(new_actor, check, self._engine.start_timeout_s))
         self._share = max(shares)
-        return limiter
 
     def _order(self, *, processes: int) -> RunOrder:
         caller, plan = self._begun, self._plan
@@ -175,6 +227,7 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
             processes=processes,
             on_ambiguous=self._on_ambiguous(),
             folder=str(self._folder),
+            has_limit=plan.options.max_failures is not None or plan.options.max_cost_usd is not None,
         )
 
     def _enter(self, drawn: tuple[int, object, object]) -> MapRow[ValueT_co] | None:
@@ -207,7 +260,7 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
                     if error is not None:
                         raise self._named(error_from_json(error))
                     if left and not self._is_ending():
-                        raise _limit_reached(await limiter.totals(), self._plan.options)
+                        raise self._limit_reached(await limiter.totals())
                 except ActorLostError as exc:
                     slot.lose(actor)
                     self._give_back(shard, exc)
@@ -315,6 +368,15 @@ class RayRun(MapRun[ValueT_co], Generic[ValueT_co]):
             return AmbiguousRowsError(file=str(self._ledger.path), count=error.count)
         return error
 
+    def _limit_reached(self, totals: Totals) -> MapLimitError:
+        """Return the error for the limit that the processes reached together."""
+        self._reported.report(totals)
+        options, spent = self._plan.options, self.progress.cost_usd
+        if options.max_failures is not None and totals.failed > options.max_failures:
+            return too_many_failed(totals.failed, options.max_failures)
+        limit = self._cost_limit(is_unpriced=totals.unpriced > 0)
+        return limit or cost_reached(spent, options.max_cost_usd or spent)  # sums of costs may differ by rounding
+
     async def _follow(self, limiter: RemoteLimiter) -> None:
         """Show the progress that the processes report."""
         while True:
@@ -348,12 +410,3 @@ def shares_of(calls: int, nodes: Sequence[Node], engine: Ray) -> list[int]:
         wanted = min(most, max(len(nodes), ceil(calls / _CALLS_PER_ACTOR)))
     processes = max(1, min(wanted, calls))
     return [calls // processes + (number < calls % processes) for number in range(processes)]
-
-
-def _limit_reached(totals: Totals, options: MapOptions) -> MapLimitError:
-    """Return the error for a limit that the processes reached together."""
-    if options.max_failures is not None and totals.failed > options.max_failures:
-        return MapLimitError(
-            limit="max_failures", reason=f"{counted(totals.failed, 'row')} failed, and {options.max_failures:,} may"
-        )
-    return MapLimitError(limit="max_cost", reason=f"this run has spent ${totals.cost_usd:.4f}")

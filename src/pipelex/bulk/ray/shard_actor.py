@@ -101,6 +101,7 @@ class ShardActor:
         self._background: list[asyncio.Task[None]] = []
         self._totals = Totals()
         self._reported = 0
+        self._is_report_due = asyncio.Event()
         self._is_draining = False
         self._fault: PipelexError | None = None
 
@@ -223,10 +224,15 @@ class ShardActor:
         unpriced = int(row.error is None and row.cost_usd is None)
         failed = int(row.error is not None)
         self._totals.add(Totals(done=1, failed=failed, cost_usd=row.cost_usd or 0.0, unpriced=unpriced))
+        if self._order.has_limit:
+            self._is_report_due.set()
 
     async def _keep_reporting(self) -> None:
+        """Report each quarter of a second; where a limit may end the run, also as soon as rows have ended."""
         while True:
-            await asyncio.sleep(_REPORT_EACH_S)
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._is_report_due.wait(), _REPORT_EACH_S)
+            self._is_report_due.clear()
             await self._report()
 
     async def _report(self) -> None:
