@@ -169,3 +169,12 @@ def test_rows_that_the_input_no_longer_has_share_no_file_with_others(
     files = [name for row in results() for name in row["answer"]]
     assert 4 == len(set(files))
     assert {tmp_path / name for name in files} == set((tmp_path / "out.jsonl.files").iterdir())
+
+
+def test_rows_of_which_none_can_be_called_are_a_wrong_input(
+    run: Callable[..., int], plugin: CountingPlugin, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"file": ""}\n{"file": null}\n', encoding="utf-8")
+    assert 2 == run("extract", "--document-column", "file")
+    assert "column 'file' is empty" in capfd.readouterr().err
+    assert not (tmp_path / "out.jsonl.ledger").exists()

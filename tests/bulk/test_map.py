@@ -24,8 +24,9 @@ from pipelex.bulk.exceptions import (
 from pipelex.bulk.ledger import Entry, open_ledger
 from pipelex.bulk.options import MapOptions, MapRow, OnAmbiguous
 from pipelex.bulk.run import MapPlan, MapRun
-from pipelex.cogt.exceptions import InferenceRequestError
+from pipelex.cogt.exceptions import InferenceRequestError, InferenceTruncatedError
 from pipelex.cogt.img_gen.img_gen_job import GeneratedImage, ImgGenJob
+from pipelex.cogt.inference.inference_result import FinishReason
 from pipelex.cogt.inference.media import MediaSource
 from pipelex.cogt.llm.llm_job import LLMJob, LLMJobParams, LLMPrompt
 from pipelex.exceptions import MissingCredentialError, PipelexError
@@ -341,8 +342,6 @@ def test_rows_that_may_have_been_charged_are_reported_and_not_repeated(
 
 
 def test_a_job_has_a_stable_fingerprint(tmp_path: Path) -> None:
-    from pipelex.cogt.inference.media import MediaSource
-
     job = LLMJob(prompt=LLMPrompt(user_text="a"), params=LLMJobParams(vendor_params={"b": 1, "a": (2, None)}))
     same = LLMJob(prompt=LLMPrompt(user_text="a"), params=LLMJobParams(vendor_params={"a": [2, None], "b": 1}))
     assert "a0ea0d9afc5a91866a47f5649c5cd1054eaf2df6338e6c57c77058403071ed19" == job.fingerprint()
@@ -380,3 +379,10 @@ def test_a_changed_job_of_a_row_is_an_error_that_names_its_parts(px: Pipelex) ->
 def test_what_a_type_checker_does_not_see_is_named(px: Pipelex, rows: Any, key: Any, message: str) -> None:
     with pytest.raises(MapUsageError, match=message):
         list(px.map_sync(rows, str, model=MODEL, key=key))
+
+
+def test_an_answer_that_was_cut_off_comes_back_from_the_ledger_with_its_error(px: Pipelex) -> None:
+    for row in (*texts(px, ["cut"]), *texts(px, ["cut"])):
+        assert isinstance(row.error, InferenceTruncatedError)
+        assert row.error.answer is not None
+        assert ("echo: cut", FinishReason.LENGTH) == (row.error.answer.text, row.error.answer.finish_reason)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from pipelex.bulk.cells import encodable
+from pipelex.cogt.exceptions import InferenceError
+from pipelex.cogt.inference.inference_result import PartialAnswer
 from pipelex.exceptions import PipelexError
 from pipelex.reporting.prices import cost_of
 from pipelex.reporting.reporting_protocol import InferenceUsage
@@ -20,8 +23,16 @@ def error_to_json(error: PipelexError) -> str:
 
 
 def error_from_json(text: str) -> PipelexError:
-    """Return an error of the kind that was written, with its message and its plain attributes."""
-    return PipelexError.from_dict(json.loads(text))
+    """Return an error of the kind that was written, with its message, plain attributes, and what came of an answer."""
+    data = json.loads(text)
+    error = PipelexError.from_dict(data)
+    if isinstance(error, InferenceError) and data.get("answer") is not None:
+        from pydantic import TypeAdapter
+
+        known = {field.name for field in fields(PartialAnswer)}
+        answer = {name: value for name, value in data["answer"].items() if name in known}
+        error.answer = TypeAdapter(PartialAnswer).validate_python(answer)
+    return error
 
 
 def usage_to_json(usage: InferenceUsage | None) -> str | None:

@@ -15,7 +15,7 @@ from pipelex.cli.map_results import MapResults, ledger_of
 from pipelex.cli.output import FAILED, INTERRUPTED, MISUSED, OK, note, write_error, write_json
 from pipelex.cli.session import answer_of_file, model_or_default, open_pipelex
 from pipelex.cogt.exceptions import InferenceError
-from pipelex.exceptions import MissingDependencyError, PipelexError
+from pipelex.exceptions import InputFileError, MissingDependencyError, PipelexError
 from pipelex.terminal import write_text
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _ending_with_2(command: Callable[..., int]) -> Callable[..., int]:
     def checked(*, as_json: bool, **asked: object) -> int:
         try:
             return command(as_json=as_json, **asked)
-        except (MissingDependencyError, InferenceError) as exc:
+        except (MissingDependencyError, InputFileError, InferenceError) as exc:
             write_error(exc, as_json=as_json)
             return MISUSED
 
