@@ -361,3 +361,11 @@ def test_results_have_the_columns_of_the_last_input(
     assert 0 == run(rows="rows.csv", out="out.csv")
     assert "text,price,shop,answer,_error\na,2,x,echo: a,\n" == (tmp_path / "out.csv").read_text(encoding="utf-8")
     assert {"a": 1} == plugin.counted()
+
+
+def test_a_dry_run_finds_a_key_that_two_rows_have(
+    run: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_rows(tmp_path, "a", "b", "a")
+    assert [2, 0] == [run("--key", "text", "--dry-run"), run("--key", "text", "--dry-run", "--limit", "2")]
+    assert "Rows 1 and 3 have the same key 'a' in column 'text'" in capfd.readouterr().err

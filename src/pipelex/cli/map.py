@@ -169,6 +169,8 @@ def map_rows(
     source = RowSource(rows, file_format)
     jobs.check(source, key)
     answer = answer_of_file(schema) if schema is not None else None
+    if key is not None:
+        source.check_keys(key, limit=limit)
     if dry_run:
         return _dry_run(source, jobs, model, limit=limit, as_json=as_json)
     results = MapResults(
@@ -180,8 +182,6 @@ def map_rows(
         with_usage=tells_usage,
     )
     results.check(new=new)
-    if key is not None:
-        source.check_keys(key, limit=limit)
     with open_pipelex() as px:
         chosen = model_or_default(px, model, jobs.family.member)
         plan = _plan(source, jobs, model=chosen, schema=answer, key=key, ledger=results.ledger, options=options)
