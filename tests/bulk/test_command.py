@@ -369,3 +369,11 @@ def test_a_dry_run_finds_a_key_that_two_rows_have(
     write_rows(tmp_path, "a", "b", "a")
     assert [2, 0] == [run("--key", "text", "--dry-run"), run("--key", "text", "--dry-run", "--limit", "2")]
     assert "Rows 1 and 3 have the same key 'a' in column 'text'" in capfd.readouterr().err
+
+
+def test_the_counts_of_a_run_are_json_where_that_is_asked(
+    run: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert [1, 1] == [run("--limit", "2"), run("--json")]
+    counts = {"done": 3, "failed": 1, "resumed": 2, "interrupted": 0, "unpriced": 1, "cost_usd": None}
+    assert {**counts, "out": "out.jsonl"} == json.loads(capfd.readouterr().out)

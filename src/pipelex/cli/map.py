@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipelex.bulk.formats import FileFormat
     from pipelex.bulk.options import MapOptions
     from pipelex.bulk.rows import RowSource
-    from pipelex.bulk.run import MapEngine, MapPlan, MapRun
+    from pipelex.bulk.run import MapEngine, MapPlan, MapProgress, MapRun
     from pipelex.cli.json_schema import SchemaAnswer
     from pipelex.cli.map_jobs import RowJobs
 
@@ -187,7 +187,9 @@ def map_rows(
         plan = _plan(source, jobs, model=chosen, schema=answer, key=key, ledger=results.ledger, options=options)
         run = MapRun(px.hub, plan) if engine is None else engine.run(px.hub, plan)
         total = source.count()
-        return _Ending(run, results).watch(min(total, limit) if total is not None and limit is not None else total)
+        return _Ending(run, results, as_json=as_json).watch(
+            min(total, limit) if total is not None and limit is not None else total
+        )
 
 
 def _named(out: Path | None) -> Path:
@@ -247,18 +249,19 @@ class _Ending:
     Args:
         run: The run.
         results: Where its results go.
+        as_json: Whether to write the counts to stdout as JSON.
     """
 
-    def __init__(self, run: MapRun[object], results: MapResults) -> None:
+    def __init__(self, run: MapRun[object], results: MapResults, *, as_json: bool) -> None:
         self._run = run
         self._results = results
+        self._as_json = as_json
         self._interrupts = 0
 
     def watch(self, total: int | None) -> int:
         """Run all rows, write the results, and return the exit code."""
         import asyncio
 
-        from pipelex.bulk.cells import counted
         from pipelex.bulk.exceptions import MapLimitError
 
         limit: MapLimitError | None = None
@@ -271,16 +274,27 @@ class _Ending:
             return INTERRUPTED
         self._results.write(seen=self._run.seen)
         progress = self._run.progress
-        counts = f"{counted(progress.done, 'row')}: {progress.failed:,} failed, {progress.resumed:,} from earlier runs"
-        if progress.interrupted:
-            counts += f", {progress.interrupted:,} interrupted before"
-        note(f"{counts}. {self._results.out}")
+        self._write_counts(progress)
         if limit is not None:
             raise limit
         if self._interrupts:
             note("stopped: the calls under way have ended, nothing is lost. Resume: the same command again.")
             return INTERRUPTED
         return FAILED if progress.failed else OK
+
+    def _write_counts(self, progress: MapProgress) -> None:
+        from pipelex.bulk.cells import counted
+
+        out = self._results.out
+        if self._as_json:
+            names = ("done", "failed", "resumed", "interrupted", "unpriced")
+            cost = progress.cost_usd or None
+            write_json({**{name: vars(progress)[name] for name in names}, "cost_usd": cost, "out": str(out)})
+            return
+        counts = f"{counted(progress.done, 'row')}: {progress.failed:,} failed, {progress.resumed:,} from earlier runs"
+        if progress.interrupted:
+            counts += f", {progress.interrupted:,} interrupted before"
+        note(f"{counts}. {out}")
 
     async def _iterate(self, total: int | None) -> None:
         import asyncio
