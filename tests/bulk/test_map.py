@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import closing
@@ -272,6 +273,19 @@ def test_too_many_failures_end_the_run_and_keep_what_was_answered(px: Pipelex, p
     with pytest.raises(MapLimitError, match="max_failures: 3 rows failed, and 2 may"):
         texts(px, rows, max_failures=2, concurrency=1)
     assert 4 == plugin.counted().total()
+
+
+def test_leaving_the_loop_ends_the_calls_under_way_before_the_ledger_is_closed(
+    px: Pipelex, plugin: CountingPlugin
+) -> None:
+    plugin.latency_s = 0.01
+    for _ in px.map_sync(map(str, range(100)), str, model=MODEL, ledger="job.db", options=MapOptions(concurrency=4)):
+        break
+    ledger = open_ledger(Path("job.db"))
+    states = Counter((entry.state, entry.deaths) for entry in ledger.entries())
+    ledger.close()
+    assert plugin.counted().total() == states.total()
+    assert {("ok", 0), ("interrupted", 0)} == set(states)
 
 
 def test_a_limit_of_cost_ends_the_run_where_the_cost_is_unknown(px: Pipelex, plugin: CountingPlugin) -> None:

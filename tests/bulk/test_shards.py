@@ -425,6 +425,12 @@ def test_rows_under_way_are_read_in_their_places_and_are_sent_rows_after_a_crash
     after.close()
 
 
+def test_a_ledger_that_is_not_there_is_not_made_by_who_reads_it(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="there is no such ledger"):
+        read_ledger(tmp_path / "job.db")
+    assert [] == list(tmp_path.iterdir())
+
+
 def test_a_row_that_is_sent_again_loses_its_outcome_of_before(tmp_path: Path) -> None:
     ledger = open_ledger(tmp_path / "job.db")
     ledger.save(row(0, 0, "failed"))

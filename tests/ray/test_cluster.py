@@ -193,6 +193,27 @@ def test_a_job_that_cannot_be_sent_is_a_named_error(px: Pipelex, cluster: Cluste
         list(px.map_sync(["unsent-1"], str, model=MODEL, schema=Answer, engine=Ray()))
 
 
+def test_answers_may_be_of_a_type_that_only_the_driver_defines(px: Pipelex, cluster: Cluster) -> None:
+    from dataclasses import dataclass
+
+    @dataclass
+    class Answer:
+        text: str
+        length: int = 0
+
+    found = list(px.map_sync(["typed-1"], str, model=MODEL, schema=Answer, engine=Ray(actors=1)))
+    assert [Answer("echo: typed-1", 13)] == [row.value for row in found]
+
+
+def test_leaving_the_loop_loses_no_row_and_leaves_no_shard(px: Pipelex, cluster: Cluster) -> None:
+    options = MapOptions(concurrency=CONCURRENCY)
+    for _ in px.map_sync(texts("left", 100), str, model=MODEL, ledger="job.db", options=options, engine=Ray(actors=2)):
+        break
+    assert ["job.db"] == os.listdir()
+    assert echoes("left", 100) == run(px, texts("left", 100))
+    assert_few_repeats(cluster.counted("left"), 100)
+
+
 def test_datasets_go_in_and_come_out(px: Pipelex, cluster: Cluster) -> None:
     import ray.data
 

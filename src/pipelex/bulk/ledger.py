@@ -516,10 +516,12 @@ def read_ledger(path: Path) -> Ledger:
 
     Raises:
         LedgerVersionError: A later version wrote it.
-        LedgerError: It is no ledger, or cannot be read.
+        LedgerError: It is not there, is no ledger, or cannot be read.
     """
     import os
 
+    if not path.is_file():
+        raise LedgerError(file=str(path), reason="there is no such ledger. Name that of a run")
     if not os.access(path.parent, os.W_OK):
         return Ledger(path, _connect(path, is_read_only=True), lock=None)
     try:

@@ -216,8 +216,9 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         try:
             if first is not None:
                 self._begin(first[2])
-                async for row in self._pooled(first):
-                    yield row
+                async with aclosing(self._pooled(first)) as rows:  # it ends before the ledger is closed
+                    async for row in rows:
+                        yield row
             if self._stopped is not None:
                 raise self._stopped
         finally:

@@ -156,6 +156,7 @@ class Cluster:
             os.environ.setdefault(*_ON_LOOPBACK)
         import ray
 
+        _keep_missing_unique()
         if ray.is_initialized():
             return cls(engine, is_ours=False)
         settings = {"include_dashboard": False} if address == _NEW else {}
@@ -289,6 +290,14 @@ def check_answers(*answers: NodeAnswer, facts: Mapping[str, str], folder: str) -
     for answer in answers:
         if answer.folder_fault is not None:
             raise ClusterFolderError(node=answer.node, folder=folder, reason=answer.folder_fault)
+
+
+def _keep_missing_unique() -> None:
+    """Let ``dataclasses.MISSING`` be sent by its name: a dataclass of a script is sent whole, and so are its fields."""
+    import copyreg
+    import dataclasses
+
+    copyreg.pickle(type(dataclasses.MISSING), lambda _missing: "MISSING")
 
 
 def _send(remote: object, *args: object, **kwargs: object) -> Any:
