@@ -227,6 +227,11 @@ def test_datasets_go_in_and_come_out(px: Pipelex, cluster: Cluster) -> None:
         (row["index"], row["answer"]) for row in out
     ]
     assert '{"input_tokens": 3, "output_tokens": 2}' == out[0]["usage"]
+    open_ledger(Path("empty.db")).close()
+    for name in ("job.db", "empty.db"):  # no row of either has an error or a cost
+        schema = dataset_of(name).schema()
+        assert ["index", "key", "answer", "error", "usage", "cost_usd"] == schema.names
+        assert ["int64", "string", "string", "string", "string", "double"] == list(map(str, schema.types))
 
 
 def test_no_key_is_sent_or_in_the_folder_of_the_session_or_in_a_ledger(

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["dataset_of", "rows_of"]
 
+_ROWS_PER_BLOCK = 10_000  # what one task of Ray gets
+
 
 def rows_of(rows: Dataset | Iterable[object] | AsyncIterable[object]) -> Iterable[object] | AsyncIterable[object]:
     """Return the rows of a dataset in its own order, each as a mapping of its columns; other rows as they are.
@@ -37,13 +39,15 @@ def dataset_of(ledger: Path | str) -> Dataset:
 
     Returns:
         A dataset with the columns ``index``, ``key``, ``answer`` (text as it is, other answers as JSON), ``error``,
-        ``usage``, both as JSON, and ``cost_usd``; what is not there is null.
+        ``usage``, both as JSON, and ``cost_usd``; what is not there is null. The types are the same for any run:
+        ``index`` is a whole number, ``cost_usd`` a float in US dollars, and the others are texts.
 
     Raises:
         LedgerError: It cannot be read.
     """
     from pathlib import Path as PathType
 
+    import pyarrow as pa
     import ray.data
 
     from pipelex.bulk.ledger import read_ledger
@@ -51,20 +55,17 @@ def dataset_of(ledger: Path | str) -> Dataset:
     opened = read_ledger(PathType(ledger))
     try:
         rows = [
-            {
-                "index": entry.position,
-                "key": str(entry.key),
-                "answer": _text(entry.answer),
-                "error": entry.error,
-                "usage": entry.usage,
-                "cost_usd": entry.cost_usd,
-            }
+            (entry.position, str(entry.key), _text(entry.answer), entry.error, entry.usage, entry.cost_usd)
             for entry in opened.entries()
             if entry.state in ("ok", "failed") and entry.position >= 0
         ]
     finally:
         opened.close()
-    return ray.data.from_items(rows)
+    text = pa.string()
+    types = {"index": pa.int64(), "key": text, "answer": text, "error": text, "usage": text, "cost_usd": pa.float64()}
+    columns = [pa.array((row[at] for row in rows), kind) for at, kind in enumerate(types.values())]
+    table = pa.table(columns, names=list(types))
+    return ray.data.from_arrow([table.slice(at, _ROWS_PER_BLOCK) for at in range(0, len(rows) or 1, _ROWS_PER_BLOCK)])
 
 
 def _text(answer: str | None) -> str | None:
