@@ -69,3 +69,15 @@ def test_a_row_that_kills_its_process_is_set_aside_after_two_deaths(
     assert "RowKilledProcessError" == outcomes.pop("7")
     assert {str(index): f"echo: {index}" for index in range(40) if index != 7} == outcomes
     assert 2 == plugin.counted()["die"]
+
+
+def test_a_process_that_runs_a_row_by_itself_ends_with_the_process_that_made_it(
+    processes: Processes, plugin: CountingPlugin
+) -> None:
+    for calls in (1, 2):
+        process = processes.start("map", "job.db", "1", latency_s=3600)
+        while plugin.counted().total() < calls and process.poll() is None:
+            time.sleep(0.01)
+        process.kill()
+        process.communicate(timeout=60)  # until the child has closed what it got of its parent
+    assert {"0": 2} == plugin.counted()
