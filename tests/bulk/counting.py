@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import threading
+import time
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -111,6 +113,8 @@ class CountingPlugin:
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:
+            if "locked" in text:
+                await asyncio.to_thread(_hold_lock)
             await asyncio.sleep(self.latency_s)
         finally:
             self.running -= 1
@@ -121,6 +125,15 @@ class CountingPlugin:
         if "unknown end" in text:
             raise InferenceAmbiguousError("No answer came")
         return f"echo: {text}"
+
+
+_lock = threading.Lock()
+
+
+def _hold_lock() -> None:
+    """Hold a lock on a thread, as an SDK does that asks the system what it runs on."""
+    with _lock:
+        time.sleep(0.01)
 
 
 class CountingLLM(LLMWorkerAbstract):

@@ -71,6 +71,20 @@ def test_a_row_that_kills_its_process_is_set_aside_after_two_deaths(
     assert 2 == plugin.counted()["die"]
 
 
+def test_a_row_that_runs_by_itself_waits_for_no_lock_that_a_thread_held_when_its_process_was_made(
+    processes: Processes, plugin: CountingPlugin
+) -> None:
+    texts = [f"{index}=locked {index}" for index in range(60)]
+    process = processes.start("map", "job.db", "60", *texts, latency_s=0.05)
+    while plugin.counted().total() < 20 and process.poll() is None:
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    done = processes.run("map", "job.db", "60", *texts)
+    assert (0, "") == (done.returncode, done.stderr)
+    assert 60 == len(done.stdout.splitlines())
+
+
 def test_a_process_that_runs_a_row_by_itself_ends_with_the_process_that_made_it(
     processes: Processes, plugin: CountingPlugin
 ) -> None:

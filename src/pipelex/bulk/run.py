@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
 from pipelex.bulk.calls import Caller, current_records, schema_text
 from pipelex.bulk.cells import cell_text, counted, encodable
-from pipelex.bulk.child import CAN_FORK, in_child
+from pipelex.bulk.child import CAN_FORK, Children, children_of_running_loop
 from pipelex.bulk.exceptions import (
     AmbiguousRowError,
     AmbiguousRowsError,
@@ -58,7 +58,6 @@ _END = object()
 _MOST_WITHOUT_JOB = 1_000
 _KEY_END = 1 << 63  # SQLite's integers have 64 bits
 _MOST_DEATHS = 2
-_MOST_CHILDREN = 8
 # A call that takes much longer than a transaction does not wait for those of other rows: its connection would be idle.
 _LONG_CALL_S = 0.005
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 5.0  # before a refused call is made again
@@ -174,7 +173,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         self._uncommitted: list[MapRow[ValueT_co] | None] = []
         self._committed: Future[BaseException | None] | None = None
         self._are_calls_long = False
-        self._children = asyncio.Semaphore(_MOST_CHILDREN)
+        self._children = Children()
         self._rows = self._run()
 
     def __aiter__(self) -> MapRun[ValueT_co]:
@@ -274,6 +273,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
     async def _pooled(self, first: _Drawn) -> AsyncGenerator[MapRow[ValueT_co], None]:
         """Run the workers, and give what they have done; no more rows wait to be taken than calls run at once."""
         size = self._most_waiting = self._working = self._begun.spec.policy.max_concurrency
+        self._children = children_of_running_loop()
         firsts = [first]
         workers = [asyncio.create_task(self._work(firsts)) for _ in range(size)]
         try:
@@ -475,7 +475,13 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
                     raise error
             if entry.deaths and CAN_FORK:
                 return self._row(self._kept(await self._ended_in_child(entry, job)))
-            ended, value, error, usage = await self._ended(entry, job, records)
+            if self._children.forks:
+                await self._children.wait_for_forks()
+            self._children.calls += 1
+            try:
+                ended, value, error, usage = await self._ended(entry, job, records)
+            finally:
+                self._children.end_call()
             return self._new_row(self._kept(ended), value, error, usage)
         except asyncio.CancelledError:
             self._keep(entry._replace(state="interrupted"))
@@ -542,8 +548,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
             ended, *_ = await self._ended(entry, job, records)
             return json.dumps(ended)
 
-        async with self._children:
-            text = await in_child(work)
+        text = await self._children.run(work)
         if text is not None:
             return Entry(*json.loads(text))
         deaths = entry.deaths + 1
