@@ -10,6 +10,7 @@ from benchmarks.measure import PROGRAMS
 from benchmarks.section import Section
 from benchmarks.sections.boot import project_folder
 from benchmarks.sites import make_site
+from tests.codegen.small_files import write_small_project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,6 @@ PLUGINS = (0, 10, 100, 1000)
 MODELS = (0, 100, 1_000, 10_000, 100_000)
 CALLS = (1, 4, 16, 64, 256)
 SYMBOLS = (0, 1, 10, 50, 100, 200)
-_SMALL_PROJECT = ROOT / "tests" / "codegen" / "small_project"
 _MODEL = """
 [models.bench-{number}]
 family = "llm"
@@ -125,10 +125,7 @@ def symbols(bench: Bench) -> Section:
 
 def _project(root: Path, records: int) -> Path:
     """Make a project with a small contract and so many published records besides, and return it."""
-    for source in _SMALL_PROJECT.rglob("*.txt"):
-        target = root / source.relative_to(_SMALL_PROJECT).with_suffix("")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(source.read_bytes())
+    write_small_project(root)
     rows = ""
     for number in range(records):
         module = root / "src" / "pipelex" / "cogt" / "llm" / f"record_{number}.py"

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from codegen.cli import run
-from codegen.family_parts import templates_of
 from codegen.outputs import render
 from codegen.project import Project
-from codegen.spec import parse_spec
+from tests.codegen.small_files import write_small_project
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -62,14 +61,5 @@ class SmallProject:
 @pytest.fixture
 def small(tmp_path: Path) -> SmallProject:
     """The small project, as it is committed, with nothing generated yet."""
-    source = HERE / "small_project"
-    for path in source.rglob("*.txt"):
-        target = tmp_path / path.relative_to(source).with_suffix("")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(path.read_bytes())
-    project = SmallProject(tmp_path)
-    for family in parse_spec((tmp_path / "spi.toml").read_text(encoding="utf-8")).spec.family:
-        project.write(f"src/pipelex/cli/{family.value}.py", f"def {family.value}() -> int:\n    return 0\n")
-        for template in templates_of(family):
-            project.write(template, "")
-    return project
+    write_small_project(tmp_path)
+    return SmallProject(tmp_path)
