@@ -240,6 +240,8 @@ def test_a_plugin_is_known_by_the_digest_of_its_files(tmp_path: Path, monkeypatc
     before = proof.facts_of_installation()
     (package / "__pycache__").mkdir()
     (package / "__pycache__" / "x.pyc").write_bytes(b"compiled")
+    (package / ".mypy_cache").mkdir()
+    (package / ".mypy_cache" / "CACHEDIR.TAG").write_text("a cache")
     assert before == proof.facts_of_installation()
     (package / "__init__.py").write_text("ANSWER = 2\n")
     assert ["plugin proved"] == list(proof.differences(before, proof.facts_of_installation()))

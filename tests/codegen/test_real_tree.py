@@ -116,7 +116,15 @@ def _requirements() -> list[str]:
 
 def test_the_stubs_are_strictly_typed_by_themselves(tmp_path: Path) -> None:
     done = _run(
-        *(sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-site-packages"),
+        *(
+            sys.executable,
+            "-m",
+            "mypy",
+            "--strict",
+            "--config-file=",
+            "--no-site-packages",
+            f"--cache-dir={os.devnull}",
+        ),
         # without it mypy takes the folder for a namespace package inside the real one, and finds the real modules
         *("--explicit-package-bases", "--cache-dir", str(tmp_path), "pipelex"),
         cwd=_stub_tree(),

@@ -115,7 +115,8 @@ def _below(folder: Path) -> dict[str, Path]:
 
 
 def _is_source(parts: Iterable[str]) -> bool:
-    return not any(part == "__pycache__" or part.endswith(".pyc") for part in parts)
+    """Return whether a file is none that Python, or another tool in a hidden folder, keeps for itself."""
+    return not any(part == "__pycache__" or part.endswith(".pyc") or part.startswith(".") for part in parts)
 
 
 def _digest(files: Mapping[str, Path]) -> str:
