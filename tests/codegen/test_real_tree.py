@@ -116,15 +116,7 @@ def _requirements() -> list[str]:
 
 def test_the_stubs_are_strictly_typed_by_themselves(tmp_path: Path) -> None:
     done = _run(
-        *(
-            sys.executable,
-            "-m",
-            "mypy",
-            "--strict",
-            "--config-file=",
-            "--no-site-packages",
-            f"--cache-dir={os.devnull}",
-        ),
+        *(sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-site-packages"),
         # without it mypy takes the folder for a namespace package inside the real one, and finds the real modules
         *("--explicit-package-bases", "--cache-dir", str(tmp_path), "pipelex"),
         cwd=_stub_tree(),
@@ -151,12 +143,9 @@ def test_a_stub_that_disagrees_with_the_running_code_is_found(tmp_path: Path) ->
 
 
 def _stubtest(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return _run(
-        *(sys.executable, "-m", "mypy.stubtest", *arguments),
-        cwd=tree.parent,
-        MYPYPATH=str(tree),
-        PYTHONPATH=str(ROOT / "src"),
-    )
+    command = (sys.executable, "-m", "mypy.stubtest", *arguments)
+    with TemporaryDirectory() as folder:  # where it leaves a cache
+        return _run(*command, cwd=Path(folder), MYPYPATH=str(tree), PYTHONPATH=str(ROOT / "src"))
 
 
 def test_the_stubs_import_nothing_beyond_the_vocabulary_and_each_other() -> None:
