@@ -10,6 +10,7 @@ from collections.abc import Callable
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
