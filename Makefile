@@ -60,7 +60,7 @@ test-corpus: $(SDKS) ## documents that others made, by the models that need no k
 	$(BIN)/python -m tests.documents $(if $(RECORD),--record)
 
 .PHONY: rehearse
-rehearse: $(READY) ## carry changes of the contract through on copies of the project: diff, bump, upgrade
+rehearse: $(SDKS) ## carry changes of the contract through on copies of the project: diff, bump, upgrade
 	$(BIN)/python -m pytest tests/rehearsals -m rehearsal -n 2
 
 .PHONY: lint
