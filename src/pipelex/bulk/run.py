@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
 from pipelex.bulk.calls import Caller, current_records, schema_text
 from pipelex.bulk.cells import cell_text, counted, encodable
-from pipelex.bulk.child import CAN_FORK, Children, children_of_running_loop
+from pipelex.bulk.child import CAN_FORK, children_of_running_loop
 from pipelex.bulk.exceptions import (
     AmbiguousRowError,
     AmbiguousRowsError,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeAlias
 
+    from pipelex.bulk.child import Children
     from pipelex.bulk.ledger import Ledger
     from pipelex.bulk.options import MapOptions
     from pipelex.cogt.model_backends.model_spec import InferenceModelSpec
@@ -173,7 +174,7 @@ class MapRun(AsyncIterator[MapRow[ValueT_co]], Generic[ValueT_co]):
         self._uncommitted: list[MapRow[ValueT_co] | None] = []
         self._committed: Future[BaseException | None] | None = None
         self._are_calls_long = False
-        self._children = Children()
+        self._children: Children  # those of the event loop, from when the calls begin
         self._rows = self._run()
 
     def __aiter__(self) -> MapRun[ValueT_co]:

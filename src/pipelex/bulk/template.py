@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-BRACES = "Write {{ and }} for plain braces."
+BRACES = "Write {{ and }} for plain braces"
 """The fix where what is in braces was not meant as the name of a column."""
 
 
@@ -35,10 +35,10 @@ class Template:
         try:
             self._parts = [(literal, name, bool(spec or how)) for literal, name, spec, how in Formatter().parse(text)]
         except ValueError as exc:
-            raise RowsFormatError(file="the prompt", reason=f"{exc}. Write {{{{ and }}}} for plain braces") from exc
+            raise RowsFormatError(file="the prompt", reason=f"{exc}. {BRACES}") from exc
         for _, name, has_more in self._parts:
             if has_more or name == "":
-                reason = f"{{{name}...}} is no name of a column. Write {{{{ and }}}} for plain braces"
+                reason = f"{{{name}...}} is no name of a column. {BRACES}"
                 raise RowsFormatError(file="the prompt", reason=reason)
         self.columns = tuple(dict.fromkeys(name for _, name, _ in self._parts if name is not None))
 
@@ -49,7 +49,7 @@ class Template:
             MissingColumnError: The row has no such column.
             RowsFormatError: A column that is named holds bytes.
         """
-        check_columns(self.columns, row, where="this row", hint=BRACES)
+        check_columns(self.columns, row, where="this row", hint=f"{BRACES}.")
         for column in self.columns:
             if isinstance(row[column], bytes):
                 reason = (

@@ -349,16 +349,12 @@ def _report(out: Path, *, as_json: bool) -> int:
     return OK
 
 
-def _job_or_error(jobs: RowJobs) -> Callable[[Mapping[str, object]], object]:
-    """Return what makes the job of a row, or returns the error of a row that would fail alone."""
-
-    def make(row: Mapping[str, object]) -> object:
-        try:
-            return jobs.make(row)
-        except PipelexError as exc:
-            return exc
-
-    return make
+def _job_or_error(jobs: RowJobs, row: Mapping[str, object]) -> object:
+    """Return the job of a row, or the error of a row that would fail alone."""
+    try:
+        return jobs.make(row)
+    except PipelexError as exc:
+        return exc
 
 
 def _dry_run(source: RowSource, jobs: RowJobs, model: str | None, *, limit: int | None, as_json: bool) -> int:
@@ -370,7 +366,7 @@ def _dry_run(source: RowSource, jobs: RowJobs, model: str | None, *, limit: int 
     with open_pipelex() as px:
         spec = px.hub.resolve(model_or_default(px, model, jobs.family.member), jobs.family.member)[1]
         rows = jobs.noting_empty(islice(source, limit))
-        found = estimate(map(_job_or_error(jobs), rows), spec, empty=jobs.empty)
+        found = estimate((_job_or_error(jobs, row) for row in rows), spec, empty=jobs.empty)
     if as_json:
         write_json(found.to_dict())
     else:

@@ -93,7 +93,7 @@ class RowJobs:
         source.look_for((*self._in_texts, *others))
         if source.columns:
             hint = source.separator_hint()
-            check_columns(self._in_texts, source.columns, hint=hint or BRACES)
+            check_columns(self._in_texts, source.columns, hint=hint or f"{BRACES}.")
             check_columns(others, source.columns, hint=hint)
 
     def make(self, row: Mapping[str, object]) -> object:
